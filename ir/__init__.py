@@ -1,0 +1,19 @@
+"""What the stages say to one another: frozen values, numpy only."""
+
+from ir.arithmetic import ARITHMETICS, Arithmetic
+from ir.check import CapacityError, FormatError, TargetError
+from ir.chip import Chip, IntFormat
+from ir.connection import Connection, Conv2d, Dense, Sparse
+from ir.mapped import Core, MappedNetwork, one_large_core
+from ir.network import LIF, Input, Network, Population, Projection
+from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.schedule import Schedule
+from ir.stimulus import Stimulus
+from ir.trace import Spikes, Trace
+
+__all__ = [
+    "ARITHMETICS", "Arithmetic", "CapacityError", "Chip", "Connection", "Conv2d", "Core", "Dense", "FixedLIF",
+    "FixedPopulation", "FixedProjection", "FormatError", "Input", "IntFormat", "LIF", "MappedNetwork", "Network",
+    "Population", "Projection", "QuantizedNetwork", "Schedule", "Sparse", "Spikes", "Stimulus", "TargetError",
+    "Trace", "one_large_core",
+]

@@ -1,0 +1,143 @@
+"""What a chip can hold, as data: limits, number formats, mesh, costs; each number with its source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ir.arithmetic import ARITHMETICS
+from ir.check import check_choice, require
+
+
+@dataclass(frozen=True)
+class IntFormat:
+    """A set of integers: ``lo, lo + step, ..., hi``.
+
+    >>> IntFormat(-256, 254, 2).n_values
+    256
+    """
+
+    lo: int
+    hi: int
+    step: int = 1
+
+    def __post_init__(self) -> None:
+        require(self.step > 0 and self.lo <= self.hi, f"integer format {self.lo}..{self.hi} step {self.step} is empty")
+
+    @property
+    def n_values(self) -> int:
+        return (self.hi - self.lo) // self.step + 1
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one core holds.
+
+    Attributes:
+        max_neurons: neurons.
+        max_synapse_words: words of synaptic memory.
+        synapse_word_bits: bits a word.
+        max_input_axons: distinct sources that send to the core.
+        max_output_axons: (source, target core) pairs that leave the core.
+        max_neuron_configs: different (decay_u, decay_v, refractoriness) settings.
+        max_thresholds: different thresholds.
+        max_delay_steps: longest delay.
+    """
+
+    max_neurons: int
+    max_synapse_words: int
+    synapse_word_bits: int
+    max_input_axons: int
+    max_output_axons: int
+    max_neuron_configs: int
+    max_thresholds: int
+    max_delay_steps: int
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            require(value > 0 or (name == "max_delay_steps" and value == 0), f"chip limit {name} is {value}; it must be positive")
+
+
+@dataclass(frozen=True)
+class SynapseFormat:
+    """How a list of synapses lies in memory.
+
+    An axon's list costs ``header_bits`` for each ``list_length`` synapses it holds, and
+    ``weight bits + index_bits + delay_bits`` a synapse (``index_bits`` only where the list has gaps);
+    each list begins at a new word.
+    """
+
+    header_bits: int
+    list_length: int
+    index_bits: int
+    delay_bits: int
+    weight_bits: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 8)
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Routers in a grid, ``cores_per_tile`` cores at each; several chips in a grid on a board."""
+
+    width: int
+    height: int
+    cores_per_tile: int
+    usable_cores: int
+    chips_x: int = 1
+    chips_y: int = 1
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            require(value > 0, f"chip mesh {name} is {value}; it must be positive")
+        require(self.usable_cores <= self.width * self.height * self.cores_per_tile,
+                f"chip mesh has {self.usable_cores} usable cores on {self.width * self.height * self.cores_per_tile} places")
+
+    @property
+    def n_cores(self) -> int:
+        """Usable cores on the whole board."""
+        return self.usable_cores * self.chips_x * self.chips_y
+
+
+@dataclass(frozen=True)
+class Range:
+    """A constant with its uncertainty, in its unit: ``low <= value <= high``."""
+
+    value: float
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        require(0 <= self.low <= self.value <= self.high, f"range {self.low} <= {self.value} <= {self.high} does not hold")
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A chip as data.
+
+    Attributes:
+        weight, threshold, decay, bias: the formats of the numbers the chip stores.
+        bias_exp_max, weight_exp: exponents it can shift by, (least, most).
+        asynchronous: whether its neurons could run the asynchronous schedule.
+        per_neuron_threshold: whether thresholds are free a neuron.
+        arithmetic: profile name in ``ir.arithmetic``.
+        costs: energy (pJ) and time (ns) constants by name.
+        sources: for each dotted name of a number, where it comes from.
+    """
+
+    name: str
+    title: str
+    limits: Limits
+    synapse_format: SynapseFormat
+    mesh: Mesh
+    weight: IntFormat
+    threshold: IntFormat
+    decay: IntFormat
+    bias: IntFormat
+    bias_exp_max: int
+    weight_exp: tuple[int, int]
+    asynchronous: bool
+    per_neuron_threshold: bool
+    arithmetic: str
+    costs: dict[str, Range] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_choice(f"arithmetic of chip {self.name!r}", self.arithmetic, ARITHMETICS)

@@ -1,0 +1,1 @@
+"""The borders: one file for each file format."""

@@ -1,0 +1,65 @@
+"""A quantized network with an address for every neuron."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ir.arrays import Int32s, frozen_array, set_field
+from ir.check import require
+from ir.chip import Chip
+from ir.quantized import QuantizedNetwork
+
+
+@dataclass(frozen=True)
+class Core:
+    """One used core and its place.
+
+    Attributes:
+        index: position in ``MappedNetwork.cores``; what ``core_of_neuron`` holds.
+        chip: which chip of the board.
+        x, y: tile on the chip's mesh.
+        slot: which core of the tile.
+    """
+
+    index: int
+    chip: int = 0
+    x: int = 0
+    y: int = 0
+    slot: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class MappedNetwork:
+    """Integers with an address.
+
+    Attributes:
+        network: the integers.
+        chip: where they are; None = one core as large as needed (unmapped).
+        core_of_neuron: (N,) index into ``cores``.
+        cores: the used cores.
+        report: numbers the mapper found (km1, utilisation), by name.
+    """
+
+    network: QuantizedNetwork
+    chip: Chip | None
+    core_of_neuron: Int32s
+    cores: tuple[Core, ...]
+    report: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        set_field(self, "core_of_neuron", frozen_array(self.core_of_neuron, np.int32))
+        set_field(self, "cores", tuple(self.cores))
+        n = self.network.n_neurons
+        require(self.core_of_neuron.shape == (n,), f"core_of_neuron has shape {self.core_of_neuron.shape}; the network has {n} neurons")
+        require(tuple(c.index for c in self.cores) == tuple(range(len(self.cores))), "cores must be numbered 0, 1, 2, ...")
+        low, high = int(self.core_of_neuron.min()), int(self.core_of_neuron.max())
+        require(0 <= low and high < len(self.cores), f"core_of_neuron names cores {low}..{high}, there are {len(self.cores)}")
+        places = {(c.chip, c.x, c.y, c.slot) for c in self.cores}
+        require(len(places) == len(self.cores), "two cores lie at the same place")
+
+
+def one_large_core(network: QuantizedNetwork) -> MappedNetwork:
+    """The unmapped network: everything on a single core without limits."""
+    return MappedNetwork(network, None, np.zeros(network.n_neurons, np.int32), (Core(0),))

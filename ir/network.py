@@ -1,0 +1,189 @@
+"""A network as trained: floats, seconds, nowhere yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ir.arrays import frozen_array, set_field
+from ir.check import check_choice, check_finite, check_per_neuron, require
+from ir.connection import Connection
+from ir.schedule import Schedule
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Input:
+    """A block of inputs; inputs are not neurons.
+
+    Attributes:
+        shape: e.g. (polarity, height, width); indices are row-major.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        set_field(self, "shape", tuple(int(x) for x in self.shape))
+        require(len(self.shape) > 0 and min(self.shape) > 0, f"input {self.name!r} has shape {self.shape}; every side must be positive")
+
+    @property
+    def n(self) -> int:
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class LIF:
+    """Leaky integrate and fire: ``v <- leak(v) + drive``; spike where ``v > v_threshold``.
+
+    With ``tau_syn_s`` the drive first enters a synaptic current, ``u <- leak(u) + drive``, ``v <- leak(v) + u``.
+    The leak of one time step is ``exp(-dt / tau)`` (``exponential``) or ``1 - dt / tau`` (``euler``).
+    Every number is one for the population or one a neuron.
+
+    Attributes:
+        tau_mem_s: membrane time constant, seconds; infinite = no leak (IF); 0 = no memory.
+        v_threshold: compared strictly; at least 0; None = never fires (membrane readout).
+        tau_syn_s: synaptic time constant, seconds; None = no current memory.
+        bias: added to the membrane once a time step; None = none.
+        reset: ``zero`` (hard: the part above the threshold is lost) or ``subtract``.
+        refractory: at most one spike a time step; charge that arrives later in the step is lost.
+        discretization: how a time constant becomes the leak of one step.
+        v_min: the membrane never falls below; None = unbounded (sinabs' ``min_v_mem``).
+    """
+
+    tau_mem_s: Array | float = np.inf
+    v_threshold: Array | float | None = 1.0
+    tau_syn_s: Array | float | None = None
+    bias: Array | float | None = None
+    reset: Literal["zero", "subtract"] = "zero"
+    refractory: bool = True
+    discretization: Literal["exponential", "euler"] = "exponential"
+    v_min: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("tau_mem_s", "v_threshold", "tau_syn_s", "bias"):
+            value = getattr(self, name)
+            if value is not None:
+                set_field(self, name, frozen_array(value, np.float64))
+        check_choice("LIF reset", self.reset, ("zero", "subtract"))
+        check_choice("LIF discretization", self.discretization, ("exponential", "euler"))
+        for name in ("tau_mem_s", "tau_syn_s"):
+            value = getattr(self, name)
+            require(value is None or bool((value >= 0).all()), f"LIF {name} must be at least 0 and not NaN")
+        for name in ("v_threshold", "bias"):
+            if getattr(self, name) is not None:
+                check_finite(f"LIF {name}", getattr(self, name))
+        require(self.v_threshold is None or bool((np.asarray(self.v_threshold) >= 0).all()), "LIF v_threshold must be at least 0")
+
+    def leak_v(self, dt_s: float) -> Array:
+        """Membrane left after one time step, as a share; () or (n,)."""
+        return leak(np.asarray(self.tau_mem_s), dt_s, self.discretization)
+
+    def leak_u(self, dt_s: float) -> Array | None:
+        """Synaptic current left after one time step, as a share; None without one."""
+        return None if self.tau_syn_s is None else leak(np.asarray(self.tau_syn_s), dt_s, self.discretization)
+
+
+def leak(tau_s: Array, dt_s: float, discretization: str) -> Array:
+    """Share of a state left after ``dt_s``: ``exp(-dt/tau)`` or ``1 - dt/tau``; tau = 0 leaves nothing."""
+    with np.errstate(divide="ignore"):
+        ratio = np.where(tau_s > 0, dt_s / np.maximum(tau_s, 1e-300), np.inf)
+    return np.exp(-ratio) if discretization == "exponential" else np.maximum(1.0 - ratio, 0.0)
+
+
+@dataclass(frozen=True)
+class Population:
+    """Neurons that share a neuron model."""
+
+    name: str
+    shape: tuple[int, ...]
+    neuron: LIF = field(default_factory=LIF)
+
+    def __post_init__(self) -> None:
+        set_field(self, "shape", tuple(int(x) for x in self.shape))
+        require(len(self.shape) > 0 and min(self.shape) > 0, f"population {self.name!r} is empty (shape {self.shape}); remove it or give it neurons")
+        for name in ("tau_mem_s", "v_threshold", "tau_syn_s", "bias"):
+            value = getattr(self.neuron, name)
+            if value is not None:
+                check_per_neuron(f"{name} of population {self.name!r}", value, self.n)
+
+    @property
+    def n(self) -> int:
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """A weighted connection from an input or population into a population.
+
+    Attributes:
+        pre, post: names.
+        delay_steps: time steps a spike travels beyond the schedule's own, one or one a source.
+    """
+
+    pre: str
+    post: str
+    connection: Connection
+    delay_steps: Array | int = 0
+
+    def __post_init__(self) -> None:
+        set_field(self, "delay_steps", frozen_array(self.delay_steps, np.int32))
+        who = f"projection {self.pre} -> {self.post}"
+        check_per_neuron(f"delay_steps of {who}", np.asarray(self.delay_steps), self.connection.n_pre)
+        require(bool((np.asarray(self.delay_steps) >= 0).all()), f"delay_steps of {who} must be at least 0")
+
+
+def check_ends(inputs: tuple[Any, ...], populations: tuple[Any, ...], projections: tuple[Any, ...], output: str) -> None:
+    """Raise unless names are unique, ends exist and sizes agree."""
+    sizes: dict[str, int] = {}
+    for block in (*inputs, *populations):
+        require(block.name not in sizes, f"two blocks are named {block.name!r}; names must differ")
+        sizes[block.name] = block.n
+    names = {p.name for p in populations}
+    require(len(inputs) > 0 and len(names) > 0, "a network needs at least one input and one population")
+    require(output in names, f"output {output!r} is no population; populations: {', '.join(sorted(names))}")
+    for p in projections:
+        who = f"projection {p.pre} -> {p.post}"
+        require(p.pre in sizes and p.post in names, f"{who} names a block that is not there")
+        require(p.connection.n_pre == sizes[p.pre] and p.connection.n_post == sizes[p.post],
+                f"{who} maps {p.connection.n_pre} -> {p.connection.n_post}, its ends have {sizes[p.pre]} and {sizes[p.post]}")
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Populations and projections with trained, floating-point parameters.
+
+    Neurons have one global index: populations in declaration order, row-major inside.
+
+    Attributes:
+        output: the population that decides.
+        dt_s: seconds a time step.
+        schedule: the schedule it was trained for; the default of every run.
+        metadata: free text, e.g. where it came from.
+    """
+
+    inputs: tuple[Input, ...]
+    populations: tuple[Population, ...]
+    projections: tuple[Projection, ...]
+    output: str
+    dt_s: float = 1e-3
+    schedule: Schedule = field(default_factory=Schedule)
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("inputs", "populations", "projections"):
+            set_field(self, name, tuple(getattr(self, name)))
+        require(self.dt_s > 0, f"dt_s is {self.dt_s}; a time step must be longer than 0 s")
+        check_ends(self.inputs, self.populations, self.projections, self.output)
+
+    @property
+    def n_neurons(self) -> int:
+        return sum(p.n for p in self.populations)
+
+    @property
+    def n_inputs(self) -> int:
+        return sum(i.n for i in self.inputs)

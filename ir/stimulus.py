@@ -1,0 +1,83 @@
+"""What a run is fed with: frames of counts, or events with time stamps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ir.arrays import Ints, frozen_array, set_field
+from ir.check import check_finite, require
+
+
+@dataclass(frozen=True, eq=False)
+class Stimulus:
+    """A batch of samples.
+
+    Attributes:
+        frames: (T, B, N_in) counts a time step, integers (floats for a static image in the trainer).
+        sample_ids: (B,) the id in the keys: the dataset's index; default 0, 1, ...
+        labels: (B,) the right classes; None = unknown.
+        events: (n, 4) of (position in batch, t, time stamp, input), one event a count; None =
+            counts expand in index order.
+    """
+
+    frames: NDArray[Any]
+    sample_ids: Ints | None = None
+    labels: Ints | None = None
+    events: Ints | None = None
+
+    def __post_init__(self) -> None:
+        frames = np.asarray(self.frames)
+        require(frames.ndim == 3, f"frames have shape {frames.shape}; give (T, B, N_in)")
+        check_finite("frames", frames)
+        whole = frames.dtype.kind in "iub"
+        set_field(self, "frames", frozen_array(frames, np.int32 if whole else np.float32))
+        b = frames.shape[1]
+        ids = np.arange(b) if self.sample_ids is None else self.sample_ids
+        set_field(self, "sample_ids", frozen_array(ids, np.int64))
+        for name in ("sample_ids", "labels"):
+            if getattr(self, name) is not None:
+                set_field(self, name, frozen_array(getattr(self, name), np.int64))
+                require(getattr(self, name).shape == (b,), f"{name} has shape {getattr(self, name).shape}; the batch has {b} samples")
+        if self.events is not None:
+            self._sort_events(frames)
+
+    def _sort_events(self, frames: NDArray[Any]) -> None:
+        events = np.asarray(self.events, np.int64).reshape(-1, 4)
+        events = events[np.lexsort((events[:, 3], events[:, 2], events[:, 1], events[:, 0]))]
+        counts = np.zeros(frames.shape, np.int64)
+        inside = bool((events[:, [1, 0, 3]] >= 0).all() and (events[:, [1, 0, 3]] < np.array(frames.shape)).all())
+        require(inside, "an event lies outside the frames")
+        np.add.at(counts, (events[:, 1], events[:, 0], events[:, 3]), 1)
+        require(bool((counts == frames).all()), "events and frames disagree: each count needs one event")
+        set_field(self, "events", frozen_array(events))
+
+    @property
+    def n_steps(self) -> int:
+        return int(self.frames.shape[0])
+
+    @property
+    def n_samples(self) -> int:
+        return int(self.frames.shape[1])
+
+    def select(self, which: Any) -> Stimulus:
+        """The samples ``which`` (a slice or indices of the batch), ids kept."""
+        chosen = np.arange(self.n_samples)[which]
+        labels = None if self.labels is None else self.labels[chosen]
+        events = None
+        if self.events is not None:
+            parts = [self.events[self.events[:, 0] == b] for b in chosen]
+            for new, part in enumerate(parts):
+                part[:, 0] = new
+            events = np.concatenate(parts) if parts else self.events[:0]
+        return Stimulus(self.frames[:, chosen], self.sample_ids[chosen] if self.sample_ids is not None else None, labels, events)
+
+    def inputs_in_order(self, b: int, t: int) -> Ints:
+        """(n,) input indices of sample b's events in time step t, by time stamp, ties by index."""
+        if self.events is not None:
+            return self.events[(self.events[:, 0] == b) & (self.events[:, 1] == t), 3]
+        require(self.frames.dtype.kind == "i" and bool((self.frames[t, b] >= 0).all()), "queued and paced input need counts, whole and at least 0")
+        return np.repeat(np.arange(self.frames.shape[2]), self.frames[t, b])
