@@ -54,7 +54,10 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            require(value > 0 or (name == "max_delay_steps" and value == 0), f"chip limit {name} is {value}; it must be positive")
+            require(
+                value > 0 or (name == "max_delay_steps" and value == 0),
+                f"chip limit {name} is {value}; it must be positive",
+            )
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,10 @@ class Mesh:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             require(value > 0, f"chip mesh {name} is {value}; it must be positive")
-        require(self.usable_cores <= self.width * self.height * self.cores_per_tile,
-                f"chip mesh has {self.usable_cores} usable cores on {self.width * self.height * self.cores_per_tile} places")
+        require(
+            self.usable_cores <= self.width * self.height * self.cores_per_tile,
+            f"chip mesh has {self.usable_cores} usable cores on {self.width * self.height * self.cores_per_tile} places",
+        )
 
     @property
     def n_cores(self) -> int:
@@ -105,7 +110,9 @@ class Range:
     high: float
 
     def __post_init__(self) -> None:
-        require(0 <= self.low <= self.value <= self.high, f"range {self.low} <= {self.value} <= {self.high} does not hold")
+        require(
+            0 <= self.low <= self.value <= self.high, f"range {self.low} <= {self.value} <= {self.high} does not hold"
+        )
 
 
 @dataclass(frozen=True)

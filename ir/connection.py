@@ -26,7 +26,10 @@ class Dense:
 
     def __post_init__(self) -> None:
         set_field(self, "weight", frozen_array(self.weight))
-        require(self.weight.ndim == 2 and self.weight.size > 0, f"Dense weight has shape {self.weight.shape}; give (n_post, n_pre), not empty")
+        require(
+            self.weight.ndim == 2 and self.weight.size > 0,
+            f"Dense weight has shape {self.weight.shape}; give (n_post, n_pre), not empty",
+        )
         check_finite("Dense weight", self.weight)
 
     @property
@@ -60,21 +63,34 @@ class Conv2d:
         set_field(self, "weight", frozen_array(self.weight))
         for name in ("in_shape", "stride", "padding", "dilation"):
             set_field(self, name, tuple(int(x) for x in getattr(self, name)))
-        require(self.weight.ndim == 4 and self.weight.size > 0, f"Conv2d weight has shape {self.weight.shape}; give (C_out, C_in/groups, kh, kw)")
+        require(
+            self.weight.ndim == 4 and self.weight.size > 0,
+            f"Conv2d weight has shape {self.weight.shape}; give (C_out, C_in/groups, kh, kw)",
+        )
         require(len(self.in_shape) == 3, f"Conv2d in_shape is {self.in_shape}; give (C_in, H, W)")
-        require(min(self.stride) > 0 and min(self.dilation) > 0 and min(self.padding) >= 0 and self.groups > 0,
-                "Conv2d stride, dilation and groups must be positive, padding not negative")
+        require(
+            min(self.stride) > 0 and min(self.dilation) > 0 and min(self.padding) >= 0 and self.groups > 0,
+            "Conv2d stride, dilation and groups must be positive, padding not negative",
+        )
         c_out, c_group = self.weight.shape[:2]
-        require(c_group * self.groups == self.in_shape[0] and c_out % self.groups == 0,
-                f"Conv2d weight {self.weight.shape} with {self.groups} groups does not fit {self.in_shape[0]} input channels")
+        require(
+            c_group * self.groups == self.in_shape[0] and c_out % self.groups == 0,
+            f"Conv2d weight {self.weight.shape} with {self.groups} groups does not fit {self.in_shape[0]} input channels",
+        )
         check_finite("Conv2d weight", self.weight)
-        require(min(self.out_shape) > 0, f"Conv2d kernel {self.weight.shape[2:]} is larger than its input {self.in_shape}")
+        require(
+            min(self.out_shape) > 0, f"Conv2d kernel {self.weight.shape[2:]} is larger than its input {self.in_shape}"
+        )
 
     @property
     def out_shape(self) -> tuple[int, int, int]:
         """(C_out, H_out, W_out)."""
-        h, w = ((self.in_shape[1 + i] + 2 * self.padding[i] - self.dilation[i] * (self.weight.shape[2 + i] - 1) - 1) // self.stride[i] + 1
-                for i in (0, 1))
+        h, w = (
+            (self.in_shape[1 + i] + 2 * self.padding[i] - self.dilation[i] * (self.weight.shape[2 + i] - 1) - 1)
+            // self.stride[i]
+            + 1
+            for i in (0, 1)
+        )
         return int(self.weight.shape[0]), h, w
 
     @property
@@ -106,11 +122,22 @@ class Sparse:
         set_field(self, "indptr", frozen_array(self.indptr, np.int64))
         set_field(self, "indices", frozen_array(self.indices, np.int32))
         set_field(self, "weight", frozen_array(self.weight))
-        require(self.indptr.ndim == 1 and self.indptr.size > 1 and self.indptr[0] == 0 and bool((np.diff(self.indptr) >= 0).all()),
-                "Sparse indptr must be (n_post + 1,), start at 0 and never fall")
-        require(self.indices.shape == self.weight.shape == (int(self.indptr[-1]),), "Sparse indices and weight must hold indptr[-1] synapses")
-        require(self.n_pre > 0 and (self.indices.size == 0 or (0 <= int(self.indices.min()) and int(self.indices.max()) < self.n_pre)),
-                f"Sparse indices must lie in 0..{self.n_pre - 1}")
+        require(
+            self.indptr.ndim == 1
+            and self.indptr.size > 1
+            and self.indptr[0] == 0
+            and bool((np.diff(self.indptr) >= 0).all()),
+            "Sparse indptr must be (n_post + 1,), start at 0 and never fall",
+        )
+        require(
+            self.indices.shape == self.weight.shape == (int(self.indptr[-1]),),
+            "Sparse indices and weight must hold indptr[-1] synapses",
+        )
+        require(
+            self.n_pre > 0
+            and (self.indices.size == 0 or (0 <= int(self.indices.min()) and int(self.indices.max()) < self.n_pre)),
+            f"Sparse indices must lie in 0..{self.n_pre - 1}",
+        )
         check_finite("Sparse weight", self.weight)
 
     @property
@@ -160,8 +187,11 @@ def source_lists(connection: Connection) -> SourceLists:
     """Group the synapses of ``connection`` by source, targets ascending."""
     if isinstance(connection, Dense):
         n_pre, n_post = connection.n_pre, connection.n_post
-        return SourceLists(np.arange(n_pre + 1) * n_post, np.tile(np.arange(n_post, dtype=np.int32), n_pre),
-                           np.ascontiguousarray(connection.weight.T).reshape(-1))
+        return SourceLists(
+            np.arange(n_pre + 1) * n_post,
+            np.tile(np.arange(n_post, dtype=np.int32), n_pre),
+            np.ascontiguousarray(connection.weight.T).reshape(-1),
+        )
     pre, post, weight = synapses(connection)
     order = np.argsort(pre, kind="stable")
     indptr = np.concatenate([[0], np.cumsum(np.bincount(pre, minlength=connection.n_pre))])
@@ -196,8 +226,15 @@ def _apply_conv(c: Conv2d, flat: Array, dtype: Any) -> Array:
     for a in range(kh):
         for b in range(kw):
             row, col = a * c.dilation[0], b * c.dilation[1]
-            window = padded[:, :, row : row + (ho - 1) * c.stride[0] + 1 : c.stride[0], col : col + (wo - 1) * c.stride[1] + 1 : c.stride[1]]
+            window = padded[
+                :,
+                :,
+                row : row + (ho - 1) * c.stride[0] + 1 : c.stride[0],
+                col : col + (wo - 1) * c.stride[1] + 1 : c.stride[1],
+            ]
             for g in range(c.groups):
                 kernel = c.weight[g * per_out : (g + 1) * per_out, :, a, b].astype(dtype)
-                out[:, g * per_out : (g + 1) * per_out] += np.einsum("oi,bihw->bohw", kernel, window[:, g * per_in : (g + 1) * per_in])
+                out[:, g * per_out : (g + 1) * per_out] += np.einsum(
+                    "oi,bihw->bohw", kernel, window[:, g * per_in : (g + 1) * per_in]
+                )
     return out.reshape(flat.shape[0], -1)

@@ -52,10 +52,18 @@ class MappedNetwork:
         set_field(self, "core_of_neuron", frozen_array(self.core_of_neuron, np.int32))
         set_field(self, "cores", tuple(self.cores))
         n = self.network.n_neurons
-        require(self.core_of_neuron.shape == (n,), f"core_of_neuron has shape {self.core_of_neuron.shape}; the network has {n} neurons")
-        require(tuple(c.index for c in self.cores) == tuple(range(len(self.cores))), "cores must be numbered 0, 1, 2, ...")
+        require(
+            self.core_of_neuron.shape == (n,),
+            f"core_of_neuron has shape {self.core_of_neuron.shape}; the network has {n} neurons",
+        )
+        require(
+            tuple(c.index for c in self.cores) == tuple(range(len(self.cores))), "cores must be numbered 0, 1, 2, ..."
+        )
         low, high = int(self.core_of_neuron.min()), int(self.core_of_neuron.max())
-        require(0 <= low and high < len(self.cores), f"core_of_neuron names cores {low}..{high}, there are {len(self.cores)}")
+        require(
+            0 <= low and high < len(self.cores),
+            f"core_of_neuron names cores {low}..{high}, there are {len(self.cores)}",
+        )
         places = {(c.chip, c.x, c.y, c.slot) for c in self.cores}
         require(len(places) == len(self.cores), "two cores lie at the same place")
 

@@ -29,7 +29,10 @@ class Input:
 
     def __post_init__(self) -> None:
         set_field(self, "shape", tuple(int(x) for x in self.shape))
-        require(len(self.shape) > 0 and min(self.shape) > 0, f"input {self.name!r} has shape {self.shape}; every side must be positive")
+        require(
+            len(self.shape) > 0 and min(self.shape) > 0,
+            f"input {self.name!r} has shape {self.shape}; every side must be positive",
+        )
 
     @property
     def n(self) -> int:
@@ -77,7 +80,10 @@ class LIF:
         for name in ("v_threshold", "bias"):
             if getattr(self, name) is not None:
                 check_finite(f"LIF {name}", getattr(self, name))
-        require(self.v_threshold is None or bool((np.asarray(self.v_threshold) >= 0).all()), "LIF v_threshold must be at least 0")
+        require(
+            self.v_threshold is None or bool((np.asarray(self.v_threshold) >= 0).all()),
+            "LIF v_threshold must be at least 0",
+        )
 
     def leak_v(self, dt_s: float) -> Array:
         """Membrane left after one time step, as a share; () or (n,)."""
@@ -105,7 +111,10 @@ class Population:
 
     def __post_init__(self) -> None:
         set_field(self, "shape", tuple(int(x) for x in self.shape))
-        require(len(self.shape) > 0 and min(self.shape) > 0, f"population {self.name!r} is empty (shape {self.shape}); remove it or give it neurons")
+        require(
+            len(self.shape) > 0 and min(self.shape) > 0,
+            f"population {self.name!r} is empty (shape {self.shape}); remove it or give it neurons",
+        )
         for name in ("tau_mem_s", "v_threshold", "tau_syn_s", "bias"):
             value = getattr(self.neuron, name)
             if value is not None:
@@ -137,7 +146,9 @@ class Projection:
         require(bool((np.asarray(self.delay_steps) >= 0).all()), f"delay_steps of {who} must be at least 0")
 
 
-def check_ends(inputs: tuple[Any, ...], populations: tuple[Any, ...], projections: tuple[Any, ...], output: str) -> None:
+def check_ends(
+    inputs: tuple[Any, ...], populations: tuple[Any, ...], projections: tuple[Any, ...], output: str
+) -> None:
     """Raise unless names are unique, ends exist and sizes agree."""
     sizes: dict[str, int] = {}
     for block in (*inputs, *populations):
@@ -149,8 +160,10 @@ def check_ends(inputs: tuple[Any, ...], populations: tuple[Any, ...], projection
     for p in projections:
         who = f"projection {p.pre} -> {p.post}"
         require(p.pre in sizes and p.post in names, f"{who} names a block that is not there")
-        require(p.connection.n_pre == sizes[p.pre] and p.connection.n_post == sizes[p.post],
-                f"{who} maps {p.connection.n_pre} -> {p.connection.n_post}, its ends have {sizes[p.pre]} and {sizes[p.post]}")
+        require(
+            p.connection.n_pre == sizes[p.pre] and p.connection.n_post == sizes[p.post],
+            f"{who} maps {p.connection.n_pre} -> {p.connection.n_post}, its ends have {sizes[p.pre]} and {sizes[p.post]}",
+        )
 
 
 @dataclass(frozen=True, eq=False)

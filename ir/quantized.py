@@ -55,8 +55,14 @@ class FixedLIF:
                 set_field(self, name, frozen_array(value, np.int64))
         for name in ("decay_v", "decay_u"):
             value = np.asarray(getattr(self, name))
-            require(bool(((value >= 0) & (value <= DECAY_ALL)).all()), f"{name} must lie in 0..{DECAY_ALL}, it reaches {value.min()}..{value.max()}")
-        require(self.v_threshold is None or bool((np.asarray(self.v_threshold) >= 0).all()), "v_threshold must be at least 0")
+            require(
+                bool(((value >= 0) & (value <= DECAY_ALL)).all()),
+                f"{name} must lie in 0..{DECAY_ALL}, it reaches {value.min()}..{value.max()}",
+            )
+        require(
+            self.v_threshold is None or bool((np.asarray(self.v_threshold) >= 0).all()),
+            "v_threshold must be at least 0",
+        )
         require(-32 <= self.bias_exp <= 31, f"bias_exp is {self.bias_exp}; it must lie in -32..31")
         check_choice("reset", self.reset, ("zero", "subtract"))
 
@@ -87,7 +93,10 @@ class FixedPopulation:
 
     def __post_init__(self) -> None:
         set_field(self, "shape", tuple(int(x) for x in self.shape))
-        require(len(self.shape) > 0 and min(self.shape) > 0, f"population {self.name!r} is empty (shape {self.shape}); remove it or give it neurons")
+        require(
+            len(self.shape) > 0 and min(self.shape) > 0,
+            f"population {self.name!r} is empty (shape {self.shape}); remove it or give it neurons",
+        )
         require(bool(np.isfinite(self.scale)) and self.scale > 0, f"scale of population {self.name!r} must be positive")
         for name in ("decay_v", "v_threshold", "decay_u", "bias"):
             value = getattr(self.neuron, name)
@@ -118,8 +127,14 @@ class FixedProjection:
     def __post_init__(self) -> None:
         set_field(self, "delay_steps", frozen_array(self.delay_steps, np.int32))
         who = f"projection {self.pre} -> {self.post}"
-        require(self.connection.weight.dtype.kind in "iu", f"weights of {who} are {self.connection.weight.dtype}; quantize first")
-        require(bool((np.abs(self.connection.weight.astype(np.int64)) < 1 << 31).all()), f"weights of {who} do not fit int32")
+        require(
+            self.connection.weight.dtype.kind in "iu",
+            f"weights of {who} are {self.connection.weight.dtype}; quantize first",
+        )
+        require(
+            bool((np.abs(self.connection.weight.astype(np.int64)) < 1 << 31).all()),
+            f"weights of {who} do not fit int32",
+        )
         require(-31 <= self.weight_exp <= 31, f"weight_exp of {who} is {self.weight_exp}; it must lie in -31..31")
         check_per_neuron(f"delay_steps of {who}", np.asarray(self.delay_steps), self.connection.n_pre)
         require(bool((np.asarray(self.delay_steps) >= 0).all()), f"delay_steps of {who} must be at least 0")

@@ -56,7 +56,9 @@ class Schedule:
         for name, least in (("F", 1), ("R", 1), ("stop_after", 1), ("stop_after_output", 0)):
             value = getattr(self, name)
             whole = isinstance(value, int) and not isinstance(value, bool)
-            require(value is None or (whole and value >= least), f"schedule {name} is {value!r}; at least {least}, or None")
+            require(
+                value is None or (whole and value >= least), f"schedule {name} is {value!r}; at least {least}, or None"
+            )
         require(isinstance(self.seed, int), f"schedule seed is {self.seed!r}; give a whole number")
         require(self.input != "paced" or self.R is not None, "input 'paced' needs R, the events a forward step")
         if self.scope == "core":

@@ -41,7 +41,10 @@ class Stimulus:
         for name in ("sample_ids", "labels"):
             if getattr(self, name) is not None:
                 set_field(self, name, frozen_array(getattr(self, name), np.int64))
-                require(getattr(self, name).shape == (b,), f"{name} has shape {getattr(self, name).shape}; the batch has {b} samples")
+                require(
+                    getattr(self, name).shape == (b,),
+                    f"{name} has shape {getattr(self, name).shape}; the batch has {b} samples",
+                )
         if self.events is not None:
             self._sort_events(frames)
 
@@ -73,11 +76,16 @@ class Stimulus:
             for new, part in enumerate(parts):
                 part[:, 0] = new
             events = np.concatenate(parts) if parts else self.events[:0]
-        return Stimulus(self.frames[:, chosen], self.sample_ids[chosen] if self.sample_ids is not None else None, labels, events)
+        return Stimulus(
+            self.frames[:, chosen], self.sample_ids[chosen] if self.sample_ids is not None else None, labels, events
+        )
 
     def inputs_in_order(self, b: int, t: int) -> Ints:
         """(n,) input indices of sample b's events in time step t, by time stamp, ties by index."""
         if self.events is not None:
             return self.events[(self.events[:, 0] == b) & (self.events[:, 1] == t), 3]
-        require(self.frames.dtype.kind == "i" and bool((self.frames[t, b] >= 0).all()), "queued and paced input need counts, whole and at least 0")
+        require(
+            self.frames.dtype.kind == "i" and bool((self.frames[t, b] >= 0).all()),
+            "queued and paced input need counts, whole and at least 0",
+        )
         return np.repeat(np.arange(self.frames.shape[2]), self.frames[t, b])

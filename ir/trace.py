@@ -36,10 +36,19 @@ class Spikes:
 
     def __post_init__(self) -> None:
         order = np.lexsort((self.neuron, self.k, self.t, self.sample))
-        for name, dtype in (("sample", np.int64), ("t", np.int32), ("k", np.int32), ("neuron", np.int32), ("k_served", np.int32)):
+        for name, dtype in (
+            ("sample", np.int64),
+            ("t", np.int32),
+            ("k", np.int32),
+            ("neuron", np.int32),
+            ("k_served", np.int32),
+        ):
             set_field(self, name, frozen_array(np.asarray(getattr(self, name))[order], dtype))
         set_field(self, "m", frozen_array(np.asarray(self.m)[order]))
-        require(len({len(getattr(self, f)) for f in ("sample", "t", "k", "neuron", "m", "k_served")}) == 1, "spike columns differ in length")
+        require(
+            len({len(getattr(self, f)) for f in ("sample", "t", "k", "neuron", "m", "k_served")}) == 1,
+            "spike columns differ in length",
+        )
 
     def __len__(self) -> int:
         return len(self.sample)
@@ -81,13 +90,23 @@ class Trace:
 
     def __post_init__(self) -> None:
         set_field(self, "populations", tuple((str(n), int(size)) for n, size in self.populations))
-        for name, dtype in (("counts", np.int32), ("forward_steps", np.int32), ("sample_ids", np.int64), ("labels", np.int64),
-                            ("core_of_neuron", np.int32), ("v", None), ("u", None)):
+        for name, dtype in (
+            ("counts", np.int32),
+            ("forward_steps", np.int32),
+            ("sample_ids", np.int64),
+            ("labels", np.int64),
+            ("core_of_neuron", np.int32),
+            ("v", None),
+            ("u", None),
+        ):
             if getattr(self, name) is not None:
                 set_field(self, name, frozen_array(getattr(self, name), dtype))
         n = sum(size for _, size in self.populations)
         t, b = self.forward_steps.shape
-        require(self.counts.shape == (b, n) and self.sample_ids.shape == (b,), f"trace of {b} samples and {n} neurons has counts {self.counts.shape}")
+        require(
+            self.counts.shape == (b, n) and self.sample_ids.shape == (b,),
+            f"trace of {b} samples and {n} neurons has counts {self.counts.shape}",
+        )
         require(self.v is None or self.v.shape == (t, b, n), "trace membranes must be (T, B, N)")
         require(self.output in dict(self.populations), f"trace output {self.output!r} is no population")
 

@@ -32,8 +32,32 @@ MAX_ARRAY_BYTES = 16 << 30
 
 TYPES: dict[str, type] = {
     c.__name__: c
-    for c in (Chip, Conv2d, Core, Dense, FixedLIF, FixedPopulation, FixedProjection, Input, IntFormat, LIF, Limits, MappedNetwork, Mesh,
-              Network, Population, Projection, QuantizedNetwork, Range, Schedule, Sparse, Spikes, Stimulus, SynapseFormat, Trace)
+    for c in (
+        Chip,
+        Conv2d,
+        Core,
+        Dense,
+        FixedLIF,
+        FixedPopulation,
+        FixedProjection,
+        Input,
+        IntFormat,
+        LIF,
+        Limits,
+        MappedNetwork,
+        Mesh,
+        Network,
+        Population,
+        Projection,
+        QuantizedNetwork,
+        Range,
+        Schedule,
+        Sparse,
+        Spikes,
+        Stimulus,
+        SynapseFormat,
+        Trace,
+    )
 }
 TOP = ("Network", "QuantizedNetwork", "MappedNetwork", "Trace", "Stimulus")
 
@@ -67,7 +91,9 @@ def write_atomically(path: str | Path, content: bytes | memoryview) -> None:
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
-        raise FormatError(f"cannot write {path}: {error.strerror or error}; free some space or choose another folder") from error
+        raise FormatError(
+            f"cannot write {path}: {error.strerror or error}; free some space or choose another folder"
+        ) from error
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
@@ -89,21 +115,38 @@ def load(path: str | Path, expect: type[T] | tuple[type[T], ...] | None = None) 
             if header["format"] != HEADER or header["value"]["type"] not in TOP:
                 raise FormatError("it is no unlayered file")
             if header["version"] > VERSION:
-                raise FormatError(f"it has format version {header['version']}, this release reads up to {VERSION}; upgrade unlayered")
+                raise FormatError(
+                    f"it has format version {header['version']}, this release reads up to {VERSION}; upgrade unlayered"
+                )
             value = _decode(header["value"], archive)
     except FileNotFoundError as error:
         raise FormatError(f"{path} does not exist; check the path") from error
     except IsADirectoryError as error:
         raise FormatError(f"{path} is a folder; name a file") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, struct.error, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise FormatError(f"{path} is truncated or no unlayered .npz ({error}); write it again with unlayered") from error
-    except (KeyError, TypeError, AttributeError, RecursionError, MemoryError, OverflowError, NotImplementedError, SyntaxError) as error:
-        raise FormatError(f"{path} is no unlayered .npz ({type(error).__name__}: {error}); write it again with unlayered") from error
+        raise FormatError(
+            f"{path} is truncated or no unlayered .npz ({error}); write it again with unlayered"
+        ) from error
+    except (
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        MemoryError,
+        OverflowError,
+        NotImplementedError,
+        SyntaxError,
+    ) as error:
+        raise FormatError(
+            f"{path} is no unlayered .npz ({type(error).__name__}: {error}); write it again with unlayered"
+        ) from error
     except (ValueError, OSError, RuntimeError) as error:
         raise FormatError(f"{path}: {error}") from error
     if expect is not None and not isinstance(value, expect):
         wanted = expect if isinstance(expect, tuple) else (expect,)
-        raise FormatError(f"{path} holds a {type(value).__name__}; here a {' or '.join(w.__name__ for w in wanted)} is needed")
+        raise FormatError(
+            f"{path} holds a {type(value).__name__}; here a {' or '.join(w.__name__ for w in wanted)} is needed"
+        )
     return value
 
 
