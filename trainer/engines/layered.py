@@ -1,0 +1,96 @@
+"""The layered baseline in plain PyTorch: populations in topological order, each fires once a time step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainer.engines.plan import Link, Part, apply_link
+from trainer.engines.result import Result
+from trainer.surrogate import spike
+
+if TYPE_CHECKING:
+    from trainer.engines.reference import Call
+
+
+@dataclass
+class Layer:
+    """One population's registers, (B, n), and its spikes of every time step so far."""
+
+    v: Tensor
+    u: Tensor
+    spikes: list[Tensor] = field(default_factory=list)
+
+
+def run_layered(call: Call) -> Result:
+    """All time steps of a batch under the layered schedule."""
+    plan = call.plan
+    n_steps, n_samples = call.frames.shape[:2]
+    zero = call.params.leak_v.new_zeros
+    layers = {p.name: Layer(*[zero(n_samples, p.at.stop - p.at.start)] * 2) for p in plan.parts}
+    owner = {p.at.start: p.name for p in plan.parts}
+    by_name = {p.name: p for p in plan.parts}
+    counts, membranes = [], []
+    for t in range(n_steps):
+        for name in plan.order.order:
+            drive = gather(call, by_name[name], layers, owner, t)
+            layers[name].spikes.append(fire(call, by_name[name], layers[name], drive, t))
+        counts.append(torch.cat([layers[p.name].spikes[t] for p in plan.parts], 1))
+        membranes.append(torch.cat([layers[p.name].v for p in plan.parts], 1))
+    steps = torch.full((n_steps, n_samples), plan.order.n_places, device=call.frames.device)
+    return Result(torch.stack(counts), torch.stack(membranes), steps, call.recording)
+
+
+def gather(call: Call, part: Part, layers: dict[str, Layer], owner: dict[int, str], t: int) -> Tensor:
+    """The summed drive of one population, (B, n), in weight units."""
+    drive = torch.zeros_like(layers[part.name].v)
+    for link, weight in zip(call.plan.links, call.params.weights):
+        if link.post != part.at:
+            continue
+        source = list(call.frames[:, :, link.pre]) if link.from_input else layers[owner[link.pre.start]].spikes
+        s = delayed(link, source, t - int(link.recurrent))
+        if s is not None:
+            drive = drive + call.numbers.shift(apply_link(link, weight, s), link.weight_exp)
+    return drive
+
+
+def delayed(link: Link, source: list[Tensor], t: int) -> Tensor | None:
+    """What left the sources ``delay`` time steps before t; None = nothing yet."""
+    if link.delay.ndim == 0:
+        return source[t - int(link.delay)] if t >= int(link.delay) else None
+    s = torch.zeros_like(source[0])
+    for d in np.unique(link.delay):
+        if t >= d:
+            s = s + source[t - int(d)] * torch.as_tensor(link.delay == d, device=s.device)
+    return s
+
+
+def fire(call: Call, part: Part, layer: Layer, drive: Tensor, t: int) -> Tensor:
+    """Leak, integrate, fire, reset; (B, n) spikes with gradient."""
+    numbers, params, at = call.numbers, call.params, part.at
+    if part.reset_interval and (t + 1) % part.reset_interval == part.reset_offset % part.reset_interval:
+        layer.v, layer.u = torch.zeros_like(layer.v), torch.zeros_like(layer.u)
+    held = layer.v
+    if layer.spikes and not part.subtract:
+        held = torch.where(layer.spikes[-1].detach() > 0, held.detach(), held)
+    x = numbers.drive(drive)
+    u = torch.zeros_like(x) if params.leak_u is None else numbers.leak(layer.u, params.leak_u[at])
+    layer.u = numbers.add_to_current(u, x)
+    bias = 0.0 if params.bias is None else params.bias[at]
+    v_min = None if part.v_min is None else torch.full_like(x, part.v_min)
+    v = numbers.add_to_membrane(numbers.leak(held, params.leak_v[at]), layer.u, bias, v_min)
+    gate = (layer.u != 0) | (torch.as_tensor(bias, device=x.device) != 0)
+    above = v - params.threshold[at]
+    s = spike(above if params.unit is None else above / params.unit[at], gate, call.options.alpha)
+    layer.v = v - torch.nan_to_num(params.threshold[at], posinf=0.0) * s if part.subtract else v * (1 - s)
+    if call.recording is not None:
+        here = torch.zeros(v.shape[0], call.plan.n_neurons, dtype=torch.bool, device=v.device)
+        m = torch.zeros(v.shape[0], call.plan.n_neurons, dtype=v.dtype, device=v.device)
+        here[:, at], m[:, at] = s.detach() > 0, v.detach()
+        call.recording.fire(here, m, t, part.place)
+        call.recording.serve(here, t, part.place)
+    return s

@@ -1,0 +1,45 @@
+"""What belongs to the training call and is off in every compared run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ir.check import check_choice, require
+
+SILENT_GRADIENTS = ("slots", "all", "none")
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Noise and gradient choices of one training call (design: Koopman et al. 2025, section "training").
+
+    Attributes:
+        alpha: sharpness of the arctan surrogate.
+        refractory_dropout: probability that a firing neuron escapes refractoriness.
+        momentum_noise: uniform noise up to this is added to the momentum when ranking.
+        input_dropout: probability that an input's count of a time step is dropped.
+        spike_dropout: probability that a served spike of a neuron is dropped on its way.
+        silent_gradient: which silent neurons carry a gradient: those that fill the free ``slots``
+            of a forward step, ``all``, or ``none``.
+    """
+
+    alpha: float = 2.0
+    refractory_dropout: float = 0.0
+    momentum_noise: float = 0.0
+    input_dropout: float = 0.0
+    spike_dropout: float = 0.0
+    silent_gradient: str = "slots"
+
+    def __post_init__(self) -> None:
+        check_choice("silent_gradient", self.silent_gradient, SILENT_GRADIENTS)
+        for name in ("refractory_dropout", "input_dropout", "spike_dropout"):
+            value = getattr(self, name)
+            require(0 <= value <= 1, f"{name} is {value}; a probability lies in 0..1")
+        require(self.momentum_noise >= 0, f"momentum_noise is {self.momentum_noise}; it must be at least 0")
+
+
+EVALUATION = TrainingOptions()
+"""Nothing dropped, no noise."""
+
+ESCAPE, NOISE, INPUT_DROP, SPIKE_DROP = 1, 2, 3, 4
+"""Purposes of the random streams derived from a run's seed by ``ir.schedule.stream``."""

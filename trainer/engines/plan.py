@@ -1,0 +1,208 @@
+"""What an engine runs: the static plan of a network and the tensors that training changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from torch import Tensor
+
+from ir.connection import Connection, Conv2d, Dense
+from ir.graph import LayeredOrder, input_depths, layered_order, slices
+from ir.network import Network
+from ir.quantized import QuantizedNetwork
+
+
+@dataclass(frozen=True)
+class Link:
+    """A projection as an engine sees it; its weight travels in ``Params``.
+
+    Attributes:
+        from_input: whether ``pre`` indexes inputs (else neurons).
+        pre, post: where its ends lie in the global index.
+        connection: geometry; the weights in it are those of the plan's making.
+        weight_exp: integer networks: shift after the sum.
+        delay: time steps beyond the schedule's own, one or one a source.
+        recurrent: under the layered schedule it delivers the spikes of t - 1.
+    """
+
+    from_input: bool
+    pre: slice
+    post: slice
+    connection: Connection
+    weight_exp: int
+    delay: np.ndarray
+    recurrent: bool
+
+
+@dataclass(frozen=True)
+class Part:
+    """A population as an engine sees it."""
+
+    name: str
+    at: slice
+    depth: int
+    place: int
+    refractory: bool
+    subtract: bool
+    has_current: bool
+    has_bias: bool
+    reset_interval: int = 0
+    reset_offset: int = 0
+    v_min: float | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Static structure of a network, made once.
+
+    Attributes:
+        parts: populations in declaration order; ``order``: the layered order.
+    """
+
+    parts: tuple[Part, ...]
+    links: tuple[Link, ...]
+    order: LayeredOrder
+    n_neurons: int
+    n_inputs: int
+    output: slice
+    output_name: str
+    output_fires: bool
+
+    def populations(self) -> tuple[tuple[str, int], ...]:
+        """(name, size) in the order of the global index."""
+        return tuple((p.name, p.at.stop - p.at.start) for p in self.parts)
+
+
+@dataclass
+class Params:
+    """The numbers of a network as tensors; what carries a gradient is trained.
+
+    Attributes:
+        weights: one a link, in the layout of ``ir.connection``.
+        leak_v: (N,) share of the membrane left after a time step (integers: decay_v).
+        threshold: (N,); infinite = never fires.
+        leak_u: (N,) likewise for the current (integers: decay_u); None = no current memory anywhere.
+        bias: (N,) or None.
+        unit: (N,) membrane units a trained unit: 1 for floats, ``scale << 6`` for integers.
+    """
+
+    weights: list[Tensor]
+    leak_v: Tensor
+    threshold: Tensor
+    leak_u: Tensor | None = None
+    bias: Tensor | None = None
+    unit: Tensor | None = field(default=None)
+
+    def tensors(self) -> list[Tensor]:
+        """All tensors, in a fixed order."""
+        return [
+            *self.weights,
+            *(x for x in (self.leak_v, self.threshold, self.leak_u, self.bias, self.unit) if x is not None),
+        ]
+
+
+def plan_of(network: Network | QuantizedNetwork) -> Plan:
+    """Lay out a network for the engines."""
+    at, inputs = slices(network.populations), slices(network.inputs)
+    depths, order = input_depths(network), layered_order(network)
+    fixed = isinstance(network, QuantizedNetwork)
+    parts = []
+    for p in network.populations:
+        n = p.neuron
+        biased = n.bias is not None and bool(np.asarray(n.bias).any())
+        current = n.has_current if fixed else n.tau_syn_s is not None  # type: ignore[union-attr]
+        parts.append(
+            Part(
+                p.name,
+                at[p.name],
+                depths[p.name],
+                order.place[p.name],
+                n.refractory,
+                n.reset == "subtract",
+                current,
+                biased,
+                getattr(n, "reset_interval", 0),
+                getattr(n, "reset_offset", 0),
+                n.v_min,
+            )
+        )
+    links = tuple(
+        Link(
+            e.pre in inputs,
+            inputs[e.pre] if e.pre in inputs else at[e.pre],
+            at[e.post],
+            e.connection,
+            getattr(e, "weight_exp", 0),
+            np.asarray(e.delay_steps),
+            back,
+        )
+        for e, back in zip(network.projections, order.recurrent)
+    )
+    fires = next(p for p in network.populations if p.name == network.output).neuron.v_threshold is not None
+    return Plan(
+        tuple(parts), links, order, network.n_neurons, network.n_inputs, at[network.output], network.output, fires
+    )
+
+
+def apply_link(link: Link, weight: Tensor, s: Tensor) -> Tensor:
+    """``a = W s``: s (B, n_pre) -> (B, n_post)."""
+    c = link.connection
+    if isinstance(c, Dense):
+        return functional.linear(s, weight)
+    if isinstance(c, Conv2d):
+        out = functional.conv2d(s.reshape(-1, *c.in_shape), weight, None, c.stride, c.padding, c.dilation, c.groups)
+        return out.reshape(s.shape[0], -1)
+    post = torch.as_tensor(np.repeat(np.arange(c.n_post), np.diff(c.indptr)), device=s.device)
+    pre = torch.as_tensor(np.asarray(c.indices, np.int64), device=s.device)
+    return torch.zeros(s.shape[0], c.n_post, dtype=s.dtype, device=s.device).index_add(1, post, s[:, pre] * weight)
+
+
+def float_params(network: Network, dtype: torch.dtype = torch.float32) -> Params:
+    """The numbers of a trained network, without gradients."""
+
+    def spread(value: np.ndarray | float | None, n: int, missing: float) -> Tensor:
+        return torch.as_tensor(np.broadcast_to(missing if value is None else value, (n,)).copy()).to(dtype)
+
+    cat = {"leak_v": [], "leak_u": [], "threshold": [], "bias": []}
+    for p in network.populations:
+        cat["leak_v"].append(spread(p.neuron.leak_v(network.dt_s), p.n, 0.0))
+        cat["leak_u"].append(spread(p.neuron.leak_u(network.dt_s), p.n, 0.0))
+        cat["threshold"].append(spread(p.neuron.v_threshold, p.n, np.inf))
+        cat["bias"].append(spread(p.neuron.bias, p.n, 0.0))
+    weights = [torch.as_tensor(e.connection.weight.copy()).to(dtype) for e in network.projections]
+    current = any(p.neuron.tau_syn_s is not None for p in network.populations)
+    biased = any(p.neuron.bias is not None for p in network.populations)
+    return Params(
+        weights,
+        torch.cat(cat["leak_v"]),
+        torch.cat(cat["threshold"]),
+        torch.cat(cat["leak_u"]) if current else None,
+        torch.cat(cat["bias"]) if biased else None,
+    )
+
+
+def fixed_params(network: QuantizedNetwork) -> Params:
+    """The integers of a quantized network in float64, thresholds and biases in register units, without gradients."""
+    shift = 1 << 6
+
+    def spread(value: np.ndarray | int | None, n: int, missing: float) -> Tensor:
+        return torch.as_tensor(np.broadcast_to(missing if value is None else value, (n,)).astype(np.float64))
+
+    ps = network.populations
+    threshold = [
+        spread(None if p.neuron.v_threshold is None else np.asarray(p.neuron.v_threshold) * shift, p.n, np.inf)
+        for p in ps
+    ]
+    weights = [torch.as_tensor(e.connection.weight.astype(np.float64)) for e in network.projections]
+    biased = any(p.neuron.bias is not None for p in ps)
+    return Params(
+        weights,
+        torch.cat([spread(p.neuron.decay_v, p.n, 0) for p in ps]),
+        torch.cat(threshold),
+        torch.cat([spread(p.neuron.decay_u, p.n, 0) for p in ps]) if any(p.neuron.has_current for p in ps) else None,
+        torch.cat([spread(p.neuron.register_bias(), p.n, 0) for p in ps]) if biased else None,
+        torch.cat([spread(p.scale * shift, p.n, 1) for p in ps]),
+    )

@@ -1,0 +1,180 @@
+"""The spike queue of the reference engine: how input arrives and which entries are served."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ir.schedule import stream
+from ir.stimulus import Stimulus
+from trainer.engines.options import NOISE
+from trainer.engines.selection import LAST, best, chance, keys, rank_by_momentum
+
+if TYPE_CHECKING:
+    from trainer.engines.reference import Call, State
+
+
+class InputQueue:
+    """The input of one time step: whole at once, some events a forward step, or competing with neurons.
+
+    Attributes:
+        gradual: whether input arrives after the first forward step (paced, queued).
+        waiting: (B, E) events still queued (queued input).
+    """
+
+    def __init__(self, call: Call, t: int) -> None:
+        self.call, self.t, self.rule = call, t, call.schedule.input
+        self.gradual = self.rule != "first"
+        self.frame = call.frames[t]
+        if self.gradual:
+            self._list_events()
+
+    def _list_events(self) -> None:
+        frames = self.call.frames.detach().cpu().numpy()[self.t : self.t + 1]
+        counts = frames.astype(np.int64)
+        if (counts != frames).any() or (counts < 0).any():
+            raise ValueError(f"{self.rule} input needs counts, whole and at least 0; use input 'first' for currents")
+        stimulus = Stimulus(counts, events=self._events_now())
+        lists = [stimulus.inputs_in_order(b, 0) for b in range(counts.shape[1])]
+        longest = max((len(x) for x in lists), default=0)
+        table = np.full((len(lists), longest), -1, np.int64)
+        for b, row in enumerate(lists):
+            table[b, : len(row)] = row
+        self.index = torch.as_tensor(table, device=self.frame.device)
+        self.waiting = self.index >= 0
+
+    def _events_now(self) -> np.ndarray | None:
+        events = self.call.events
+        if events is None or self.call.options.input_dropout > 0:
+            return None
+        now = events[events[:, 1] == self.t].copy()
+        now[:, 1] = 0
+        return now
+
+    def take(self, chosen: Tensor) -> Tensor:
+        """Remove the chosen events; (B, N_in) what they deliver."""
+        self.waiting = self.waiting & ~chosen
+        x = torch.zeros_like(self.frame)
+        return x.scatter_add(1, self.index.clamp(min=0), chosen.to(x.dtype))
+
+    def first_drive(self) -> Tensor:
+        """(B, N_in) what arrives at k = 0."""
+        if self.rule == "first":
+            return self.frame
+        if self.rule == "paced":
+            return self.next_paced(torch.ones(self.frame.shape[0], dtype=torch.bool, device=self.frame.device))
+        n = self.call.schedule.F or self.index.shape[1]
+        chosen = best(self.order(-1), self.waiting, n)
+        return self.take(chosen)
+
+    def next_paced(self, active: Tensor) -> Tensor:
+        """The next R events of each active sample."""
+        place = (torch.cumsum(self.waiting, 1) - 1).where(self.waiting, LAST)
+        return self.take(self.waiting & (place < self.call.schedule.R) & active[:, None])
+
+    def order(self, k: int) -> Tensor:
+        """(B, E) int64, smallest served first, among events alone."""
+        if self.call.schedule.order != "random":
+            return torch.arange(self.index.shape[1], device=self.index.device).expand_as(self.index)
+        return keys(self.call.schedule.seed, self.call.sample_ids, self.t, k, self.index + self.call.plan.n_neurons)
+
+    def left(self) -> Tensor:
+        """(B,) whether input still waits."""
+        if not self.gradual:
+            return torch.zeros(self.frame.shape[0], dtype=torch.bool, device=self.frame.device)
+        return self.waiting.any(1)
+
+
+def select(
+    call: Call, state: State, queue: InputQueue, active: Tensor, t: int, k: int
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Choose what is served after round k.
+
+    Returns:
+        (B, N) served entries, (B, N) silent neurons that fill the free slots, (B, N_in) input taken.
+    """
+    candidates = state.waiting & active[:, None]
+    x_in = None
+    if queue.rule == "paced":
+        x_in = queue.next_paced(active)
+    if call.schedule.F is None:
+        if queue.rule == "queued":
+            x_in = queue.take(queue.waiting & active[:, None])
+        return candidates, silent(call, candidates, None, t, k), x_in
+    value = neuron_order(call, state, t, k)
+    room: Tensor | int = call.schedule.F
+    if queue.rule == "queued":
+        served_in, served = select_queued(call, queue, candidates, value, active, k)
+        x_in = queue.take(served_in)
+        room = call.schedule.F - served_in.sum(1)
+    elif call.schedule.scope == "core":
+        served = by_core(call, value, candidates)
+    else:
+        served = best(value, candidates, room)
+    return served, silent(call, served, room, t, k), x_in
+
+
+def neuron_order(call: Call, state: State, t: int, k: int) -> Tensor:
+    """(B, N) int64, smallest served first; distinct in a row."""
+    order = call.schedule.order
+    if order == "fifo":
+        return state.k_fired * call.plan.n_neurons + call.neurons
+    tie = keys(call.schedule.seed, call.sample_ids, t, k, call.neurons)
+    if order == "random":
+        return tie
+    m = state.m
+    if call.options.momentum_noise > 0:
+        noise = chance(stream(call.schedule.seed, NOISE), call.sample_ids, t, k, call.neurons, m.dtype)
+        m = m + call.options.momentum_noise * noise
+    return rank_by_momentum(m, tie)
+
+
+def select_queued(
+    call: Call, queue: InputQueue, candidates: Tensor, value: Tensor, active: Tensor, k: int
+) -> tuple[Tensor, Tensor]:
+    """Events and neurons compete for F places; ((B, E), (B, N)) what is served."""
+    events = queue.waiting & active[:, None]
+    n_events, group = events.shape[1], int(call.schedule.F or 0)
+    if call.schedule.order == "random":
+        both = best(torch.cat([queue.order(k), value], 1), torch.cat([events, candidates], 1), group)
+        return both[:, :n_events], both[:, n_events:]
+    served_in = best(queue.order(k), events, group)
+    return served_in, best(value, candidates, group - served_in.sum(1))
+
+
+def by_core(call: Call, value: Tensor, candidates: Tensor) -> Tensor:
+    """Each core serves its own F."""
+    assert call.core_of_neuron is not None
+    cores = torch.as_tensor(call.core_of_neuron.astype(np.int64), device=value.device)
+    served = torch.zeros_like(candidates)
+    for core in cores.unique():
+        served |= best(value, candidates & (cores == core), call.schedule.F or 0)
+    return served
+
+
+def silent(call: Call, served: Tensor, room: Tensor | int | None, t: int, k: int) -> Tensor:
+    """Silent neurons that carry a gradient this round (Koopman et al. 2025: exactly F are selected)."""
+    rule = call.options.silent_gradient
+    if rule == "none" or not torch.is_grad_enabled():
+        return torch.zeros_like(served)
+    idle = ~served
+    if rule == "all" or room is None:
+        return idle
+    draw = keys(call.schedule.seed, call.sample_ids, t, k, call.neurons)
+    if call.schedule.scope == "core":
+        return silent_by_core(call, draw, idle, served)
+    return best(draw, idle, room - served.sum(1))
+
+
+def silent_by_core(call: Call, draw: Tensor, idle: Tensor, served: Tensor) -> Tensor:
+    """Free slots of each core, filled from its own neurons."""
+    assert call.core_of_neuron is not None
+    cores = torch.as_tensor(call.core_of_neuron.astype(np.int64), device=draw.device)
+    chosen = torch.zeros_like(idle)
+    for core in cores.unique():
+        own = cores == core
+        chosen |= best(draw, idle & own, (call.schedule.F or 0) - (served & own).sum(1))
+    return chosen

@@ -1,0 +1,297 @@
+"""The asynchronous engine in plain PyTorch: slow, right, every gradient by autograd.
+
+The execution contract, in the order of its steps, a row a sample; drained samples stand still.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ir.check import require
+from ir.schedule import Schedule, stream
+from trainer.engines.layered import run_layered
+from trainer.engines.numbers import FloatNumbers, Numbers
+from trainer.engines.options import ESCAPE, EVALUATION, INPUT_DROP, SPIKE_DROP, TrainingOptions
+from trainer.engines.plan import Params, Plan, apply_link
+from trainer.engines.queue import InputQueue, select
+from trainer.engines.result import Recording, Result
+from trainer.engines.selection import chance
+from trainer.surrogate import spike
+
+
+@dataclass
+class Call:
+    """The arguments of one run, as the steps need them."""
+
+    plan: Plan
+    params: Params
+    frames: Tensor
+    sample_ids: Tensor
+    schedule: Schedule
+    options: TrainingOptions
+    numbers: Numbers
+    core_of_neuron: np.ndarray | None = None
+    events: np.ndarray | None = None
+    recording: Recording | None = None
+
+    @property
+    def neurons(self) -> Tensor:
+        """(N,) global indices."""
+        return torch.arange(self.plan.n_neurons, device=self.frames.device)
+
+    def per_neuron(self, of: str) -> Tensor:
+        """(N,) a property of each neuron's population."""
+        values = [np.full(p.at.stop - p.at.start, getattr(p, of)) for p in self.plan.parts]
+        return torch.as_tensor(np.concatenate(values), device=self.frames.device)
+
+
+def run(
+    plan: Plan,
+    params: Params,
+    frames: Tensor,
+    sample_ids: Tensor,
+    schedule: Schedule,
+    options: TrainingOptions = EVALUATION,
+    numbers: Numbers | None = None,
+    core_of_neuron: np.ndarray | None = None,
+    events: np.ndarray | None = None,
+    record: bool = False,
+) -> Result:
+    """Run a batch under a schedule.
+
+    Args:
+        frames: (T, B, N_in) counts (or currents, with ``input = "first"``).
+        sample_ids: (B,) the ids in the keys.
+        options: dropouts, noise and gradient choices; the default is evaluation.
+        numbers: floats, or a chip's integers.
+        core_of_neuron: (N,), needed by ``scope = "core"``.
+        events: time-stamped events of ``ir.Stimulus``, for paced and queued input.
+        record: keep every spike for ``trace_of``.
+
+    Raises:
+        ValueError: the schedule asks for what this network cannot do.
+    """
+    require(
+        frames.ndim == 3 and frames.shape[2] == plan.n_inputs,
+        f"frames have shape {tuple(frames.shape)}; the network has {plan.n_inputs} inputs",
+    )
+    call = Call(
+        plan,
+        params,
+        frames.to(params.leak_v.dtype),
+        sample_ids,
+        schedule,
+        options,
+        numbers or FloatNumbers(),
+        core_of_neuron,
+        events,
+        Recording() if record else None,
+    )
+    if options.input_dropout > 0:
+        call.frames = drop_inputs(call)
+    if schedule.kind == "layered":
+        return run_layered(call)
+    check_asynchronous(call)
+    return run_asynchronous(call)
+
+
+def check_asynchronous(call: Call) -> None:
+    """Refuse what has no asynchronous meaning."""
+    for p in call.plan.parts:
+        require(
+            not p.subtract, f"population {p.name!r} resets by subtraction; the asynchronous schedule needs reset 'zero'"
+        )
+        endless = (
+            not p.refractory and call.schedule.stop_after is None and any(link.recurrent for link in call.plan.links)
+        )
+        require(
+            not endless,
+            f"population {p.name!r} is not refractory in a recurrent network; set stop_after, or it may never drain",
+        )
+    for link in call.plan.links:
+        require(not link.delay.any(), "a projection has a delay; the asynchronous schedule has none, use 'layered'")
+    require(
+        call.schedule.scope != "core" or call.core_of_neuron is not None,
+        "scope 'core' needs a partition, core_of_neuron",
+    )
+
+
+def drop_inputs(call: Call) -> Tensor:
+    """Drop inputs with the probability ``input_dropout``, each decision a function of its address."""
+    seed = stream(call.schedule.seed, INPUT_DROP)
+    inputs = torch.arange(call.plan.n_inputs, device=call.frames.device)
+    rows = [chance(seed, call.sample_ids, t, 0, inputs, torch.float64) for t in range(call.frames.shape[0])]
+    return call.frames * (torch.stack(rows) >= call.options.input_dropout)
+
+
+@dataclass
+class State:
+    """Registers of the batch, (B, N) each: membrane, current, refractory and fired flags, queue value and count, momentum, firing round."""
+
+    v: Tensor
+    u: Tensor | None
+    r: Tensor
+    fired: Tensor
+    q: Tensor
+    waiting: Tensor
+    m: Tensor
+    k_fired: Tensor
+
+
+def fresh_state(call: Call) -> State:
+    """All registers zero."""
+    shape = (call.frames.shape[1], call.plan.n_neurons)
+    zeros = torch.zeros(shape, dtype=call.params.leak_v.dtype, device=call.frames.device)
+    none = torch.zeros(shape, dtype=torch.bool, device=call.frames.device)
+    u = zeros if call.params.leak_u is not None else None
+    return State(
+        zeros, u, none, none, zeros, none, zeros, torch.zeros(shape, dtype=torch.int64, device=call.frames.device)
+    )
+
+
+def run_asynchronous(call: Call) -> Result:
+    """All time steps of a batch."""
+    state, counts, membranes, steps = fresh_state(call), [], [], []
+    for t in range(call.frames.shape[0]):
+        begin_time_step(call, state, t)
+        s, k = run_time_step(call, state, t)
+        counts.append(s)
+        membranes.append(state.v)
+        steps.append(k)
+    return Result(torch.stack(counts), torch.stack(membranes), torch.stack(steps), call.recording)
+
+
+def begin_time_step(call: Call, state: State, t: int) -> None:
+    """Leak once, clear flags; a fired neuron's membrane carries no gradient on; the queue is empty."""
+    for p in call.plan.parts:
+        if p.reset_interval and (t + 1) % p.reset_interval == p.reset_offset % p.reset_interval:
+            keep = torch.ones_like(state.v)
+            keep[:, p.at] = 0
+            state.v, state.u = state.v * keep, None if state.u is None else state.u * keep
+    state.v = call.numbers.leak(torch.where(state.fired, state.v.detach(), state.v), call.params.leak_v)
+    if state.u is not None and call.params.leak_u is not None:
+        state.u = call.numbers.leak(state.u, call.params.leak_u)
+    state.r = state.fired = state.waiting = torch.zeros_like(state.r)
+    state.q = torch.zeros_like(state.v)
+
+
+def run_time_step(call: Call, state: State, t: int) -> tuple[Tensor, Tensor]:
+    """Forward steps until every sample has stopped.
+
+    Returns:
+        (B, N) spike counts with gradient, and (B,) forward steps.
+    """
+    sched, plan = call.schedule, call.plan
+    n_samples = call.frames.shape[1]
+    active = torch.ones(n_samples, dtype=torch.bool, device=call.frames.device)
+    rounds = torch.zeros(n_samples, dtype=torch.int64, device=call.frames.device)
+    since_output = torch.full_like(rounds, -1)
+    last_due = max((p.depth for p in plan.parts if p.has_bias or p.has_current), default=-1)
+    queue = InputQueue(call, t)
+    x_in, s_out = queue.first_drive(), torch.zeros_like(state.v)
+    counts = torch.zeros_like(state.v)
+    k = 0
+    while bool(active.any()):
+        s = update_neurons(call, state, arriving(call, x_in, s_out), active, t, k)
+        counts = counts + s
+        rounds = rounds + active
+        fired_output = (s[:, plan.output] > 0).any(1)
+        since_output = torch.where(since_output >= 0, since_output + 1, torch.where(fired_output, 0, -1))
+        forced = torch.zeros_like(active)
+        if sched.stop_after is not None:
+            forced |= rounds >= sched.stop_after
+        if sched.stop_after_output is not None:
+            forced |= since_output >= sched.stop_after_output
+        active = active & ~forced
+        served, slots, x_in = select(call, state, queue, active, t, k)
+        taken = (x_in != 0).any(1) if queue.gradual else torch.zeros_like(active)
+        holds = served.any(1) | taken | queue.left() | (k < last_due)
+        active = active & holds
+        s_out = serve(call, state, served, slots & active[:, None], t, k)
+        k += 1
+    return counts, rounds
+
+
+def arriving(call: Call, x_in: Tensor | None, s_out: Tensor) -> Tensor:
+    """The summed drive of one forward step, (B, N), in weight units."""
+    drive = torch.zeros_like(s_out)
+    for link, weight in zip(call.plan.links, call.params.weights):
+        source = x_in if link.from_input else s_out
+        if source is None:
+            continue
+        part = call.numbers.shift(apply_link(link, weight, source[:, link.pre]), link.weight_exp)
+        drive = torch.cat([drive[:, : link.post.start], drive[:, link.post] + part, drive[:, link.post.stop :]], 1)
+    return drive
+
+
+def update_neurons(call: Call, state: State, drive: Tensor, active: Tensor, t: int, k: int) -> Tensor:
+    """Steps a to d: integrate, fire, reset, become refractory, enter the queue.
+
+    Returns:
+        (B, N) spikes with gradient.
+    """
+    numbers, plan, params = call.numbers, call.plan, call.params
+    at_depth = (call.per_neuron("depth") == k)[None, :] & active[:, None]
+    bias = params.bias * at_depth if params.bias is not None else 0.0
+    x = numbers.drive(drive)
+    if state.u is None:
+        x = numbers.add_to_current(torch.zeros_like(x), x)
+    else:
+        state.u = numbers.add_to_current(state.u, x)
+        x = torch.where(
+            at_depth & call.per_neuron("has_current"), state.u, numbers.add_to_current(torch.zeros_like(x), x)
+        )
+    lows = [p.v_min if p.v_min is not None else -np.inf for p in plan.parts]
+    v_min = None
+    if max(lows) > -np.inf:
+        v_min = torch.cat(
+            [torch.full((p.at.stop - p.at.start,), low, dtype=x.dtype) for p, low in zip(plan.parts, lows)]
+        ).to(x.device)
+    moved = (x != 0) | (torch.as_tensor(bias, device=x.device) != 0)
+    v = torch.where(
+        active[:, None],
+        numbers.add_to_membrane(state.v, x, bias, v_min.expand_as(x) if v_min is not None else None),
+        state.v,
+    )
+    v = torch.where(state.r, torch.zeros_like(v), v)
+    gate = moved & ~state.r & active[:, None]
+    above = v - params.threshold
+    s = spike(above if params.unit is None else above / params.unit, gate, call.options.alpha)
+    s = s * (~state.r)
+    now = s.detach() > 0
+    if call.recording is not None:
+        call.recording.fire(now, v, t, k)
+    state.m = torch.where(now, v.detach(), state.m)
+    state.k_fired = torch.where(now, k, state.k_fired)
+    state.v = v * (1 - s)
+    state.fired = state.fired | now
+    state.r = state.r | (now & call.per_neuron("refractory") & ~escapes(call, now, t, k))
+    state.waiting = state.waiting | now
+    state.q = state.q + (s if call.options.silent_gradient != "none" else torch.where(now, s, torch.zeros_like(s)))
+    return s
+
+
+def escapes(call: Call, now: Tensor, t: int, k: int) -> Tensor:
+    """Which firing neurons stay excitable (refractory dropout); (B, N) bool."""
+    if call.options.refractory_dropout == 0:
+        return torch.zeros_like(now)
+    draw = chance(stream(call.schedule.seed, ESCAPE), call.sample_ids, t, k, call.neurons, torch.float64)
+    return draw < call.options.refractory_dropout
+
+
+def serve(call: Call, state: State, served: Tensor, slots: Tensor, t: int, k: int) -> Tensor:
+    """Step e: the selected entries leave the queue; (B, N) what they deliver, silent slots with value 0."""
+    if call.recording is not None:
+        call.recording.serve(served, t, k)
+    chosen = served | slots
+    out = state.q * chosen
+    state.q = state.q * ~chosen
+    state.waiting = state.waiting & ~served
+    if call.options.spike_dropout > 0:
+        draw = chance(stream(call.schedule.seed, SPIKE_DROP), call.sample_ids, t, k, call.neurons, torch.float64)
+        out = out * (draw >= call.options.spike_dropout)
+    return out

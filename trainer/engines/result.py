@@ -1,0 +1,106 @@
+"""What an engine returns, and how its recording becomes a ``Trace``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ir.schedule import Schedule
+from ir.trace import Spikes, Trace
+from trainer.engines.plan import Plan
+
+
+@dataclass
+class Recording:
+    """Events of a run as they come: rows of (position in batch, t, k, neuron), membranes beside them."""
+
+    fired: list[np.ndarray] = field(default_factory=list)
+    m: list[np.ndarray] = field(default_factory=list)
+    served: list[np.ndarray] = field(default_factory=list)
+
+    @staticmethod
+    def _rows(mask: Tensor, t: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        b, n = (x.cpu().numpy() for x in torch.nonzero(mask, as_tuple=True))
+        return np.stack([b, np.full_like(b, t), np.full_like(b, k), n], 1), np.stack([b, n])
+
+    def fire(self, mask: Tensor, m: Tensor, t: int, k: int) -> None:
+        """Note who fired; mask and m (B, N)."""
+        rows, _ = self._rows(mask, t, k)
+        self.fired.append(rows)
+        self.m.append(m.detach()[mask].cpu().numpy())
+
+    def serve(self, mask: Tensor, t: int, k: int) -> None:
+        """Note whose entries left the queue."""
+        self.served.append(self._rows(mask, t, k)[0])
+
+
+@dataclass
+class Result:
+    """One run on a batch.
+
+    Attributes:
+        counts: (T, B, N) spikes, with a gradient.
+        v: (T, B, N) membranes at the end of each time step, with a gradient.
+        forward_steps: (T, B).
+        recording: where asked for.
+    """
+
+    counts: Tensor
+    v: Tensor
+    forward_steps: Tensor
+    recording: Recording | None = None
+
+
+def trace_of(
+    result: Result,
+    plan: Plan,
+    schedule: Schedule,
+    executor: str,
+    sample_ids: np.ndarray,
+    labels: np.ndarray | None = None,
+    core_of_neuron: np.ndarray | None = None,
+) -> Trace:
+    """Turn a recorded run into a ``Trace``; integers (E1) come out as int64."""
+    rec = result.recording
+    assert rec is not None, "the run was not recorded"
+    fired = np.concatenate(rec.fired) if rec.fired else np.zeros((0, 4), np.int64)
+    m = np.concatenate(rec.m) if rec.m else np.zeros(0)
+    served = np.concatenate(rec.served) if rec.served else np.zeros((0, 4), np.int64)
+    v = result.v.detach().cpu().numpy()
+    if executor == "E1":
+        m, v = m.astype(np.int64), v.astype(np.int64)
+    spikes = Spikes(sample_ids[fired[:, 0]], fired[:, 1], fired[:, 2], fired[:, 3], m, match_served(fired, served))
+    counts = result.counts.detach().sum(0).cpu().numpy()
+    return Trace(
+        executor,
+        spikes,
+        counts,
+        v,
+        result.forward_steps.cpu().numpy(),
+        sample_ids,
+        plan.populations(),
+        plan.output_name,
+        schedule,
+        labels,
+        core_of_neuron,
+    )
+
+
+def match_served(fired: np.ndarray, served: np.ndarray) -> np.ndarray:
+    """For each spike the round in which its entry was served: the first at or after firing; -1 = never."""
+    if len(fired) == 0 or len(served) == 0:
+        return np.full(len(fired), -1)
+    big = int(max(fired.max(), served.max())) + 2
+
+    def address(rows: np.ndarray) -> np.ndarray:
+        return ((rows[:, 0] * big + rows[:, 1]) * big + rows[:, 3]) * big + rows[:, 2]
+
+    order = np.sort(address(served))
+    own = address(fired)
+    at = np.minimum(np.searchsorted(order, own), len(order) - 1)
+    found = order[at]
+    same_entry = (found >= own) & (found // big == own // big)
+    return np.where(same_entry, found % big, -1)

@@ -1,0 +1,78 @@
+"""Which queue entries are served: keys and order rules on tensors, a row a sample."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+LAST = torch.iinfo(torch.int64).max
+_SIGN = -(1 << 63)
+
+
+def _signed(x: int) -> int:
+    """The int64 with the same 64 bits."""
+    x %= 1 << 64
+    return x - (1 << 64) if x >= 1 << 63 else x
+
+
+def _shift_right(x: Tensor, n: int) -> Tensor:
+    """Logical shift of the 64 bits."""
+    return (x >> n) & ((1 << (64 - n)) - 1)
+
+
+def _mix(x: Tensor) -> Tensor:
+    """``ir.schedule.mix`` on int64 tensors, whose arithmetic wraps the same way."""
+    x = x + _signed(0x9E3779B97F4A7C15)
+    x = (x ^ _shift_right(x, 30)) * _signed(0xBF58476D1CE4E5B9)
+    x = (x ^ _shift_right(x, 27)) * _signed(0x94D049BB133111EB)
+    return x ^ _shift_right(x, 31)
+
+
+def keys(seed: int, samples: Tensor, t: int, k: int, neurons: Tensor) -> Tensor:
+    """The keys of ``ir.schedule.key`` as int64 in the same order (sign bit flipped).
+
+    Args:
+        samples: (B,) ids.
+        neurons: (N,) or (B, N) indices.
+
+    Returns:
+        (B, N).
+    """
+    h = _mix(torch.tensor(_signed(seed), device=samples.device))
+    h = _mix(_mix(_mix(h + samples) + t) + k)[:, None]
+    return _mix(h + neurons) ^ _SIGN
+
+
+def chance(seed: int, samples: Tensor, t: int, k: int, neurons: Tensor, dtype: torch.dtype) -> Tensor:
+    """Uniform numbers in [0, 1) with the address as their only source of randomness; (B, N)."""
+    bits = keys(seed, samples, t, k, neurons) ^ _SIGN
+    return _shift_right(bits, 11).to(torch.float64).mul(2.0**-53).to(dtype)
+
+
+def rank_by_momentum(m: Tensor, tie: Tensor) -> Tensor:
+    """Place of each entry when sorted by largest ``m``, ties by smallest ``tie``; (B, N)."""
+    by_key = tie.argsort(dim=1)
+    by_m = m.gather(1, by_key).argsort(dim=1, descending=True, stable=True)
+    order = by_key.gather(1, by_m)
+    places = torch.arange(m.shape[1], device=m.device).expand_as(order)
+    return torch.empty_like(order).scatter_(1, order, places)
+
+
+def best(value: Tensor, candidates: Tensor, n: Tensor | int) -> Tensor:
+    """Mark, in each row, the ``n`` candidates with the smallest value (all where there are fewer).
+
+    Args:
+        value: (B, N) int64, distinct among a row's candidates.
+        candidates: (B, N) bool.
+        n: one number or (B,).
+    """
+    most = int(n.max()) if isinstance(n, Tensor) else n
+    most = min(most, value.shape[1])
+    if most <= 0:
+        return torch.zeros_like(candidates)
+    top = torch.where(candidates, value, LAST).topk(most, dim=1, largest=False).indices
+    keep = candidates.gather(1, top)
+    if isinstance(n, Tensor):
+        keep &= torch.arange(most, device=value.device)[None, :] < n[:, None]
+    return torch.zeros_like(candidates).scatter_(1, top, keep)
