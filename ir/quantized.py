@@ -65,6 +65,8 @@ class FixedLIF:
         )
         require(-32 <= self.bias_exp <= 31, f"bias_exp is {self.bias_exp}; it must lie in -32..31")
         check_choice("reset", self.reset, ("zero", "subtract"))
+        require(self.v_min is None or self.v_min <= 0, f"v_min is {self.v_min}; it must be at most 0, the reset value")
+        require(self.reset_interval >= 0, f"reset_interval is {self.reset_interval}; it must be at least 0, 0 = never")
 
     @property
     def has_current(self) -> bool:

@@ -1,0 +1,210 @@
+"""Run an integer network on a batch in plain numpy: slow, readable, and the definition of what is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ir.arrays import Ints
+from ir.mapped import MappedNetwork
+from ir.quantized import QuantizedNetwork
+from ir.schedule import Schedule
+from ir.stimulus import Stimulus
+from ir.trace import Spikes, Trace, count_spikes
+from sim_reference.layered import run_layered_sample
+from sim_reference.layout import Layout, as_mapped, check_run, layout_of
+from sim_reference.serve import KeyAddress, Queue, in_order, served, take
+from sim_reference.step import LimitCounts, Registers, begin_time_step, projected, receive, register_drive
+
+Progress = Callable[[int, int], None]
+"""Called with (samples done, samples in all)."""
+
+
+@dataclass
+class Record:
+    """What one sample leaves behind while it runs; ``v`` and ``u`` are (T, N)."""
+
+    v: Ints
+    u: Ints
+    forward_steps: Ints
+    rows: list[list[int]] = field(default_factory=list)
+    """(t, k, neuron, m, k_served) of each spike."""
+
+    def add(self, t: int, k: int, neurons: Ints, m: Ints, k_served: int) -> range:
+        """Append the spikes of one round and return their row numbers."""
+        start = len(self.rows)
+        self.rows += [[t, k, int(i), int(mi), k_served] for i, mi in zip(neurons, m)]
+        return range(start, len(self.rows))
+
+
+def run(
+    mapped: MappedNetwork | QuantizedNetwork,
+    stimulus: Stimulus,
+    schedule: Schedule | None = None,
+    *,
+    record_v: bool = True,
+    record_u: bool = False,
+    progress: Progress | None = None,
+) -> Trace:
+    """Execute the network and record every spike.
+
+    Args:
+        schedule: None = the one the network was trained for.
+        record_v, record_u: whether the trace holds membranes and currents, (T, B, N), in register units. Under the
+            asynchronous schedule u is 0 in populations without current memory.
+        progress: called after each sample.
+
+    Raises:
+        ValueError: the network, the stimulus and the schedule do not go together.
+    """
+    layout = layout_of(mapped)
+    schedule = layout.network.schedule if schedule is None else schedule
+    check_run(layout, stimulus, schedule)
+    reached, records = LimitCounts(), []
+    for b in range(stimulus.n_samples):
+        record = _empty_record(layout, stimulus.n_steps)
+        if schedule.kind == "layered":
+            run_layered_sample(layout, stimulus.frames[:, b], record, reached)
+        else:
+            _Sample(layout, stimulus, schedule, b, record, reached).run()
+        records.append(record)
+        if progress is not None:
+            progress(b + 1, stimulus.n_samples)
+    return _trace(layout, mapped, stimulus, schedule, records, reached, record_v, record_u)
+
+
+def _empty_record(layout: Layout, n_steps: int) -> Record:
+    shape = n_steps, layout.n_neurons
+    return Record(np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(n_steps, np.int64))
+
+
+class _Sample:
+    """One sample under the asynchronous schedule."""
+
+    def __init__(
+        self, layout: Layout, stimulus: Stimulus, schedule: Schedule, b: int, record: Record, reached: LimitCounts
+    ) -> None:
+        n = layout.n_neurons
+        self.layout, self.stimulus, self.schedule, self.b = layout, stimulus, schedule, b
+        self.record, self.reached = record, reached
+        assert stimulus.sample_ids is not None
+        self.sample_id = int(stimulus.sample_ids[b])
+        self.state = Registers(np.zeros(n, np.int64), np.zeros(n, np.int64))
+
+    def run(self) -> None:
+        for t in range(self.stimulus.n_steps):
+            begin_time_step(self.layout, self.state, t)
+            self.record.forward_steps[t] = self._time_step(t)
+            self.record.v[t] = self.state.v
+            self.record.u[t] = self.state.u
+
+    def _time_step(self, t: int) -> int:
+        """Serve the queue until it is drained or stopped; returns the number of forward steps."""
+        layout, schedule, state = self.layout, self.schedule, self.state
+        n = layout.n_neurons
+        queue = Queue(np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64))
+        fired = np.zeros(n, bool)
+        waiting: dict[int, list[int]] = {}
+        delivered, inputs, remaining = self._first_drive(queue, t)
+        first_output, k = None, 0
+        while True:
+            x = self._drive(delivered, inputs)
+            receive(layout, state, x, layout.due & (layout.depth == k), layout.has_current, self.reached)
+            state.v[fired] = 0
+            spikes = (state.v > layout.threshold) & ~fired
+            neurons = np.flatnonzero(spikes)
+            for row in self.record.add(t, k, neurons, state.v[neurons], -1):
+                waiting.setdefault(self.record.rows[row][2], []).append(row)
+            queue.m[neurons], queue.fired_at[neurons] = state.v[neurons], k
+            queue.q[neurons] += 1
+            state.v[neurons] = 0
+            fired |= spikes & layout.refractory
+            if first_output is None and spikes[layout.output].any():
+                first_output = k
+            if self._stops(k, first_output):
+                return k + 1
+            best = served(in_order(queue, schedule, self._address(t, k)), schedule, layout.core_of_neuron)
+            delivered, events = take(queue, best)
+            for row in (row for i in best[best < n] for row in waiting.pop(int(i))):
+                self.record.rows[row][4] = k
+            if schedule.input == "paced":
+                events, remaining = remaining[: schedule.R], remaining[schedule.R :]
+            if len(best) == 0 and len(events) == 0 and layout.last_due <= k:
+                return k + 1
+            inputs = np.bincount(events, minlength=layout.network.n_inputs)
+            k += 1
+
+    def _stops(self, k: int, first_output: int | None) -> bool:
+        """Whether this round is the last although spikes may wait."""
+        after, after_output = self.schedule.stop_after, self.schedule.stop_after_output
+        return (after is not None and k + 1 >= after) or (
+            after_output is not None and first_output is not None and k - first_output >= after_output
+        )
+
+    def _first_drive(self, queue: Queue, t: int) -> tuple[Ints, Ints, Ints]:
+        """What arrives at k = 0: neuron deliveries (none), input counts, and the events left for later."""
+        schedule, n_inputs = self.schedule, self.layout.network.n_inputs
+        nothing = np.zeros(self.layout.n_neurons, np.int64)
+        if schedule.input == "first":
+            return nothing, self.stimulus.frames[t, self.b].astype(np.int64), nothing[:0]
+        events = self.stimulus.inputs_in_order(self.b, t)
+        if schedule.input == "paced":
+            now, later = events[: schedule.R], events[schedule.R :]
+        else:
+            queue.inputs = events
+            entries = in_order(queue, schedule, self._address(t, -1))
+            now, later = take(queue, served(entries, schedule, self.layout.core_of_neuron))[1], events[:0]
+        return nothing, np.bincount(now, minlength=n_inputs), later
+
+    def _address(self, t: int, k: int) -> KeyAddress:
+        return KeyAddress(self.schedule.seed, self.sample_id, t, k)
+
+    def _drive(self, delivered: Ints, inputs: Ints) -> Ints:
+        """All served weights of a round in register units, (N,)."""
+        a = np.zeros(self.layout.n_neurons, np.int64)
+        for link in self.layout.links:
+            q = (inputs if link.from_input else delivered)[link.pre]
+            if q.any():
+                a[link.post] += projected(link, q, self.reached)
+        return register_drive(a, self.layout.arithmetic, self.reached)
+
+
+def _trace(
+    layout: Layout,
+    mapped: MappedNetwork | QuantizedNetwork,
+    stimulus: Stimulus,
+    schedule: Schedule,
+    records: list[Record],
+    reached: LimitCounts,
+    record_v: bool,
+    record_u: bool,
+) -> Trace:
+    """Put the samples together."""
+    n, ids = layout.n_neurons, stimulus.sample_ids
+    assert ids is not None
+    sample = np.repeat(ids, [len(r.rows) for r in records])
+    rows = np.concatenate([np.zeros((0, 5), np.int64), *(np.array(r.rows, np.int64).reshape(-1, 5) for r in records)])
+    t, k, neuron, k_served = rows[:, [0, 1, 2, 4]].T.astype(np.int32)
+    spikes = Spikes(sample, t, k, neuron, rows[:, 3], k_served)
+    shape = stimulus.n_steps, len(records)
+
+    def stacked(parts: list[Ints]) -> Ints:
+        return np.stack(parts, 1) if parts else np.zeros((*shape, n), np.int64)
+
+    return Trace(
+        executor="E2",
+        spikes=spikes,
+        counts=count_spikes(spikes, ids, n),
+        v=stacked([r.v for r in records]) if record_v else None,
+        forward_steps=np.array([r.forward_steps for r in records], np.int32).reshape(len(records), -1).T,
+        sample_ids=ids,
+        populations=layout.populations(),
+        output=layout.network.output,
+        schedule=schedule,
+        labels=stimulus.labels,
+        core_of_neuron=as_mapped(mapped).core_of_neuron if isinstance(mapped, MappedNetwork) else None,
+        limits_reached=dict(reached),
+        u=stacked([r.u for r in records]) if record_u else None,
+    )
