@@ -1,0 +1,37 @@
+# Two commands do everything: `make demo` and `make test`. Both set up .venv first.
+PYTHON := .venv/bin/python
+WORKERS ?= 2
+
+.PHONY: help setup demo test lint types unit slow bench fuzz interop clean
+
+help:  ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
+
+setup: .venv/.stamp  ## make .venv on Python 3.10 with pinned packages
+
+.venv/.stamp: pyproject.toml constraints.txt tools/setup.sh
+	@tools/setup.sh
+
+demo: setup  ## train, map, run on Lava, compare; report in demo/
+	.venv/bin/unlayered demo
+
+test: setup lint types unit  ## lint, types, whole test suite
+
+lint: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+types: setup
+	.venv/bin/pyright
+
+unit: setup
+	$(PYTHON) -m pytest -n $(WORKERS)
+
+slow: setup  ## the long tests, left out of `make test`
+	$(PYTHON) -m pytest -n $(WORKERS) -m slow
+
+bench: setup  ## timings and ratios
+	@for file in benchmarks/[a-z]*.py; do grep -q __main__ $$file && { echo "== $$file"; $(PYTHON) $$file || exit 1; }; done; true
+
+clean:  ## remove what set-up and runs made
+	rm -rf .venv .uv .pytest_cache .ruff_cache .hypothesis demo
