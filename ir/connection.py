@@ -159,7 +159,7 @@ class SourceLists:
 
 def _conv_synapses(c: Conv2d) -> tuple[Ints, Ints, Array]:
     """All (pre, post, weight) of a convolution, post-major."""
-    (c_in, h, w), (c_out, ho, wo) = c.in_shape, c.out_shape
+    (_, h, w), (c_out, ho, wo) = c.in_shape, c.out_shape
     c_group, kh, kw = c.weight.shape[1:]
     o, y, x, i, a, b = np.ogrid[:c_out, :ho, :wo, :c_group, :kh, :kw]
     row = y * c.stride[0] - c.padding[0] + a * c.dilation[0]

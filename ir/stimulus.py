@@ -17,7 +17,7 @@ class Stimulus:
     """A batch of samples.
 
     Attributes:
-        frames: (T, B, N_in) counts a time step, integers (floats for a static image in the trainer).
+        frames: (T, B, N_in) counts a time step, int8, int16 or int32 (float32 for a static image in the trainer).
         sample_ids: (B,) the id in the keys: the dataset's index; default 0, 1, ...
         labels: (B,) the right classes; None = unknown.
         events: (n, 4) of (position in batch, t, time stamp, input), one event a count; None =
@@ -34,7 +34,8 @@ class Stimulus:
         require(frames.ndim == 3, f"frames have shape {frames.shape}; give (T, B, N_in)")
         check_finite("frames", frames)
         whole = frames.dtype.kind in "iub"
-        set_field(self, "frames", frozen_array(frames, np.int32 if whole else np.float32))
+        small = frames.dtype in (np.int8, np.int16)
+        set_field(self, "frames", frozen_array(frames, frames.dtype if small else np.int32 if whole else np.float32))
         b = frames.shape[1]
         ids = np.arange(b) if self.sample_ids is None else self.sample_ids
         set_field(self, "sample_ids", frozen_array(ids, np.int64))

@@ -1,0 +1,204 @@
+"""A network of ordinary torch layers and LIF neurons, run under a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ir.check import require
+from ir.connection import Connection, Conv2d, Dense
+from ir.network import Input, Network, Population, Projection
+from ir.schedule import Schedule
+from trainer.engines import run as run_engine
+from trainer.engines.options import EVALUATION, TrainingOptions
+from trainer.engines.plan import Params, Plan, plan_of
+from trainer.engines.result import Result
+from trainer.linear_map import LinearMap, fold
+from trainer.neuron import LIF
+
+
+class SpikingNetwork(nn.Module):
+    """Populations of LIF neurons with torch layers between them.
+
+    Args:
+        inputs: name -> shape, e.g. ``{"events": (2, 17, 17)}``.
+        populations: name -> LIF, in the order of the global neuron index.
+        projections: (pre, post, layers) with ordinary layers: Linear, Conv2d, AvgPool2d, SumPool2d,
+            BatchNorm, Flatten; several into one population add; one that looks back is recurrent.
+        output: the population that decides; default the last.
+        dt_s: seconds a time step.
+        schedule: the default of every call.
+
+    >>> net = SpikingNetwork.sequential((4,), nn.Linear(4, 3, bias=False), LIF(1e-3, 0.3))
+    >>> net(torch.ones(5, 2, 4), Schedule(F=2)).counts.shape
+    torch.Size([5, 2, 3])
+    """
+
+    def __init__(
+        self,
+        inputs: dict[str, tuple[int, ...]],
+        populations: dict[str, LIF],
+        projections: Sequence[tuple[str, str, nn.Module]],
+        output: str | None = None,
+        dt_s: float = 1e-3,
+        schedule: Schedule | None = None,
+    ) -> None:
+        super().__init__()
+        self.inputs, self.dt_s, self.schedule = dict(inputs), dt_s, schedule or Schedule()
+        self.neurons = nn.ModuleDict(populations)
+        self.ends = [(pre, post) for pre, post, _ in projections]
+        self.layers = nn.ModuleList([layers for _, _, layers in projections])
+        self.output = output or list(populations)[-1]
+        self.quantization: FixedGrid | None = None
+        self.shapes = self._infer_shapes()
+        self._plan: Plan | None = None
+
+    @classmethod
+    def sequential(
+        cls, input_shape: tuple[int, ...], *modules: nn.Module, dt_s: float = 1e-3, schedule: Schedule | None = None
+    ) -> SpikingNetwork:
+        """Read ``nn.Sequential``-like modules: layers gather until the next LIF makes them a population."""
+        populations: dict[str, LIF] = {}
+        projections, waiting, pre = [], [], "input"
+        for module in modules:
+            if isinstance(module, LIF):
+                name = f"layer{len(populations)}"
+                require(len(waiting) > 0, f"{name} has no layer before it; put a Linear or Conv2d between two LIF")
+                populations[name] = module
+                projections.append((pre, name, nn.Sequential(*waiting)))
+                pre, waiting = name, []
+            else:
+                waiting.append(module)
+        require(
+            not waiting and len(populations) > 0,
+            "a sequential network must end with a LIF (v_threshold=None for a membrane readout)",
+        )
+        return cls({"input": input_shape}, populations, projections, dt_s=dt_s, schedule=schedule)
+
+    def _infer_shapes(self) -> dict[str, tuple[int, ...]]:
+        shapes: dict[str, tuple[int, ...]] = dict(self.inputs)
+        for _ in self.neurons:
+            for (pre, post), layers in zip(self.ends, self.layers):
+                require(post in self.neurons, f"projection {pre} -> {post} ends at no population")
+                require(pre in self.neurons or pre in self.inputs, f"projection {pre} -> {post} starts nowhere")
+                if pre in shapes and post not in shapes:
+                    shapes[post] = fold(layers, shapes[pre]).out_shape
+        missing = [name for name in self.neurons if name not in shapes]
+        require(not missing, f"populations {', '.join(missing)} are not reached from the input")
+        return shapes
+
+    def maps(self) -> list[LinearMap]:
+        """The folded linear map of each projection, gradients attached."""
+        maps = [fold(layers, self.shapes[pre]) for (pre, _), layers in zip(self.ends, self.layers)]
+        for (pre, post), m in zip(self.ends, maps):
+            n, want = int(np.prod(m.out_shape)), int(np.prod(self.shapes[post]))
+            require(n == want, f"projection {pre} -> {post} gives {n} values, population {post!r} has {want} neurons")
+        return maps
+
+    def _biases(self, maps: list[LinearMap]) -> dict[str, Tensor | None]:
+        biases: dict[str, Tensor | None] = {name: None for name in self.neurons}
+        for (_, post), m in zip(self.ends, maps):
+            if m.bias is not None:
+                before = biases[post]
+                biases[post] = m.bias if before is None else before + m.bias
+        return biases
+
+    def export(self) -> Network:
+        """The frozen network that the mapper takes; BatchNorm and pooling are folded in."""
+        maps = self.maps()
+        biases = self._biases(maps)
+        populations = tuple(
+            Population(name, self.shapes[name], self._lif(name).value(biases[name])) for name in self.neurons
+        )
+        projections = tuple(Projection(pre, post, _connection(m)) for (pre, post), m in zip(self.ends, maps))
+        inputs = tuple(Input(name, shape) for name, shape in self.inputs.items())
+        return Network(inputs, populations, projections, self.output, self.dt_s, self.schedule)
+
+    def _lif(self, name: str) -> LIF:
+        lif = self.neurons[name]
+        assert isinstance(lif, LIF)
+        return lif
+
+    def plan(self) -> Plan:
+        """The engines' static view; made once."""
+        if self._plan is None:
+            self._plan = plan_of(self.export())
+        return self._plan
+
+    def params(self) -> Params:
+        """The live numbers, gradients attached."""
+        maps = self.maps()
+        biases = self._biases(maps)
+        sizes = {name: int(np.prod(self.shapes[name])) for name in self.neurons}
+        weights = [m.weight for m in maps if m.weight is not None]
+        dtype, device = weights[0].dtype, weights[0].device
+
+        def cat(values: list[Tensor | float]) -> Tensor:
+            rows = [torch.as_tensor(v, dtype=dtype, device=device).expand(n) for v, n in zip(values, sizes.values())]
+            return torch.cat(rows)
+
+        lifs = [self._lif(name) for name in self.neurons]
+        current = any(lif.tau_syn_s is not None for lif in lifs)
+        biased = any(b is not None for b in biases.values())
+        return Params(
+            weights,
+            cat([lif.leak_v(self.dt_s) for lif in lifs]),
+            cat([lif.threshold() for lif in lifs]),
+            cat([lif.leak_u(self.dt_s) for lif in lifs]) if current else None,
+            torch.cat(
+                [torch.zeros(sizes[n], dtype=dtype, device=device) if b is None else b for n, b in biases.items()]
+            )
+            if biased
+            else None,
+        )
+
+    def forward(
+        self,
+        frames: Tensor,
+        schedule: Schedule | None = None,
+        sample_ids: Tensor | None = None,
+        options: TrainingOptions = EVALUATION,
+        core_of_neuron: np.ndarray | None = None,
+        engine: str = "auto",
+    ) -> Result:
+        """Run a batch.
+
+        Args:
+            frames: (T, B, ...) counts; everything behind B is flattened, row-major.
+            schedule: default the network's own.
+            sample_ids: (B,) dataset indices, the addresses of all randomness; default 0, 1, ...
+            options: dropouts and gradient choices; without effect in ``eval()``.
+
+        Returns:
+            Spike counts (T, B, N) and membranes with gradients, forward steps (T, B).
+        """
+        ids = torch.arange(frames.shape[1], device=frames.device) if sample_ids is None else sample_ids
+        options = (
+            options if self.training else TrainingOptions(alpha=options.alpha, silent_gradient=options.silent_gradient)
+        )
+        params, numbers = self.params(), None
+        if self.quantization is not None:
+            params, numbers = self.quantization.params(self, params), self.quantization.numbers
+        return run_engine(
+            self.plan(),
+            params,
+            frames.flatten(2),
+            ids,
+            schedule or self.schedule,
+            options,
+            numbers,
+            core_of_neuron=core_of_neuron,
+            engine=engine,
+        )
+
+
+def _connection(m: LinearMap) -> Connection:
+    assert m.weight is not None
+    weight = m.weight.detach().cpu().numpy()
+    if m.conv is None:
+        return Dense(weight)
+    stride, padding, dilation, groups = m.conv
+    return Conv2d(weight, m.in_shape, stride, padding, dilation, groups)  # type: ignore[arg-type]
