@@ -65,8 +65,8 @@ class SynapseFormat:
     """How a list of synapses lies in memory.
 
     An axon's list costs ``header_bits`` for each ``list_length`` synapses it holds, and
-    ``weight bits + index_bits + delay_bits`` a synapse (``index_bits`` only where the list has gaps);
-    each list begins at a new word.
+    ``weight bits + index_bits + delay_bits`` a synapse (``index_bits`` only where the list has gaps,
+    ``delay_bits`` only where the projection has delays); each list begins at a new word.
     """
 
     header_bits: int

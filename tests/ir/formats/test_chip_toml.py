@@ -1,0 +1,76 @@
+"""Chips are data: shipped files load with a source for every number, broken ones are refused in a sentence."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ir.check import FormatError
+from ir.formats.chip_toml import load_chip
+
+CHIPS = Path(__file__).parents[3] / "targets" / "chips"
+SHIPPED = sorted(CHIPS.glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_every_number_of_a_shipped_chip_has_a_source(path: Path):
+    chip = load_chip(path)
+    numbers = re.findall(r"^(\w+) = \{", path.read_text(), re.M)
+    named = {name: source for name, source in chip.sources.items() if not name.startswith("references.")}
+    assert len(named) == len(numbers) and len(numbers) > 20
+    assert all(source for source in named.values())
+    assert chip.name == path.stem
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_no_bare_number_hides_in_a_shipped_chip(path: Path):
+    bare = re.findall(r"^\w+ = -?\d.*$", path.read_text(), re.M)
+    assert bare == []
+
+
+def test_loihi_weights_are_even_eight_bit_numbers():
+    chip = load_chip(CHIPS / "loihi2.toml")
+    assert (chip.weight.lo, chip.weight.hi, chip.weight.step) == (-256, 254, 2)
+
+
+BROKEN = {
+    "no toml": ("name = ", "cannot be read as TOML"),
+    "empty": ("", "lacks 'exponents'"),
+}
+
+
+@pytest.mark.parametrize("text, sentence", BROKEN.values(), ids=BROKEN)
+def test_a_broken_file_is_refused_in_one_sentence(tmp_path: Path, text: str, sentence: str):
+    path = tmp_path / "chip.toml"
+    path.write_text(text)
+    with pytest.raises(FormatError, match=sentence):
+        load_chip(path)
+
+
+CHANGES = {
+    "negative": ("max_neurons = { value = 4096", "max_neurons = { value = -1", "max_neurons is -1"),
+    "missing": ("max_neurons", "#", "max_neurons"),
+    "misspelt": ("max_neurons", "max_neuron", "max_neuron"),
+    "text": ("usable_cores = { value = 120", 'usable_cores = { value = "many"', "usable_cores is 'many'"),
+    "boolean": ("asynchronous = true", "asynchronous = 1", "write true or false"),
+    "too many cores": ("usable_cores = { value = 120", "usable_cores = { value = 999", "999 usable cores"),
+    "empty range": ("low = 113.0", "low = 9999.0", "does not hold"),
+    "arithmetic": ('arithmetic = "loihi2"', 'arithmetic = "abacus"', "abacus"),
+}
+
+
+@pytest.mark.parametrize("old, new, sentence", CHANGES.values(), ids=CHANGES)
+def test_a_wrong_entry_is_named(tmp_path: Path, old: str, new: str, sentence: str):
+    text = (CHIPS / "loihi2.toml").read_text()
+    assert old in text
+    path = tmp_path / "chip.toml"
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(FormatError, match=re.escape(sentence)):
+        load_chip(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path):
+    with pytest.raises(FormatError, match=r"gone\.toml does not exist"):
+        load_chip(tmp_path / "gone.toml")
