@@ -99,13 +99,13 @@ def _last_round(a: Trace, b: Trace, t: int, position: int) -> int:
 
 
 def _in_batch_order(trace: Trace) -> tuple[Any, Spikes]:
-    """(n, 4) address of each spike as (position, t, k, neuron), sorted; and the spikes in that order of rows."""
+    """(n, 5) each spike as (position, t, k, neuron, its row in the trace), sorted; and the trace's spikes."""
     require(trace.spikes is not None, "a trace that only counted cannot be compared spike for spike; record spikes")
     s = trace.spikes
     assert s is not None
     address = np.stack([batch_positions(trace), s.t, s.k, s.neuron], 1).astype(np.int64)
     order = np.lexsort(address.T[::-1])
-    return np.concatenate([address, order[:, None]], 1)[order], s
+    return np.concatenate([address[order], order[:, None]], 1), s
 
 
 def _first_spike(a: Trace, b: Trace) -> Divergence | None:

@@ -1,0 +1,1 @@
+"""The reference simulator, its compiled twin and what holds for both."""

@@ -1,0 +1,107 @@
+"""Laws of execution, on drawn networks."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from ir.formats import npz
+from ir.mapped import one_large_core
+from ir.schedule import Schedule
+from sim_reference import simulate
+from sim_reference.compare import first_divergence
+from tests.strategies import LAYERED, Draw, cases, networks, partitions, schedules, stimuli
+
+laws = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+
+
+@laws
+@given(st.data())
+def test_a_chain_without_a_group_size_does_the_same_asynchronously_as_layered(data):
+    network = data.draw(networks(Draw(chain=True)))
+    stimulus = data.draw(stimuli(network))
+    a = simulate.run(network, stimulus, Schedule(F=None, order=data.draw(st.sampled_from(["random", "fifo"]))))
+    b = simulate.run(network, stimulus, LAYERED)
+    assume(a.limits_reached["u"] == 0)
+    assert (a.v == b.v).all()
+    for column in ("sample", "t", "k", "neuron", "m"):
+        assert (getattr(a.spikes, column) == getattr(b.spikes, column)).all()
+
+
+@laws
+@given(st.data())
+def test_partitioning_never_changes_a_spike(data):
+    network = data.draw(networks(Draw(extremes=data.draw(st.booleans()))))
+    stimulus = data.draw(stimuli(network))
+    schedule = data.draw(st.one_of(schedules(), st.just(LAYERED)))
+    whole = simulate.run(one_large_core(network), stimulus, schedule)
+    assert first_divergence(whole, simulate.run(data.draw(partitions(network)), stimulus, schedule)) is None
+
+
+@laws
+@given(st.data())
+def test_a_sample_does_not_know_its_batch(data):
+    mapped, stimulus, schedule = data.draw(cases())
+    together = simulate.run(mapped, stimulus, schedule)
+    b = data.draw(st.integers(0, stimulus.n_samples - 1))
+    alone = simulate.run(mapped, stimulus.select([b]), schedule)
+    assert (together.v[:, [b]] == alone.v).all()
+    assert (together.forward_steps[:, [b]] == alone.forward_steps).all()
+    assert (together.counts[[b]] == alone.counts).all()
+
+
+@laws
+@given(data=st.data())
+def test_a_saved_network_runs_as_before(data, tmp_path_factory):
+    mapped, stimulus, schedule = data.draw(cases(Draw(extremes=True)))
+    path = tmp_path_factory.getbasetemp() / "mapped.npz"
+    npz.save(mapped, path)
+    again = simulate.run(npz.load(path), stimulus, schedule)
+    assert first_divergence(simulate.run(mapped, stimulus, schedule), again) is None
+
+
+@laws
+@given(cases())
+def test_every_spike_is_served_once_after_it_fired_unless_the_run_was_stopped(case):
+    mapped, stimulus, schedule = case
+    trace = simulate.run(mapped, stimulus, schedule)
+    served, fired = trace.spikes.k_served, trace.spikes.k
+    assert ((served >= fired) | (served == -1)).all()
+    if schedule.stop_after is None and schedule.stop_after_output is None:
+        assert (served >= 0).all()
+    if schedule.F is not None and schedule.scope == "network":
+        rounds = np.stack([trace.spikes.sample, trace.spikes.t, served], 1)[served >= 0]
+        assert np.unique(rounds, axis=0, return_counts=True)[1].max(initial=0) <= schedule.F
+
+
+@laws
+@given(cases())
+def test_a_neuron_with_refractoriness_spikes_once_a_time_step(case):
+    mapped, stimulus, schedule = case
+    spikes = simulate.run(mapped, stimulus, schedule).spikes
+    address = np.stack([spikes.sample, spikes.t, spikes.neuron], 1)
+    assert len(np.unique(address, axis=0)) == len(address)
+
+
+def test_most_drawn_networks_spike_inhibit_and_let_spikes_wait(capsys):
+    seen: Counter[str] = Counter()
+
+    @settings(laws, max_examples=150)
+    @given(cases(Draw(extremes=True)) | cases())
+    def draw_some(case):
+        mapped, stimulus, schedule = case
+        trace = simulate.run(mapped, stimulus, schedule)
+        seen["drawn"] += 1
+        seen["spike"] += len(trace.spikes) > 0
+        seen["inhibit"] += any((p.connection.weight < 0).any() for p in mapped.network.projections)
+        seen["queue longer than F"] += bool((trace.spikes.k_served > trace.spikes.k).any())
+        seen["reach a register limit"] += any(trace.limits_reached.values())
+
+    draw_some()
+    with capsys.disabled():
+        print("\n" + ", ".join(f"{name}: {n / seen['drawn']:.0%}" for name, n in seen.items()), "of", seen["drawn"])
+    assert seen["spike"] >= 0.8 * seen["drawn"]
+    assert seen["queue longer than F"] >= 0.1 * seen["drawn"]
