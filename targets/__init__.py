@@ -1,1 +1,1 @@
-"""."""
+"""Chips and simulators that run a mapped network."""

@@ -1,0 +1,60 @@
+"""From the processes' records to a trace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ir.arrays import Ints
+from ir.mapped import MappedNetwork
+from ir.schedule import Schedule
+from ir.stimulus import Stimulus
+from ir.trace import Spikes, Trace, count_spikes
+from targets.lava.registers import LIMITS
+
+
+@dataclass(eq=False)
+class Records:
+    """What a run recorded, frames sample by sample.
+
+    Attributes:
+        v, u: (B * T, N) registers at the end of each time step; u may be None.
+        forward_steps: (B * T,).
+        limits: (4,) in the order of ``registers.LIMITS``.
+        rows: arrays (n, 6) of sample id, t, k, neuron, m, k_served.
+    """
+
+    v: Ints
+    u: Ints | None
+    forward_steps: Ints
+    limits: Ints
+    rows: list[Ints]
+
+
+def trace_of(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, records: Records) -> Trace:
+    """Arrange the records as executor E3's trace."""
+    network = mapped.network
+    b, t = stimulus.n_samples, stimulus.n_steps
+    rows = np.concatenate([np.zeros((0, 6), np.int64), *records.rows])
+    spikes = Spikes(rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3], rows[:, 4], rows[:, 5])
+    ids = np.asarray(stimulus.sample_ids)
+
+    def time_first(x: Ints) -> Ints:
+        return x.reshape(b, t, -1).transpose(1, 0, 2).astype(np.int64)
+
+    return Trace(
+        executor="E3",
+        spikes=spikes,
+        counts=count_spikes(spikes, ids, network.n_neurons),
+        v=time_first(records.v),
+        forward_steps=records.forward_steps.reshape(b, t).T,
+        sample_ids=ids,
+        populations=tuple((p.name, p.n) for p in network.populations),
+        output=network.output,
+        schedule=schedule,
+        labels=stimulus.labels,
+        core_of_neuron=mapped.core_of_neuron,
+        limits_reached={name: int(n) for name, n in zip(LIMITS, records.limits) if n},
+        u=None if records.u is None else time_first(records.u),
+    )

@@ -1,0 +1,71 @@
+"""What the input sends and when, under each input rule."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ir.arrays import Int32s, Ints
+from ir.schedule import Schedule
+from ir.stimulus import Stimulus
+
+
+class Feed:
+    """The frames of a stimulus, sample by sample, as the feeder process sends them.
+
+    Attributes:
+        n_sources: neurons and inputs; counts lie behind the neurons.
+        max_events: most events of a frame under ``queued``; 0 otherwise.
+        input_rounds: (B * T,) forward steps that paced input takes; else zeros.
+    """
+
+    def __init__(self, stimulus: Stimulus, schedule: Schedule, n_neurons: int) -> None:
+        self.rule, self.rate = schedule.input, schedule.R or 1
+        self.frames = stimulus.frames
+        self.n_neurons = n_neurons
+        self.n_sources = n_neurons + int(stimulus.frames.shape[2])
+        self.ordered: list[Ints] = []
+        n_frames = stimulus.n_samples * stimulus.n_steps
+        if self.rule != "first":
+            self.ordered = [
+                np.asarray(stimulus.inputs_in_order(b, t), np.int64)
+                for b in range(stimulus.n_samples)
+                for t in range(stimulus.n_steps)
+            ]
+        sizes = np.array([events.size for events in self.ordered], np.int32)
+        paced, queued = self.rule == "paced", self.rule == "queued"
+        self.max_events = int(sizes.max()) if queued else 0
+        self.input_rounds: Int32s = -(-sizes // self.rate) if paced else np.zeros(n_frames, np.int32)
+        self.n_frames = n_frames
+        self.frame = -1
+        self.sent = 0
+        self.fresh = False
+
+    def next_frame(self) -> None:
+        """Move on to the next frame."""
+        self.frame += 1
+        self.sent = 0
+        self.fresh = True
+
+    def counts(self) -> Int32s:
+        """(N + N_in,) what the input delivers now."""
+        out = np.zeros(self.n_sources, np.int32)
+        if not 0 <= self.frame < self.n_frames:
+            return out
+        if self.rule == "first" and self.fresh:
+            b, t = divmod(self.frame, self.frames.shape[0])
+            out[self.n_neurons :] = self.frames[t, b]
+        if self.rule == "paced":
+            now = self.ordered[self.frame][self.sent : self.sent + self.rate]
+            np.add.at(out, self.n_neurons + now, 1)
+            self.sent += self.rate
+        self.fresh = False
+        return out
+
+    def events(self) -> Int32s:
+        """(max_events + 1,) the frame's events for the queue: their number, then their inputs in order."""
+        out = np.zeros(self.max_events + 1, np.int32)
+        if self.frame < self.n_frames:
+            events = self.ordered[self.frame]
+            out[0] = events.size
+            out[1 : 1 + events.size] = events
+        return out

@@ -1,0 +1,221 @@
+"""Starts the child process, waits for it within a time limit, and leaves nothing behind, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ir.check import TargetError
+from targets.lava.interpreter import find_python
+
+SHARED_MEMORY = Path("/dev/shm")
+GRACE_S = 2.0
+"""How long a group may take to end after SIGTERM before SIGKILL."""
+
+Report = Callable[[int, int, int], None]
+"""Called with (job, frames done, ticks)."""
+
+
+@dataclass
+class Child:
+    """A child process that leads a session of its own.
+
+    Attributes:
+        prefix: start of the names of its shared memory.
+    """
+
+    process: subprocess.Popen[bytes]
+    prefix: str
+
+    @property
+    def group(self) -> int:
+        return self.process.pid
+
+
+def run_child(job: Path, time_limit_s: float | None, report: Report) -> None:
+    """Run ``targets.lava.child`` on the folder ``job`` until it ends.
+
+    Raises:
+        TargetError: Lava is absent, failed, or took longer than the limit.
+    """
+    python = find_python()
+    prefix = f"unlayered-{os.getpid()}-{secrets.token_hex(4)}-"
+    with open(job / "stderr", "wb") as errors, _quiet_end(python, job, prefix, errors) as child:
+        ended = _listen(child, None if time_limit_s is None else time.monotonic() + time_limit_s, report)
+    _judge(job, child.process.returncode, ended, time_limit_s)
+
+
+@contextmanager
+def job_folder() -> Iterator[Path]:
+    """A private folder that goes when the block ends.
+
+    Raises:
+        TargetError: no room for it.
+    """
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="unlayered-lava-"))
+    except OSError as error:
+        raise TargetError(f"no temporary folder for Lava: {error.strerror}; free some space or set TMPDIR") from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _quiet_end(python: str, job: Path, prefix: str, errors: object) -> Iterator[Child]:
+    """Start the child, and end its whole group when the block is left."""
+    child = Child(_start(python, job, prefix, errors), prefix)
+    try:
+        yield child
+    finally:
+        with _deaf_to_interrupts():
+            end_group(child.group)
+            child.process.wait()
+            for stream in (child.process.stdin, child.process.stdout):
+                if stream is not None:
+                    stream.close()
+            sweep(prefix)
+
+
+def _start(python: str, job: Path, prefix: str, errors: object) -> subprocess.Popen[bytes]:
+    """The packages are linked into a folder of their own: this interpreter's site-packages must not leak in."""
+    code = job / "code"
+    code.mkdir()
+    root = Path(__file__).resolve().parents[2]
+    for package in ("ir", "targets"):
+        (code / package).symlink_to(root / package, target_is_directory=True)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    environment |= {"PYTHONPATH": str(code), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    if "COVERAGE_PROCESS_START" in os.environ:
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    try:
+        return subprocess.Popen(
+            [python, "-W", "ignore", "-m", "targets.lava.child", str(job), prefix],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,  # type: ignore[arg-type]
+            cwd=job,
+            env=environment,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise TargetError(f"{python} does not start: {error.strerror}; see `unlayered doctor`") from error
+
+
+def _listen(child: Child, deadline: float | None, report: Report) -> bool:
+    """Pass the child's progress on; False = the deadline came first."""
+    stdout = child.process.stdout
+    assert stdout is not None
+    pending = b""
+    while True:
+        left = 0.5 if deadline is None else min(0.5, deadline - time.monotonic())
+        if left <= 0:
+            return False
+        ready, _, _ = select.select([stdout], [], [], left)
+        if ready:
+            chunk = os.read(stdout.fileno(), 1 << 16)
+            if not chunk:
+                return True
+            *lines, pending = (pending + chunk).split(b"\n")
+            for line in lines:
+                _pass_on(line, report)
+        if has_ended(child.process.pid):
+            return True
+
+
+def _pass_on(line: bytes, report: Report) -> None:
+    words = line.split()
+    if len(words) == 3 and all(w.isdigit() for w in words):
+        report(*(int(w) for w in words))
+
+
+def has_ended(pid: int) -> bool:
+    """Whether our child ``pid`` has ended; it stays there to be reaped, so its number cannot pass to another."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
+
+
+def end_group(group: int) -> None:
+    """End every process of a group whose leader is our unreaped child: SIGTERM, and after a while SIGKILL."""
+    for sign, patience in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, GRACE_S)):
+        try:
+            os.killpg(group, sign)
+        except (ProcessLookupError, PermissionError):
+            return
+        until = time.monotonic() + patience
+        while time.monotonic() < until:
+            if not members(group):
+                return
+            time.sleep(0.02)
+
+
+def members(group: int) -> list[int]:
+    """The living processes of a group; without /proc none are seen."""
+    alive = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, number = entry.read_text().rpartition(")")[2].split()[:3]
+        except (OSError, ValueError):
+            continue
+        if int(number) == group and state not in "ZX":
+            alive.append(int(entry.parent.name))
+    return alive
+
+
+def sweep(prefix: str) -> None:
+    """Remove shared memory and semaphores whose names start with our own prefix."""
+    for pattern in (f"{prefix}*", f"sem.{prefix}*"):
+        for path in SHARED_MEMORY.glob(pattern):
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Finish the cleaning even if Ctrl-C is pressed again."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _judge(job: Path, code: int, ended: bool, time_limit_s: float | None) -> None:
+    """Raise unless the child has ended well."""
+    try:
+        error = json.loads((job / "error.json").read_text())
+    except (OSError, ValueError):
+        error = None
+    if error is not None:
+        raise TargetError(f"{error['who']} failed on Lava: {error['what']}")
+    if not ended:
+        raise TargetError(
+            f"Lava did not finish within {time_limit_s:g} s and was ended; allow more time, fewer samples, or run on "
+            "the reference"
+        )
+    if code != 0:
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        last = (job / "stderr").read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+        raise TargetError(f"the Lava process {how}: {last[0][:300]}; run it again, or see `unlayered doctor`")
+
+
+if sys.platform == "win32":  # pragma: no cover
+    raise TargetError("the Lava back end needs a POSIX system; use WSL")

@@ -1,0 +1,202 @@
+"""A mapped network as a pipeline of stock Lava processes: one tick a hop (Lava 0.10.0, Python 3.10 only)."""
+
+# pyright: basic
+
+from __future__ import annotations
+
+import numpy as np
+from lava.proc.conv.process import Conv
+from lava.proc.dense.process import DelayDense, Dense
+from lava.proc.sparse.process import DelaySparse, Sparse
+from lava.utils.weightutils import SignMode
+from scipy.sparse import csr_matrix
+
+from ir.arithmetic import ARITHMETICS
+from ir.connection import synapses
+from ir.graph import layered_order, slices
+from ir.mapped import MappedNetwork
+from ir.schedule import Schedule
+from ir.stimulus import Stimulus
+from targets.lava.collect import Records
+from targets.lava.probe import Pipeline, Probe, probe_for
+from targets.lava.processes.layered import FrameSource, ProbedLIF
+from targets.lava.routes import Route, plan_routes
+from targets.lava.shared import shared_zeros
+
+NEVER = 1 << 17
+"""Threshold mantissa above every membrane: v <= 2^23 - 1 < 2^17 << 6."""
+
+
+class LayeredGraph:
+    """The processes of one network under the layered schedule.
+
+    Attributes:
+        pipeline: which tick works on which time step.
+        probes: by population.
+        progress: shared (2,): frames sent, ticks.
+    """
+
+    def __init__(self, mapped: MappedNetwork, stimulus: Stimulus, record_u: bool) -> None:
+        network = mapped.network
+        self.network, self.stimulus, self.record_u = network, stimulus, record_u
+        self.order = layered_order(network)
+        self.routes = plan_routes(network, stimulus.frames)
+        gap = max((r.look_back for r in self.routes), default=0)
+        self.pipeline = Pipeline(stimulus.n_samples, stimulus.n_steps, gap, self.order.n_places)
+        self.progress = shared_zeros(2, np.int64)
+        self.probes: dict[str, Probe] = {}
+        self.neurons = {p.name: self._neurons(p) for p in network.populations}
+        self.sources: dict[tuple, FrameSource] = {}
+        for route in self.routes:
+            self._connect(route)
+        self._tie_together()
+
+    @property
+    def start(self):
+        """A process to compile from."""
+        return next(iter(self.neurons.values()))
+
+    @property
+    def n_ticks(self) -> int:
+        return self.pipeline.n_ticks
+
+    def _neurons(self, population):
+        lif, n = population.neuron, population.n
+        frames = self.pipeline.n_samples * self.pipeline.n_steps
+        records = (
+            shared_zeros((frames, n), np.bool_),
+            shared_zeros((frames, n), np.int32),
+            shared_zeros((frames, n), np.int32),
+            shared_zeros((frames, n), np.int32) if self.record_u else None,
+            shared_zeros(4, np.int64),
+        )
+        arithmetic = ARITHMETICS[self.network.arithmetic]
+        probe = probe_for(lif, self.pipeline, self.order.place[population.name], arithmetic, records)
+        self.probes[population.name] = probe
+        threshold = NEVER if lif.v_threshold is None else np.minimum(lif.v_threshold, NEVER)
+        return ProbedLIF(
+            probe=probe,
+            shape=(n,),
+            name=population.name,
+            du=_number(np.asarray(lif.decay_u) - 1),
+            dv=_number(lif.decay_v),
+            vth=_number(threshold),
+            bias_mant=0 if lif.bias is None else np.broadcast_to(lif.bias, (n,)),
+            bias_exp=0 if lif.bias is None else lif.bias_exp,
+        )
+
+    def _connect(self, route: Route) -> None:
+        p = route.projection
+        connection = _connection(route)
+        source = self.neurons[p.pre].s_out if p.pre in self.neurons else self._source(route).s_out
+        target = self.neurons[p.post].a_in
+        if route.kind == "Conv":
+            source.reshape(p.connection.in_shape).transpose((1, 2, 0)).connect(connection.s_in)
+            connection.a_out.transpose((2, 0, 1)).reshape((p.connection.n_post,)).connect(target)
+        else:
+            source.connect(connection.s_in)
+            connection.a_out.connect(target)
+
+    def _source(self, route: Route) -> FrameSource:
+        name = route.projection.pre
+        address = (name, route.late, route.input_delay.tobytes())
+        if address not in self.sources:
+            at = slices(self.network.inputs)[name]
+            frames = held_back(self.stimulus.frames[:, :, at], route.input_delay)
+            rows = self.pipeline.rows(route.late)
+            progress = None if self.sources else self.progress
+            self.sources[address] = FrameSource(name=f"input {name}", frames=frames, rows=rows, progress=progress)
+        return self.sources[address]
+
+    def _tie_together(self) -> None:
+        """Join loose parts by connections of weight zero: Lava compiles only what hangs together."""
+        parts = {name: {name} for name in self.neurons}
+        for p in self.network.projections:
+            ends = [e for e in (p.pre, p.post) if e in parts]
+            ends += [q.post for q in self.network.projections if q.pre == p.pre]
+            joined = set().union(*(parts[e] for e in ends))
+            parts.update({name: joined for name in joined})
+        first, *rest = {id(part): part for part in parts.values()}.values()
+        for part in rest:
+            a, b = self.neurons[min(first)], self.neurons[min(part)]
+            nothing = Dense(weights=np.zeros((a.a_in.shape[0], b.s_out.shape[0]), np.int32), name="no synapse")
+            b.s_out.connect(nothing.s_in)
+            nothing.a_out.connect(a.a_in)
+
+    def records(self, schedule: Schedule) -> Records:
+        """Read the probes."""
+        frames, n = self.pipeline.n_samples * self.pipeline.n_steps, self.network.n_neurons
+        records = Records(
+            np.zeros((frames, n), np.int32),
+            np.zeros((frames, n), np.int32) if self.record_u else None,
+            np.full(frames, self.order.n_places),
+            np.zeros(4, np.int64),
+            [],
+        )
+        ids = np.repeat(np.asarray(self.stimulus.sample_ids), self.pipeline.n_steps)
+        for name, at in slices(self.network.populations).items():
+            probe, place = self.probes[name], self.order.place[name]
+            records.v[:, at] = probe.v
+            if records.u is not None:
+                records.u[:, at] = probe.u
+            records.limits += probe.limits
+            row, neuron = np.nonzero(probe.fired)
+            k = np.full(row.size, place)
+            m = probe.m[row, neuron]
+            records.rows.append(np.stack([ids[row], row % self.pipeline.n_steps, k, at.start + neuron, m, k], axis=1))
+        return records
+
+
+def _number(value):
+    """A plain number where all neurons share it, else one a neuron."""
+    value = np.asarray(value, np.int64)
+    return int(value.flat[0]) if (value == value.flat[0]).all() else value
+
+
+def held_back(frames, delay):
+    """(B * T, n) counts, sample by sample; input i comes ``delay[i]`` time steps late."""
+    out = np.zeros_like(frames)
+    for d in np.unique(delay):
+        which = np.flatnonzero(delay == d)
+        out[d:, :, which] = frames[: max(len(frames) - d, 0), :, which]
+    return np.ascontiguousarray(out.transpose(1, 0, 2)).reshape(-1, frames.shape[2]).astype(np.int32)
+
+
+def _connection(route: Route):
+    """The stock process that carries a route; its weights are stored exactly (see ``weights``)."""
+    p = route.projection
+    c = p.connection
+    name = f"{p.pre} -> {p.post}"
+    bits = 24 if route.graded else 0
+    if route.kind == "Conv":
+        shift = p.weight_exp
+        weight = c.weight.astype(np.int32) << shift if shift >= 0 else c.weight.astype(np.int32) >> -shift
+        return Conv(
+            weight=np.ascontiguousarray(weight.transpose(0, 2, 3, 1)[:, ::-1, ::-1]),
+            input_shape=(c.in_shape[1], c.in_shape[2], c.in_shape[0]),
+            stride=c.stride,
+            padding=c.padding,
+            dilation=c.dilation,
+            groups=c.groups,
+            num_message_bits=bits,
+            name=name,
+        )
+    common = {
+        "name": name,
+        "num_message_bits": bits,
+        "weight_exp": p.weight_exp,
+        "sign_mode": SignMode[route.format.sign_mode],
+        "num_weight_bits": route.format.bits,
+    }
+    if route.kind in ("Dense", "DelayDense"):
+        weights = np.asarray(c.weight, np.int64)
+        if route.kind == "Dense":
+            return Dense(weights=weights, **common)
+        return DelayDense(weights=weights, delays=np.tile(route.delay, (c.n_post, 1)), **common)
+    pre, post, weight = synapses(c)
+    matrix = csr_matrix((weight.astype(np.int32), (post, pre)), shape=(c.n_post, c.n_pre))
+    if route.kind == "Sparse":
+        return Sparse(weights=matrix, **common)
+    held = matrix.copy()
+    held.data = route.delay[held.indices]
+    return DelaySparse(weights=matrix, delays=held, max_delay=int(route.delay.max()), **common)

@@ -1,0 +1,239 @@
+"""The asynchronous schedule as Lava processes: input feeder, synapses, neurons, spike queue; one tick a forward step."""
+
+# pyright: basic
+
+from __future__ import annotations
+
+import numpy as np
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+
+from targets.lava.spike_queue import Clock, SpikeQueue
+
+ONE = np.ones(1, np.int32)
+ZERO = np.zeros(1, np.int32)
+
+
+class Feeder(AbstractProcess):
+    """Sends the next frame, or the next paced events, in the tick in which the frame before is done.
+
+    Args:
+        feed: a ``targets.lava.feed.Feed``.
+    """
+
+    def __init__(self, *, name, feed):
+        super().__init__(name=name, feed=feed)
+        self.done_in = InPort(shape=(1,))
+        self.counts_out = OutPort(shape=(feed.n_sources,))
+        self.events_out = OutPort(shape=(feed.max_events + 1,))
+
+
+@implements(proc=Feeder, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyFeeder(PyLoihiProcessModel):
+    """Acts after the queue and before the synapses of the same tick."""
+
+    done_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    counts_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+    events_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+
+    def __init__(self, proc_params):
+        super().__init__(proc_params)
+        self.feed = proc_params["feed"]
+
+    def run_spk(self):
+        done = bool(self.done_in.recv()[0])
+        if done:
+            self.feed.next_frame()
+        self.counts_out.send(self.feed.counts())
+        if done and self.events_out.csp_ports:
+            self.events_out.send(self.feed.events())
+
+
+class SynapseProcess(AbstractProcess):
+    """Adds up the weights of what was delivered and sends the sum in the next tick.
+
+    Args:
+        synapses: a ``targets.lava.synapses.Synapses``.
+        n_sources: neurons and inputs of the network.
+    """
+
+    def __init__(self, *, name, synapses, n_sources, limits):
+        super().__init__(name=name, synapses=synapses, limits=limits)
+        self.s_in = InPort(shape=(n_sources,))
+        self.a_out = OutPort(shape=(synapses.n,))
+
+
+@implements(proc=SynapseProcess, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PySynapseProcess(PyLoihiProcessModel):
+    """Sends before it receives, as Lava's Dense does, so that loops of processes cannot lock."""
+
+    s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+
+    def __init__(self, proc_params):
+        super().__init__(proc_params)
+        self.synapses = proc_params["synapses"]
+        self.limits = proc_params["limits"]
+        self.sum = np.zeros(self.synapses.n, np.int32)
+
+    def run_spk(self):
+        self.a_out.send(self.sum)
+        self.sum = self.synapses.drive(self.s_in.recv()).astype(np.int32)
+        self.limits[:] = self.synapses.limits
+
+
+class NeuronProcess(AbstractProcess):
+    """A group of neurons of any populations.
+
+    Args:
+        neurons: a ``targets.lava.neurons.Neurons``.
+        where: their global indices, ascending.
+        n: neurons of the whole network.
+        n_steps: time steps a sample.
+        v, u: shared (frames, N) records; u may be None.
+        limits: shared (4,) record.
+    """
+
+    def __init__(self, *, name, neurons, where, n, n_steps, v, u, limits):
+        super().__init__(name=name, neurons=neurons, where=where, n=n, n_steps=n_steps, v=v, u=u, limits=limits)
+        self.a_in = InPort(shape=(neurons.n,))
+        self.done_in = InPort(shape=(1,))
+        self.spikes_out = OutPort(shape=(2 * n,))
+
+
+@implements(proc=NeuronProcess, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyNeuronProcess(PyLoihiProcessModel):
+    """The first tick is no forward step: nothing has arrived yet."""
+
+    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    done_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    spikes_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+
+    def __init__(self, proc_params):
+        super().__init__(proc_params)
+        self.neurons = proc_params["neurons"]
+        self.where = proc_params["where"]
+        self.n = proc_params["n"]
+        self.n_steps = proc_params["n_steps"]
+        self.v_record = proc_params["v"]
+        self.u_record = proc_params["u"]
+        self.limits = proc_params["limits"]
+        self.frame = -1
+        self.k = -1
+
+    def run_spk(self):
+        a = self.a_in.recv()
+        spikes = np.zeros(2 * self.n, np.int32)
+        if self.frame >= 0:
+            fired, m = self.neurons.step(self.k, a.astype(np.int64))
+            spikes[self.where] = fired
+            spikes[self.n + self.where] = np.where(fired, m, 0)
+            self._record()
+        self.spikes_out.send(spikes)
+        self.k += 1
+        if self.done_in.recv()[0]:
+            self.frame += 1
+            self.k = 0
+            self.neurons.begin(self.frame % self.n_steps)
+
+    def _record(self):
+        self.v_record[self.frame, self.where] = self.neurons.v
+        if self.u_record is not None:
+            self.u_record[self.frame, self.where] = self.neurons.u
+        self.limits[:] = self.neurons.limits
+
+
+class QueueProcess(AbstractProcess):
+    """The queue (or all cores' queues) and the word that a time step is done.
+
+    Args:
+        plan: a ``targets.lava.spike_queue.QueuePlan``.
+        forward_steps: shared (frames,) record.
+        progress: shared (2,): frames done, ticks.
+        log_path: file that takes the trace's rows.
+    """
+
+    def __init__(self, *, name, plan, forward_steps, progress, log_path, max_events):
+        super().__init__(name=name, plan=plan, forward_steps=forward_steps, progress=progress, log_path=log_path)
+        self.spikes_in = InPort(shape=(2 * plan.n_neurons,))
+        self.events_in = InPort(shape=(max_events + 1,))
+        self.served_out = OutPort(shape=(plan.n_neurons + plan.n_inputs,))
+        self.done_out = OutPort(shape=(1,))
+
+
+@implements(proc=QueueProcess, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyQueueProcess(PyLoihiProcessModel):
+    """Receives spikes, serves F, says done; asks Lava to pause when the last time step is done."""
+
+    spikes_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    events_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    served_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+    done_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+
+    def __init__(self, proc_params):
+        super().__init__(proc_params)
+        self.plan = proc_params["plan"]
+        self.forward_steps = proc_params["forward_steps"]
+        self.progress = proc_params["progress"]
+        self.log_path = proc_params["log_path"]
+        self.queue = SpikeQueue(self.plan)
+        self.clock = Clock(self.plan)
+        self.nothing = np.zeros(self.plan.n_neurons + self.plan.n_inputs, np.int32)
+
+    def run_spk(self):
+        spikes = self.spikes_in.recv()
+        self.progress[1] += 1
+        served, done = self.nothing, True
+        if self.clock.frame >= 0:
+            served, done = self._round(spikes)
+        self.done_out.send(ONE if done else ZERO)
+        if done:
+            self.clock.next_frame()
+            if self.clock.finished:
+                self._req_pause = True
+            elif self.events_in.csp_ports:
+                events = self.events_in.recv()
+                self.queue.receive_events(events[1 : 1 + events[0]].astype(np.int64))
+                served, _ = self.queue.serve(*self._address(), -1)
+            self.progress[0] = self.clock.frame
+        self.served_out.send(served.astype(np.int32))
+        if done:
+            self.clock.k = 0
+        else:
+            self.clock.k += 1
+
+    def _address(self):
+        """Sample id and time step of the running frame."""
+        row, t = divmod(self.clock.frame, self.plan.n_steps)
+        return int(self.plan.sample_ids[row]), t
+
+    def _round(self, spikes):
+        clock, n = self.clock, self.plan.n_neurons
+        fired = spikes[:n] > 0
+        self.queue.receive(clock.k, fired, spikes[n:].astype(np.int64))
+        if clock.forced(fired):
+            served, done = self.nothing, True
+        else:
+            served, n_served = self.queue.serve(*self._address(), clock.k)
+            done = clock.drained(n_served)
+        if done:
+            self.forward_steps[clock.frame] = clock.k + 1
+            self.queue.end_step(*self._address())
+            if (clock.frame + 1) % self.plan.n_steps == 0:
+                with open(self.log_path, "ab") as file:
+                    file.write(self.queue.take_log().tobytes())
+        return served, done

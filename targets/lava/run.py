@@ -1,0 +1,150 @@
+"""Run a mapped network on Lava: the same call as the reference, executor E3."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from ir.arithmetic import ARITHMETICS
+from ir.check import FormatError, TargetError
+from ir.formats import npz
+from ir.mapped import MappedNetwork, one_large_core
+from ir.quantized import QuantizedNetwork
+from ir.schedule import Schedule
+from ir.stimulus import Stimulus
+from ir.trace import Trace
+from targets.lava.checks import check_run
+from targets.lava.launch import job_folder, run_child
+
+Progress = Callable[[int, int], None]
+"""Called with (samples done, samples in all)."""
+
+TIME_LIMIT_S = 600.0
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One network, its stimulus and its schedule (None = the network's own)."""
+
+    mapped: MappedNetwork | QuantizedNetwork
+    stimulus: Stimulus
+    schedule: Schedule | None = None
+
+
+def run(
+    mapped: MappedNetwork | QuantizedNetwork,
+    stimulus: Stimulus,
+    schedule: Schedule | None = None,
+    *,
+    record_v: bool = True,
+    record_u: bool = False,
+    progress: Progress | None = None,
+    time_limit_s: float | None = TIME_LIMIT_S,
+    process_per_core: bool = False,
+) -> Trace:
+    """Execute the network on lava-nc 0.10.0 and record every spike.
+
+    Lava runs in a child process of its own, in a Python 3.10 that is found by itself or named in
+    ``UNLAYERED_LAVA_PYTHON``; whatever happens, that process and its shared memory are gone at the end.
+
+    Args:
+        schedule: None = the one the network was trained for.
+        record_v, record_u: whether the trace holds membranes and currents, (T, B, N), in register units.
+        progress: called when samples are done.
+        time_limit_s: wall-clock limit, start included; None = none.
+        process_per_core: asynchronous schedule: neurons and synapses of each core, and its queue where the scope is
+            ``core``, are Lava processes of their own; same spikes, slower.
+
+    Raises:
+        ValueError: the network, the stimulus and the schedule do not go together, or stock Lava would change a number.
+        TargetError: Lava is absent, failed, or ran out of time.
+    """
+    jobs = [Job(mapped, stimulus, schedule)]
+    (trace,) = run_jobs(
+        jobs,
+        record_v=record_v,
+        record_u=record_u,
+        progress=progress,
+        time_limit_s=time_limit_s,
+        process_per_core=process_per_core,
+    )
+    return trace
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    *,
+    record_v: bool = True,
+    record_u: bool = False,
+    progress: Progress | None = None,
+    time_limit_s: float | None = TIME_LIMIT_S,
+    process_per_core: bool = False,
+) -> list[Trace]:
+    """Run several networks in one child process, one after the other; arguments as :func:`run`."""
+    ready = [_checked(job, process_per_core) for job in jobs]
+    total = sum(stimulus.n_samples for _, stimulus, _ in ready)
+    told = 0
+
+    def report(number: int, frames: int, ticks: int) -> None:
+        nonlocal told
+        before = sum(stimulus.n_samples for _, stimulus, _ in ready[:number])
+        done = min(before + frames // max(ready[number][1].n_steps, 1), total)
+        if progress is not None and done > told:
+            told = done
+            progress(done, total)
+
+    with job_folder() as folder:
+        try:
+            for number, (mapped, stimulus, schedule) in enumerate(ready):
+                options = {"schedule": asdict(schedule), "record_u": record_u, "process_per_core": process_per_core}
+                _write_job(folder / str(number), mapped, stimulus, options)
+        except (OSError, FormatError) as error:
+            raise TargetError(f"Lava's temporary folder cannot be written ({error}); free some space") from error
+        run_child(folder, time_limit_s, report)
+        traces = [_read_trace(folder / str(i), record_v) for i in range(len(ready))]
+    if progress is not None and told < total:
+        progress(total, total)
+    for (mapped, _, schedule), trace in zip(ready, traces):
+        _check_limits(mapped, schedule, trace)
+    return [
+        replace(trace, core_of_neuron=None) if isinstance(job.mapped, QuantizedNetwork) else trace
+        for job, trace in zip(jobs, traces)
+    ]
+
+
+def _checked(job: Job, process_per_core: bool) -> tuple[MappedNetwork, Stimulus, Schedule]:
+    mapped = job.mapped if isinstance(job.mapped, MappedNetwork) else one_large_core(job.mapped)
+    schedule = mapped.network.schedule if job.schedule is None else job.schedule
+    check_run(mapped.network, job.stimulus, schedule, process_per_core)
+    return mapped, job.stimulus, schedule
+
+
+def _write_job(folder: Path, mapped: MappedNetwork, stimulus: Stimulus, options: dict[str, object]) -> None:
+    folder.mkdir()
+    npz.save(mapped, folder / "mapped.npz")
+    npz.save(stimulus, folder / "stimulus.npz")
+    (folder / "options.json").write_text(json.dumps(options))
+
+
+def _read_trace(folder: Path, record_v: bool) -> Trace:
+    try:
+        trace = npz.load(folder / "trace.npz", Trace)
+    except FormatError as error:
+        raise TargetError(f"Lava left no trace ({error}); run it again, or see `unlayered doctor`") from error
+    return trace if record_v else replace(trace, v=None)
+
+
+def _check_limits(mapped: MappedNetwork, schedule: Schedule, trace: Trace) -> None:
+    """Stock LIF has Lava's own edges; another profile is only the same as long as none is reached."""
+    own = ARITHMETICS["lava"]
+    profile = ARITHMETICS[mapped.network.arithmetic]
+    same = replace(profile, name=own.name) == own
+    reached = {name: n for name, n in trace.limits_reached.items() if n}
+    if schedule.kind == "layered" and not same and reached:
+        first, n = next(iter(reached.items()))
+        raise ValueError(
+            f"the registers reached the limit {first!r} {n} times, where Lava's LIF differs from {profile.name!r} "
+            "arithmetic; calibrate with more headroom, or run on the reference"
+        )

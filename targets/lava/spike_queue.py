@@ -1,0 +1,175 @@
+"""The spike queue: who waits, who is served next, when a time step ends."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ir.arrays import Bits, Int32s, Ints
+from ir.schedule import Schedule, key
+
+
+@dataclass(frozen=True, eq=False)
+class QueuePlan:
+    """What a queue must know.
+
+    Attributes:
+        schedule: the order, F, stop rules and seed.
+        n_neurons, n_inputs: sizes of the network.
+        cores: for each core it serves, the neurons that send through it, ascending; one for all = (all,).
+        output: the deciding population.
+        last_due: the last forward step at which a bias arrives; -1 = none.
+        sample_ids: (B,).
+        n_steps: time steps a sample.
+        input_rounds: (B * T,) forward steps that paced input takes, sample by sample; else zeros.
+    """
+
+    schedule: Schedule
+    n_neurons: int
+    n_inputs: int
+    cores: tuple[Ints, ...]
+    output: slice
+    last_due: int
+    sample_ids: Ints
+    n_steps: int
+    input_rounds: Int32s
+
+    @property
+    def n_frames(self) -> int:
+        return self.sample_ids.size * self.n_steps
+
+
+class Clock:
+    """Counts frames and forward steps, and says when a time step ends.
+
+    Attributes:
+        frame: number of the running frame, sample by sample; -1 before the first.
+        k: the running forward step.
+    """
+
+    def __init__(self, plan: QueuePlan) -> None:
+        self.plan = plan
+        self.frame = -1
+        self.k = 0
+        self.stop_at = math.inf
+
+    @property
+    def finished(self) -> bool:
+        return self.frame >= self.plan.n_frames
+
+    def next_frame(self) -> None:
+        """Begin the next time step."""
+        self.frame += 1
+        self.k = 0
+        stop_after = self.plan.schedule.stop_after
+        self.stop_at = math.inf if stop_after is None else stop_after - 1
+
+    def forced(self, fired: Bits) -> bool:
+        """Whether a stop rule ends the time step in this round; ``fired`` are this round's spikes, (N,)."""
+        patience = self.plan.schedule.stop_after_output
+        if patience is not None and bool(fired[self.plan.output].any()):
+            self.stop_at = min(self.stop_at, self.k + patience)
+        return self.k >= self.stop_at
+
+    def drained(self, n_served: int) -> bool:
+        """Whether the next drive holds nothing: nothing served, no input left, no bias due."""
+        return n_served == 0 and self.k >= self.plan.last_due and self.plan.input_rounds[self.frame] <= self.k + 1
+
+
+class SpikeQueue:
+    """The entries of one or several cores' queues, and the trace of what happened to them."""
+
+    def __init__(self, plan: QueuePlan) -> None:
+        self.plan = plan
+        self.count = np.zeros(plan.n_neurons, np.int64)
+        self.m = np.zeros(plan.n_neurons, np.int64)
+        self.born = np.zeros(plan.n_neurons, np.int64)
+        self.events = np.zeros(0, np.int64)
+        self.mine = np.zeros(plan.n_neurons, bool)
+        self.mine[np.concatenate(plan.cores)] = True
+        self.everything = len(plan.cores) == 1 and bool(self.mine.all())
+        self.log: list[Ints] = []
+        self.pending: list[Ints] = []
+
+    def receive(self, k: int, fired: Bits, m: Ints) -> None:
+        """Take this round's spikes, (N,), and their membranes before the reset, (N,)."""
+        new = np.flatnonzero(fired if self.everything else fired & self.mine)
+        if new.size:
+            self.count[new] += 1
+            self.m[new] = m[new]
+            self.born[new] = k
+            self.pending.append(np.stack([np.full(new.size, k), new, m[new], np.full(new.size, -1)], axis=1))
+
+    def receive_events(self, inputs: Ints) -> None:
+        """Take a time step's input events, in order."""
+        self.events = inputs
+
+    def serve(self, sample: int, t: int, k: int) -> tuple[Ints, int]:
+        """Take the best F entries of each core.
+
+        Returns:
+            How often each source is delivered, (N + N_in,), and how many entries were served.
+        """
+        served = np.zeros(self.plan.n_neurons + self.plan.n_inputs, np.int64)
+        n_served = 0
+        waiting = np.flatnonzero(self.count)
+        if waiting.size == 0 and self.events.size == 0:
+            return served, 0
+        for core in self.plan.cores:
+            mine = waiting if self.everything else waiting[np.isin(waiting, core, assume_unique=True)]
+            neurons, n_events = self._best(mine, (sample, t, k), served)
+            served[neurons] = self.count[neurons]
+            n_served += neurons.size + n_events
+            self.count[neurons] = 0
+            self._mark(neurons, k)
+        return served, n_served
+
+    def _best(self, waiting: Ints, address: tuple[int, int, int], served: Ints) -> tuple[Ints, int]:
+        """Choose neurons, and take events into ``served``; the number of events taken."""
+        schedule, n = self.plan.schedule, self.plan.n_neurons
+        room = waiting.size + self.events.size if schedule.F is None else schedule.F
+        if waiting.size + self.events.size <= room:
+            taken, neurons = np.arange(self.events.size), waiting
+        elif schedule.order == "random":
+            entries = np.concatenate([waiting, n + self.events])
+            keys = key(schedule.seed, *address, entries)
+            best = np.lexsort((entries, keys))[:room]
+            taken, neurons = best[best >= waiting.size] - waiting.size, waiting[best[best < waiting.size]]
+        else:
+            taken = np.arange(min(room, self.events.size))
+            neurons = waiting[self._rank(waiting, address)[: room - taken.size]]
+        np.add.at(served, n + self.events[taken], 1)
+        self.events = np.delete(self.events, taken)
+        return neurons, taken.size
+
+    def _rank(self, waiting: Ints, address: tuple[int, int, int]) -> Ints:
+        if self.plan.schedule.order == "fifo":
+            return np.lexsort((waiting, self.born[waiting]))
+        keys = key(self.plan.schedule.seed, *address, waiting)
+        return np.lexsort((waiting, keys, -self.m[waiting]))
+
+    def _mark(self, neurons: Ints, k: int) -> None:
+        """Note in the trace that the pending spikes of ``neurons`` were served in round k."""
+        if neurons.size == 0:
+            return
+        gone = np.zeros(self.plan.n_neurons, bool)
+        gone[neurons] = True
+        for rows in self.pending:
+            rows[gone[rows[:, 1]] & (rows[:, 3] < 0), 3] = k
+
+    def end_step(self, sample: int, t: int) -> None:
+        """Empty the queue and close the time step's trace."""
+        self.count[:] = 0
+        self.events = self.events[:0]
+        if self.pending:
+            rows = np.concatenate(self.pending)
+            self.log.append(np.column_stack([np.full(len(rows), sample), np.full(len(rows), t), rows]))
+            self.pending = []
+
+    def take_log(self) -> Ints:
+        """(n, 6) rows of sample, t, k, neuron, m, k_served since the last call."""
+        rows = np.concatenate([np.zeros((0, 6), np.int64), *self.log])
+        self.log = []
+        return rows

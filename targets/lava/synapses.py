@@ -1,0 +1,106 @@
+"""What served spikes and taken input add up to: the drive of the next forward step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ir.arrays import Int32s, Ints
+from ir.connection import Dense, source_lists
+from ir.graph import slices
+from ir.quantized import FixedProjection, QuantizedNetwork
+from targets.lava.registers import INT32, wrap_two_sided
+
+
+@dataclass(frozen=True, eq=False)
+class Wires:
+    """One projection's synapses onto some neurons, by source.
+
+    Attributes:
+        start, stop: its sources in the source vector (neurons, then inputs).
+        post: (n_post,) rows of the drive; dense wires.
+        rows: (n_pre, n_post) weights; None = listed instead.
+        indptr, targets, weight: synapses by source, targets being rows of the drive; listed wires.
+        exponent: shift of the sum.
+        n: length of the drive.
+    """
+
+    start: int
+    stop: int
+    exponent: int
+    n: int
+    post: Ints | None = None
+    rows: Int32s | None = None
+    indptr: Ints | None = None
+    targets: Ints | None = None
+    weight: Ints | None = None
+
+    def drive(self, sources: Ints, counts: Ints) -> Ints:
+        """(n,) ``(W s)`` shifted, from the active ``sources`` (indices from 0) and their counts."""
+        total = np.zeros(self.n, np.int64)
+        if self.rows is not None:
+            total[self.post] = counts @ self.rows[sources]
+        else:
+            assert self.indptr is not None and self.targets is not None and self.weight is not None
+            first, length = self.indptr[sources], self.indptr[sources + 1] - self.indptr[sources]
+            offset = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+            at = np.repeat(first, length) + offset
+            np.add.at(total, self.targets[at], self.weight[at] * np.repeat(counts, length))
+        return total << self.exponent if self.exponent >= 0 else total >> -self.exponent
+
+
+def wires_onto(network: QuantizedNetwork, neurons: Ints) -> tuple[Wires, ...]:
+    """The synapses of every projection that end on ``neurons`` (sorted global indices)."""
+    where = slices(network.populations)
+    sources = dict(where)
+    for name, at in slices(network.inputs).items():
+        sources[name] = slice(network.n_neurons + at.start, network.n_neurons + at.stop)
+    row_of = np.full(network.n_neurons, -1)
+    row_of[neurons] = np.arange(neurons.size)
+    wires = (_wire(p, sources[p.pre], row_of[where[p.post]], neurons.size) for p in network.projections)
+    return tuple(w for w in wires if w is not None)
+
+
+def _wire(projection: FixedProjection, source: slice, row_of: Ints, n: int) -> Wires | None:
+    held = row_of >= 0
+    if not held.any():
+        return None
+    ends = {"start": source.start, "stop": source.stop, "exponent": projection.weight_exp, "n": n}
+    if isinstance(projection.connection, Dense):
+        rows = np.ascontiguousarray(projection.connection.weight[held].T, dtype=np.int64)
+        return Wires(**ends, post=row_of[held], rows=rows)
+    lists = source_lists(projection.connection)
+    kept = held[lists.post]
+    indptr = np.concatenate([[0], np.cumsum(kept)])[lists.indptr]
+    return Wires(**ends, indptr=indptr, targets=row_of[lists.post[kept]], weight=lists.weight[kept].astype(np.int64))
+
+
+class Synapses:
+    """All wires onto a group of neurons.
+
+    Attributes:
+        limits: (4,) how often each limit of ``registers.LIMITS`` was reached.
+    """
+
+    def __init__(self, wires: tuple[Wires, ...], n: int) -> None:
+        self.wires = wires
+        self.n = n
+        self.limits = np.zeros(4, np.int64)
+
+    def drive(self, served: Ints) -> Ints:
+        """(n,) the drive of ``served``, (N + N_in,) how often each neuron and input was delivered.
+
+        Each projection's shifted sum wraps in int32, then their sum does.
+        """
+        total = np.zeros(self.n, np.int64)
+        active = np.flatnonzero(served)
+        if active.size == 0:
+            return total
+        counts = served[active].astype(np.int64)
+        for wire in self.wires:
+            low, high = np.searchsorted(active, (wire.start, wire.stop))
+            if low < high:
+                drive = wire.drive(active[low:high] - wire.start, counts[low:high])
+                total += wrap_two_sided(drive, 31, self.limits, INT32)
+        return wrap_two_sided(total, 31, self.limits, INT32)
