@@ -56,6 +56,8 @@ class LIF:
         refractory: at most one spike a time step; charge that arrives later in the step is lost.
         discretization: how a time constant becomes the leak of one step.
         v_min: the membrane never falls below; None = unbounded (sinabs' ``min_v_mem``).
+        multi_spike: fires ``floor(v / v_threshold)`` times in one time step, each spike subtracts the
+            threshold (sinabs' ``MultiSpike``, rockpool's ``StepPWL``); layered floats only, no chip of ours has it.
     """
 
     tau_mem_s: Array | float = np.inf
@@ -66,6 +68,7 @@ class LIF:
     refractory: bool = True
     discretization: Literal["exponential", "euler"] = "exponential"
     v_min: float | None = None
+    multi_spike: bool = False
 
     def __post_init__(self) -> None:
         for name in ("tau_mem_s", "v_threshold", "tau_syn_s", "bias"):
@@ -83,6 +86,15 @@ class LIF:
         require(
             self.v_threshold is None or bool((np.asarray(self.v_threshold) >= 0).all()),
             "LIF v_threshold must be at least 0",
+        )
+        require(
+            not self.multi_spike
+            or (
+                self.reset == "subtract"
+                and self.v_threshold is not None
+                and bool((np.asarray(self.v_threshold) > 0).all())
+            ),
+            "LIF multi_spike needs reset 'subtract' and a positive v_threshold",
         )
 
     def leak_v(self, dt_s: float) -> Array:
