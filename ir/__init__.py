@@ -13,6 +13,7 @@ from ir.trace import Spikes, Trace
 
 __all__ = [
     "ARITHMETICS",
+    "LIF",
     "Arithmetic",
     "CapacityError",
     "Chip",
@@ -26,7 +27,6 @@ __all__ = [
     "FormatError",
     "Input",
     "IntFormat",
-    "LIF",
     "MappedNetwork",
     "Network",
     "Population",

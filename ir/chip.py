@@ -90,9 +90,10 @@ class Mesh:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             require(value > 0, f"chip mesh {name} is {value}; it must be positive")
+        places = self.width * self.height * self.cores_per_tile
         require(
-            self.usable_cores <= self.width * self.height * self.cores_per_tile,
-            f"chip mesh has {self.usable_cores} usable cores on {self.width * self.height * self.cores_per_tile} places",
+            self.usable_cores <= places,
+            f"chip mesh has {self.usable_cores} usable cores on {places} places",
         )
 
     @property

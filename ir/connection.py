@@ -75,7 +75,7 @@ class Conv2d:
         c_out, c_group = self.weight.shape[:2]
         require(
             c_group * self.groups == self.in_shape[0] and c_out % self.groups == 0,
-            f"Conv2d weight {self.weight.shape} with {self.groups} groups does not fit {self.in_shape[0]} input channels",
+            f"Conv2d weight {self.weight.shape} with {self.groups} groups does not fit {self.in_shape[0]} channels",
         )
         check_finite("Conv2d weight", self.weight)
         require(
@@ -214,7 +214,7 @@ def apply(connection: Connection, s: Array) -> Array:
         return _apply_conv(connection, flat, dtype).reshape(*s.shape[:-1], connection.n_post)
     out = np.zeros((flat.shape[0], connection.n_post), dtype)
     post = np.repeat(np.arange(connection.n_post), np.diff(connection.indptr))
-    np.add.at(out, (slice(None), post), flat[:, connection.indices] * connection.weight.astype(dtype))
+    np.add.at(out.T, post, (flat[:, connection.indices] * connection.weight.astype(dtype)).T)
     return out.reshape(*s.shape[:-1], connection.n_post)
 
 

@@ -174,7 +174,7 @@ def check_ends(
         require(p.pre in sizes and p.post in names, f"{who} names a block that is not there")
         require(
             p.connection.n_pre == sizes[p.pre] and p.connection.n_post == sizes[p.post],
-            f"{who} maps {p.connection.n_pre} -> {p.connection.n_post}, its ends have {sizes[p.pre]} and {sizes[p.post]}",
+            f"{who} maps {p.connection.n_pre} -> {p.connection.n_post}, it joins {sizes[p.pre]} and {sizes[p.post]}",
         )
 
 

@@ -34,7 +34,7 @@ class Stimulus:
         require(frames.ndim == 3, f"frames have shape {frames.shape}; give (T, B, N_in)")
         check_finite("frames", frames)
         whole = frames.dtype.kind in "iub"
-        small = frames.dtype in (np.int8, np.int16)
+        small = frames.dtype.kind == "i" and frames.dtype.itemsize < 4
         set_field(self, "frames", frozen_array(frames, frames.dtype if small else np.int32 if whole else np.float32))
         b = frames.shape[1]
         ids = np.arange(b) if self.sample_ids is None else self.sample_ids

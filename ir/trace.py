@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ir.arrays import Int32s, Ints, frozen_array, set_field
+from ir.arrays import Ints, frozen_array, set_field
 from ir.check import require
 from ir.schedule import Schedule
 
@@ -27,12 +27,12 @@ class Spikes:
         k_served: (n,) forward step in which the spike left the queue; -1 = never.
     """
 
-    sample: Ints
-    t: Int32s
-    k: Int32s
-    neuron: Int32s
+    sample: Array
+    t: Array
+    k: Array
+    neuron: Array
     m: Array
-    k_served: Int32s
+    k_served: Array
 
     def __post_init__(self) -> None:
         order = np.lexsort((self.neuron, self.k, self.t, self.sample))
@@ -78,13 +78,13 @@ class Trace:
     spikes: Spikes | None
     counts: Array
     v: Array | None
-    forward_steps: Int32s
-    sample_ids: Ints
+    forward_steps: Array
+    sample_ids: Array
     populations: tuple[tuple[str, int], ...]
     output: str
     schedule: Schedule = field(default_factory=Schedule)
-    labels: Ints | None = None
-    core_of_neuron: Int32s | None = None
+    labels: Array | None = None
+    core_of_neuron: Array | None = None
     limits_reached: dict[str, int] = field(default_factory=dict)
     u: Array | None = None
 

@@ -101,7 +101,7 @@ class NMNIST(tonic.datasets.NMNIST):
     def download(self) -> None:
         """Refuse: data comes from the user's disk."""
         raise FormatError(
-            f"N-MNIST is not under {self.location_on_system}; unpack it there as {self.folder_name}/<0-9>/<5 digits>.bin "
+            f"N-MNIST is not under {self.location_on_system}; unpack it as {self.folder_name}/<0-9>/<5 digits>.bin "
             "(garrickorchard.com/datasets/n-mnist), or pass --root DIR with DIR/NMNIST inside"
         )
 

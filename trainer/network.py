@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,6 +19,9 @@ from trainer.engines.plan import Params, Plan, plan_of
 from trainer.engines.result import Result
 from trainer.linear_map import LinearMap, fold
 from trainer.neuron import LIF
+
+if TYPE_CHECKING:
+    from trainer.quantize_aware import FixedGrid
 
 
 class SpikingNetwork(nn.Module):

@@ -31,7 +31,8 @@ def run_layered(call: Call) -> Result:
     plan = call.plan
     n_steps, n_samples = call.frames.shape[:2]
     zero = call.params.leak_v.new_zeros
-    layers = {p.name: Layer(*[zero(n_samples, p.at.stop - p.at.start)] * 2) for p in plan.parts}
+    registers = {p.name: zero(n_samples, p.at.stop - p.at.start) for p in plan.parts}
+    layers = {name: Layer(v=zeros, u=zeros) for name, zeros in registers.items()}
     owner = {p.at.start: p.name for p in plan.parts}
     by_name = {p.name: p for p in plan.parts}
     counts, membranes = [], []

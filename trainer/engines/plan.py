@@ -188,7 +188,7 @@ def fixed_params(network: QuantizedNetwork) -> Params:
     """The integers of a quantized network in float64, thresholds and biases in register units, without gradients."""
     shift = 1 << 6
 
-    def spread(value: np.ndarray | int | None, n: int, missing: float) -> Tensor:
+    def spread(value: np.ndarray | float | None, n: int, missing: float) -> Tensor:
         return torch.as_tensor(np.broadcast_to(missing if value is None else value, (n,)).astype(np.float64))
 
     ps = network.populations

@@ -73,7 +73,7 @@ class InputQueue:
     def next_paced(self, active: Tensor) -> Tensor:
         """The next R events of each active sample."""
         place = (torch.cumsum(self.waiting, 1) - 1).where(self.waiting, LAST)
-        return self.take(self.waiting & (place < self.call.schedule.R) & active[:, None])
+        return self.take(self.waiting & (place < (self.call.schedule.R or 1)) & active[:, None])
 
     def order(self, k: int) -> Tensor:
         """(B, E) int64, smallest served first, among events alone."""

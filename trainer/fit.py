@@ -1,0 +1,284 @@
+"""The training loop, readable top to bottom: epochs, batches, validation, checkpoints that resume bit for bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as distributed
+from torch import Tensor
+
+from ir.check import FormatError
+from ir.formats import npz
+from ir.schedule import Schedule, key, stream
+from ir.stimulus import Stimulus
+from trainer.build import build_network
+from trainer.checkpoint import load_checkpoint, save_checkpoint
+from trainer.config import TrainConfig
+from trainer.data import DATA_SETS, load
+from trainer.engines.plan import Plan
+from trainer.engines.result import Result
+from trainer.losses import LOSS_FUNCTIONS, spike_penalty
+from trainer.network import SpikingNetwork
+from trainer.quantize_aware import train_on_grid
+
+BATCH_ORDER, F_DRAW, SHIFT = 11, 12, 13
+"""Purposes of the loop's own random streams."""
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """One epoch in numbers.
+
+    Attributes:
+        accuracy: on held-out training samples, under the training schedule.
+        density: spikes a neuron and time step.
+        latency: mean forward steps a sample until drained.
+    """
+
+    epoch: int
+    loss: float
+    accuracy: float
+    density: float
+    latency: float
+    samples_per_s: float
+
+
+Report = Callable[[Metrics, int, int], None]
+"""Called with the metrics so far, batches done and batches of the epoch."""
+
+
+def train(
+    config: TrainConfig,
+    out: str | Path,
+    resume: bool = False,
+    report: Report | None = None,
+    stimulus: Stimulus | None = None,
+) -> SpikingNetwork:
+    """Train a network; ``out`` gets ``network.npz``, ``config.json``, ``metrics.json``, ``best.pt`` and ``last.pt``.
+
+    Args:
+        resume: go on from ``out/last.pt``; without one, begin.
+        report: called after every batch and epoch, e.g. by a progress bar.
+        stimulus: training data instead of ``config.data``'s.
+
+    Returns:
+        The network of the best epoch.
+
+    Raises:
+        FormatError: data absent, or ``out`` holds another run's checkpoint.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    data = stimulus if stimulus is not None else load(config.data, config.root or None, "train", config.limit or None)
+    fit_set, held_out = split(data, config)
+    network = build_network(config)
+    if config.weight_bits:
+        train_on_grid(network, config.chip, config.weight_bits)
+    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    history: list[Metrics] = []
+    if resume and (out / "last.pt").exists():
+        history = [Metrics(**m) for m in load_checkpoint(out / "last.pt", network, optimizer, config)]
+    elif not resume and (out / "last.pt").exists():
+        (out / "last.pt").unlink()
+    npz.write_atomically(out / "config.json", json.dumps(config.to_dict(), indent=1).encode())
+    writer = _tensorboard(out) if config.tensorboard else None
+    for epoch in range(len(history), config.epochs):
+        metrics = run_epoch(network, optimizer, fit_set, held_out, config, epoch, report)
+        history.append(metrics)
+        best = max(history, key=lambda m: m.accuracy)
+        if _is_first_process():
+            if best is metrics:
+                save_checkpoint(out / "best.pt", network, None, config, [])
+            save_checkpoint(out / "last.pt", network, optimizer, config, [asdict(m) for m in history])
+            npz.write_atomically(out / "metrics.json", json.dumps([asdict(m) for m in history], indent=1).encode())
+        if writer is not None:
+            for name, value in asdict(metrics).items():
+                writer.add_scalar(name, value, epoch)
+        if config.patience and epoch - best.epoch >= config.patience:
+            break
+    load_checkpoint(out / "best.pt", network, None, config)
+    network.eval()
+    if _is_first_process():
+        npz.save(network.export(), out / "network.npz")
+        if network.quantization is not None:
+            npz.save(network.quantization.quantized(network), out / "quantized.npz")
+    return network
+
+
+def split(data: Stimulus, config: TrainConfig) -> tuple[Stimulus, Stimulus]:
+    """Hold out the share of the training data with the smallest keys; without one, validate on the training data."""
+    n_held = int(round(config.validation_share * data.n_samples))
+    order = np.argsort(key(stream(config.seed, BATCH_ORDER), 0, 0, 0, np.arange(data.n_samples)))
+    if n_held == 0:
+        return data, data
+    return data.select(np.sort(order[n_held:])), data.select(np.sort(order[:n_held]))
+
+
+def batches(n: int, config: TrainConfig, epoch: int) -> Iterator[np.ndarray]:
+    """Indices of each batch of an epoch; this process's share of them when several train together."""
+    order = np.argsort(key(stream(config.seed, BATCH_ORDER), epoch + 1, 0, 0, np.arange(n)))
+    rank, world = _rank(), _world()
+    for start in range(0, n, config.batch_size):
+        yield order[start : start + config.batch_size][rank::world]
+
+
+def schedule_of(config: TrainConfig, epoch: int, batch: int) -> Schedule:
+    """The schedule of one batch: a seed an epoch, F by curriculum or drawn."""
+    seed = int(key(config.seed, epoch, 0, 0, 0))
+    f = config.f_at(epoch)
+    if config.f_drawn:
+        f = config.f_drawn[int(key(stream(config.seed, F_DRAW), epoch, batch, 0, 0)) % len(config.f_drawn)] or None
+    return replace(config.schedule, F=f, seed=seed)
+
+
+def run_epoch(
+    network: SpikingNetwork,
+    optimizer: torch.optim.Optimizer,
+    fit_set: Stimulus,
+    held_out: Stimulus,
+    config: TrainConfig,
+    epoch: int,
+    report: Report | None,
+) -> Metrics:
+    """Train once over the data, then validate."""
+    begin, total, seen = time.perf_counter(), 0.0, 0
+    n_batches = -(-fit_set.n_samples // config.batch_size)
+    network.train()
+    for i, index in enumerate(batches(fit_set.n_samples, config, epoch)):
+        whole = min(config.batch_size, fit_set.n_samples - i * config.batch_size)
+        loss = step(
+            network,
+            optimizer,
+            *_tensors(fit_set, index, config, epoch),
+            schedule_of(config, epoch, i),
+            config,
+            len(index) / whole,
+        )
+        total, seen = total + loss * whole, seen + whole
+        if report is not None:
+            speed = seen / (time.perf_counter() - begin)
+            report(Metrics(epoch, total / seen, float("nan"), float("nan"), float("nan"), speed), i + 1, n_batches)
+    speed = seen / (time.perf_counter() - begin)
+    accuracy, density, latency = evaluate(
+        network, held_out, replace(config.schedule, F=config.f_at(config.epochs)), config.engine
+    )
+    metrics = Metrics(epoch, total / max(seen, 1), accuracy, density, latency, speed)
+    if report is not None:
+        report(metrics, n_batches, n_batches)
+    return metrics
+
+
+def step(
+    network: SpikingNetwork,
+    optimizer: torch.optim.Optimizer,
+    frames: Tensor,
+    labels: Tensor,
+    ids: Tensor,
+    schedule: Schedule,
+    config: TrainConfig,
+    share: float = 1.0,
+) -> float:
+    """One optimizer step; ``share`` of the whole batch is in this process."""
+    optimizer.zero_grad(set_to_none=True)
+    result = network(frames, schedule, ids, config.options, engine=config.engine)
+    loss = LOSS_FUNCTIONS[config.loss](result, network.plan(), labels)
+    if config.spike_penalty:
+        loss = loss + config.spike_penalty * spike_penalty(result)
+    (loss * share).backward()
+    if _world() > 1:
+        for p in network.parameters():
+            if p.requires_grad:
+                p.grad = torch.zeros_like(p) if p.grad is None else p.grad
+                distributed.all_reduce(p.grad)
+    optimizer.step()
+    return float(loss.detach())
+
+
+def evaluate(
+    network: SpikingNetwork, stimulus: Stimulus, schedule: Schedule, engine: str = "auto", batch_size: int = 256
+) -> tuple[float, float, float]:
+    """(accuracy, spike density, mean forward steps a sample) under ``schedule``."""
+    network.eval()
+    plan, right, spikes, rounds = network.plan(), 0, 0.0, 0.0
+    for start in range(0, stimulus.n_samples, batch_size):
+        frames, labels, ids = tensors(stimulus, np.arange(start, min(start + batch_size, stimulus.n_samples)))
+        with torch.no_grad():
+            result = network(frames, schedule, ids, engine=engine)
+        right += int((decide(result, plan) == labels).sum())
+        spikes += float(result.counts.sum())
+        rounds += float(result.forward_steps.sum())
+    n = stimulus.n_samples
+    return right / n, spikes / (n * plan.n_neurons * stimulus.n_steps), rounds / n
+
+
+def decide(result: Result, plan: Plan) -> Tensor:
+    """Class of each sample: most output spikes, ties to the smallest index, none = -1; or the largest membrane."""
+    if not plan.output_fires:
+        return result.v[-1][:, plan.output].argmax(1)
+    counts = result.counts[:, :, plan.output].sum(0)
+    first_largest = (counts == counts.amax(1, keepdim=True)).to(torch.int64).argmax(1)
+    return torch.where(counts.amax(1) > 0, first_largest, -1)
+
+
+def tensors(stimulus: Stimulus, index: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+    """Frames (T, b, N_in), labels and ids of some samples."""
+    if stimulus.labels is None:
+        raise FormatError("the data has no labels; training needs them")
+    frames = torch.as_tensor(np.ascontiguousarray(stimulus.frames[:, index])).to(torch.float32)
+    ids = np.arange(stimulus.n_samples) if stimulus.sample_ids is None else stimulus.sample_ids
+    return frames, torch.as_tensor(stimulus.labels[index]), torch.as_tensor(ids[index])
+
+
+def _tensors(stimulus: Stimulus, index: np.ndarray, config: TrainConfig, epoch: int) -> tuple[Tensor, Tensor, Tensor]:
+    frames, labels, ids = tensors(stimulus, index)
+    if config.shift_px:
+        frames = shifted(frames, ids, DATA_SETS[config.data].input_shape, config, epoch)
+    return frames, labels, ids
+
+
+def shifted(frames: Tensor, ids: Tensor, shape: tuple[int, ...], config: TrainConfig, epoch: int) -> Tensor:
+    """Move each sample by up to ``shift_px`` pixels; what leaves the sensor is lost."""
+    span, reach = 2 * config.shift_px + 1, config.shift_px
+    draw = key(stream(config.seed, SHIFT), ids.numpy(), epoch, 0, 0).astype(np.uint64)
+    dx, dy = (
+        (draw % np.uint64(span)).astype(int) - reach,
+        (draw // np.uint64(span) % np.uint64(span)).astype(int) - reach,
+    )
+    images = frames.reshape(*frames.shape[:2], *shape)
+    padded = torch.nn.functional.pad(images, (reach, reach, reach, reach))
+    height, width = shape[-2:]
+    moved = [
+        padded[:, b, :, reach + y : reach + y + height, reach + x : reach + x + width]
+        for b, (x, y) in enumerate(zip(dx, dy))
+    ]
+    return torch.stack(moved, 1).flatten(2)
+
+
+def _rank() -> int:
+    return distributed.get_rank() if distributed.is_available() and distributed.is_initialized() else 0
+
+
+def _world() -> int:
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
+def _is_first_process() -> bool:
+    return _rank() == 0
+
+
+def _tensorboard(out: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415
+    except ImportError as error:
+        raise FormatError(
+            "TensorBoard is not installed; pip install tensorboard, or leave --tensorboard out"
+        ) from error
+    return SummaryWriter(os.fspath(out))

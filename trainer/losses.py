@@ -1,0 +1,37 @@
+"""What training minimizes, from an engine's result."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor
+
+from trainer.engines.plan import Plan
+from trainer.engines.result import Result
+
+
+def rate_loss(result: Result, plan: Plan, labels: Tensor) -> Tensor:
+    """Cross-entropy of each time step's output spike counts, averaged (snnTorch's ``ce_rate_loss``)."""
+    counts = result.counts[:, :, plan.output]
+    return functional.cross_entropy(counts.flatten(0, 1), labels.repeat(counts.shape[0]))
+
+
+def membrane_loss(result: Result, plan: Plan, labels: Tensor) -> Tensor:
+    """Cross-entropy of the output membranes, averaged over time steps."""
+    v = result.v[:, :, plan.output]
+    return functional.cross_entropy(v.flatten(0, 1), labels.repeat(v.shape[0]))
+
+
+def first_spike_loss(result: Result, plan: Plan, labels: Tensor, decay: float = 0.7) -> Tensor:
+    """Cross-entropy of output spike counts weighted by ``decay^t``: early spikes decide."""
+    counts = result.counts[:, :, plan.output]
+    weight = decay ** torch.arange(counts.shape[0], dtype=counts.dtype, device=counts.device)
+    return functional.cross_entropy((counts * weight[:, None, None]).sum(0), labels)
+
+
+LOSS_FUNCTIONS = {"rate": rate_loss, "membrane": membrane_loss, "first_spike": first_spike_loss}
+
+
+def spike_penalty(result: Result) -> Tensor:
+    """Spikes a neuron and time step, averaged over the batch."""
+    return result.counts.mean()
