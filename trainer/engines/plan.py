@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,6 +61,7 @@ class Plan:
 
     Attributes:
         parts: populations in declaration order; ``order``: the layered order.
+        derived: what an engine works out from the plan, kept so that it does so once.
     """
 
     parts: tuple[Part, ...]
@@ -70,6 +72,7 @@ class Plan:
     output: slice
     output_name: str
     output_fires: bool
+    derived: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def populations(self) -> tuple[tuple[str, int], ...]:
         """(name, size) in the order of the global index."""

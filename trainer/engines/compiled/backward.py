@@ -1,0 +1,151 @@
+"""The backward pass of some samples: the tape read in reverse, adjoint of every recorded event."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainer.engines.compiled import layout as col
+from trainer.engines.compiled.jit import exact, loose
+from trainer.engines.compiled.links import collect
+from trainer.engines.compiled.state import NONE
+
+PRE, N_PRE, POST, EXPONENT = col.PRE, col.N_PRE, col.POST, col.EXPONENT
+
+
+@exact
+def through_spike(values, threshold, unit, alpha, g_count, g_entry, g_v, g_threshold, silent_none):
+    """Through reset, spike and surrogate: ``g_v`` from after the reset to before it (Koopman et al. 2025).
+
+    ``s = H(v - threshold)``, ``v_after = v (1 - s)``, slope of the arctan where ``values`` is not NaN.
+    """
+    number = values.dtype.type
+    steep, half = number(np.pi / 2 * alpha), number(alpha / 2)
+    one, zero = number(1), number(0)
+    for j in range(values.shape[0]):
+        v = values[j]
+        acts = v == v
+        v = v if acts else zero
+        above = v - threshold[j]
+        fired = above > zero
+        x = steep * (above / unit[j])
+        slope = half / (one + x * x) / unit[j]
+        entry = zero if silent_none and not fired else g_entry[j]
+        e = slope * (g_count[j] + entry - g_v[j] * v)
+        e = e if acts else zero
+        g_threshold[j] -= e
+        g_v[j] = (zero if acts and fired else g_v[j]) + e
+
+
+@exact
+def source_gradient(net, numbers, j, value, g_sums, scale, g_weights):
+    """The gradient of one entry's value; its weights' gradients are added up."""
+    part = net.part_of[j]
+    total = g_sums[0] * 0
+    for e in range(net.from_at[part], net.from_at[part + 1]):
+        l = net.from_links[e]
+        row = net.link[l]
+        total += scale[l] * collect(net, row, j, value * scale[l], numbers.weights, g_sums, g_weights, True)
+    return total
+
+
+@exact
+def input_gradient(net, numbers, i, value, g_sums, scale, g_weights):
+    """The gradients of the weights that one input went through."""
+    for l in net.input_links:
+        row = net.link[l]
+        if row[PRE] <= i < row[PRE] + row[N_PRE]:
+            collect(net, row, i, value * scale[l], numbers.weights, g_sums, g_weights, False)
+
+
+@exact
+def back_through_slots(net, numbers, tape, first, stop, g_sums, scale, g_entry, g_weights):
+    """Step e in reverse: each slot reads the gradient of what it delivered."""
+    n = net.part_of.shape[0]
+    for at in range(first, stop):
+        j, value = tape.slot[at], tape.slot_q[at]
+        if j >= n:
+            input_gradient(net, numbers, j - n, value, g_sums, scale, g_weights)
+        elif value < 0:
+            g_entry[j] = 0
+        else:
+            g_entry[j] = source_gradient(net, numbers, j, value, g_sums, scale, g_weights)
+
+
+@exact
+def back_through_blocks(net, rules, numbers, tape, r, k, alpha, g_count, g, grads):
+    """Steps a to d in reverse for the populations that round ``r`` touched."""
+    for at in range(tape.round[r, 0], tape.round[r + 1, 0]):
+        p, where = tape.block[at, 0], tape.block[at, 1]
+        first, stop = net.part_at[p], net.part_at[p + 1]
+        through_spike(
+            tape.values[where : where + stop - first], numbers.threshold[first:stop], numbers.unit[first:stop], alpha,
+            g_count[first:stop], g.entry[first:stop], g.v[first:stop], grads.threshold[first:stop],
+            rules.silent == NONE,
+        )  # fmt: skip
+    for at in range(tape.round[r, 2], tape.round[r + 1, 2]):
+        g.v[tape.clip[at]] = 0
+    if rules.biased:
+        for p in range(net.depth.shape[0]):
+            if net.depth[p] == k:
+                for j in range(net.part_at[p], net.part_at[p + 1]):
+                    grads.bias[j] += g.v[j]
+    if rules.current:
+        back_through_current(net, k, g)
+
+
+@exact
+def back_through_current(net, k, g):
+    """What arrives goes to the current for later, and to the membrane: directly, or with the current when it is due."""
+    for p in range(net.depth.shape[0]):
+        keeps, due = net.has_current[p] != 0, net.depth[p] == k
+        for j in range(net.part_at[p], net.part_at[p + 1]):
+            if keeps and due:
+                g.u[j] += g.v[j]
+            g.sums[j] = g.u[j] if keeps and due else (g.v[j] + g.u[j] if keeps else g.v[j])
+
+
+@loose
+def end_of_time_step(net, numbers, membranes, currents, spikes, shut, cleared_next, g_out, g, grads, current, last):
+    """From the start of the next time step, through the leak, to the end of this one; ``last``: there is no next."""
+    zero = g_out[0] * 0
+    for p in range(net.depth.shape[0]):
+        for j in range(net.part_at[p], net.part_at[p + 1]):
+            carried, carried_u = g.v[j], zero
+            if last or cleared_next[p]:
+                carried = zero
+            grads.leak_v[j] += carried * membranes[j]
+            carried = zero if spikes[j] > 0 else carried * numbers.leak_v[j]
+            g.v[j] = zero if shut[j] else carried + g_out[j]
+            if current:
+                carried_u = zero if last or cleared_next[p] else g.u[j]
+                grads.leak_u[j] += carried_u * currents[j]
+                g.u[j] = carried_u * numbers.leak_u[j]
+
+
+@exact
+def back_through_samples(net, rules, numbers, tape, alpha, scale, chosen, counts, membranes, currents, shut, cleared,
+                         g_counts, g_membranes, g_first, g, grads):  # fmt: skip
+    """Read a tape in reverse; adds to ``grads``, and fills ``g_first`` (T, B, N), the gradient of the first drive."""
+    n_steps = counts.shape[0]
+    for place in range(chosen.shape[0]):
+        b = chosen[place]
+        g.v[:] = 0
+        g.u[:] = 0
+        for t in range(n_steps - 1, -1, -1):
+            last = t == n_steps - 1
+            end_of_time_step(
+                net, numbers, membranes[t, b], currents[t if rules.current else 0, b if rules.current else 0],
+                counts[t, b], shut[t, b], cleared[0 if last else t + 1], g_membranes[t, b], g, grads, rules.current, last,
+            )  # fmt: skip
+            g.entry[:] = 0
+            at = place * n_steps + t
+            r0, r1 = tape.step[at, 0], tape.step[at + 1, 0]
+            for r in range(r1 - 1, r0 - 1, -1):
+                back_through_slots(
+                    net, numbers, tape, tape.round[r, 1], tape.round[r + 1, 1], g.sums, scale, g.entry, grads.weights
+                )
+                back_through_blocks(net, rules, numbers, tape, r, r - r0, alpha, g_counts[t, b], g, grads)
+            for e in range(tape.step[at, 1], tape.step[at + 1, 1]):
+                input_gradient(net, numbers, tape.event[e], tape.event_x[e], g.sums, scale, grads.weights)
+            if g_first.shape[0] > 0:
+                g_first[t, b] = g.sums

@@ -1,0 +1,177 @@
+"""One call of the compiled engine in the kernels' terms: rules, events, the samples of each thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ir.schedule import Schedule, mix, stream
+from trainer.engines.compiled import state as kernel
+from trainer.engines.compiled.layout import Layout
+from trainer.engines.numbers import FixedNumbers, Numbers
+from trainer.engines.options import ESCAPE, INPUT_DROP, NOISE, SPIKE_DROP, TrainingOptions
+from trainer.engines.plan import Params, Plan
+from trainer.engines.result import Recording
+
+Array = NDArray[Any]
+
+ORDERS = {"random": kernel.RANDOM, "momentum": kernel.MOMENTUM, "fifo": kernel.FIFO}
+INPUTS = {"first": kernel.FIRST, "queued": kernel.QUEUED, "paced": kernel.PACED}
+SILENT = {"slots": kernel.SLOTS, "all": kernel.ALL, "none": kernel.NONE}
+
+
+@dataclass
+class Job:
+    """One call of the engine, static parts as the kernels take them.
+
+    Attributes:
+        chosen: for each thread the samples it runs; fixed, so that sums have a fixed order.
+        cleared: (T, P) populations whose registers are reset before a time step.
+    """
+
+    plan: Plan
+    layout: Layout
+    rules: kernel.Rules
+    ids: Array
+    chosen: list[Array]
+    core_of_neuron: Array
+    n_cores: int
+    events_at: Array
+    events: Array
+    cleared: Array
+    capacity: Array
+    alpha: float
+    fixed: bool
+    recording: Recording | None
+
+
+def make_job(
+    plan: Plan,
+    params: Params,
+    frames: Tensor,
+    sample_ids: Tensor,
+    schedule: Schedule,
+    options: TrainingOptions,
+    numbers: Numbers,
+    core_of_neuron: np.ndarray | None,
+    events: np.ndarray | None,
+    record: bool,
+) -> Job:
+    """Turn the arguments of a run into what the kernels take."""
+    n_steps, n_samples, _ = frames.shape
+    learns = [frames, params.leak_v, params.leak_u, params.threshold, params.bias, *params.weights]
+    training = torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in learns)
+    fixed = isinstance(numbers, FixedNumbers)
+    threads = max(1, min(torch.get_num_threads(), n_samples))
+    cores = np.zeros(plan.n_neurons, np.int64)
+    if schedule.scope == "core" and core_of_neuron is not None:
+        cores = np.unique(core_of_neuron, return_inverse=True)[1].astype(np.int64).reshape(-1)
+    events_at, listed, longest = list_events(frames, schedule, events)
+    rules = make_rules(plan, params, schedule, options, numbers, training, record)
+    rounds = 16 * n_steps * n_samples // threads
+    return Job(
+        plan,
+        layout_of(plan, separate_sums=fixed),
+        rules,
+        sample_ids.detach().cpu().numpy().astype(np.int64),
+        [np.arange(i, n_samples, threads) for i in range(threads)],
+        cores,
+        int(cores.max(initial=0)) + 1,
+        events_at,
+        listed,
+        cleared_at(plan, n_steps),
+        np.array([longest, rounds * plan.n_neurons // 2, rounds, frames.numel() // (16 * threads)], np.int64),
+        options.alpha,
+        fixed,
+        Recording() if record else None,
+    )
+
+
+def make_rules(
+    plan: Plan,
+    params: Params,
+    schedule: Schedule,
+    options: TrainingOptions,
+    numbers: Numbers,
+    training: bool,
+    record: bool,
+) -> kernel.Rules:
+    """Schedule, options and arithmetic as numbers."""
+
+    def prefix(seed: int) -> np.uint64:
+        return np.uint64(mix(np.asarray(seed % (1 << 64), np.uint64)))
+
+    def known(value: int | None) -> int:
+        return -1 if value is None else value
+
+    a = numbers.arithmetic if isinstance(numbers, FixedNumbers) else None
+    due = [p.depth for p in plan.parts if p.has_bias or p.has_current]
+    seeds = [schedule.seed, *(stream(schedule.seed, x) for x in (ESCAPE, NOISE, INPUT_DROP, SPIKE_DROP))]
+    return kernel.Rules(
+        known(schedule.F),
+        ORDERS[schedule.order],
+        INPUTS[schedule.input],
+        known(schedule.R),
+        known(schedule.stop_after),
+        known(schedule.stop_after_output),
+        max(due, default=-1),
+        SILENT[options.silent_gradient],
+        training,
+        record,
+        a is not None,
+        params.leak_u is not None,
+        params.bias is not None,
+        *(prefix(s) for s in seeds),
+        float(options.refractory_dropout),
+        float(options.momentum_noise),
+        float(options.input_dropout),
+        float(options.spike_dropout),
+        2.0 ** (a.weight_shift if a else 0),
+        0.0 if a is None or a.accumulator_bits is None else 2.0**a.accumulator_bits,
+        2.0 ** (a.u_bits if a else 0),
+        a is not None and a.u_wrap == "two_sided",
+        a is not None and a.bias_in_u,
+        float(a.v_max) if a else np.inf,
+    )
+
+
+def list_events(frames: Tensor, schedule: Schedule, events: np.ndarray | None) -> tuple[Array, Array, int]:
+    """Gradual input: starts of each (sample, time step), inputs in time-stamp order, the longest list."""
+    nothing = np.zeros(1, np.int64), np.zeros(0, np.int64)
+    if schedule.input == "first":
+        return *nothing, 0
+    counts = frames.detach()
+    if bool((counts != counts.floor()).any()) or bool((counts < 0).any()):
+        raise ValueError(
+            f"{schedule.input} input needs counts, whole and at least 0; use input 'first' for currents"
+        )
+    longest = int(counts.sum(2).max()) if counts.numel() else 0
+    n_steps, n_samples, _ = frames.shape
+    if events is None:
+        return np.zeros(n_steps * n_samples + 1, np.int64), nothing[1], longest
+    rows = events[np.lexsort((events[:, 3], events[:, 2], events[:, 1], events[:, 0]))]
+    owner = rows[:, 0] * n_steps + rows[:, 1]
+    starts = np.searchsorted(owner, np.arange(n_steps * n_samples + 1)).astype(np.int64)
+    return starts, rows[:, 3].astype(np.int64), longest
+
+
+def cleared_at(plan: Plan, n_steps: int) -> Array:
+    """(T, P) which populations reset their registers before a time step (Lava's ``LIFReset``)."""
+    cleared = np.zeros((n_steps, len(plan.parts)), np.uint8)
+    for i, p in enumerate(plan.parts):
+        if p.reset_interval:
+            cleared[:, i] = (np.arange(n_steps) + 1) % p.reset_interval == p.reset_offset % p.reset_interval
+    return cleared
+
+
+def layout_of(plan: Plan, separate_sums: bool) -> Layout:
+    """The plan's layout, made once."""
+    name = f"layout {separate_sums}"
+    if name not in plan.derived:
+        plan.derived[name] = Layout(plan, separate_sums)
+    return plan.derived[name]

@@ -1,0 +1,39 @@
+"""The keys of ``ir.schedule`` for compiled code: unsigned 64 bit, a prefix shared by all neurons of a round."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainer.engines.compiled.jit import exact
+
+GOLDEN, MIX_A, MIX_B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+S11, S27, S30, S31 = np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(31)
+UNIT = 2.0**-53
+
+
+@exact
+def mix(x):
+    """One step of splitmix64; see ``ir.schedule.mix``."""
+    x = x + GOLDEN
+    x = (x ^ (x >> S30)) * MIX_A
+    x = (x ^ (x >> S27)) * MIX_B
+    return x ^ (x >> S31)
+
+
+@exact
+def extend(h, part):
+    """Add one part of an address to a key's prefix; negative parts in two's complement."""
+    return mix(h + np.uint64(part))
+
+
+@exact
+def draw(h, neuron):
+    """A uniform number in [0, 1) for one neuron under prefix ``h``."""
+    return np.float64(extend(h, neuron) >> S11) * UNIT
+
+
+@exact
+def fill_keys(h, keys):
+    """The keys of neurons 0, 1, ... under prefix ``h``."""
+    for j in range(keys.shape[0]):
+        keys[j] = mix(h + np.uint64(j))

@@ -1,0 +1,187 @@
+"""A plan as flat arrays for compiled code: parts, links with their geometry, weights in the order spikes read them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ir.connection import Conv2d, Dense, Sparse
+from trainer.engines.plan import Link, Plan
+
+Ints = NDArray[np.int64]
+
+DENSE, CONV, SPARSE = 0, 1, 2
+
+(KIND, PRE, N_PRE, POST, N_POST, POST_PART, WEIGHT, SYNAPSE, BASE, EXPONENT) = range(10)
+(
+    GROUP_IN,
+    HEIGHT,
+    WIDTH,
+    ROWS,
+    COLUMNS,
+    STRIDE_Y,
+    STRIDE_X,
+    PAD_Y,
+    PAD_X,
+    DILATE_Y,
+    DILATE_X,
+    OUT_Y,
+    OUT_X,
+    GROUP_OUT,
+) = range(10, 24)
+N_FIELDS = 24
+
+
+class Net(NamedTuple):
+    """Static structure.
+
+    Attributes:
+        part_at: (P + 1,) where each population begins in the global index.
+        part_of: (N,) the population of each neuron.
+        depth, refractory, has_current: (P,).
+        v_min: (P,) lowest membrane; -inf = unbounded.
+        link: (L, N_FIELDS) geometry of each link, columns named above.
+        input_links: (.,) the links that read inputs.
+        from_at, from_links: links that leave each population, ``from_links[from_at[p]:from_at[p + 1]]``.
+        into_at, into_links: likewise the links that enter it.
+        synapse_at, synapse_post: sparse links, grouped by source.
+        out_start, out_stop: the output population.
+        n_sums: length of the sums that spikes are delivered to.
+    """
+
+    part_at: Ints
+    part_of: Ints
+    depth: Ints
+    refractory: NDArray[np.uint8]
+    has_current: NDArray[np.uint8]
+    v_min: NDArray[np.float64]
+    link: Ints
+    input_links: Ints
+    from_at: Ints
+    from_links: Ints
+    into_at: Ints
+    into_links: Ints
+    synapse_at: Ints
+    synapse_post: Ints
+    out_start: int
+    out_stop: int
+    n_sums: int
+
+
+def _groups(owners: list[int], n: int) -> tuple[Ints, Ints]:
+    """Items grouped by owner: (n + 1,) starts and the items; owner -1 = none."""
+    rows = [[i for i, owner in enumerate(owners) if owner == p] for p in range(n)]
+    starts = np.cumsum([0, *(len(r) for r in rows)]).astype(np.int64)
+    return starts, np.array([i for r in rows for i in r], np.int64)
+
+
+def _sparse_order(c: Sparse) -> tuple[Ints, Ints, Ints]:
+    """Synapses by source: starts (n_pre + 1,), targets, and where each weight stood."""
+    order = np.argsort(c.indices, kind="stable")
+    post = np.repeat(np.arange(c.n_post), np.diff(c.indptr))[order]
+    starts = np.concatenate([[0], np.cumsum(np.bincount(c.indices, minlength=c.n_pre))])
+    return starts.astype(np.int64), post.astype(np.int64), order.astype(np.int64)
+
+
+def _geometry(c: Any) -> list[int]:
+    """The convolution columns of a link's row."""
+    if not isinstance(c, Conv2d):
+        return [0] * 14
+    (_, h, w), (_, ho, wo) = c.in_shape, c.out_shape
+    c_out, c_group, kh, kw = c.weight.shape
+    return [c_group, h, w, kh, kw, *c.stride, *c.padding, *c.dilation, ho, wo, c_out // c.groups]
+
+
+class Layout:
+    """The flat form of one plan, made once.
+
+    Attributes:
+        net: what the kernels read; ``sizes``: weights of each link.
+    """
+
+    def __init__(self, plan: Plan, separate_sums: bool) -> None:
+        starts = [p.at.start for p in plan.parts]
+        part_at = np.array([*starts, plan.n_neurons], np.int64)
+        rows, synapse_at, synapse_post, base, weight_at = [], [], [], 0, 0
+        n_at = n_synapses = 0
+        self.links, self.orders, self.sizes = plan.links, [], []
+        for link in plan.links:
+            c, order = link.connection, None
+            kind = DENSE if isinstance(c, Dense) else CONV if isinstance(c, Conv2d) else SPARSE
+            rows.append(
+                [
+                    kind,
+                    link.pre.start,
+                    c.n_pre,
+                    link.post.start,
+                    c.n_post,
+                    starts.index(link.post.start),
+                    weight_at,
+                    n_at,
+                ]
+                + [base if separate_sums else link.post.start, link.weight_exp]
+                + _geometry(c)
+            )
+            if isinstance(c, Sparse):
+                at, post, order = _sparse_order(c)
+                synapse_at.append(at + n_synapses)
+                synapse_post.append(post)
+                n_at, n_synapses = n_at + len(at), n_synapses + len(post)
+            self.orders.append(None if order is None else torch.as_tensor(order))
+            self.sizes.append(int(c.weight.size))
+            base, weight_at = base + c.n_post, weight_at + int(c.weight.size)
+        owners = [-1 if e.from_input else starts.index(e.pre.start) for e in plan.links]
+        from_at, from_links = _groups(owners, len(starts))
+        into_at, into_links = _groups([starts.index(e.post.start) for e in plan.links], len(starts))
+        self.net = Net(
+            part_at,
+            np.repeat(np.arange(len(starts)), np.diff(part_at)).astype(np.int64),
+            np.array([p.depth for p in plan.parts], np.int64),
+            np.array([p.refractory for p in plan.parts], np.uint8),
+            np.array([p.has_current for p in plan.parts], np.uint8),
+            np.array([-np.inf if p.v_min is None else p.v_min for p in plan.parts], np.float64),
+            np.array(rows, np.int64).reshape(-1, N_FIELDS),
+            np.array([i for i, e in enumerate(plan.links) if e.from_input], np.int64),
+            from_at,
+            from_links,
+            into_at,
+            into_links,
+            np.concatenate([*synapse_at, np.zeros(1, np.int64)]),
+            np.concatenate([*synapse_post, np.zeros(1, np.int64)]),
+            int(plan.output.start),
+            int(plan.output.stop),
+            base if separate_sums else plan.n_neurons,
+        )
+
+    def flatten(self, weights: list[Tensor]) -> Tensor:
+        """All weights in one row, those of a source beside each other."""
+        return torch.cat([_by_source(e, w, o) for e, w, o in zip(self.links, weights, self.orders)])
+
+    def unflatten(self, flat: Tensor) -> list[Tensor]:
+        """The inverse of ``flatten``, link by link in the layout of ``ir.connection``."""
+        parts = torch.split(flat, self.sizes)
+        return [_by_link(e, w, o) for e, w, o in zip(self.links, parts, self.orders)]
+
+
+def _by_source(link: Link, weight: Tensor, order: Tensor | None) -> Tensor:
+    c = link.connection
+    if isinstance(c, Dense):
+        return weight.t().reshape(-1)
+    if isinstance(c, Conv2d):
+        return weight.reshape(c.groups, -1, *weight.shape[1:]).permute(0, 2, 3, 4, 1).reshape(-1)
+    return weight if order is None else weight[order]
+
+
+def _by_link(link: Link, flat: Tensor, order: Tensor | None) -> Tensor:
+    c = link.connection
+    if isinstance(c, Dense):
+        return flat.reshape(c.n_pre, c.n_post).t().contiguous()
+    if isinstance(c, Conv2d):
+        c_out, c_group, kh, kw = c.weight.shape
+        grouped = flat.reshape(c.groups, c_group, kh, kw, c_out // c.groups)
+        return grouped.permute(0, 4, 1, 2, 3).reshape(c.weight.shape)
+    return flat if order is None else torch.empty_like(flat).index_copy_(0, order, flat)

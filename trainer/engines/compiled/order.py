@@ -1,0 +1,232 @@
+"""Which entries are served: rank what waits, keep the best of each core, fill free slots with silent neurons."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainer.engines.compiled.jit import exact
+from trainer.engines.compiled.keys import draw, extend, fill_keys
+from trainer.engines.compiled.state import ALL, FIFO, MOMENTUM, NONE, QUEUED, RANDOM
+
+
+@exact
+def before(first, second, a, b):
+    """Whether entry ``a`` is served before ``b``: smaller ``first``, then ``second``, then index."""
+    if first[a] != first[b]:
+        return first[a] < first[b]
+    if second[a] != second[b]:
+        return second[a] < second[b]
+    return a < b
+
+
+@exact
+def sink(heap, n, first, second):
+    """Restore a heap whose root (the last to be served) was replaced."""
+    at = 0
+    while True:
+        child = 2 * at + 1
+        if child >= n:
+            return
+        if child + 1 < n and before(first, second, heap[child], heap[child + 1]):
+            child += 1
+        if not before(first, second, heap[at], heap[child]):
+            return
+        heap[at], heap[child] = heap[child], heap[at]
+        at = child
+
+
+@exact
+def offer(heap, n, room, entry, first, second):
+    """Keep ``entry`` if it is among the best ``room`` so far; returns how many are kept."""
+    if n == room:
+        if before(first, second, entry, heap[0]):
+            heap[0] = entry
+            sink(heap, n, first, second)
+        return n
+    at = n
+    heap[at] = entry
+    while at > 0 and before(first, second, heap[(at - 1) // 2], heap[at]):
+        up = (at - 1) // 2
+        heap[at], heap[up] = heap[up], heap[at]
+        at = up
+    return n + 1
+
+
+@exact
+def rank(rules, state, j, n_neurons, h_k, h_noise):
+    """Fill ``first`` and ``second`` of a waiting neuron."""
+    if rules.order == FIFO:
+        state.first[j], state.second[j] = np.float64(state.since[j]) * n_neurons + j, np.uint64(0)
+        return
+    state.second[j] = extend(h_k, j)
+    if rules.order == MOMENTUM:
+        number = state.m.dtype.type
+        m = state.m[j]
+        if rules.noise > 0:
+            m = m + number(rules.noise) * number(draw(h_noise, j))
+        state.first[j] = -np.float64(m)
+    else:
+        state.first[j] = 0.0
+
+
+@exact
+def choose(rules, state, core_of_neuron, group, h_k, h_noise):
+    """Choose ``group`` waiting neurons of each core; they leave the queue for ``chosen``."""
+    n_queue, n_cores = state.n[0], state.room.shape[0]
+    state.room[:] = group
+    state.n[2] = 0
+    if group <= 0:
+        return
+    if n_queue <= group:
+        for i in range(n_queue):
+            j = state.queue[i]
+            state.chosen[i] = j
+            state.room[core_of_neuron[j]] -= 1
+            state.waiting[j] = 0
+        state.n[2], state.n[0] = n_queue, 0
+        return
+    state.held[:] = 0
+    n_neurons = state.v.shape[0]
+    for i in range(n_queue):
+        j = state.queue[i]
+        core = core_of_neuron[j]
+        rank(rules, state, j, n_neurons, h_k, h_noise)
+        state.held[core] = offer(state.heap[core], state.held[core], group, j, state.first, state.second)
+    for core in range(n_cores):
+        state.room[core] -= state.held[core]
+        for i in range(state.held[core]):
+            state.chosen[state.n[2]] = state.heap[core, i]
+            state.n[2] += 1
+            state.waiting[state.heap[core, i]] = 0
+    keep_waiting(state)
+
+
+@exact
+def keep_waiting(state):
+    """Drop from the queue what was chosen."""
+    kept = 0
+    for i in range(state.n[0]):
+        j = state.queue[i]
+        state.queue[kept] = j
+        kept += np.int64(state.waiting[j])
+    state.n[0] = kept
+
+
+@exact
+def choose_silent(rules, state, core_of_neuron, n_served, h_k):
+    """Append to ``chosen`` the silent neurons that are selected and whose surrogate acted since they last were.
+
+    The others that would be selected deliver nothing and have no gradient; they need no record.
+    """
+    n_neurons = state.v.shape[0]
+    if rules.silent == NONE:
+        return
+    for i in range(n_served):
+        state.live[state.chosen[i]] = 0
+    if rules.silent == ALL or rules.group < 0:
+        for j in range(n_neurons):
+            if state.live[j] and not state.waiting[j]:
+                append_silent(state, j)
+        return
+    if state.room.max() <= 0:
+        return
+    for i in range(n_served):
+        state.waiting[state.chosen[i]] = 2
+    fill_keys(h_k, state.second[:n_neurons])
+    if state.room.shape[0] == 1:
+        smallest_keys(state, state.room[0])
+    else:
+        smallest_keys_by_core(state, core_of_neuron)
+    for i in range(n_served):
+        state.waiting[state.chosen[i]] = 0
+    for core in range(state.room.shape[0]):
+        for i in range(state.held[core]):
+            if state.live[state.heap[core, i]]:
+                append_silent(state, state.heap[core, i])
+
+
+@exact
+def append_silent(state, j):
+    """One silent slot."""
+    state.live[j] = 0
+    state.chosen[state.n[2]] = j
+    state.n[2] += 1
+
+
+@exact
+def smallest_keys(state, room):
+    """The ``room`` neurons outside the queue with the smallest keys, into the heap of core 0."""
+    heap, keys, n = state.heap[0], state.second, 0
+    worst = np.uint64(0xFFFFFFFFFFFFFFFF)
+    for j in range(state.v.shape[0]):
+        if keys[j] > worst or state.waiting[j]:
+            continue
+        state.first[j] = 0.0
+        n = offer(heap, n, room, j, state.first, keys)
+        if n == room:
+            worst = keys[heap[0]]
+    state.held[0] = n
+
+
+@exact
+def smallest_keys_by_core(state, core_of_neuron):
+    """``smallest_keys`` with each core's own room."""
+    state.held[:] = 0
+    for j in range(state.v.shape[0]):
+        core = core_of_neuron[j]
+        if state.waiting[j] or state.room[core] <= 0:
+            continue
+        state.first[j] = 0.0
+        state.held[core] = offer(state.heap[core], state.held[core], state.room[core], j, state.first, state.second)
+
+
+@exact
+def choose_inputs(rules, state, n_neurons, h_k, group):
+    """Queued input: mark which events are served now, and how many neurons may still be; random competes by key.
+
+    Returns:
+        How many places are left for neurons.
+    """
+    n_events = state.n[3]
+    left = n_events - state.n[4]
+    if rules.input != QUEUED or left == 0:
+        return group
+    if group < 0 or (rules.order != RANDOM and left <= group):
+        take_first(state, left)
+        return group if group < 0 else group - left
+    if rules.order != RANDOM:
+        take_first(state, group)
+        return 0
+    heap, n = state.heap[0], 0
+    for i in range(state.n[0]):
+        rank(rules, state, state.queue[i], n_neurons, h_k, h_k)
+        n = offer(heap, n, group, state.queue[i], state.first, state.second)
+    for e in range(n_events):
+        if state.event_left[e]:
+            state.first[n_neurons + e] = 0.0
+            state.second[n_neurons + e] = extend(h_k, n_neurons + state.event[e])
+            n = offer(heap, n, group, n_neurons + e, state.first, state.second)
+    taken = 0
+    for i in range(n):
+        if heap[i] >= n_neurons:
+            mark_taken(state, heap[i] - n_neurons)
+            taken += 1
+    return group - taken
+
+
+@exact
+def take_first(state, count):
+    """Take the first ``count`` events that are left."""
+    for e in range(state.n[3]):
+        if count == 0:
+            return
+        if state.event_left[e] == 1:
+            mark_taken(state, e)
+            count -= 1
+
+
+@exact
+def mark_taken(state, e):
+    """Event ``e`` is on its way."""
+    state.event_left[e] = 2
+    state.n[4] += 1

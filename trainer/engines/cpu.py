@@ -1,0 +1,189 @@
+"""The compiled engine: event-driven kernels behind one autograd function, samples in parallel over threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ir.arithmetic import DECAY_ALL
+from ir.schedule import Schedule
+from trainer.engines.compiled import state as kernel
+from trainer.engines.compiled.backward import back_through_samples
+from trainer.engines.compiled.forward import run_samples
+from trainer.engines.compiled.job import Job, make_job
+from trainer.engines.compiled.layout import EXPONENT
+from trainer.engines.numbers import FloatNumbers, Numbers
+from trainer.engines.options import EVALUATION, TrainingOptions
+from trainer.engines.plan import Params, Plan, apply_link
+from trainer.engines.result import Result
+
+Array = NDArray[Any]
+T = TypeVar("T")
+
+
+class Adjoint(NamedTuple):
+    """Gradients of one sample's registers: membrane, current, delivered sums, queue entries; (N,) each."""
+
+    v: Array
+    u: Array
+    sums: Array
+    entry: Array
+
+
+class Gradients(NamedTuple):
+    """Gradients of the parameters, as the kernels lay them out."""
+
+    weights: Array
+    leak_v: Array
+    leak_u: Array
+    threshold: Array
+    bias: Array
+
+
+def run(
+    plan: Plan,
+    params: Params,
+    frames: Tensor,
+    sample_ids: Tensor,
+    schedule: Schedule,
+    options: TrainingOptions = EVALUATION,
+    numbers: Numbers | None = None,
+    core_of_neuron: np.ndarray | None = None,
+    events: np.ndarray | None = None,
+    record: bool = False,
+) -> Result:
+    """``reference.run`` for asynchronous schedules, compiled; same arguments, same result."""
+    frames = frames.to(params.leak_v.dtype)
+    job = make_job(
+        plan, params, frames, sample_ids, schedule, options, numbers or FloatNumbers(), core_of_neuron, events, record
+    )
+    tensors = [params.leak_v, params.leak_u, params.threshold, params.bias, params.unit]
+    counts, v, steps = Asynchronous.apply(job, frames, *tensors, *params.weights)
+    return Result(counts, v, steps, job.recording)
+
+
+
+class Asynchronous(torch.autograd.Function):
+    """Frames and parameters to counts, membranes and forward steps."""
+
+    @staticmethod
+    def forward(ctx: Any, job: Job, frames: Tensor, leak_v: Tensor, leak_u: Tensor | None, threshold: Tensor,
+                bias: Tensor | None, unit: Tensor | None, *weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+        given = kernel_numbers(job, leak_v, leak_u, threshold, bias, unit, list(weights))
+        shape = (*frames.shape[:2], job.plan.n_neurons)
+        kind = given.leak_v.dtype
+        counts, v = np.empty(shape, np.int32), np.empty(shape, kind)
+        u = np.empty(shape if job.rules.current else (1, 1, 1), kind)
+        steps = np.empty(shape[:2], np.int64)
+        shut = np.empty(shape if job.rules.training else (1, 1, 1), np.uint8)
+        x = frames.detach().contiguous().numpy()
+
+        def run_some(chosen: Array) -> kernel.Tape:
+            return run_samples(
+                job.layout.net, job.rules, given, x, job.ids, chosen, job.core_of_neuron, job.n_cores,
+                job.events_at, job.events, job.cleared, counts, v, u, steps, shut, job.capacity,
+            )  # fmt: skip
+
+        tapes = [kernel.Tape(*tape) for tape in in_threads(run_some, job.chosen)]
+        write_recording(job, tapes)
+        if job.rules.training:
+            ctx.job, ctx.given, ctx.tapes, ctx.seen = job, given, tapes, (counts, v, u, shut)
+            ctx.save_for_backward(frames, *weights)
+        result = torch.from_numpy(counts).to(leak_v.dtype), torch.from_numpy(v), torch.from_numpy(steps)
+        ctx.mark_non_differentiable(result[2])
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        job: Job = ctx.job
+        frames, *weights = ctx.saved_tensors
+        want_frames = ctx.needs_input_grad[1]
+        g_first = np.empty(ctx.seen[1].shape if want_frames else (0, 0, 0), ctx.seen[1].dtype)
+        total = backward_in_threads(job, ctx.given, ctx.tapes, ctx.seen, grad_outputs, g_first)
+        to_leak = -1.0 / DECAY_ALL if job.fixed else 1.0
+        named = [total.leak_v * to_leak, total.leak_u * to_leak, total.threshold, total.bias]
+        grads: list[Tensor | None] = [torch.from_numpy(x) for x in named]
+        grads = [g if need else None for g, need in zip(grads, ctx.needs_input_grad[2:6])]
+        g_frames = frames_gradient(job, frames, weights, torch.from_numpy(g_first)) if want_frames else None
+        return None, g_frames, *grads, None, *job.layout.unflatten(torch.from_numpy(total.weights))
+
+
+def in_threads(work: Callable[[Any], T], chosen: list[Any]) -> list[T]:
+    """Apply ``work`` to each thread's samples; the first error is raised."""
+    if len(chosen) == 1:
+        return [work(chosen[0])]
+    with ThreadPoolExecutor(len(chosen)) as pool:
+        return list(pool.map(work, chosen))
+
+
+def kernel_numbers(job: Job, leak_v: Tensor, leak_u: Tensor | None, threshold: Tensor, bias: Tensor | None,
+                   unit: Tensor | None, weights: list[Tensor]) -> kernel.Numbers:  # fmt: skip
+    """Parameters as arrays; decays of integers become the share that is left."""
+
+    def array(x: Tensor | None) -> Array:
+        return np.zeros(1, leak_v.detach().numpy().dtype) if x is None else x.detach().contiguous().numpy()
+
+    def share(x: Tensor | None) -> Array:
+        return array(x if x is None or not job.fixed else (DECAY_ALL - x) / DECAY_ALL)
+
+    ones = torch.ones_like(leak_v) if unit is None else unit
+    flat = job.layout.flatten([w.detach() for w in weights])
+    return kernel.Numbers(array(flat), share(leak_v), share(leak_u), array(threshold), array(bias), array(ones))
+
+
+def write_recording(job: Job, tapes: list[kernel.Tape]) -> None:
+    """Hand the trace's rows over, thread by thread."""
+    if job.recording is None:
+        return
+    for tape in tapes:
+        n_fired, n_served = tape.used[kernel.FIRED], tape.used[kernel.SERVED]
+        job.recording.fired.append(tape.fired[:n_fired].astype(np.int64))
+        job.recording.m.append(tape.fired_m[:n_fired].copy())
+        job.recording.served.append(tape.served[:n_served].astype(np.int64))
+
+
+def backward_in_threads(job: Job, given: kernel.Numbers, tapes: list[kernel.Tape], seen: tuple[Array, ...],
+                        grad_outputs: tuple[Tensor, ...], g_first: Array) -> Gradients:  # fmt: skip
+    """Gradients of the parameters, summed over threads in their order."""
+    counts, v, u, shut = seen
+    kind, n = v.dtype, job.plan.n_neurons
+    g_counts, g_v = (g.contiguous().numpy() for g in grad_outputs[:2])
+    shifts = job.layout.net.link[:, EXPONENT]
+    scale = (job.rules.weight_shift * 2.0**shifts if job.fixed else np.ones(len(shifts))).astype(kind)
+
+    def run_some(i: int) -> Gradients:
+        rows = [np.zeros(n, kind) for _ in range(4)]
+        g = Adjoint(rows[0], rows[1], rows[2] if job.rules.current else rows[0], rows[3])
+        sums = Gradients(np.zeros(given.weights.size, kind), *(np.zeros(n, kind) for _ in range(4)))
+        back_through_samples(
+            job.layout.net, job.rules, given, tapes[i], job.alpha, scale, job.chosen[i], counts, v, u, shut,
+            job.cleared, g_counts, g_v, g_first, g, sums,
+        )  # fmt: skip
+        return sums
+
+    first, *others = in_threads(run_some, list(range(len(tapes))))
+    for other in others:
+        for total, part in zip(first, other):
+            total += part
+    return first
+
+
+def frames_gradient(job: Job, frames: Tensor, weights: list[Tensor], g_first: Tensor) -> Tensor:
+    """The gradient of the frames from that of the first drive, link by link."""
+    with torch.enable_grad():
+        x = frames.detach().flatten(0, 1).requires_grad_()
+        drives, gradients = [], []
+        for link, weight in zip(job.plan.links, weights):
+            if link.from_input:
+                drives.append(apply_link(link, weight.detach(), x[:, link.pre]))
+                scale = job.rules.weight_shift * 2.0**link.weight_exp if job.fixed else 1.0
+                gradients.append(g_first.flatten(0, 1)[:, link.post] * scale)
+    if not drives:
+        return torch.zeros_like(frames)
+    return torch.autograd.grad(drives, x, gradients)[0].reshape(frames.shape)
