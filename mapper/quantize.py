@@ -1,17 +1,47 @@
-"""Post-training quantization: choose a scale for each population, then round."""
+"""Post-training quantization: for each population search the scale and threshold that keep its spikes, then round."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ir.chip import Chip
-from ir.fixed_point import Formats, largest_scale, to_fixed
+from ir.fixed_point import Formats, best_scale, largest_scale, to_fixed
+from ir.graph import layered_order
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
+from ir.trace import Trace
+
+SCALE_STEPS = (1.0, 0.94, 0.87, 1.12, 1.25, 1.4, 1.6, 1.85, 2.2, 2.6)
+"""Tried scales, as shares of the one at which no weight is clipped: above 1 outliers are clipped, the rest gains."""
+
+THRESHOLD_STEPS = (1.0, 0.98, 1.02, 0.95, 1.05, 0.9, 1.1, 0.8, 1.2)
+"""Tried thresholds, as shares of the trained one: coarse weights shift a neuron's mean drive."""
 
 
-def quantize(network: Network, chip: Chip, weight_bits: int = 8) -> QuantizedNetwork:
-    """Round a trained network to a chip's formats, using the whole range of its weights.
+@dataclass(frozen=True)
+class Calibration:
+    """Real activity to hold on to.
+
+    Attributes:
+        target: a run of the trained network (E0) on some samples.
+        measure: runs a candidate on the same samples, e.g. on the reference simulator.
+    """
+
+    target: Trace
+    measure: Callable[[QuantizedNetwork], Trace]
+
+
+def quantize(
+    network: Network, chip: Chip, weight_bits: int = 8, calibration: Calibration | None = None
+) -> QuantizedNetwork:
+    """Round a trained network to a chip's formats.
+
+    Without calibration every population uses the whole range of its weights (8 bits) or the scale with
+    the smallest weight error (fewer bits). With it, population by population in layered order, the scale
+    and then the threshold are chosen whose spikes differ least from the trained network's.
 
     Args:
         weight_bits: 8, 6, 4 or 2.
@@ -20,5 +50,53 @@ def quantize(network: Network, chip: Chip, weight_bits: int = 8) -> QuantizedNet
         The integers, each population with its scale.
     """
     formats = Formats.of(chip, weight_bits)
-    scales = {p.name: largest_scale(network, p.name, formats) for p in network.populations}
-    return to_fixed(network, {name: float(np.float64(s)) for name, s in scales.items()}, formats)
+    first_guess = largest_scale if weight_bits == 8 else best_scale
+    scales = {p.name: float(np.float64(first_guess(network, p.name, formats))) for p in network.populations}
+    if calibration is None:
+        return to_fixed(network, scales, formats)
+    for name in layered_order(network).order:
+        scales = _search_scale(network, name, scales, formats, calibration)
+        network = _search_threshold(network, name, scales, formats, calibration)
+    return to_fixed(network, scales, formats)
+
+
+def mismatch(target: Trace, candidate: Trace, population: str) -> float:
+    """Differing spikes of a population, as a share of the target's: sum |counts - counts| / sum counts."""
+    at = target.population_slice(population)
+    wanted = np.asarray(target.counts[:, at], np.int64)
+    difference = np.abs(np.asarray(candidate.counts[:, at], np.int64) - wanted).sum()
+    return float(difference) / max(1, int(wanted.sum()))
+
+
+def _search_scale(
+    network: Network, name: str, scales: dict[str, float], formats: Formats, calibration: Calibration
+) -> dict[str, float]:
+    largest = largest_scale(network, name, formats)
+    tries = [scales[name], *(largest * step for step in SCALE_STEPS)]
+    candidates = [{**scales, name: float(np.float64(s))} for s in tries]
+    return min(candidates, key=lambda c: _score(network, name, c, formats, calibration))
+
+
+def _search_threshold(
+    network: Network, name: str, scales: dict[str, float], formats: Formats, calibration: Calibration
+) -> Network:
+    neuron = next(p.neuron for p in network.populations if p.name == name)
+    if neuron.v_threshold is None:
+        return network
+    candidates = [with_threshold(network, name, step) for step in THRESHOLD_STEPS]
+    return min(candidates, key=lambda n: _score(n, name, scales, formats, calibration))
+
+
+def _score(network: Network, name: str, scales: dict[str, float], formats: Formats, calibration: Calibration) -> float:
+    return mismatch(calibration.target, calibration.measure(to_fixed(network, scales, formats)), name)
+
+
+def with_threshold(network: Network, name: str, factor: float) -> Network:
+    """The same network with one population's threshold multiplied."""
+    populations = tuple(
+        replace(p, neuron=replace(p.neuron, v_threshold=np.asarray(p.neuron.v_threshold) * factor))
+        if p.name == name and p.neuron.v_threshold is not None
+        else p
+        for p in network.populations
+    )
+    return replace(network, populations=populations)

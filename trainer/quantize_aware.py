@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ir.arithmetic import ARITHMETICS, DECAY_ALL
 from ir.fixed_point import Formats, best_scale, to_fixed
-from ir.formats.chip_toml import load_chip
+from ir.formats.chip_toml import find_chip
 from ir.quantized import QuantizedNetwork
 from trainer.engines.numbers import FixedNumbers, straight_through
 from trainer.engines.plan import Params, fixed_params
@@ -71,7 +71,7 @@ def train_on_grid(network: SpikingNetwork, chip: str, weight_bits: int) -> None:
 
     The scale of a population follows its initial weights; weights that grow beyond the format are clipped there.
     """
-    formats = Formats.of(load_chip(chip), weight_bits)
+    formats = Formats.of(find_chip(chip), weight_bits)
     trained = network.export()
     headroom = 1.0 if weight_bits == 8 else 1.5
     scales = {p.name: float(np.float64(best_scale(trained, p.name, formats) / headroom)) for p in trained.populations}

@@ -16,6 +16,9 @@ else:
 
 FORMATS = ("weight", "threshold", "decay", "bias")
 
+CHIPS = Path(__file__).parents[2] / "targets" / "chips"
+"""The chip files that ship with the package."""
+
 
 def load_chip(path: str | Path) -> Chip:
     """Read a chip file.
@@ -92,3 +95,17 @@ def _boolean(table: dict[str, Any], name: str) -> bool:
     if not isinstance(table[name], bool):
         raise ValueError(f"{name} is {table[name]!r}; write true or false")
     return table[name]
+
+
+def find_chip(name_or_path: str) -> Chip:
+    """The chip of a name that ships with the package, or of a file.
+
+    Raises:
+        FormatError: neither; names the chips there are.
+    """
+    if name_or_path.endswith(".toml"):
+        return load_chip(name_or_path)
+    known = sorted(p.stem for p in CHIPS.glob("*.toml"))
+    if name_or_path not in known:
+        raise FormatError(f"chip {name_or_path!r} is unknown; use {', '.join(known)} or the path of a .toml file")
+    return load_chip(CHIPS / f"{name_or_path}.toml")
