@@ -1,0 +1,112 @@
+"""The command line: verbs in, exit codes out; every error is one sentence."""
+
+from __future__ import annotations
+
+import os
+import signal
+from importlib.metadata import version
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from ir.check import TargetError
+from unlayered.console import stderr
+from unlayered.verbs.chips import chips
+from unlayered.verbs.compare import compare
+from unlayered.verbs.demo import demo
+from unlayered.verbs.doctor import doctor
+from unlayered.verbs.inspect import inspect
+from unlayered.verbs.map import map_
+from unlayered.verbs.run import run
+from unlayered.verbs.train import train
+
+FINE, DIFFERENT, BAD_INPUT, TARGET_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+"""Exit codes, the same for every verb."""
+
+
+class Verbs(TyperGroup):
+    """Turns what a verb raises into one sentence and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        if os.environ.get("UNLAYERED_TRACEBACK"):
+            return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except TargetError as error:
+            _end(error, TARGET_FAILED)
+        except MemoryError as error:
+            _end(f"there is not enough memory ({error}); use fewer samples or a smaller network", BAD_INPUT)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            _end(f"{where}{error.strerror or error}; choose another file or folder", BAD_INPUT)
+        except ValueError as error:
+            _end(error, BAD_INPUT)
+        except KeyboardInterrupt:
+            _end("interrupted", INTERRUPTED)
+
+
+def _end(what: object, code: int) -> NoReturn:
+    stderr().print(f"unlayered: {' '.join(str(what).split())}", markup=False, soft_wrap=True)
+    raise typer.Exit(code)
+
+
+app = typer.Typer(
+    cls=Verbs,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"unlayered {version('unlayered')}")
+        raise typer.Exit
+
+
+@app.callback()
+def front(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Train spiking networks with the chip's asynchrony, map them, run them on Lava, and prove that nothing changed.
+
+    [bold]Start here[/bold]
+
+      unlayered demo                        the whole road, with a report
+
+    [bold]Step by step[/bold]
+
+      unlayered train --preset digits --out net
+      unlayered map net --chip loihi2 --out mapped.npz
+      unlayered run mapped.npz --on reference --data digits --out a.npz
+      unlayered run mapped.npz --on lava --data digits --out b.npz
+      unlayered compare a.npz b.npz         equal, spike for spike?
+
+    Add --samples 50 to both runs for a quick look; --json anywhere for programs.
+
+    [bold]Exit codes[/bold]: 0 fine, 1 different, 2 bad input, 3 Lava absent or failed.
+    UNLAYERED_TRACEBACK=1 shows the traceback behind an error.
+    """
+
+
+app.command("demo")(demo)
+app.command("train")(train)
+app.command("map")(map_)
+app.command("run")(run)
+app.command("compare")(compare)
+app.command("inspect")(inspect)
+app.command("chips")(chips)
+app.command("doctor")(doctor)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Entry point; SIGTERM cleans up as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    app()

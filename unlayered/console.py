@@ -1,0 +1,102 @@
+"""What a person sees: results on standard output, progress and errors on standard error."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+Tick = Callable[[int, int], None]
+"""Called with how much is done, and of how much."""
+
+
+def stdout() -> Console:
+    """Results for a person."""
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def stderr() -> Console:
+    """Progress and errors, so that standard output stays clean."""
+    return Console(stderr=True, highlight=False)
+
+
+def plain(value: Any) -> Any:
+    """Numpy numbers and arrays as plain Python values; NaN and infinity as None, for JSON has neither."""
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    return value
+
+
+def show(value: dict[str, Any], as_json: bool, *lines: str | Table) -> None:
+    """Print the result: ``value`` as JSON, or ``lines`` for a person."""
+    if as_json:
+        sys.stdout.write(json.dumps(plain(value), indent=1) + "\n")
+        return
+    console = stdout()
+    for line in lines:
+        console.print(line, markup=False) if isinstance(line, str) else console.print(line)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    """A table whose numeric columns are right-aligned."""
+    made = Table(title=title, title_justify="left", title_style="bold")
+    for i, name in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[i], (int, float)) for row in rows)
+        made.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(short(x) for x in row))
+    return made
+
+
+def short(x: Any) -> str:
+    """A value as a person likes to read it."""
+    if x is None or (isinstance(x, float) and math.isnan(x)):
+        return "-"
+    if isinstance(x, float):
+        return f"{x:#.4g}" if abs(x) < 1000 else f"{x:,.0f}"
+    return f"{x:,}" if isinstance(x, int) and not isinstance(x, bool) else str(x)
+
+
+@contextmanager
+def progress(title: str, quiet: bool = False) -> Generator[Tick]:
+    """A progress bar on standard error; nothing where that is no terminal or ``quiet``."""
+    console = stderr()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task(title, total=None)
+
+        def tick(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield tick
+
+
+class Stopwatch:
+    """Says on standard error what took how long."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet, self.start = quiet, time.perf_counter()
+
+    def lap(self, what: str) -> None:
+        """Print ``what`` with the seconds since the last lap."""
+        now = time.perf_counter()
+        if not self.quiet:
+            stderr().print(f"{now - self.start:7.1f} s  {what}", markup=False)
+        self.start = now

@@ -1,0 +1,130 @@
+"""Networks, traces and stimuli in words and numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Union
+
+import numpy as np
+from rich.table import Table
+
+from ir.formats import npz
+from ir.mapped import MappedNetwork
+from ir.network import Network
+from ir.quantized import QuantizedNetwork
+from ir.stimulus import Stimulus
+from ir.trace import Trace
+from sim_reference.statistics import statistics
+from unlayered.console import table
+from unlayered.sources import AnyNetwork, open_network
+from unlayered.summary import summary
+
+Anything = Union[AnyNetwork, Trace, Stimulus]
+KINDS = (Network, QuantizedNetwork, MappedNetwork, Trace, Stimulus)
+
+
+def open_any(path: Path, as_: str | None = None) -> Anything:
+    """A file of ours, a train folder, or a foreign network file."""
+    if path.suffix == ".npz":
+        return npz.load(path, KINDS)
+    return open_network(path, as_)
+
+
+def describe(value: Anything) -> dict[str, Any]:
+    """Plain values that say what ``value`` is; ``kind`` names its type."""
+    if isinstance(value, Trace):
+        return {"kind": "Trace", **summary(value, statistics(value)), "populations": dict(value.populations)}
+    if isinstance(value, Stimulus):
+        return _stimulus(value)
+    if isinstance(value, MappedNetwork):
+        chip = "none" if value.chip is None else value.chip.name
+        neurons = np.bincount(value.core_of_neuron, minlength=len(value.cores)).tolist()
+        cores = [{**vars(core), "neurons": n} for core, n in zip(value.cores, neurons)]
+        return {
+            **_network(value.network),
+            "kind": "MappedNetwork",
+            "chip": chip,
+            "cores": cores,
+            "report": value.report,
+        }
+    return _network(value)
+
+
+def _stimulus(value: Stimulus) -> dict[str, Any]:
+    steps, samples, inputs = value.frames.shape
+    counts = float(np.abs(value.frames).sum(dtype=np.float64)) / max(samples, 1)
+    return {
+        "kind": "Stimulus",
+        "time_steps": steps,
+        "samples": samples,
+        "inputs": inputs,
+        "counts_per_sample": counts,
+        "labelled": value.labels is not None,
+        "time_stamps": value.events is not None,
+    }
+
+
+def _network(value: Network | QuantizedNetwork) -> dict[str, Any]:
+    populations = [
+        {"name": p.name, "shape": list(p.shape), "neurons": p.n, "neuron": _neuron(p.neuron)} for p in value.populations
+    ]
+    projections = [
+        {
+            "pre": p.pre,
+            "post": p.post,
+            "connection": type(p.connection).__name__,
+            "weights": int(p.connection.weight.size),
+            "least": p.connection.weight.min(initial=0).item(),
+            "most": p.connection.weight.max(initial=0).item(),
+        }
+        for p in value.projections
+    ]
+    return {
+        "kind": type(value).__name__,
+        "inputs": [{"name": i.name, "shape": list(i.shape)} for i in value.inputs],
+        "neurons": value.n_neurons,
+        "output": value.output,
+        "dt_s": value.dt_s,
+        "arithmetic": value.arithmetic if isinstance(value, QuantizedNetwork) else "float",
+        "schedule": vars(value.schedule),
+        "populations": populations,
+        "projections": projections,
+        "metadata": value.metadata,
+    }
+
+
+def _neuron(neuron: Any) -> dict[str, Any]:
+    """The neuron's parameters: a number, or least and most of one a neuron."""
+    return {name: _spread(value) for name, value in vars(neuron).items()}
+
+
+def _spread(value: Any) -> Any:
+    if not isinstance(value, np.ndarray):
+        return value
+    return value.item() if value.size == 1 else [value.min().item(), value.max().item()]
+
+
+def tables(path: Path, described: dict[str, Any]) -> list[Table]:
+    """What :func:`describe` found, for a person."""
+    title = f"{path}: {described['kind']}"
+    plain = [(k.replace("_", " "), v) for k, v in described.items() if not isinstance(v, (dict, list)) and k != "kind"]
+    found = [table(title, ("", "value"), plain)]
+    if isinstance(described.get("schedule"), dict):
+        chosen = [(k, "all" if k == "F" and v is None else v) for k, v in described["schedule"].items()]
+        found.append(table("Schedule", ("", "value"), chosen))
+    if "projections" in described:
+        rows = [(p["name"], "x".join(map(str, p["shape"])), _words(p["neuron"])) for p in described["populations"]]
+        found.append(table("Populations", ("name", "shape", "neuron"), rows))
+        columns = ("pre", "post", "connection", "weights", "least", "most")
+        found.append(table("Projections", columns, [[p[c] for c in columns] for p in described["projections"]]))
+    if "cores" in described:
+        columns = ("index", "chip", "x", "y", "slot", "neurons")
+        found.append(table("Cores", columns, [[c[name] for name in columns] for c in described["cores"]]))
+    for name in ("report", "spikes_per_population", "limits_reached"):
+        if described.get(name):
+            found.append(table(name.replace("_", " "), ("", "value"), sorted(described[name].items())))
+    return found
+
+
+def _words(neuron: dict[str, Any]) -> str:
+    return ", ".join(f"{k} {v}" for k, v in neuron.items() if v not in (None, 0, True, "zero", "exponential"))

@@ -1,0 +1,67 @@
+"""The options that several verbs share, and the schedule they spell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ir.schedule import Schedule
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of text.")]
+Out = Annotated[Path, typer.Option("--out", help="Where to write; appears whole or not at all.")]
+Data = Annotated[
+    str, typer.Option("--data", help="A data set (digits, nmnist, ...) or a file of frames (.npz of ours, .npy).")
+]
+Root = Annotated[Path | None, typer.Option("--root", help="The folder that holds the data set.")]
+Samples = Annotated[int | None, typer.Option("--samples", min=1, help="Use only the first N samples.")]
+Split = Annotated[str, typer.Option("--split", help="Which part of a data set: train or test.")]
+As = Annotated[
+    str | None,
+    typer.Option("--as", help="Whose semantics a foreign file has, e.g. norse."),
+]
+
+Kind = Annotated[str | None, typer.Option("--schedule", help="layered or asynchronous (default: the network's).")]
+F = Annotated[str | None, typer.Option("--F", help="Queue entries served in a forward step, or 'all'.")]
+Order = Annotated[str | None, typer.Option("--order", help="Served first: random, momentum or fifo.")]
+Scope = Annotated[str | None, typer.Option("--scope", help="One queue for the network, or one a core.")]
+InputRule = Annotated[str | None, typer.Option("--input", help="How a frame enters: first, paced or queued.")]
+R = Annotated[int | None, typer.Option("--R", help="Input events a forward step, with --input paced.")]
+StopAfter = Annotated[int | None, typer.Option("--stop-after", help="At most N forward steps a time step.")]
+StopAfterOutput = Annotated[
+    int | None, typer.Option("--stop-after-output", help="Stop N forward steps after the first output spike.")
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of the random order.")]
+
+
+@dataclass(frozen=True)
+class ScheduleFlags:
+    """What the command line says of the schedule; None = as the network says."""
+
+    kind: str | None = None
+    F: str | None = None
+    order: str | None = None
+    scope: str | None = None
+    input: str | None = None
+    R: int | None = None
+    stop_after: int | None = None
+    stop_after_output: int | None = None
+    seed: int | None = None
+
+    def on(self, default: Schedule) -> Schedule:
+        """The network's schedule with the flags laid over it."""
+        changes: dict[str, Any] = {name: value for name, value in vars(self).items() if value is not None}
+        if self.F is not None:
+            changes["F"] = parse_f(self.F)
+        return replace(default, **changes)
+
+
+def parse_f(text: str) -> int | None:
+    """A group size; ``all`` serves everything."""
+    if text == "all":
+        return None
+    if not text.isdigit():
+        raise ValueError(f"--F is {text!r}; give a whole number or 'all'")
+    return int(text)

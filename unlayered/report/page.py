@@ -1,0 +1,162 @@
+"""The report as one HTML file: figures and tables inside, nothing loaded from elsewhere."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from matplotlib.figure import Figure
+
+from ir.chip import Chip
+from ir.formats import npz
+from ir.mapped import MappedNetwork
+from ir.trace import Trace
+from unlayered.console import short
+from unlayered.equality import first_samples
+from unlayered.report import figures
+from unlayered.report.svg import draw
+
+STYLE = Path(__file__).with_name("style.css")
+WORDS = {
+    "accuracy": "share of test samples decided right",
+    "spikes_per_sample": "mean network spikes a sample",
+    "density": "spikes / (neurons x time steps)",
+    "forward_steps": "mean rounds of serving spikes in a time step",
+    "latency": "mean forward steps from the start of a sample to its first output spike",
+}
+
+
+class Road(Protocol):
+    """What the page needs of one trained network."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def mapped(self) -> MappedNetwork: ...
+    @property
+    def metrics(self) -> list[dict[str, Any]]: ...
+    @property
+    def tested(self) -> Mapping[str, tuple[dict[str, Any], dict[str, Any]]]: ...
+    @property
+    def traces(self) -> Mapping[str, Trace]: ...
+
+
+def write_page(path: Path, report: Mapping[str, Any], roads: Sequence[Road], chip: Chip, absent: str = "") -> None:
+    """Write the report.
+
+    Args:
+        report: what ``report.json`` holds.
+        absent: why there is no Lava run; empty = there is one.
+    """
+    sections = [
+        _verdict(report, absent),
+        _section("Trained x tested", _train_test(report), _definitions()),
+        _section("Spike for spike", _equal_table(report), EQUAL_WORDS),
+        _section("Floats and integers", _floats_and_integers(roads), INTEGER_WORDS),
+        f'<div class="figures">{"".join(_figures(roads, chip))}</div>',
+        _section("Made with", _versions(report)),
+    ]
+    npz.write_atomically(path, page("unlayered: the demo", sections).encode())
+
+
+def page(title: str, sections: Sequence[str]) -> str:
+    """A whole HTML document."""
+    head = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(title)}</title><style>{STYLE.read_text()}</style></head>"
+    )
+    return f"{head}<body><main><h1>{html.escape(title)}</h1>{''.join(sections)}</main></body></html>\n"
+
+
+EQUAL_WORDS = (
+    "E1 trainer's engine on integers, E2 reference simulator, E3 Lava. Compared without tolerance: every spike with "
+    "its sample, time step, forward step, neuron, membrane and serving round, and all membranes and forward steps."
+)
+INTEGER_WORDS = (
+    "The same network as trained (E0, floats) and as the chip holds it (E1, integers), on the whole test set."
+)
+
+
+def _section(title: str, *parts: str) -> str:
+    body = "".join(part if part.startswith("<") else f"<p>{html.escape(part)}</p>" for part in parts)
+    return f"<section><h2>{html.escape(title)}</h2>{body}</section>"
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    head = "".join(f"<th>{html.escape(c.replace('_', ' '))}</th>" for c in columns)
+    lines = "".join("<tr>" + "".join(_cell(x) for x in row) + "</tr>" for row in rows)
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'
+
+
+def _cell(x: Any) -> str:
+    number = isinstance(x, (int, float)) and not isinstance(x, bool)
+    return f"<td{' class=number' if number else ''}>{html.escape(short(x))}</td>"
+
+
+def _verdict(report: Mapping[str, Any], absent: str) -> str:
+    parted = [row for row in report["equal"] if row["differing"] or "first" in row]
+    compared = sum(row["spikes_compared"] for row in report["equal"])
+    if parted:
+        found = "".join(f"<li>{row['a']} and {row['b']}: {html.escape(row.get('first', ''))}</li>" for row in parted)
+        return f'<p class="verdict bad">Executors differ.</p><ul>{found}</ul>'
+    lava = f"No Lava run: {html.escape(absent)}" if absent else "Lava included."
+    return f'<p class="verdict good">Every executor agrees: {compared:,} spike comparisons, 0 differing. {lava}</p>'
+
+
+def _train_test(report: Mapping[str, Any]) -> str:
+    columns = ("trained", "tested", *WORDS)
+    return _table(columns, [[row[c] for c in columns] for row in report["table"]])
+
+
+def _definitions() -> str:
+    items = "".join(f"<dt>{k.replace('_', ' ')}</dt><dd>{html.escape(v)}</dd>" for k, v in WORDS.items())
+    return f"<details><summary>What the columns mean</summary><dl>{items}</dl></details>"
+
+
+def _equal_table(report: Mapping[str, Any]) -> str:
+    columns = ("a", "b", "schedule", "samples", "spikes_compared", "differing")
+    return _table(columns, [[row[c] for c in columns] for row in report["equal"]])
+
+
+def _floats_and_integers(roads: Sequence[Road]) -> str:
+    rows: list[list[Any]] = []
+    for road in roads:
+        for tested, (floats, integers) in road.tested.items():
+            for numbers in (floats, integers):
+                rows.append([road.kind, tested, numbers["executor"], *(numbers[k] for k in WORDS)])
+    return _table(("trained", "tested", "executor", *WORDS), rows)
+
+
+def _figures(roads: Sequence[Road], chip: Chip) -> list[str]:
+    last = roads[-1]
+    fewest = min(len(trace.sample_ids) for road in roads for trace in road.traces.values())
+    shared = [
+        (f"{road.kind}", {name: first_samples(trace, fewest) for name, trace in road.traces.items()}) for road in roads
+    ]
+    sample = int(last.traces["E2"].sample_ids[0])
+    titles = {"E2": "reference simulator", "E3": "Lava"}
+    rasters = {titles[name]: last.traces[name] for name in titles if name in last.traces}
+    by_kind = {road.kind: road.traces["E2"] for road in roads}
+    curves = {road.kind: road.metrics for road in roads}
+    limit = f"at most {chip.limits.max_neurons} neurons each"
+    place = f"Where the neurons are: {chip.title}, {len(last.mapped.cores)} cores, {limit}"
+    shown: list[tuple[str, Callable[[Figure], None], float]] = [
+        (f"One sample, every spike ({last.kind})", partial(figures.raster, traces=rasters, sample=sample), 3.6),
+        (f"Spikes by layer and executor, {fewest} samples", partial(figures.spikes_per_layer, roads=shared), 2.8),
+        (place, partial(figures.occupancy, mapped=last.mapped, chip=chip), 2.6),
+        ("Time to the first answer", partial(figures.latency, traces=by_kind), 2.6),
+        ("Training", partial(figures.training, metrics=curves), 2.6),
+    ]
+    return [
+        f"<figure><figcaption>{html.escape(title)}</figcaption>{draw(paint, height, salt=title)}</figure>"
+        for title, paint, height in shown
+    ]
+
+
+def _versions(report: Mapping[str, Any]) -> str:
+    rows = [[k, v] for k, v in report["versions"].items()]
+    return _table(("package", "version"), [*rows, ["seed", str(report["seed"])]])

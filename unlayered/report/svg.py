@@ -1,0 +1,56 @@
+"""Figures as SVG text that follows the page's colours."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+INK = "#0b0c0e"
+"""Stands for the colour of text and axes; becomes ``currentColor`` on a page."""
+
+STYLE = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 9,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+}
+"""Shared by every figure; about as many points wide as a phone has pixels, so that labels stay readable there."""
+
+WIDTH_IN = 4.7
+
+
+def draw(
+    paint: Callable[[Figure], None], height_in: float = 3.0, background: str = "none", salt: str = "unlayered"
+) -> str:
+    """An ``<svg>`` element of what ``paint`` draws.
+
+    Args:
+        background: a colour for a picture that stands alone; ``none`` = transparent, ink in the page's text colour.
+        salt: makes the names inside the element differ from those of other figures on the page.
+    """
+    with rc_context({**STYLE, "svg.hashsalt": salt}):
+        figure = Figure(figsize=(WIDTH_IN, height_in))
+        paint(figure)
+        buffer = io.StringIO()
+        meta = {"Date": None, "Creator": None}
+        figure.savefig(buffer, format="svg", metadata=meta, facecolor=background, transparent=background == "none")
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    if background != "none":
+        return text
+    text = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.S)
+    return text.replace(INK, "currentColor")

@@ -1,0 +1,127 @@
+"""What a word on the command line stands for: a chip, a network, a stimulus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+import targets
+from ir.check import FormatError
+from ir.chip import Chip
+from ir.formats import npz
+from ir.formats.chip_toml import load_chip
+from ir.mapped import MappedNetwork, one_large_core
+from ir.network import Network
+from ir.quantized import QuantizedNetwork
+from ir.stimulus import Stimulus
+
+AnyNetwork = Union[Network, QuantizedNetwork, MappedNetwork]
+NETWORKS = (Network, QuantizedNetwork, MappedNetwork)
+CHIPS = Path(targets.__file__).with_name("chips")
+
+
+def chip_names() -> list[str]:
+    """The chips that ship with the package."""
+    return sorted(path.stem for path in CHIPS.glob("*.toml"))
+
+
+def open_chip(word: str) -> Chip:
+    """A chip by name or from a TOML file.
+
+    Raises:
+        FormatError: neither; names the chips there are.
+    """
+    if word in chip_names():
+        return load_chip(CHIPS / f"{word}.toml")
+    if not word.endswith(".toml"):
+        raise FormatError(f"chip {word!r} is unknown; use {', '.join(chip_names())} or a .toml file")
+    return load_chip(word)
+
+
+def open_network(path: Path, as_: str | None = None) -> AnyNetwork:
+    """A network from a train folder, a file of ours, or a foreign file (``.nir``, ``.onnx``, ``.net``).
+
+    A train folder's integers are preferred where it was trained on a chip's grid.
+    """
+    if path.is_dir():
+        for name in ("quantized.npz", "network.npz"):
+            if (path / name).exists():
+                return npz.load(path / name, NETWORKS)
+        raise FormatError(f"folder {path} holds no network.npz; name the folder that `unlayered train --out` wrote")
+    if path.suffix == ".npz" or not path.exists():
+        return npz.load(path, NETWORKS)
+    from ir.formats.open import open_network as open_file
+
+    return open_file(path, as_=as_)
+
+
+def open_stimulus(
+    data: str, root: Path | None = None, split: str = "test", samples: int | None = None, batch_ids: bool = True
+) -> Stimulus:
+    """A data set by name, or frames from a file."""
+    if Path(data).suffix in (".npz", ".npy") or Path(data).exists():
+        stimulus = read_frames(Path(data))
+        return stimulus if samples is None else stimulus.select(slice(samples))
+    from trainer.data import load
+
+    return load(data, root, split, samples)
+
+
+def read_frames(path: Path) -> Stimulus:
+    """Frames of counts from a stimulus of ours, or from a plain ``.npy``.
+
+    A plain array is (T, N) or (T, C, H, W) for one sample, (T, B, N) or (T, B, C, H, W) for a batch.
+    """
+    if path.suffix != ".npy":
+        return npz.load(path, Stimulus)
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise FormatError(f"{path} does not exist; check the path") from error
+    except (ValueError, EOFError, OSError) as error:
+        raise FormatError(f"{path} is no array file of plain numbers ({error}); write it with numpy.save") from error
+    return Stimulus(_whole(_batched(array, path)))
+
+
+def _batched(array: NDArray[Any], path: Path) -> NDArray[Any]:
+    """(T, B, N) from the shapes that are in use."""
+    if array.dtype.kind not in "biuf" or array.ndim not in (2, 3, 4, 5):
+        raise FormatError(
+            f"{path} holds {array.dtype} of shape {array.shape}; give numbers as (T, B, N), (T, B, C, H, W), "
+            "or one sample as (T, N), (T, C, H, W)"
+        )
+    if array.ndim in (2, 4):
+        array = array[:, None]
+    return array.reshape(*array.shape[:2], -1)
+
+
+def _whole(array: NDArray[Any]) -> NDArray[Any]:
+    """Counts stored as floats become integers; real numbers stay."""
+    if (
+        array.dtype.kind == "f"
+        and bool((array == np.floor(array)).all())
+        and float(np.abs(array).max(initial=0)) < 2**31
+    ):
+        return array.astype(np.int32)
+    return array
+
+
+def check_width(stimulus: Stimulus, n_inputs: int, data: str) -> None:
+    """Raise unless the frames fit the network's inputs."""
+    width = stimulus.frames.shape[2]
+    if width != n_inputs:
+        raise ValueError(f"{data} has {width} inputs a frame, the network has {n_inputs}; choose data of its size")
+
+
+def mapped_of(network: AnyNetwork, chip: Chip) -> MappedNetwork:
+    """The network as a target runs it: as mapped, or its integers on one large core."""
+    if isinstance(network, MappedNetwork):
+        return network
+    if isinstance(network, Network):
+        from mapper.quantize import quantize
+
+        network = quantize(network, chip)
+    return one_large_core(network)

@@ -1,0 +1,35 @@
+"""A run in a few numbers, named as everywhere else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ir.trace import Trace
+from sim_reference.statistics import Statistics
+
+
+def summary(trace: Trace, numbers: Statistics) -> dict[str, Any]:
+    """The numbers of section 6 of the execution contract, one value each.
+
+    ``latency`` is the mean number of forward steps until the first output spike, over the samples that have one.
+    """
+    schedule = trace.schedule
+    latency = float("nan") if numbers.first_output is None else numbers.first_output.mean()[0]
+    correct = float("nan") if numbers.first_correct is None else numbers.first_correct.mean()[0]
+    return {
+        "executor": trace.executor,
+        "schedule": schedule.kind,
+        "F": "all" if schedule.F is None else schedule.F,
+        "order": schedule.order,
+        "samples": int(trace.counts.shape[0]),
+        "time_steps": int(trace.forward_steps.shape[0]),
+        "accuracy": numbers.accuracy,
+        "spikes": numbers.spikes,
+        "spikes_per_sample": float(numbers.spikes_per_sample.mean()) if numbers.spikes_per_sample.size else 0.0,
+        "density": numbers.density,
+        "forward_steps": numbers.forward_steps_per_time_step,
+        "latency": latency,
+        "latency_correct": correct,
+        "spikes_per_population": {name: int(n.sum()) for name, n in numbers.spikes_per_population.items()},
+        "limits_reached": dict(numbers.limits_reached),
+    }

@@ -1,0 +1,44 @@
+"""A training run as a person watches it, and the history it leaves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from trainer.fit import Metrics
+from unlayered.console import stderr
+
+
+class TrainingBar:
+    """Two numbers a batch, a line an epoch; on standard error."""
+
+    def __init__(self, title: str, epochs: int, quiet: bool) -> None:
+        console = stderr()
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self.bar = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
+        self.title, self.epochs, self.last = title, epochs, ""
+
+    def __enter__(self) -> TrainingBar:
+        self.bar.start()
+        self.task = self.bar.add_task(self.title, total=None)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.bar.stop()
+
+    def report(self, metrics: Metrics, batch: int, n_batches: int) -> None:
+        """Show where the run is; what ``trainer.fit.train`` calls."""
+        if metrics.accuracy == metrics.accuracy:
+            self.last = f", validation accuracy {metrics.accuracy:.3f}"
+        text = f"{self.title}: loss {metrics.loss:.3f}{self.last}, {metrics.samples_per_s:,.0f} samples/s"
+        total = self.epochs * n_batches
+        self.bar.update(self.task, description=text, completed=metrics.epoch * n_batches + batch, total=total)
+
+
+def history(folder: Path) -> list[dict[str, Any]]:
+    """The metrics of each epoch of a train folder."""
+    return json.loads((folder / "metrics.json").read_text())

@@ -1,0 +1,50 @@
+"""``unlayered compare``: are two runs the same, spike for spike?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unlayered.console import show
+from unlayered.options import Json
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(help="A trace, as `unlayered run --out` writes it.")],
+    b: Annotated[Path, typer.Argument(help="Another trace of the same samples.")],
+    as_json: Json = False,
+) -> None:
+    """Compare two traces without tolerance: spikes, membranes, forward steps.
+
+    Exit 0 equal; 1 different, with the first event in which they part (sample, time step, forward step, population,
+    neuron, both membranes, core); 2 bad input.
+
+      unlayered compare reference.npz lava.npz
+    """
+    from ir.formats import npz
+    from ir.trace import Trace
+    from sim_reference.compare import first_divergence
+    from unlayered.equality import equality
+
+    first, second = npz.load(a, Trace), npz.load(b, Trace)
+    counted = equality(first, second)
+    parted = first_divergence(first, second)
+    value: dict[str, Any] = {
+        "equal": parted is None,
+        "a": first.executor,
+        "b": second.executor,
+        "samples": counted.samples,
+        "spikes_compared": counted.spikes_compared,
+        "differing": counted.differing,
+        "first": None if parted is None else {**vars(parted), "sentence": str(parted)},
+    }
+    lines = [
+        f"{a} ({first.executor}) and {b} ({second.executor}): {counted.samples:,} samples, "
+        f"{counted.spikes_compared:,} spikes compared, {counted.differing:,} differing"
+    ]
+    lines.append("equal" if parted is None else f"first divergence: {parted}")
+    show(value, as_json, *lines)
+    if parted is not None:
+        raise typer.Exit(1)

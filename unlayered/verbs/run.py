@@ -1,0 +1,89 @@
+"""``unlayered run``: a network, an executor, a trace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unlayered.console import progress, show, table
+from unlayered.options import (
+    As,
+    Data,
+    F,
+    InputRule,
+    Json,
+    Kind,
+    Order,
+    Out,
+    R,
+    Root,
+    Samples,
+    ScheduleFlags,
+    Scope,
+    Seed,
+    Split,
+    StopAfter,
+    StopAfterOutput,
+)
+
+On = Annotated[str, typer.Option("--on", help="reference (E2), lava (E3) or trainer (E1); floats run as E0.")]
+
+
+def run(
+    network: Annotated[Path, typer.Argument(help="A mapped network, a train folder, or a network file.")],
+    on: On,
+    data: Data,
+    out: Out,
+    root: Root = None,
+    split: Split = "test",
+    samples: Samples = None,
+    chip: Annotated[
+        str | None, typer.Option("--chip", help="Give a network of floats this chip's integers first.")
+    ] = None,
+    as_: As = None,
+    schedule: Kind = None,
+    f: F = None,
+    order: Order = None,
+    scope: Scope = None,
+    input_rule: InputRule = None,
+    r: R = None,
+    stop_after: StopAfter = None,
+    stop_after_output: StopAfterOutput = None,
+    seed: Seed = None,
+    time_limit: Annotated[
+        float | None, typer.Option("--time-limit", min=1.0, help="Seconds that Lava may take.")
+    ] = None,
+    process_per_core: Annotated[
+        bool, typer.Option("--process-per-core", help="On Lava: processes of its own for every core; slower.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Run a network and write every spike into a trace.
+
+    An unmapped network runs on one large core. The schedule is the one the network was trained for; flags change it.
+
+      unlayered run mapped.npz --on reference --data digits --out a.npz
+      unlayered run mapped.npz --on lava --data digits --samples 50 --out b.npz
+      unlayered run mapped.npz --on reference --data digits --F 1 --order random --seed 3 --out c.npz
+      unlayered run net --on reference --data frames.npy --schedule layered --out d.npz
+    """
+    from ir.formats import npz
+    from sim_reference.statistics import statistics
+    from unlayered.execute import RunOptions, execute
+    from unlayered.sources import MappedNetwork, check_width, open_network, open_stimulus
+    from unlayered.summary import summary
+
+    opened = open_network(network, as_)
+    inner = opened.network if isinstance(opened, MappedNetwork) else opened
+    flags = ScheduleFlags(schedule, f, order, scope, input_rule, r, stop_after, stop_after_output, seed)
+    chosen = flags.on(inner.schedule)
+    stimulus = open_stimulus(data, root, split, samples)
+    check_width(stimulus, inner.n_inputs, data)
+    with progress(f"{on}: samples", as_json) as tick:
+        trace = execute(opened, stimulus, chosen, on, RunOptions(chip, time_limit, process_per_core), tick)
+    npz.save(trace, out)
+    numbers = summary(trace, statistics(trace))
+    rows = [(name.replace("_", " "), value) for name, value in numbers.items() if not isinstance(value, dict)]
+    show({**numbers, "trace": str(out)}, as_json, table(f"{network} on {on}", ("", "value"), rows), f"wrote {out}")

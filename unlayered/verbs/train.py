@@ -1,0 +1,55 @@
+"""``unlayered train``: from a configuration to a train folder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unlayered.console import show, table
+from unlayered.options import Json, Out, Root
+
+
+def train(
+    out: Out,
+    config: Annotated[Path | None, typer.Argument(help="A configuration, see the presets for examples.")] = None,
+    preset: Annotated[str | None, typer.Option("--preset", help="A configuration that ships: digits, ...")] = None,
+    data: Annotated[str | None, typer.Option("--data", help="Another data set than the configuration's.")] = None,
+    root: Root = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped run left off.")] = False,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Train this long.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Use only N training samples.")] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard event files.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a network and leave network.npz, metrics, configuration and checkpoints in a folder.
+
+      unlayered train --preset digits --out net
+      unlayered train --preset digits --epochs 5 --seed 1 --out net1
+      unlayered train my.toml --out net2 --resume
+      unlayered train --preset nmnist --root DIR --out net3
+
+    Ctrl-C stops after the last whole epoch's checkpoint; the same command with --resume goes on bit for bit.
+    """
+    from trainer.config import preset as preset_config
+    from trainer.config import preset_names, read_toml
+    from trainer.fit import train as fit
+    from unlayered.training import TrainingBar, history
+
+    if (config is None) == (preset is None):
+        raise ValueError(f"give a configuration file or --preset, one of {', '.join(preset_names())}")
+    chosen = read_toml(config) if config is not None else preset_config(str(preset))
+    asked = {"data": data, "root": None if root is None else str(root), "epochs": epochs, "seed": seed, "limit": limit}
+    changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    chosen = replace(chosen, **changes, tensorboard=tensorboard or chosen.tensorboard)
+    with TrainingBar(f"training on {chosen.data}", chosen.epochs, as_json) as bar:
+        fit(chosen, out, resume, bar.report)
+    metrics = history(out)
+    best = max(metrics, key=lambda m: m["accuracy"])
+    columns = ("epoch", "loss", "accuracy", "density", "latency", "samples_per_s")
+    rows = [[m[name] for name in columns] for m in metrics[-5:]]
+    last = f"best epoch {best['epoch']}: validation accuracy {best['accuracy']:.3f}; wrote {out}"
+    show({"out": str(out), "best": best, "history": metrics}, as_json, table("Last epochs", columns, rows), last)
