@@ -1,0 +1,70 @@
+"""Linear maps one after the other."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ir.compose import compose, dense_weight, diagonal, pooling, scale_rows
+from ir.connection import Conv2d, Dense, apply
+
+
+def integers(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.integers(-5, 6, shape)
+
+
+@st.composite
+def convolutions(draw: st.DrawFn, in_shape: tuple[int, int, int], rng: np.random.Generator) -> Conv2d:
+    kernel = (draw(st.integers(1, min(3, in_shape[1]))), draw(st.integers(1, min(3, in_shape[2]))))
+    groups = draw(st.sampled_from([1, in_shape[0]]))
+    weight = integers(rng, (groups * draw(st.integers(1, 2)), in_shape[0] // groups, *kernel))
+    stride, padding = (draw(st.integers(1, 3)), draw(st.integers(1, 3))), (draw(st.integers(0, 1)),) * 2
+    return Conv2d(weight, in_shape, stride, padding, (1, 1), groups)
+
+
+@given(st.data(), st.integers(0, 2**32 - 1))
+def test_a_product_of_convolutions_does_what_they_do_one_after_the_other(data: st.DataObject, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    first = data.draw(
+        convolutions((data.draw(st.integers(1, 3)), *data.draw(st.tuples(*[st.integers(2, 7)] * 2))), rng)
+    )
+    second = data.draw(convolutions(first.out_shape, rng))
+    s = integers(rng, (3, first.n_pre))
+    assert np.array_equal(apply(compose(first, second), s), apply(second, apply(first, s)))
+
+
+def test_pooling_before_a_padded_convolution_stays_a_convolution() -> None:
+    pool = pooling((4, 8, 8), (2, 2), (2, 2), (0, 0), 1.0)
+    conv = Conv2d(np.ones((3, 4, 3, 3)), (4, 4, 4), padding=(1, 1))
+    assert isinstance(compose(pool, conv), Conv2d)
+
+
+def test_a_dense_map_after_a_convolution_is_dense() -> None:
+    rng = np.random.default_rng(0)
+    conv = Conv2d(integers(rng, (2, 1, 3, 3)), (1, 5, 5))
+    dense = Dense(integers(rng, (4, conv.n_post)))
+    s = integers(rng, (2, 25))
+    assert np.array_equal(apply(compose(conv, dense), s), apply(dense, apply(conv, s)))
+
+
+@pytest.mark.parametrize("factor", [np.array(3), np.arange(8), np.repeat([1, 2], 4)])
+def test_scaled_rows_scale_the_result(factor: np.ndarray) -> None:
+    rng = np.random.default_rng(1)
+    s = integers(rng, (2, 9))
+    for c in (Dense(integers(rng, (8, 9))), Conv2d(integers(rng, (2, 1, 2, 2)), (1, 3, 3))):
+        assert np.array_equal(apply(scale_rows(c, factor), s), apply(c, s) * factor)
+
+
+def test_a_diagonal_connects_twins() -> None:
+    assert np.array_equal(dense_weight(diagonal(np.array([1.0, 2.0]))), np.diag([1.0, 2.0]))
+
+
+def test_a_product_too_large_is_refused() -> None:
+    wide = Dense(np.ones((6000, 1)))
+    with pytest.raises(ValueError, match="too large"):
+        compose(Dense(np.ones((1, 6000))), wide)
+
+
+def test_sizes_must_agree() -> None:
+    with pytest.raises(ValueError, match="cannot be followed"):
+        compose(Dense(np.ones((2, 3))), Dense(np.ones((2, 3))))
