@@ -77,6 +77,7 @@ def train(
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
+    join_torchrun()
     data = stimulus if stimulus is not None else load(config.data, config.root or None, "train", config.limit or None)
     fit_set, held_out = split(data, config)
     network = build_network(config)
@@ -86,10 +87,11 @@ def train(
     history: list[Metrics] = []
     if resume and (out / "last.pt").exists():
         history = [Metrics(**m) for m in load_checkpoint(out / "last.pt", network, optimizer, config)]
-    elif not resume and (out / "last.pt").exists():
-        (out / "last.pt").unlink()
-    npz.write_atomically(out / "config.json", json.dumps(config.to_dict(), indent=1).encode())
-    writer = _tensorboard(out) if config.tensorboard else None
+    elif _is_first_process():
+        (out / "last.pt").unlink(missing_ok=True)
+    if _is_first_process():
+        npz.write_atomically(out / "config.json", json.dumps(config.to_dict(), indent=1).encode())
+    writer = _tensorboard(out) if config.tensorboard and _is_first_process() else None
     for epoch in range(len(history), config.epochs):
         metrics = run_epoch(network, optimizer, fit_set, held_out, config, epoch, report)
         history.append(metrics)
@@ -104,6 +106,8 @@ def train(
                 writer.add_scalar(name, value, epoch)
         if config.patience and epoch - best.epoch >= config.patience:
             break
+    if _world() > 1:
+        distributed.barrier()
     load_checkpoint(out / "best.pt", network, None, config)
     network.eval()
     if _is_first_process():
@@ -260,6 +264,12 @@ def shifted(frames: Tensor, ids: Tensor, shape: tuple[int, ...], config: TrainCo
         for b, (x, y) in enumerate(zip(dx, dy))
     ]
     return torch.stack(moved, 1).flatten(2)
+
+
+def join_torchrun() -> None:
+    """Where torchrun started this process, join the others: each then trains on its share of every batch."""
+    if "TORCHELASTIC_RUN_ID" in os.environ and not distributed.is_initialized():
+        distributed.init_process_group("gloo")
 
 
 def _rank() -> int:

@@ -1,0 +1,62 @@
+"""Data sets become frames; what is not on disk says where it belongs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ir import FormatError
+from trainer.camera import DURATION_MS, record
+from trainer.data import data_folder, events_to_frames, load, read_mnist
+
+
+def test_the_emulated_camera_is_deterministic_and_in_order() -> None:
+    image = np.zeros((28, 28))
+    image[8:20, 12:16] = 1
+    events = record(image, seed=3)
+    np.testing.assert_array_equal(events, record(image, seed=3))
+    assert 500 < len(events) < 10_000
+    assert bool((np.diff(events["t"]) >= 0).all()) and events["t"].max() < DURATION_MS * 1000
+    assert 0.3 < events["p"].mean() < 0.7
+
+
+def test_an_empty_image_makes_no_events_and_empty_frames() -> None:
+    events = record(np.zeros((28, 28)), seed=0)
+    assert len(events) == 0
+    assert events_to_frames(events, (34, 34, 2), 10_000, 10).sum() == 0
+
+
+def test_frames_hold_each_pixel_once_a_window() -> None:
+    events = record(np.eye(28), seed=0)
+    frames = events_to_frames(events, (34, 34, 2), 10_000, 10)
+    assert frames.shape == (10, 2, 34, 34) and set(np.unique(frames)) == {0, 1}
+    first = events[(events["t"] >= 20_000) & (events["t"] < 30_000)]
+    assert frames[2].sum() == len({(e["p"], e["y"], e["x"]) for e in first})
+
+
+def test_digits_are_embedded_and_split_without_overlap() -> None:
+    train, test = load("digits", limit=20), load("digits", split="test", limit=20)
+    assert train.frames.shape == (10, 20, 800)
+    assert train.sample_ids is not None and test.sample_ids is not None
+    assert not set(train.sample_ids.tolist()) & set(test.sample_ids.tolist())
+    np.testing.assert_array_equal(train.frames, load("digits", limit=20).frames)
+
+
+def test_absent_recordings_are_told_where_they_belong(tmp_path) -> None:
+    with pytest.raises(FormatError, match=r"Train/<0-9>/<5 digits>.bin.*--root"):
+        load("nmnist", tmp_path)
+    with pytest.raises(FormatError, match="four idx files"):
+        read_mnist(tmp_path, "train", None)
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="'digits'"):
+        load("imagenet")
+
+
+def test_mnist_before_the_camera_resembles_nmnist() -> None:
+    if not (data_folder() / "datasets" / "mnist").exists():
+        pytest.skip("MNIST is not under UNLAYERED_DATA")
+    images, _ = read_mnist(None, "train", 20)
+    n = np.mean([len(record(image / 255.0, seed=i)) for i, image in enumerate(images)])
+    assert 3000 < n < 5500, "N-MNIST has 4,105 +- 1,172 events a sample"

@@ -1,0 +1,153 @@
+"""Training repeats, resumes and shards without a bit of difference."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ir import FormatError, Schedule, Stimulus
+from ir.formats import npz
+from trainer.config import TrainConfig, from_dict, preset, preset_names
+from trainer.data import DATA_SETS
+from trainer.fit import batches, split, train
+
+CONFIG = TrainConfig(layers=("8", "10"), epochs=2, batch_size=16, seed=5, schedule=Schedule(F=4), engine="reference")
+
+
+def toy() -> Stimulus:
+    """Ten classes, each its own block of pixels."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 10
+    frames = rng.random((3, 60, int(np.prod(DATA_SETS["digits"].input_shape)))) < 0.01
+    for b, label in enumerate(labels):
+        frames[:, b, label * 80 : label * 80 + 30] |= rng.random((3, 30)) < 0.5
+    return Stimulus(frames.astype(np.int8), labels=labels)
+
+
+def weights(folder: Path) -> list[np.ndarray]:
+    return [p.connection.weight for p in npz.load(folder / "network.npz").projections]
+
+
+def test_the_same_seed_gives_the_same_bits(tmp_path) -> None:
+    for name in ("a", "b"):
+        train(CONFIG, tmp_path / name, stimulus=toy())
+    train(replace(CONFIG, seed=6), tmp_path / "c", stimulus=toy())
+    for a, b in zip(weights(tmp_path / "a"), weights(tmp_path / "b")):
+        np.testing.assert_array_equal(a, b)
+    assert any((a != c).any() for a, c in zip(weights(tmp_path / "a"), weights(tmp_path / "c")))
+
+
+def test_an_interrupted_run_resumes_bit_for_bit(tmp_path) -> None:
+    train(replace(CONFIG, epochs=4), tmp_path / "whole", stimulus=toy())
+
+    class Interrupted(Exception):
+        pass
+
+    def stop(metrics, done, of) -> None:
+        if metrics.epoch == 2 and done == 1:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        train(replace(CONFIG, epochs=4), tmp_path / "cut", report=stop, stimulus=toy())
+    train(replace(CONFIG, epochs=4), tmp_path / "cut", resume=True, stimulus=toy())
+    for a, b in zip(weights(tmp_path / "whole"), weights(tmp_path / "cut")):
+        np.testing.assert_array_equal(a, b)
+    assert (tmp_path / "whole" / "metrics.json").exists()
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(tmp_path) -> None:
+    train(replace(CONFIG, epochs=1), tmp_path, stimulus=toy())
+    with pytest.raises(FormatError, match="another configuration"):
+        train(replace(CONFIG, learning_rate=0.5), tmp_path, resume=True, stimulus=toy())
+
+
+def test_a_damaged_checkpoint_is_one_sentence(tmp_path) -> None:
+    train(replace(CONFIG, epochs=1), tmp_path, stimulus=toy())
+    (tmp_path / "last.pt").write_bytes((tmp_path / "last.pt").read_bytes()[:100])
+    with pytest.raises(FormatError, match="no checkpoint of ours"):
+        train(CONFIG, tmp_path, resume=True, stimulus=toy())
+
+
+def test_training_learns(tmp_path) -> None:
+    reports = []
+    config = replace(CONFIG, epochs=12, learning_rate=0.02, validation_share=0.0, patience=0)
+    train(config, tmp_path, report=lambda m, i, n: reports.append(m), stimulus=toy())
+    assert max(m.accuracy for m in reports if m.accuracy == m.accuracy) > 0.6
+
+
+def test_patience_stops_early(tmp_path) -> None:
+    epochs = []
+    train(
+        replace(CONFIG, epochs=30, learning_rate=1e-9, patience=2),
+        tmp_path,
+        report=lambda m, i, n: epochs.append(m.epoch),
+        stimulus=toy(),
+    )
+    assert max(epochs) == 2
+
+
+def test_the_curriculum_and_drawn_groups_change_F() -> None:
+    config = replace(CONFIG, f_curriculum=((0, 0), (3, 16), (5, 4)))
+    assert [config.f_at(e) for e in (0, 2, 3, 4, 5)] == [None, None, 16, 16, 4]
+
+
+def test_held_out_samples_are_never_trained_on() -> None:
+    fit_set, held_out = split(toy(), CONFIG)
+    assert fit_set.n_samples + held_out.n_samples == 60
+    assert not set(fit_set.sample_ids.tolist()) & set(held_out.sample_ids.tolist())
+    seen = np.concatenate(list(batches(fit_set.n_samples, CONFIG, 0)))
+    assert sorted(seen.tolist()) == list(range(fit_set.n_samples))
+
+
+def test_every_preset_reads() -> None:
+    for name in preset_names():
+        assert preset(name).epochs >= 1
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"epoch": 3}, "unknown keys epoch"),
+        ({"epochs": 0}, "at least 1"),
+        ({"schedule": {"F": -1}}, "at least 1"),
+        ({"data": "x"}, "use one of"),
+    ],
+)
+def test_a_bad_configuration_says_what_is_wrong(values: dict, says: str) -> None:
+    with pytest.raises(FormatError, match=says):
+        from_dict(values)
+
+
+WORKER = """
+import sys, torch, torch.distributed as dist
+sys.path.insert(0, {root!r})
+from dataclasses import replace
+from tests.trainer.test_fit import CONFIG, toy
+from trainer.fit import train
+if int(sys.argv[3]) > 1:
+    dist.init_process_group("gloo", init_method="file://" + sys.argv[2] + ".sync", rank=int(sys.argv[1]), world_size=2)
+train(replace(CONFIG, validation_share=0.0, epochs=1), sys.argv[2], stimulus=toy())
+"""
+
+
+def test_two_processes_train_as_one(tmp_path) -> None:
+    root = str(Path(__file__).parents[2])
+    script = tmp_path / "worker.py"
+    script.write_text(WORKER.format(root=root))
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    args = [sys.executable, str(script)]
+    two = [subprocess.Popen([*args, str(rank), str(tmp_path / "two"), "2"], env=env, cwd=root) for rank in (0, 1)]
+    assert [p.wait(120) for p in two] == [0, 0]
+    assert (
+        subprocess.run([*args, "0", str(tmp_path / "one"), "1"], env=env, cwd=root, timeout=120, check=False).returncode
+        == 0
+    )
+    for a, b in zip(weights(tmp_path / "one"), weights(tmp_path / "two")):
+        torch.testing.assert_close(torch.as_tensor(a.copy()), torch.as_tensor(b.copy()), rtol=1e-4, atol=1e-5)
