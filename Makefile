@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 WORKERS ?= 2
 
-.PHONY: help setup demo test lint types unit slow bench fuzz interop clean
+.PHONY: help setup demo test lint types unit slow pythons bench clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
@@ -27,6 +27,9 @@ types: setup
 unit: setup
 	$(PYTHON) -m pytest -n $(WORKERS)
 
+pythons: setup  ## environments on Python 3.12 and 3.13 for the tests to try
+	tools/pythons.sh 3.12 3.13
+
 slow: setup  ## the long tests, left out of `make test`
 	$(PYTHON) -m pytest -n $(WORKERS) -m slow
 
@@ -34,4 +37,4 @@ bench: setup  ## timings and ratios
 	@for file in benchmarks/[a-z]*.py; do grep -q __main__ $$file && { echo "== $$file"; $(PYTHON) $$file || exit 1; }; done; true
 
 clean:  ## remove what set-up and runs made
-	rm -rf .venv .uv .pytest_cache .ruff_cache .hypothesis demo
+	rm -rf .venv .uv .pythons .pytest_cache .ruff_cache .hypothesis demo

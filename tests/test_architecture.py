@@ -1,0 +1,84 @@
+"""The rooms of the house: who may import whom, and how long a file may be."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+STAGES = {"trainer", "mapper", "sim_reference", "targets"}
+ROOMS = (*sorted(STAGES), "ir", "unlayered")
+FILES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
+MAX_LINES = 300
+MAX_FUNCTION_LINES = 60
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module a file imports, wherever in the file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively; imports are absolute"
+            yield str(node.module)
+
+
+def offenders(packages: set[str], allowed_in: tuple[str, ...]) -> list[str]:
+    """Files outside ``allowed_in`` that import one of ``packages``."""
+    return [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in FILES
+        if not str(path.relative_to(ROOT)).startswith(allowed_in)
+        for name in imports(path)
+        if name.split(".")[0] in packages
+    ]
+
+
+@pytest.mark.parametrize("stage", sorted(STAGES))
+def test_no_stage_imports_another(stage: str):
+    others = STAGES - {stage} | {"unlayered"}
+    wrong = [(p, n) for p in FILES if room_of(p) == stage for n in imports(p) if n.split(".")[0] in others]
+    assert wrong == []
+
+
+def test_ir_imports_nothing_of_ours():
+    ours = STAGES | {"unlayered"}
+    assert [(p, n) for p in FILES if room_of(p) == "ir" for n in imports(p) if n.split(".")[0] in ours] == []
+
+
+def test_torch_stays_in_the_trainer_and_the_front_door():
+    allowed = ("trainer/", "unlayered/", "ir/formats/snntorch")
+    assert offenders({"torch", "torchvision", "tonic", "snntorch", "triton"}, allowed) == []
+
+
+def test_lava_stays_in_its_target():
+    assert offenders({"lava"}, ("targets/lava/",)) == []
+
+
+def test_tests_never_ship():
+    assert offenders({"tests", "pytest", "hypothesis"}, ()) == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_file_is_read_in_one_sitting(path: Path):
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    assert text.count("\n") <= MAX_LINES
+    functions = [n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    long = [f.name for f in functions if (f.end_lineno or f.lineno) - f.lineno + 1 > MAX_FUNCTION_LINES]
+    assert long == []
+    assert text == "" or ast.get_docstring(tree), "a module opens with one sentence that says what it is"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_file_catches_everything(path: Path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ExceptHandler):
+            assert node.type is not None and getattr(node.type, "id", "") != "Exception"

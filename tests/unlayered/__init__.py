@@ -1,0 +1,1 @@
+"""The front door: verbs, exit codes, report."""
