@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import numpy as np
 import pytest
 
 from ir import FormatError
 from trainer.camera import DURATION_MS, record
-from trainer.data import data_folder, events_to_frames, load, read_mnist
+from trainer.data import load
+from trainer.frames import Binning, to_frames
+from trainer.readers import data_folder, read_mnist
 
 
 def test_the_emulated_camera_is_deterministic_and_in_order() -> None:
@@ -23,12 +27,12 @@ def test_the_emulated_camera_is_deterministic_and_in_order() -> None:
 def test_an_empty_image_makes_no_events_and_empty_frames() -> None:
     events = record(np.zeros((28, 28)), seed=0)
     assert len(events) == 0
-    assert events_to_frames(events, (34, 34, 2), 10_000, 10).sum() == 0
+    assert to_frames(events, Binning((34, 34, 2), 10_000, 10)).sum() == 0
 
 
 def test_frames_hold_each_pixel_once_a_window() -> None:
     events = record(np.eye(28), seed=0)
-    frames = events_to_frames(events, (34, 34, 2), 10_000, 10)
+    frames = to_frames(events, Binning((34, 34, 2), 10_000, 10))
     assert frames.shape == (10, 2, 34, 34) and set(np.unique(frames)) == {0, 1}
     first = events[(events["t"] >= 20_000) & (events["t"] < 30_000)]
     assert frames[2].sum() == len({(e["p"], e["y"], e["x"]) for e in first})
@@ -60,3 +64,35 @@ def test_mnist_before_the_camera_resembles_nmnist() -> None:
     images, _ = read_mnist(None, "train", 20)
     n = np.mean([len(record(image / 255.0, seed=i)) for i, image in enumerate(images)])
     assert 3000 < n < 5500, "N-MNIST has 4,105 +- 1,172 events a sample"
+
+
+def test_time_stamps_name_every_count_of_the_frames() -> None:
+    stimulus = load("digits", limit=3, stamps=True)
+    assert stimulus.events is not None and len(stimulus.events) == stimulus.frames.sum()
+    own = stimulus.events[stimulus.events[:, 0] == 1]
+    assert bool((own[:, 2] // 10_000 == own[:, 1]).all()), "a stamp lies within its window"
+
+
+@pytest.mark.parametrize("name", ["shd", "dvsgesture", "cifar10"])
+def test_other_absent_data_sets_say_their_folder(name: str, tmp_path) -> None:
+    with pytest.raises(FormatError, match="--root"):
+        load(name, tmp_path)
+
+
+def test_shd_files_in_tonics_layout_are_read(tmp_path) -> None:
+    folder = data_folder() / "datasets" / "shd_like_fsdd"
+    if not folder.exists():
+        pytest.skip("the SHD-like recordings are not under UNLAYERED_DATA")
+    (tmp_path / "SHD").mkdir()
+    with zipfile.ZipFile(folder / "shd_test.h5.zip") as archive:
+        archive.extractall(tmp_path / "SHD")
+    stimulus = load("shd", tmp_path, "test", 5)
+    assert stimulus.frames.shape == (100, 5, 700) and stimulus.frames.sum() > 1000
+
+
+def test_cifar10_is_a_current_or_a_rate(monkeypatch) -> None:
+    if not (data_folder() / "datasets" / "cifar10_jpeg").exists():
+        pytest.skip("CIFAR-10 is not under UNLAYERED_DATA")
+    direct, rate = load("cifar10", limit=8), load("cifar10-rate", limit=8)
+    assert direct.frames.shape == (1, 8, 3072) and direct.frames.dtype == np.float32
+    assert abs(float(rate.frames.mean()) - float(direct.frames.mean())) < 0.02
