@@ -127,7 +127,7 @@ def read_shd(root: Path | None, split: str, limit: int | None, stamps: bool) -> 
     data = SHD(str(root or data_folder()), train=split == "train")
     ids = np.arange(len(data))[:limit]
     samples = [data[int(i)] for i in ids]
-    labels = np.array([int(label) for _, label in samples], np.int64)
+    labels = np.array([sample[1] for sample in samples]).astype(np.int64)
     return stack((events for events, _ in samples), Binning((700, 1, 1), 10_000, 100), labels, ids, stamps)
 
 
