@@ -1,0 +1,110 @@
+"""Quantization keeps the network, says what it did, and warns with a remedy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ir import LIF, Dense, Input, Network, Population, Projection, QuantizedNetwork, Schedule, Stimulus, Trace
+from ir.fixed_point import Formats, best_scale, largest_scale, to_fixed, weight_error
+from ir.formats.chip_toml import find_chip
+from mapper.quantization_report import report
+from mapper.quantize import Calibration, mismatch, quantize
+from sim_reference.simulate import run as run_integers
+from trainer import LIF as Neurons
+from trainer import SpikingNetwork
+from trainer import run as run_floats
+
+LAYERED = Schedule("layered")
+
+
+def network(seed: int = 0) -> Network:
+    torch.manual_seed(seed)
+    net = SpikingNetwork.sequential(
+        (20,), nn.Linear(20, 24, bias=False), Neurons(5e-3, 0.3), nn.Linear(24, 5, bias=False), Neurons(5e-3, 0.2)
+    )
+    return replace(net.export(), schedule=LAYERED)
+
+
+def stimulus() -> Stimulus:
+    return Stimulus((np.random.default_rng(0).random((6, 40, 20)) < 0.3).astype(np.int8))
+
+
+def calibration(trained: Network) -> Calibration:
+    samples = stimulus()
+    return Calibration(
+        run_floats(trained, samples, LAYERED), lambda candidate: run_integers(candidate, samples, LAYERED)
+    )
+
+
+@pytest.mark.parametrize("bits", [8, 6, 4, 2])
+def test_every_number_lies_in_the_chips_formats(bits: int) -> None:
+    chip = find_chip("loihi2")
+    fixed, formats = quantize(network(), chip, bits), Formats.of(chip, bits)
+    assert formats.weight.n_values == 2**bits
+    for p in fixed.projections:
+        assert bool(((p.connection.weight - formats.weight.lo) % formats.weight.step == 0).all())
+        assert formats.weight.lo <= p.connection.weight.min() and p.connection.weight.max() <= formats.weight.hi
+    for p in fixed.populations:
+        assert chip.decay.lo <= np.min(p.neuron.decay_v) and np.max(p.neuron.decay_v) <= chip.decay.hi
+
+
+def test_the_largest_scale_clips_nothing_and_wastes_nothing() -> None:
+    trained, formats = network(), Formats.of(find_chip("loihi2"))
+    scale = largest_scale(trained, "layer0", formats)
+    weight = trained.projections[0].connection.weight
+    assert max(weight.max() * scale / formats.weight.hi, weight.min() * scale / formats.weight.lo) == pytest.approx(1)
+
+
+def test_few_bits_gain_from_the_best_scale() -> None:
+    trained, formats = network(), Formats.of(find_chip("loihi2"), 2)
+    best, largest = (f(trained, "layer0", formats) for f in (best_scale, largest_scale))
+    assert weight_error(trained, "layer0", best, formats) < weight_error(trained, "layer0", largest, formats)
+
+
+@pytest.mark.parametrize("bits", [4, 2])
+def test_calibration_brings_the_spikes_closer(bits: int) -> None:
+    trained, chip = network(), find_chip("loihi2")
+    known = calibration(trained)
+    plain, tuned = (known.measure(quantize(trained, chip, bits, c)) for c in (None, known))
+    before, after = (sum(mismatch(known.target, t, n) for n in ("layer0", "layer1")) for t in (plain, tuned))
+    assert after < before
+
+
+def test_the_report_measures_error_and_rates() -> None:
+    trained, chip = network(), find_chip("loihi2")
+    known = calibration(trained)
+    rows = {
+        bits: report(trained, f := quantize(trained, chip, bits), known.target, known.measure(f)) for bits in (8, 2)
+    }
+    assert rows[8][0].weight_error < 0.02 < rows[2][0].weight_error
+    assert rows[8][0].rate_trained == pytest.approx(float(known.target.counts[:, :24].mean()) / 6)
+    assert all(0 < (r.membrane_used or 0) < 1 and not r.warnings for r in rows[8])
+
+
+def tiny(threshold: float, weight: float) -> Network:
+    population = Population("p", (1,), LIF(1e-3, threshold))
+    return Network(
+        (Input("in", (1,)),),
+        (population,),
+        (Projection("in", "p", Dense(np.array([[weight]]))),),
+        "p",
+        schedule=LAYERED,
+    )
+
+
+def test_a_threshold_that_rounds_to_zero_is_warned_of() -> None:
+    trained = tiny(1e-6, 1.0)
+    assert any("rounds to 0" in w for w in report(trained, quantize(trained, find_chip("loihi2")))[0].warnings)
+
+
+def test_a_silent_population_is_warned_of() -> None:
+    trained, samples = tiny(0.5, 1.0), Stimulus(np.ones((3, 2, 1), np.int8))
+    silent = to_fixed(tiny(5.0, 1.0), {"p": 100.0}, Formats.of(find_chip("loihi2")))
+    before, after = run_floats(trained, samples, LAYERED), run_integers(silent, samples, LAYERED)
+    assert isinstance(silent, QuantizedNetwork) and isinstance(after, Trace)
+    assert any("no activity" in w for w in report(trained, silent, before, after)[0].warnings)
