@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,97 +18,136 @@ from targets.lava.collect import Records
 from targets.lava.feed import Feed
 from targets.lava.neurons import Neurons, last_due, neuron_table
 from targets.lava.processes.asynchronous import Feeder, NeuronProcess, QueueProcess, SynapseProcess
+from targets.lava.processes.per_core import ControllerProcess, CoreQueueProcess
 from targets.lava.shared import shared_zeros
 from targets.lava.spike_queue import QueuePlan
-from targets.lava.synapses import Synapses, wires_onto
+from targets.lava.synapses import Synapses
 
 
 class AsynchronousGraph:
     """The processes of one network under the asynchronous schedule.
 
     Attributes:
-        n_ticks: None: runs until the queue asks for a pause.
+        n_ticks: None: runs until the queue or the controller asks for a pause.
         progress: shared (2,): frames done, ticks.
     """
 
     n_ticks = None
 
     def __init__(
-        self, mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, log: Path, per_core: bool, record_u: bool
+        self,
+        mapped: MappedNetwork,
+        stimulus: Stimulus,
+        schedule: Schedule,
+        folder: Path,
+        per_core: bool,
+        record_u: bool,
     ) -> None:
         network = mapped.network
-        self.mapped, self.schedule, self.log = mapped, schedule, log
+        self.mapped, self.schedule, self.folder = mapped, schedule, folder
         n, frames = network.n_neurons, stimulus.n_samples * stimulus.n_steps
         self.v = shared_zeros((frames, n), np.int32)
         self.u = shared_zeros((frames, n), np.int32) if record_u else None
         self.forward_steps = shared_zeros(frames, np.int32)
         self.progress = shared_zeros(2, np.int64)
         self.limits = []
-        feed = Feed(stimulus, schedule, n)
-        self.feeder = Feeder(name="input", feed=feed)
-        cores = [np.flatnonzero(mapped.core_of_neuron == c) for c in range(len(mapped.cores))]
-        cores = [c for c in cores if c.size]
-        queue_cores = cores if schedule.scope == "core" else [np.arange(n)]
-        plan = QueuePlan(
+        self.feed = Feed(stimulus, schedule)
+        self.feeder = Feeder(name="input", feed=self.feed)
+        members = (np.flatnonzero(mapped.core_of_neuron == c) for c in range(len(mapped.cores)))
+        cores = {c: neurons for c, neurons in enumerate(members) if neurons.size}
+        everyone = np.arange(n)
+        self.plan = QueuePlan(
             schedule=schedule,
             n_neurons=n,
             n_inputs=network.n_inputs,
-            cores=tuple(queue_cores),
+            cores=tuple(cores.values()) if schedule.scope == "core" else (everyone,),
             output=slices(network.populations)[network.output],
             last_due=last_due(network),
             sample_ids=np.asarray(stimulus.sample_ids),
             n_steps=stimulus.n_steps,
-            input_rounds=feed.input_rounds,
+            input_rounds=self.feed.input_rounds,
         )
-        self.queue = QueueProcess(
+        groups = [
+            self._group(neurons, f" of core {c}" if per_core else "", stimulus.n_steps)
+            for c, neurons in (cores if per_core else {0: everyone}).items()
+        ]
+        if per_core and schedule.scope == "core":
+            self.start = self._controlled_queues(cores, groups)
+        else:
+            self.start = self._one_queue(groups)
+
+    def _one_queue(self, groups):
+        """All queues in one process; returns it."""
+        queue = QueueProcess(
             name="spike queue",
-            plan=plan,
+            plan=self.plan,
             forward_steps=self.forward_steps,
             progress=self.progress,
-            log_path=str(log),
-            max_events=feed.max_events,
+            log_path=str(self.folder / "rows-all.bin"),
+            max_events=self.feed.max_events,
         )
-        self.queue.done_out.connect(self.feeder.done_in)
-        if schedule.input == "queued":
-            self.feeder.events_out.connect(self.queue.events_in)
-        groups = cores if per_core else [np.arange(n)]
-        for number, group in enumerate(groups):
-            self._group(group, f" of core {number}" if per_core else "", stimulus.n_steps)
+        queue.done_out.connect(self.feeder.done_in)
+        if self.schedule.input == "queued":
+            self.feeder.events_out.connect(queue.events_in)
+        for synapses, neurons in groups:
+            queue.served_out.connect(synapses.served_in)
+            neurons.spikes_out.connect(queue.spikes_in)
+        return queue
 
-    @property
-    def start(self):
-        """A process to compile from."""
-        return self.queue
+    def _controlled_queues(self, cores, groups):
+        """A queue process a core and their controller; returns it."""
+        controller = ControllerProcess(
+            name="controller", plan=self.plan, forward_steps=self.forward_steps, progress=self.progress
+        )
+        queues = [
+            CoreQueueProcess(
+                name=f"spike queue of core {c}",
+                plan=replace(self.plan, cores=(neurons,)),
+                log_path=str(self.folder / f"rows-{c}.bin"),
+            )
+            for c, neurons in cores.items()
+        ]
+        controller.done_out.connect(self.feeder.done_in)
+        for queue in queues:
+            queue.pending_out.connect(controller.pending_in)
+            controller.done_out.connect(queue.done_in)
+        for synapses, neurons in groups:
+            for queue in (*queues, controller):
+                queue.served_out.connect(synapses.served_in)
+                neurons.spikes_out.connect(queue.spikes_in)
+        return controller
 
-    def _group(self, group, suffix: str, n_steps: int) -> None:
+    def _group(self, where, suffix: str, n_steps: int):
+        """Synapses and neurons of a group, connected with each other and the feeder."""
         network = self.mapped.network
-        n_sources = network.n_neurons + network.n_inputs
         limits = shared_zeros((2, 4), np.int64)
         self.limits.append(limits)
         synapses = SynapseProcess(
             name=f"synapses{suffix}",
-            synapses=Synapses(wires_onto(network, group), group.size),
-            n_sources=n_sources,
+            synapses=Synapses(network, where),
+            n_inputs=network.n_inputs,
+            n_served=self.plan.n_served,
+            every_tick=self.feed.every_tick,
             limits=limits[0],
         )
         neurons = NeuronProcess(
             name=f"neurons{suffix}",
-            neurons=Neurons(neuron_table(network).take(group), ARITHMETICS[network.arithmetic]),
-            where=group,
+            neurons=Neurons(neuron_table(network).take(where), ARITHMETICS[network.arithmetic]),
+            where=where,
             n=network.n_neurons,
             n_steps=n_steps,
             v=self.v,
             u=self.u,
             limits=limits[1],
         )
-        self.feeder.counts_out.connect(synapses.s_in)
-        self.queue.served_out.connect(synapses.s_in)
+        if self.schedule.input != "queued":
+            self.feeder.counts_out.connect(synapses.counts_in)
         synapses.a_out.connect(neurons.a_in)
-        neurons.spikes_out.connect(self.queue.spikes_in)
-        self.queue.done_out.connect(neurons.done_in)
+        return synapses, neurons
 
-    def records(self, schedule: Schedule) -> Records:
-        """Read the shared records and the queue's log."""
-        rows = np.fromfile(self.log, np.int64).reshape(-1, 6) if self.log.exists() else np.zeros((0, 6), np.int64)
-        limits = sum((part.sum(axis=0) for part in self.limits), np.zeros(4, np.int64))
-        return Records(self.v, self.u, self.forward_steps, limits, [rows])
+    def records(self) -> Records:
+        """Read the shared records and the queues' logs."""
+        logs = sorted(self.folder.glob("rows-*.bin"))
+        rows = [np.fromfile(log, np.int64).reshape(-1, 6) for log in logs]
+        limits = np.sum(self.limits, axis=(0, 1))
+        return Records(self.v, self.u, self.forward_steps, limits, rows)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import signal
 import sys
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from ir.formats import npz
 from ir.mapped import MappedNetwork
+from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from targets.lava.asynchronous import AsynchronousGraph
 from targets.lava.collect import trace_of
@@ -24,7 +26,8 @@ from targets.lava.layered import LayeredGraph
 class Reporter:
     """Tells the parent how far the running job is, and ends the group when the parent is gone."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.job = 0
         self.progress = None
         self.parent = os.getppid()
@@ -35,12 +38,13 @@ class Reporter:
         while True:
             ready, _, _ = select.select([0], [], [], 0.2)
             if (ready and not os.read(0, 1)) or os.getppid() != self.parent:
+                shutil.rmtree(self.folder, ignore_errors=True)
                 os.killpg(os.getpgrp(), signal.SIGTERM)
             progress = self.progress
             now = None if progress is None else (self.job, int(progress[0]), int(progress[1]))
             if now is not None and now != told:
                 told = now
-                print(*now, flush=True)
+                os.write(1, f"{now[0]} {now[1]} {now[2]}\n".encode())
 
 
 def run_job(host: Host, folder: Path, reporter: Reporter) -> None:
@@ -48,28 +52,35 @@ def run_job(host: Host, folder: Path, reporter: Reporter) -> None:
     options = json.loads((folder / "options.json").read_text())
     mapped = npz.load(folder / "mapped.npz", MappedNetwork)
     stimulus = npz.load(folder / "stimulus.npz", Stimulus)
-    schedule = mapped.network.schedule.__class__(**options["schedule"])
+    schedule = Schedule(**options["schedule"])
     if schedule.kind == "layered":
         graph = LayeredGraph(mapped, stimulus, options["record_u"])
     else:
-        graph = AsynchronousGraph(
-            mapped, stimulus, schedule, folder / "rows.bin", options["process_per_core"], options["record_u"]
-        )
+        graph = AsynchronousGraph(mapped, stimulus, schedule, folder, options["process_per_core"], options["record_u"])
     reporter.job, reporter.progress = int(folder.name), graph.progress
     host.run(graph.start, graph.n_ticks)
     reporter.progress = None
-    npz.save(trace_of(mapped, stimulus, schedule, graph.records(schedule)), folder / "trace.npz")
-    (folder / "ticks").write_text(str(int(graph.progress[1])))
+    npz.save(trace_of(mapped, stimulus, schedule, graph.records()), folder / "trace.npz")
+    host.stop()
 
 
 def main() -> None:
-    job = Path(sys.argv[1])
-    prefix = sys.argv[2]
-    with Telling(job, "Lava's compiler or runtime"):
-        reporter = Reporter()
-        host = Host(job, prefix)
-        for folder in sorted((f for f in job.iterdir() if f.name.isdigit()), key=lambda f: int(f.name)):
-            run_job(host, folder, reporter)
+    """Run every job; ends without Python's own clean-up, which would wait for processes that never end."""
+    import faulthandler
+
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    job, prefix = Path(sys.argv[1]), sys.argv[2]
+    code = 1
+    try:
+        with Telling(job, "Lava's compiler or runtime"):
+            reporter = Reporter(job)
+            host = Host(job, prefix)
+            for folder in sorted((f for f in job.iterdir() if f.name.isdigit()), key=lambda f: int(f.name)):
+                run_job(host, folder, reporter)
+        code = 0
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
 
 
 if __name__ == "__main__":

@@ -13,16 +13,17 @@ class Feed:
     """The frames of a stimulus, sample by sample, as the feeder process sends them.
 
     Attributes:
-        n_sources: neurons and inputs; counts lie behind the neurons.
+        n_inputs: inputs of the network.
+        every_tick: whether counts are sent in every tick (``paced``), not only with a new frame.
         max_events: most events of a frame under ``queued``; 0 otherwise.
         input_rounds: (B * T,) forward steps that paced input takes; else zeros.
     """
 
-    def __init__(self, stimulus: Stimulus, schedule: Schedule, n_neurons: int) -> None:
+    def __init__(self, stimulus: Stimulus, schedule: Schedule) -> None:
         self.rule, self.rate = schedule.input, schedule.R or 1
         self.frames = stimulus.frames
-        self.n_neurons = n_neurons
-        self.n_sources = n_neurons + int(stimulus.frames.shape[2])
+        self.n_inputs = int(stimulus.frames.shape[2])
+        self.every_tick = self.rule == "paced"
         self.ordered: list[Ints] = []
         n_frames = stimulus.n_samples * stimulus.n_steps
         if self.rule != "first":
@@ -38,27 +39,23 @@ class Feed:
         self.n_frames = n_frames
         self.frame = -1
         self.sent = 0
-        self.fresh = False
 
     def next_frame(self) -> None:
         """Move on to the next frame."""
         self.frame += 1
         self.sent = 0
-        self.fresh = True
 
     def counts(self) -> Int32s:
-        """(N + N_in,) what the input delivers now."""
-        out = np.zeros(self.n_sources, np.int32)
+        """(N_in,) what the input delivers now."""
+        out = np.zeros(self.n_inputs, np.int32)
         if not 0 <= self.frame < self.n_frames:
             return out
-        if self.rule == "first" and self.fresh:
+        if self.rule == "first":
             b, t = divmod(self.frame, self.frames.shape[0])
-            out[self.n_neurons :] = self.frames[t, b]
+            out[:] = self.frames[t, b]
         if self.rule == "paced":
-            now = self.ordered[self.frame][self.sent : self.sent + self.rate]
-            np.add.at(out, self.n_neurons + now, 1)
+            np.add.at(out, self.ordered[self.frame][self.sent : self.sent + self.rate], 1)
             self.sent += self.rate
-        self.fresh = False
         return out
 
     def events(self) -> Int32s:

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import ctypes
 import json
+import math
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from multiprocessing import shared_memory
 from pathlib import Path
@@ -21,6 +23,7 @@ from lava.magma.compiler.compiler_graphs import ProcGroupDiGraphs
 from lava.magma.core.process.message_interface_enum import ActorType
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
+from lava.magma.runtime.message_infrastructure.multiprocessing import MultiProcessing
 from lava.magma.runtime.message_infrastructure.shared_memory_manager import SharedMemoryManager
 from lava.proc.conv.models import PyConvModelFixed
 from lava.proc.conv.process import Conv
@@ -40,6 +43,12 @@ from targets.lava.processes.asynchronous import (
     SynapseProcess,
 )
 from targets.lava.processes.layered import FrameSource, ProbedLIF, PyFrameSource, PyProbedLIF
+from targets.lava.processes.per_core import (
+    ControllerProcess,
+    CoreQueueProcess,
+    PyControllerProcess,
+    PyCoreQueueProcess,
+)
 
 MODELS = {
     Conv: PyConvModelFixed,
@@ -47,6 +56,8 @@ MODELS = {
     DelaySparse: PyDelaySparseModelBitAcc,
     Dense: PyDenseModelBitAcc,
     Sparse: PySparseModelBitAcc,
+    ControllerProcess: PyControllerProcess,
+    CoreQueueProcess: PyCoreQueueProcess,
     Feeder: PyFeeder,
     FrameSource: PyFrameSource,
     NeuronProcess: PyNeuronProcess,
@@ -61,6 +72,10 @@ CHANNEL_SIZE = 4
 """Messages a channel holds; one tick needs one, Lava's default of 64 wastes shared memory."""
 
 PR_SET_PDEATHSIG = 1
+SERVICE = "Lava's runtime service"
+NO_ROOM = "no room in shared memory; enlarge /dev/shm (docker: --shm-size) or run a smaller network"
+STOP_LIMIT_S = 10.0
+"""How long a finished graph's processes may take to end before they are killed."""
 
 
 class Host:
@@ -75,11 +90,13 @@ class Host:
         self.job = job
         self.actors = []
         self.names = {}
-        self.stopping = False
+        self.runtime = None
+        self.stopping = math.inf
         self._libc = ctypes.CDLL(None) if sys.platform == "linux" else None
         self._name_shared_memory(prefix)
         ProcGroupDiGraphs._find_proc_models = staticmethod(lambda proc: [MODELS[type(proc)]])
         lava_runtime.target_fn = self._actor
+        MultiProcessing.build_actor = self._build_actor(MultiProcessing.build_actor)
         os.register_at_fork(after_in_child=self._die_with_parent)
         threading.Thread(target=self._watch_actors, daemon=True).start()
 
@@ -92,12 +109,19 @@ class Host:
         executable = Compiler({"pypy_channel_size": CHANNEL_SIZE}).compile(process, Loihi2SimCfg(select_tag="fixed_pt"))
         runtime = lava_runtime.Runtime(executable, ActorType.MultiProcessing)
         executable.assign_runtime_to_all_processes(runtime)
+        self.actors = []
         self.names = {id(builder): proc.name for proc, builder in executable.proc_builders.items()}
-        self.stopping = False
+        self.stopping = math.inf
         runtime.initialize()
         runtime.start(RunSteps(num_steps=MAX_TICKS if n_ticks is None else n_ticks))
-        self.stopping = True
-        runtime.stop()
+        self.runtime = runtime
+        self.stopping = time.monotonic()
+
+    def stop(self) -> None:
+        """End the graph's processes."""
+        self.runtime.stop()
+        self.actors = []
+        self.runtime = None
 
     def fail(self, who: str, what: str, detail: str = "") -> None:
         """Leave the first word about a failure, then end the whole process group."""
@@ -111,9 +135,12 @@ class Host:
         create = SharedMemoryManager.create_shared_memory
 
         def create_and_reserve(manager, size):
-            handle = create(manager, size)
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(handle._fd, 0, handle.size)
+            try:
+                handle = create(manager, size)
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(handle._fd, 0, handle.size)
+            except OSError as error:
+                raise OSError(NO_ROOM) from error
             return handle
 
         SharedMemoryManager.create_shared_memory = create_and_reserve
@@ -124,37 +151,47 @@ class Host:
 
     def _actor(self, *, builder, exception_q) -> None:
         """What each forked process runs instead of Lava's ``target_fn``: the same, with a word on failure."""
-        with Telling(self.job, self.names.get(id(builder), "Lava's runtime service")):
+        with Telling(self.job, self.names.get(id(builder), SERVICE)):
             model = builder.build()
             exception_q.put(None)
             model.start()
 
+    def _build_actor(self, build):
+        """Lava's ``build_actor``, which also notes who was forked."""
+
+        def build_and_note(infrastructure, target, builder, exception_q=None):
+            actor = build(infrastructure, target, builder, exception_q)
+            self.actors.append((actor.pid, self.names.get(id(builder), SERVICE)))
+            return actor
+
+        return build_and_note
+
     def _watch_actors(self) -> None:
-        """End everything as soon as one process ends before its time: Lava itself would wait for ever."""
-        lava_actor = lava_runtime.MessageInfrastructureFactory
-        build = lava_actor.create
-
-        def create(kind):
-            infrastructure = build(kind)
-            self.actors = infrastructure.actors
-            return infrastructure
-
-        lava_actor.create = create
+        """Notice in a thread of its own what Lava never notices: a process that ended early, or does not end."""
         pause = threading.Event()
         while not pause.wait(0.1):
-            for actor in () if self.stopping else tuple(self.actors):
-                if not self.stopping and self._has_ended(actor.pid):
-                    self._tell_of(actor)
+            for pid, name in tuple(self.actors):
+                ended = _ended(pid)
+                if ended is not None and time.monotonic() < self.stopping:
+                    self.fail(name, _how(ended))
+                elif ended is None and time.monotonic() > self.stopping + STOP_LIMIT_S:
+                    os.kill(pid, signal.SIGKILL)
 
-    @staticmethod
-    def _has_ended(pid) -> bool:
-        try:
-            return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        except ChildProcessError:
-            return True
 
-    def _tell_of(self, actor) -> None:
-        self.fail("a Lava process", "ended before its time (killed, or no room in shared memory)")
+def _ended(pid: int) -> tuple[int, int] | None:
+    """(code, status) of a child that has ended and is left to be reaped; None while it lives."""
+    try:
+        result = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return os.CLD_EXITED, 0
+    return None if result is None else (result.si_code, result.si_status)
+
+
+def _how(ended: tuple[int, int]) -> str:
+    code, status = ended
+    if code == os.CLD_EXITED:
+        return f"it ended early with code {status}"
+    return NO_ROOM if status == signal.SIGBUS else f"it was killed by signal {status}"
 
 
 class Telling:

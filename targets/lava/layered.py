@@ -15,7 +15,6 @@ from ir.arithmetic import ARITHMETICS
 from ir.connection import synapses
 from ir.graph import layered_order, slices
 from ir.mapped import MappedNetwork
-from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from targets.lava.collect import Records
 from targets.lava.probe import Pipeline, Probe, probe_for
@@ -53,7 +52,6 @@ class LayeredGraph:
 
     @property
     def start(self):
-        """A process to compile from."""
         return next(iter(self.neurons.values()))
 
     @property
@@ -123,7 +121,7 @@ class LayeredGraph:
             b.s_out.connect(nothing.s_in)
             nothing.a_out.connect(a.a_in)
 
-    def records(self, schedule: Schedule) -> Records:
+    def records(self) -> Records:
         """Read the probes."""
         frames, n = self.pipeline.n_samples * self.pipeline.n_steps, self.network.n_neurons
         records = Records(

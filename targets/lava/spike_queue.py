@@ -40,6 +40,15 @@ class QueuePlan:
     def n_frames(self) -> int:
         return self.sample_ids.size * self.n_steps
 
+    @property
+    def n_served(self) -> int:
+        """Length of what a queue sends: neurons, inputs where they queue, and the word "done"."""
+        return self.n_neurons + (self.n_inputs if self.schedule.input == "queued" else 0) + 1
+
+    def nothing(self) -> Int32s:
+        """(n_served,) zeros: nothing served, not done."""
+        return np.zeros(self.n_served, np.int32)
+
 
 class Clock:
     """Counts frames and forward steps, and says when a time step ends.
@@ -58,6 +67,12 @@ class Clock:
     @property
     def finished(self) -> bool:
         return self.frame >= self.plan.n_frames
+
+    @property
+    def address(self) -> tuple[int, int]:
+        """Sample id and time step of the running frame."""
+        row, t = divmod(self.frame, self.plan.n_steps)
+        return int(self.plan.sample_ids[row]), t
 
     def next_frame(self) -> None:
         """Begin the next time step."""
@@ -79,10 +94,14 @@ class Clock:
 
 
 class SpikeQueue:
-    """The entries of one or several cores' queues, and the trace of what happened to them."""
+    """The entries of one or several cores' queues, and the trace of what happened to them.
 
-    def __init__(self, plan: QueuePlan) -> None:
-        self.plan = plan
+    Args:
+        log_path: file that takes the trace, (n, 6) int64 rows of sample, t, k, neuron, m, k_served.
+    """
+
+    def __init__(self, plan: QueuePlan, log_path: str) -> None:
+        self.plan, self.log_path = plan, log_path
         self.count = np.zeros(plan.n_neurons, np.int64)
         self.m = np.zeros(plan.n_neurons, np.int64)
         self.born = np.zeros(plan.n_neurons, np.int64)
@@ -106,13 +125,13 @@ class SpikeQueue:
         """Take a time step's input events, in order."""
         self.events = inputs
 
-    def serve(self, sample: int, t: int, k: int) -> tuple[Ints, int]:
+    def serve(self, sample: int, t: int, k: int) -> tuple[Int32s, int]:
         """Take the best F entries of each core.
 
         Returns:
-            How often each source is delivered, (N + N_in,), and how many entries were served.
+            How often each source is delivered, (n_served,), and how many entries were served.
         """
-        served = np.zeros(self.plan.n_neurons + self.plan.n_inputs, np.int64)
+        served = self.plan.nothing()
         n_served = 0
         waiting = np.flatnonzero(self.count)
         if waiting.size == 0 and self.events.size == 0:
@@ -126,10 +145,12 @@ class SpikeQueue:
             self._mark(neurons, k)
         return served, n_served
 
-    def _best(self, waiting: Ints, address: tuple[int, int, int], served: Ints) -> tuple[Ints, int]:
+    def _best(self, waiting: Ints, address: tuple[int, int, int], served: Int32s) -> tuple[Ints, int]:
         """Choose neurons, and take events into ``served``; the number of events taken."""
         schedule, n = self.plan.schedule, self.plan.n_neurons
         room = waiting.size + self.events.size if schedule.F is None else schedule.F
+        if self.events.size == 0 and waiting.size <= room:
+            return waiting, 0
         if waiting.size + self.events.size <= room:
             taken, neurons = np.arange(self.events.size), waiting
         elif schedule.order == "random":
@@ -160,16 +181,14 @@ class SpikeQueue:
             rows[gone[rows[:, 1]] & (rows[:, 3] < 0), 3] = k
 
     def end_step(self, sample: int, t: int) -> None:
-        """Empty the queue and close the time step's trace."""
+        """Empty the queue and close the time step's trace; the sample's last one is followed by writing."""
         self.count[:] = 0
         self.events = self.events[:0]
         if self.pending:
             rows = np.concatenate(self.pending)
             self.log.append(np.column_stack([np.full(len(rows), sample), np.full(len(rows), t), rows]))
             self.pending = []
-
-    def take_log(self) -> Ints:
-        """(n, 6) rows of sample, t, k, neuron, m, k_served since the last call."""
-        rows = np.concatenate([np.zeros((0, 6), np.int64), *self.log])
-        self.log = []
-        return rows
+        if t == self.plan.n_steps - 1 and self.log:
+            with open(self.log_path, "ab") as file:
+                file.write(np.concatenate(self.log).tobytes())
+            self.log = []

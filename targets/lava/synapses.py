@@ -83,24 +83,34 @@ class Synapses:
         limits: (4,) how often each limit of ``registers.LIMITS`` was reached.
     """
 
-    def __init__(self, wires: tuple[Wires, ...], n: int) -> None:
-        self.wires = wires
-        self.n = n
+    def __init__(self, network: QuantizedNetwork, neurons: Ints) -> None:
+        self.wires = wires_onto(network, neurons)
+        self.n = neurons.size
+        self.n_neurons = network.n_neurons
         self.limits = np.zeros(4, np.int64)
 
-    def drive(self, served: Ints) -> Ints:
-        """(n,) the drive of ``served``, (N + N_in,) how often each neuron and input was delivered.
+    def drive(self, served: Int32s, counts: Int32s | None) -> Ints:
+        """The drive of what was delivered; each projection's shifted sum wraps in int32, then their sum does.
 
-        Each projection's shifted sum wraps in int32, then their sum does.
+        Args:
+            served: (N,) how often each neuron was, or (N + N_in,) where inputs queue too.
+            counts: (N_in,) what the input sent; None = nothing.
+
+        Returns:
+            (n,).
         """
         total = np.zeros(self.n, np.int64)
         active = np.flatnonzero(served)
+        delivered = served[active].astype(np.int64)
+        if counts is not None:
+            sent = np.flatnonzero(counts)
+            active = np.concatenate([active, self.n_neurons + sent])
+            delivered = np.concatenate([delivered, counts[sent].astype(np.int64)])
         if active.size == 0:
             return total
-        counts = served[active].astype(np.int64)
         for wire in self.wires:
             low, high = np.searchsorted(active, (wire.start, wire.stop))
             if low < high:
-                drive = wire.drive(active[low:high] - wire.start, counts[low:high])
+                drive = wire.drive(active[low:high] - wire.start, delivered[low:high])
                 total += wrap_two_sided(drive, 31, self.limits, INT32)
         return wrap_two_sided(total, 31, self.limits, INT32)

@@ -30,7 +30,7 @@ class Feeder(AbstractProcess):
     def __init__(self, *, name, feed):
         super().__init__(name=name, feed=feed)
         self.done_in = InPort(shape=(1,))
-        self.counts_out = OutPort(shape=(feed.n_sources,))
+        self.counts_out = OutPort(shape=(feed.n_inputs,))
         self.events_out = OutPort(shape=(feed.max_events + 1,))
 
 
@@ -52,23 +52,28 @@ class PyFeeder(PyLoihiProcessModel):
         done = bool(self.done_in.recv()[0])
         if done:
             self.feed.next_frame()
-        self.counts_out.send(self.feed.counts())
+        if done or self.feed.every_tick:
+            self.counts_out.send(self.feed.counts())
         if done and self.events_out.csp_ports:
             self.events_out.send(self.feed.events())
 
 
 class SynapseProcess(AbstractProcess):
-    """Adds up the weights of what was delivered and sends the sum in the next tick.
+    """Adds up the weights of what was delivered and sends the sum in the next tick, with the word "new time step".
 
     Args:
         synapses: a ``targets.lava.synapses.Synapses``.
-        n_sources: neurons and inputs of the network.
+        n_inputs: inputs of the network.
+        n_served: length of what queues send: neurons, inputs where they queue, and the word "done".
+        every_tick: whether the feeder sends in every tick, not only with a new frame.
+        limits: shared (4,) record.
     """
 
-    def __init__(self, *, name, synapses, n_sources, limits):
-        super().__init__(name=name, synapses=synapses, limits=limits)
-        self.s_in = InPort(shape=(n_sources,))
-        self.a_out = OutPort(shape=(synapses.n,))
+    def __init__(self, *, name, synapses, n_inputs, n_served, every_tick, limits):
+        super().__init__(name=name, synapses=synapses, every_tick=every_tick, limits=limits)
+        self.served_in = InPort(shape=(n_served,))
+        self.counts_in = InPort(shape=(n_inputs,))
+        self.a_out = OutPort(shape=(synapses.n + 1,))
 
 
 @implements(proc=SynapseProcess, protocol=LoihiProtocol)
@@ -77,18 +82,25 @@ class SynapseProcess(AbstractProcess):
 class PySynapseProcess(PyLoihiProcessModel):
     """Sends before it receives, as Lava's Dense does, so that loops of processes cannot lock."""
 
-    s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    served_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    counts_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
 
     def __init__(self, proc_params):
         super().__init__(proc_params)
         self.synapses = proc_params["synapses"]
+        self.every_tick = proc_params["every_tick"]
         self.limits = proc_params["limits"]
-        self.sum = np.zeros(self.synapses.n, np.int32)
+        self.sum = np.zeros(self.synapses.n + 1, np.int32)
 
     def run_spk(self):
         self.a_out.send(self.sum)
-        self.sum = self.synapses.drive(self.s_in.recv()).astype(np.int32)
+        served = self.served_in.recv()
+        done = served[-1]
+        counts = self.counts_in.recv() if done or self.every_tick else None
+        self.sum = np.empty(self.synapses.n + 1, np.int32)
+        self.sum[:-1] = self.synapses.drive(served[:-1], counts)
+        self.sum[-1] = done
         self.limits[:] = self.synapses.limits
 
 
@@ -106,8 +118,7 @@ class NeuronProcess(AbstractProcess):
 
     def __init__(self, *, name, neurons, where, n, n_steps, v, u, limits):
         super().__init__(name=name, neurons=neurons, where=where, n=n, n_steps=n_steps, v=v, u=u, limits=limits)
-        self.a_in = InPort(shape=(neurons.n,))
-        self.done_in = InPort(shape=(1,))
+        self.a_in = InPort(shape=(neurons.n + 1,))
         self.spikes_out = OutPort(shape=(2 * n,))
 
 
@@ -118,7 +129,6 @@ class PyNeuronProcess(PyLoihiProcessModel):
     """The first tick is no forward step: nothing has arrived yet."""
 
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
-    done_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     spikes_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
 
     def __init__(self, proc_params):
@@ -131,22 +141,23 @@ class PyNeuronProcess(PyLoihiProcessModel):
         self.u_record = proc_params["u"]
         self.limits = proc_params["limits"]
         self.frame = -1
-        self.k = -1
+        self.k = 0
 
     def run_spk(self):
         a = self.a_in.recv()
         spikes = np.zeros(2 * self.n, np.int32)
-        if self.frame >= 0:
-            fired, m = self.neurons.step(self.k, a.astype(np.int64))
-            spikes[self.where] = fired
-            spikes[self.n + self.where] = np.where(fired, m, 0)
-            self._record()
-        self.spikes_out.send(spikes)
-        self.k += 1
-        if self.done_in.recv()[0]:
+        if a[-1]:
             self.frame += 1
             self.k = 0
             self.neurons.begin(self.frame % self.n_steps)
+        if self.frame >= 0:
+            fired, m = self.neurons.step(self.k, a[:-1].astype(np.int64))
+            spikes[self.where] = fired
+            spikes[self.n + self.where] = m
+            self.k += 1
+        self.spikes_out.send(spikes)
+        if self.frame >= 0:
+            self._record()
 
     def _record(self):
         self.v_record[self.frame, self.where] = self.neurons.v
@@ -163,13 +174,14 @@ class QueueProcess(AbstractProcess):
         forward_steps: shared (frames,) record.
         progress: shared (2,): frames done, ticks.
         log_path: file that takes the trace's rows.
+        max_events: most events of a queued frame.
     """
 
     def __init__(self, *, name, plan, forward_steps, progress, log_path, max_events):
         super().__init__(name=name, plan=plan, forward_steps=forward_steps, progress=progress, log_path=log_path)
         self.spikes_in = InPort(shape=(2 * plan.n_neurons,))
         self.events_in = InPort(shape=(max_events + 1,))
-        self.served_out = OutPort(shape=(plan.n_neurons + plan.n_inputs,))
+        self.served_out = OutPort(shape=(plan.n_served,))
         self.done_out = OutPort(shape=(1,))
 
 
@@ -189,51 +201,40 @@ class PyQueueProcess(PyLoihiProcessModel):
         self.plan = proc_params["plan"]
         self.forward_steps = proc_params["forward_steps"]
         self.progress = proc_params["progress"]
-        self.log_path = proc_params["log_path"]
-        self.queue = SpikeQueue(self.plan)
+        self.queue = SpikeQueue(self.plan, proc_params["log_path"])
         self.clock = Clock(self.plan)
-        self.nothing = np.zeros(self.plan.n_neurons + self.plan.n_inputs, np.int32)
 
     def run_spk(self):
         spikes = self.spikes_in.recv()
         self.progress[1] += 1
-        served, done = self.nothing, True
+        served, done = self.plan.nothing(), True
         if self.clock.frame >= 0:
             served, done = self._round(spikes)
         self.done_out.send(ONE if done else ZERO)
         if done:
             self.clock.next_frame()
-            if self.clock.finished:
-                self._req_pause = True
-            elif self.events_in.csp_ports:
+            self._req_pause = self.clock.finished
+            if self.events_in.csp_ports and not self.clock.finished:
                 events = self.events_in.recv()
                 self.queue.receive_events(events[1 : 1 + events[0]].astype(np.int64))
-                served, _ = self.queue.serve(*self._address(), -1)
+                served, _ = self.queue.serve(*self.clock.address, -1)
             self.progress[0] = self.clock.frame
-        self.served_out.send(served.astype(np.int32))
-        if done:
-            self.clock.k = 0
         else:
             self.clock.k += 1
-
-    def _address(self):
-        """Sample id and time step of the running frame."""
-        row, t = divmod(self.clock.frame, self.plan.n_steps)
-        return int(self.plan.sample_ids[row]), t
+        served[-1] = done
+        self.served_out.send(served)
 
     def _round(self, spikes):
+        """Steps d and e of the semantics; returns what is served and whether the time step is done."""
         clock, n = self.clock, self.plan.n_neurons
         fired = spikes[:n] > 0
-        self.queue.receive(clock.k, fired, spikes[n:].astype(np.int64))
+        self.queue.receive(clock.k, fired, spikes[n:])
         if clock.forced(fired):
-            served, done = self.nothing, True
+            served, done = self.plan.nothing(), True
         else:
-            served, n_served = self.queue.serve(*self._address(), clock.k)
+            served, n_served = self.queue.serve(*clock.address, clock.k)
             done = clock.drained(n_served)
         if done:
             self.forward_steps[clock.frame] = clock.k + 1
-            self.queue.end_step(*self._address())
-            if (clock.frame + 1) % self.plan.n_steps == 0:
-                with open(self.log_path, "ab") as file:
-                    file.write(self.queue.take_log().tobytes())
+            self.queue.end_step(*clock.address)
         return served, done
