@@ -42,7 +42,7 @@ def network() -> Network:
 def mapped() -> MappedNetwork:
     """The same shape in integers on three cores of Loihi 2."""
     rng = np.random.default_rng(1)
-    neuron = FixedLIF(decay_v=400, v_threshold=90)
+    neuron = FixedLIF(decay_v=400, v_threshold=250)
     integers = QuantizedNetwork(
         (Input("in", (12,)),),
         (FixedPopulation("hidden", (8,), neuron), FixedPopulation("out", (4,), neuron)),

@@ -6,7 +6,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -62,6 +62,14 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
         made.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         made.add_row(*(short(x) for x in row))
+    return made
+
+
+def facts(title: str, pairs: Iterable[tuple[str, Any]]) -> Table:
+    """Names and values, without lines."""
+    made = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None, pad_edge=False)
+    for name, value in pairs:
+        made.add_row(name.replace("_", " "), short(value))
     return made
 
 

@@ -15,7 +15,7 @@ from ir.quantized import QuantizedNetwork
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from sim_reference.statistics import statistics
-from unlayered.console import table
+from unlayered.console import facts, short, table
 from unlayered.sources import AnyNetwork, open_network
 from unlayered.summary import summary
 
@@ -107,11 +107,11 @@ def _spread(value: Any) -> Any:
 def tables(path: Path, described: dict[str, Any]) -> list[Table]:
     """What :func:`describe` found, for a person."""
     title = f"{path}: {described['kind']}"
-    plain = [(k.replace("_", " "), v) for k, v in described.items() if not isinstance(v, (dict, list)) and k != "kind"]
-    found = [table(title, ("", "value"), plain)]
+    plain = [(k, v) for k, v in described.items() if not isinstance(v, (dict, list)) and k != "kind"]
+    found = [facts(title, plain)]
     if isinstance(described.get("schedule"), dict):
         chosen = [(k, "all" if k == "F" and v is None else v) for k, v in described["schedule"].items()]
-        found.append(table("Schedule", ("", "value"), chosen))
+        found.append(facts("Schedule", chosen))
     if "projections" in described:
         rows = [(p["name"], "x".join(map(str, p["shape"])), _words(p["neuron"])) for p in described["populations"]]
         found.append(table("Populations", ("name", "shape", "neuron"), rows))
@@ -122,9 +122,9 @@ def tables(path: Path, described: dict[str, Any]) -> list[Table]:
         found.append(table("Cores", columns, [[c[name] for name in columns] for c in described["cores"]]))
     for name in ("report", "spikes_per_population", "limits_reached"):
         if described.get(name):
-            found.append(table(name.replace("_", " "), ("", "value"), sorted(described[name].items())))
+            found.append(facts(name.replace("_", " ").capitalize(), sorted(described[name].items())))
     return found
 
 
 def _words(neuron: dict[str, Any]) -> str:
-    return ", ".join(f"{k} {v}" for k, v in neuron.items() if v not in (None, 0, True, "zero", "exponential"))
+    return ", ".join(f"{k} {short(v)}" for k, v in neuron.items() if v not in (None, 0, True, "zero", "exponential"))

@@ -25,7 +25,7 @@ def chips(as_json: Json = False) -> None:
         }
         for chip in found
     ]
-    columns = ("chip", "cores", "neurons a core", "synapse words", "input axons", "weights", "asynchronous")
+    columns = ("chip", "cores", "neurons a core", "synapse words", "input axons", "weights", "queue")
     lines = [
         (
             chip.name,
@@ -33,9 +33,9 @@ def chips(as_json: Json = False) -> None:
             chip.limits.max_neurons,
             chip.limits.max_synapse_words,
             chip.limits.max_input_axons,
-            f"{chip.weight.lo}..{chip.weight.hi} step {chip.weight.step}",
+            f"{chip.weight.lo}..{chip.weight.hi} by {chip.weight.step}",
             "yes" if chip.asynchronous else "no",
         )
         for chip in found
     ]
-    show({"chips": rows}, as_json, table("Chips", columns, lines))
+    show({"chips": rows}, as_json, table("Chips (queue: could run the asynchronous schedule)", columns, lines))

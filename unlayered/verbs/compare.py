@@ -37,12 +37,14 @@ def compare(
         "b": second.executor,
         "samples": counted.samples,
         "spikes_compared": counted.spikes_compared,
+        "values_compared": counted.values_compared,
         "differing": counted.differing,
         "first": None if parted is None else {**vars(parted), "sentence": str(parted)},
     }
     lines = [
-        f"{a} ({first.executor}) and {b} ({second.executor}): {counted.samples:,} samples, "
-        f"{counted.spikes_compared:,} spikes compared, {counted.differing:,} differing"
+        f"{a} ({first.executor}) and {b} ({second.executor}), {counted.samples:,} samples: "
+        f"{counted.spikes_compared:,} spikes and {counted.values_compared:,} membranes and step counts compared, "
+        f"{counted.differing:,} differing"
     ]
     lines.append("equal" if parted is None else f"first divergence: {parted}")
     show(value, as_json, *lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from unlayered.console import show, table
+from unlayered.console import facts, show, table
 from unlayered.options import Json
 from unlayered.versions import versions
 
@@ -21,10 +21,10 @@ def doctor(as_json: Json = False) -> None:
 
     findings = look()
     usable = any(finding.usable for finding in findings)
-    rows = [(f.where, f.path or "-", f.python or "-", f.lava or "-", f.problem or "runs Lava") for f in findings]
+    rows = [(f.where, f.python or "-", f.lava or "-", f.problem or f"{f.path} runs Lava") for f in findings]
     lines = [
-        table("Versions", ("package", "version"), list(versions().items())),
-        table("Lava", ("where", "interpreter", "Python", "lava-nc", "finding"), rows),
+        facts("Versions", versions().items()),
+        table("Lava", ("where", "Python", "lava-nc", "finding"), rows),
     ]
     value = {"lava": usable, "findings": [vars(f) for f in findings], "versions": versions()}
     show(value, as_json, *lines)

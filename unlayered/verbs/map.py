@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from unlayered.console import show, table
+from unlayered.console import facts, show, table
 from unlayered.options import As, Json, Out, Root, Samples
 
 
@@ -51,7 +51,7 @@ def map_(
     }
     rows = [(c.index, f"chip {c.chip} ({c.x}, {c.y}).{c.slot}", n) for c, n in zip(mapped.cores, per_core(mapped))]
     shown = table(f"{network} on {described.title}", ("core", "place", "neurons"), rows[:40])
-    numbers = table("Mapping", ("", "value"), sorted(mapped.report.items()))
+    numbers = facts("Mapping", sorted(mapped.report.items()))
     more = [f"... and {len(rows) - 40} more cores"] if len(rows) > 40 else []
     show(value, as_json, shown, *more, numbers, f"wrote {out}")
 

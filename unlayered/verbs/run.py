@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unlayered.console import progress, show, table
+from unlayered.console import facts, progress, show
 from unlayered.options import (
     As,
     Data,
@@ -85,5 +85,7 @@ def run(
         trace = execute(opened, stimulus, chosen, on, RunOptions(chip, time_limit, process_per_core), tick)
     npz.save(trace, out)
     numbers = summary(trace, statistics(trace))
-    rows = [(name.replace("_", " "), value) for name, value in numbers.items() if not isinstance(value, dict)]
-    show({**numbers, "trace": str(out)}, as_json, table(f"{network} on {on}", ("", "value"), rows), f"wrote {out}")
+    rows = [(name, value) for name, value in numbers.items() if not isinstance(value, dict)]
+    reached = {name: n for name, n in trace.limits_reached.items() if n}
+    warning = [f"register limits were reached: {reached}; calibrate with unlayered map --calibrate"] if reached else []
+    show({**numbers, "trace": str(out)}, as_json, facts(f"{network} on {on}", rows), *warning, f"wrote {out}")

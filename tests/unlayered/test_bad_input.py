@@ -1,0 +1,187 @@
+"""Whatever is wrong with the input: one sentence with the way out, exit 2, no traceback, no half-written file."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import ir.formats.npz as npz_module
+from ir.connection import Dense
+from ir.formats import npz
+from ir.mapped import MappedNetwork
+from ir.network import Network
+from ir.stimulus import Stimulus
+from unlayered.cli import app
+
+
+def refused(code: int, *words: object) -> str:
+    """Call a verb that must fail; returns its one sentence."""
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == code, done.output
+    assert done.stdout == "" and "Traceback" not in done.output
+    assert done.stderr.startswith("unlayered: ") and done.stderr.count("\n") == 1
+    return done.stderr
+
+
+@pytest.fixture
+def folder(tmp_path: Path, mapped: MappedNetwork, network: Network, stimulus: Stimulus) -> Path:
+    npz.save(mapped, tmp_path / "mapped.npz")
+    npz.save(network, tmp_path / "network.npz")
+    npz.save(stimulus, tmp_path / "data.npz")
+    return tmp_path
+
+
+def run_words(folder: Path, **changes: object) -> list[object]:
+    """A run that is fine until something is changed."""
+    words: dict[str, object] = {"network": "mapped.npz", "on": "reference", "data": "data.npz", **changes}
+    data = words["data"] if str(words["data"]).isalpha() else folder / str(words["data"])
+    return ["run", folder / str(words["network"]), "--on", words["on"], "--data", data, "--out", folder / "out.npz"]
+
+
+def truncated(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def flipped(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    for i in range(len(content) // 3, len(content) // 2):
+        content[i] ^= 0xFF
+    path.write_bytes(content)
+
+
+def foreign(path: Path) -> None:
+    np.savez(path, weight=np.ones((3, 3)))
+
+
+def pickled(path: Path) -> None:
+    np.savez(path, unlayered=np.array([{"a": 1}], dtype=object))
+
+
+def not_a_zip(path: Path) -> None:
+    path.write_bytes(b"weights, honestly")
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [truncated, flipped, foreign, pickled, not_a_zip, empty], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("name", ["mapped.npz", "data.npz"])
+def test_a_damaged_or_foreign_file_is_named(folder: Path, damage: Callable[[Path], None], name: str):
+    damage(folder / name)
+    assert name in refused(2, *run_words(folder))
+    assert not (folder / "out.npz").exists()
+
+
+@pytest.mark.parametrize("changes", [{"network": "gone.npz"}, {"data": "gone.npz"}, {"data": "gone.npy"}], ids=str)
+def test_a_missing_file_is_named(folder: Path, changes: dict[str, str]):
+    assert "does not exist" in refused(2, *run_words(folder, **changes))
+
+
+def test_a_file_of_the_wrong_kind_says_what_it_is(folder: Path):
+    assert "holds a Stimulus" in refused(2, *run_words(folder, network="data.npz"))
+    assert "holds a MappedNetwork" in refused(2, *run_words(folder, data="mapped.npz"))
+
+
+def test_frames_of_the_wrong_width_are_refused(folder: Path):
+    npz.save(Stimulus(np.ones((5, 2, 7), np.int32)), folder / "narrow.npz")
+    assert "7 inputs a frame, the network has 12" in refused(2, *run_words(folder, data="narrow.npz"))
+
+
+@pytest.mark.parametrize("shape", [(), (12,), (1, 1, 1, 1, 1, 12)], ids=str)
+def test_arrays_of_no_known_shape_are_refused(folder: Path, shape: tuple[int, ...]):
+    np.save(folder / "odd.npy", np.ones(shape))
+    assert "(T, B, N)" in refused(2, *run_words(folder, data="odd.npy"))
+
+
+def test_arrays_of_objects_are_never_unpickled(folder: Path):
+    np.save(folder / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
+    assert "objects.npy" in refused(2, *run_words(folder, data="objects.npy"))
+
+
+def test_a_weight_that_is_no_number_is_found(folder: Path, network: Network, monkeypatch: pytest.MonkeyPatch):
+    weight = network.projections[0].connection.weight.copy()
+    weight[2, 3] = np.nan
+    monkeypatch.setattr("ir.connection.check_finite", lambda *_: None)
+    broken = replace(network.projections[0], connection=Dense(weight))
+    npz.save(replace(network, projections=(broken, *network.projections[1:])), folder / "network.npz")
+    monkeypatch.undo()
+    sentence = refused(2, "map", folder / "network.npz", "--chip", "loihi2", "--out", folder / "out.npz")
+    assert "nan at (2, 3)" in sentence and not (folder / "out.npz").exists()
+
+
+def test_an_unknown_chip_names_those_there_are(folder: Path):
+    sentence = refused(2, "map", folder / "network.npz", "--chip", "loihi9", "--out", folder / "out.npz")
+    assert "loihi1, loihi2" in sentence
+
+
+def test_a_network_too_large_for_the_chip_is_refused(folder: Path):
+    from unlayered.sources import CHIPS
+
+    text = (CHIPS / "loihi2.toml").read_text().replace("max_neurons = { value = 4096", "max_neurons = { value = 1")
+    (folder / "tiny.toml").write_text(text.replace("usable_cores = { value = 120", "usable_cores = { value = 3"))
+    sentence = refused(2, "map", folder / "network.npz", "--chip", folder / "tiny.toml", "--out", folder / "out.npz")
+    assert "cores" in sentence and not (folder / "out.npz").exists()
+
+
+WRONG_FLAGS = {
+    "executor": (["--on", "gpu"], "'reference'"),
+    "schedule": (["--schedule", "sometimes"], "'asynchronous', 'layered'"),
+    "F": (["--F", "-3"], "whole number or 'all'"),
+    "F zero": (["--F", "0"], "at least 1"),
+    "order": (["--order", "lifo"], "'fifo'"),
+    "paced": (["--input", "paced"], "needs R"),
+    "chip": (["--chip", "abacus"], "loihi1, loihi2"),
+}
+
+
+@pytest.mark.parametrize("flags, way_out", WRONG_FLAGS.values(), ids=WRONG_FLAGS)
+def test_wrong_flags_say_what_is_right(folder: Path, flags: list[str], way_out: str):
+    words = run_words(folder, network="network.npz")
+    assert way_out in refused(2, *words, *flags)
+
+
+def test_an_unknown_data_set_names_those_there_are(folder: Path):
+    assert "digits" in refused(2, *run_words(folder, data="digitz"))
+
+
+def test_a_full_disk_leaves_no_half_written_file(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(npz_module.os, "fsync", full)
+    before = sorted(folder.iterdir())
+    sentence = refused(2, *run_words(folder))
+    assert "No space left" in sentence and sorted(folder.iterdir()) == before
+
+
+def test_a_folder_that_is_not_there_is_said_before_anything_is_lost(folder: Path):
+    words: list[Any] = run_words(folder)
+    words[-1] = folder / "nowhere" / "out.npz"
+    assert "nowhere" in refused(2, *words)
+
+
+def test_absent_lava_is_exit_3_with_the_way_to_get_it(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("UNLAYERED_LAVA_PYTHON", str(folder / "no-python"))
+    sentence = refused(3, *run_words(folder, on="lava"))
+    assert "lava-nc" in sentence and not (folder / "out.npz").exists()
+
+
+def test_doctor_says_what_is_missing_with_exit_3(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("UNLAYERED_LAVA_PYTHON", str(folder / "no-python"))
+    done = CliRunner().invoke(app, ["doctor"])
+    assert done.exit_code == 3 and "UNLAYERED_LAVA_PYTHON" in done.output
+
+
+@pytest.mark.parametrize("words", [["train", "--out", "x"], ["train", "--preset", "gigantic", "--out", "x"]], ids=str)
+def test_training_without_a_configuration_names_the_presets(words: list[str]):
+    assert "digits" in refused(2, *words)

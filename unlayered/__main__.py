@@ -1,0 +1,6 @@
+"""``python -m unlayered``."""
+
+from unlayered.cli import main
+
+if __name__ == "__main__":
+    main()
