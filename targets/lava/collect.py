@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ir.arrays import Ints
+from ir.arrays import Int32s, Ints
 from ir.mapped import MappedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
@@ -25,9 +25,9 @@ class Records:
         rows: arrays (n, 6) of sample id, t, k, neuron, m, k_served.
     """
 
-    v: Ints
-    u: Ints | None
-    forward_steps: Ints
+    v: Int32s
+    u: Int32s | None
+    forward_steps: Int32s
     limits: Ints
     rows: list[Ints]
 
@@ -40,7 +40,7 @@ def trace_of(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, reco
     spikes = Spikes(rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3], rows[:, 4], rows[:, 5])
     ids = np.asarray(stimulus.sample_ids)
 
-    def time_first(x: Ints) -> Ints:
+    def time_first(x: Int32s) -> Ints:
         return x.reshape(b, t, -1).transpose(1, 0, 2).astype(np.int64)
 
     return Trace(

@@ -1,6 +1,6 @@
 """Holds lava-nc 0.10.0: shared memory under our own names, our dict of models, a word about whoever fails."""
 
-# pyright: basic
+# pyright: basic, reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Host:
         self.job = job
         self.actors = []
         self.names = {}
-        self.runtime = None
+        self.runtime: lava_runtime.Runtime | None = None
         self.stopping = math.inf
         self._libc = ctypes.CDLL(None) if sys.platform == "linux" else None
         self._name_shared_memory(prefix)
@@ -119,6 +119,7 @@ class Host:
 
     def stop(self) -> None:
         """End the graph's processes."""
+        assert self.runtime is not None
         self.runtime.stop()
         self.actors = []
         self.runtime = None

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +59,7 @@ def run_child(job: Path, time_limit_s: float | None, report: Report) -> None:
 
 
 @contextmanager
-def job_folder() -> Iterator[Path]:
+def job_folder() -> Generator[Path, None, None]:
     """A private folder that goes when the block ends.
 
     Raises:
@@ -76,7 +76,7 @@ def job_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def _quiet_end(python: str, job: Path, prefix: str, errors: object) -> Iterator[Child]:
+def _quiet_end(python: str, job: Path, prefix: str, errors: object) -> Generator[Child, None, None]:
     """Start the child, and end its whole group when the block is left."""
     child = Child(_start(python, job, prefix, errors), prefix)
     try:
@@ -186,7 +186,7 @@ def sweep(prefix: str) -> None:
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
+def _deaf_to_interrupts() -> Generator[None, None, None]:
     """Finish the cleaning even if Ctrl-C is pressed again."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,6 +1,6 @@
 """A mapped network as a pipeline of stock Lava processes: one tick a hop (Lava 0.10.0, Python 3.10 only)."""
 
-# pyright: basic
+# pyright: basic, reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lava.utils.weightutils import SignMode
 from scipy.sparse import csr_matrix
 
 from ir.arithmetic import ARITHMETICS
-from ir.connection import synapses
+from ir.connection import Conv2d, synapses
 from ir.graph import layered_order, slices
 from ir.mapped import MappedNetwork
 from ir.stimulus import Stimulus
@@ -88,7 +88,7 @@ class LayeredGraph:
         connection = _connection(route)
         source = self.neurons[p.pre].s_out if p.pre in self.neurons else self._source(route).s_out
         target = self.neurons[p.post].a_in
-        if route.kind == "Conv":
+        if isinstance(p.connection, Conv2d) and route.kind == "Conv":
             source.reshape(p.connection.in_shape).transpose((1, 2, 0)).connect(connection.s_in)
             connection.a_out.transpose((2, 0, 1)).reshape((p.connection.n_post,)).connect(target)
         else:
@@ -127,7 +127,7 @@ class LayeredGraph:
         records = Records(
             np.zeros((frames, n), np.int32),
             np.zeros((frames, n), np.int32) if self.record_u else None,
-            np.full(frames, self.order.n_places),
+            np.full(frames, self.order.n_places, np.int32),
             np.zeros(4, np.int64),
             [],
         )
@@ -166,7 +166,8 @@ def _connection(route: Route):
     c = p.connection
     name = f"{p.pre} -> {p.post}"
     bits = 24 if route.graded else 0
-    if route.kind == "Conv":
+    if route.format is None:
+        assert isinstance(c, Conv2d)
         shift = p.weight_exp
         weight = c.weight.astype(np.int32) << shift if shift >= 0 else c.weight.astype(np.int32) >> -shift
         return Conv(

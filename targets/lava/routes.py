@@ -76,10 +76,11 @@ class Counts:
 def _input_route(projection: FixedProjection, order: LayeredOrder, counts: Counts) -> Route:
     n = projection.connection.n_pre
     delay = np.broadcast_to(np.asarray(projection.delay_steps, np.int64), (n,))
-    if counts.graded and not is_lossless_shift(projection) and largest_sum(projection, counts.largest) >= 1 << 31:
+    too_large = counts.graded and largest_sum(projection, counts.largest) >= 1 << 31
+    if too_large and not is_lossless_shift(projection):
         raise ValueError(
-            f"{name_of(projection)}: with counts up to {counts.largest} its sum can pass 32 bits before the right shift by "
-            f"{-projection.weight_exp}; clip the counts, or run on the reference"
+            f"{name_of(projection)}: with counts up to {counts.largest} its sum can pass 32 bits before the right shift "
+            f"by {-projection.weight_exp}; clip the counts, or run on the reference"
         )
     kind = _kind(projection, counts.largest)
     late = order.place[projection.post]
@@ -104,8 +105,8 @@ def _neuron_route(projection: FixedProjection, order: LayeredOrder, recurrent: b
         )
     if delay.min() != delay.max() and not is_lossless_shift(projection):
         raise ValueError(
-            f"{name_of(projection)} mixes delays and shifts its sum right by {-projection.weight_exp}; Lava shifts each "
-            "delay's sum alone; use one delay or weight_exp 0"
+            f"{name_of(projection)} mixes delays and shifts its sum right by {-projection.weight_exp}; Lava shifts the "
+            "sum of each delay alone; use one delay or weight_exp 0"
         )
     none = np.zeros(n, np.int64)
     kind = _kind(projection, 1)

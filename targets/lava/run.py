@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ir.arithmetic import ARITHMETICS
 from ir.check import FormatError, TargetError
@@ -121,7 +122,7 @@ def _checked(job: Job, process_per_core: bool) -> tuple[MappedNetwork, Stimulus,
     return mapped, job.stimulus, schedule
 
 
-def _write_job(folder: Path, mapped: MappedNetwork, stimulus: Stimulus, options: dict[str, object]) -> None:
+def _write_job(folder: Path, mapped: MappedNetwork, stimulus: Stimulus, options: dict[str, Any]) -> None:
     folder.mkdir()
     npz.save(mapped, folder / "mapped.npz")
     npz.save(stimulus, folder / "stimulus.npz")

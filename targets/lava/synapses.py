@@ -13,16 +13,11 @@ from ir.quantized import FixedProjection, QuantizedNetwork
 from targets.lava.registers import INT32, wrap_two_sided
 
 
-@dataclass(frozen=True, eq=False)
-class Wires:
-    """One projection's synapses onto some neurons, by source.
+@dataclass(frozen=True)
+class Ends:
+    """Which part of the source vector (neurons, then inputs) a projection reads, and how its sum is shifted.
 
     Attributes:
-        start, stop: its sources in the source vector (neurons, then inputs).
-        post: (n_post,) rows of the drive; dense wires.
-        rows: (n_pre, n_post) weights; None = listed instead.
-        indptr, targets, weight: synapses by source, targets being rows of the drive; listed wires.
-        exponent: shift of the sum.
         n: length of the drive.
     """
 
@@ -30,24 +25,56 @@ class Wires:
     stop: int
     exponent: int
     n: int
-    post: Ints | None = None
-    rows: Int32s | None = None
-    indptr: Ints | None = None
-    targets: Ints | None = None
-    weight: Ints | None = None
+
+    def shifted(self, total: Ints) -> Ints:
+        """The sum after its shift; right shifts floor."""
+        return total << self.exponent if self.exponent >= 0 else total >> -self.exponent
+
+
+@dataclass(frozen=True, eq=False)
+class DenseWires:
+    """A matrix.
+
+    Attributes:
+        post: (n_post,) rows of the drive.
+        rows: (n_pre, n_post) weights.
+    """
+
+    ends: Ends
+    post: Ints
+    rows: Ints
 
     def drive(self, sources: Ints, counts: Ints) -> Ints:
-        """(n,) ``(W s)`` shifted, from the active ``sources`` (indices from 0) and their counts."""
-        total = np.zeros(self.n, np.int64)
-        if self.rows is not None:
-            total[self.post] = counts @ self.rows[sources]
-        else:
-            assert self.indptr is not None and self.targets is not None and self.weight is not None
-            first, length = self.indptr[sources], self.indptr[sources + 1] - self.indptr[sources]
-            offset = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
-            at = np.repeat(first, length) + offset
-            np.add.at(total, self.targets[at], self.weight[at] * np.repeat(counts, length))
-        return total << self.exponent if self.exponent >= 0 else total >> -self.exponent
+        """(n,) ``W s`` shifted, from the active ``sources`` (counted from 0) and how often each is delivered."""
+        total = np.zeros(self.ends.n, np.int64)
+        total[self.post] = counts @ self.rows[sources]
+        return self.ends.shifted(total)
+
+
+@dataclass(frozen=True, eq=False)
+class ListedWires:
+    """Synapses by source: those of source i are ``indptr[i]:indptr[i + 1]``.
+
+    Attributes:
+        targets: rows of the drive.
+    """
+
+    ends: Ends
+    indptr: Ints
+    targets: Ints
+    weight: Ints
+
+    def drive(self, sources: Ints, counts: Ints) -> Ints:
+        """As for :class:`DenseWires`."""
+        first, length = self.indptr[sources], self.indptr[sources + 1] - self.indptr[sources]
+        offset = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+        at = np.repeat(first, length) + offset
+        total = np.zeros(self.ends.n, np.int64)
+        np.add.at(total, self.targets[at], self.weight[at] * np.repeat(counts, length))
+        return self.ends.shifted(total)
+
+
+Wires = DenseWires | ListedWires
 
 
 def wires_onto(network: QuantizedNetwork, neurons: Ints) -> tuple[Wires, ...]:
@@ -66,14 +93,14 @@ def _wire(projection: FixedProjection, source: slice, row_of: Ints, n: int) -> W
     held = row_of >= 0
     if not held.any():
         return None
-    ends = {"start": source.start, "stop": source.stop, "exponent": projection.weight_exp, "n": n}
+    ends = Ends(source.start, source.stop, projection.weight_exp, n)
     if isinstance(projection.connection, Dense):
         rows = np.ascontiguousarray(projection.connection.weight[held].T, dtype=np.int64)
-        return Wires(**ends, post=row_of[held], rows=rows)
+        return DenseWires(ends, row_of[held], rows)
     lists = source_lists(projection.connection)
     kept = held[lists.post]
     indptr = np.concatenate([[0], np.cumsum(kept)])[lists.indptr]
-    return Wires(**ends, indptr=indptr, targets=row_of[lists.post[kept]], weight=lists.weight[kept].astype(np.int64))
+    return ListedWires(ends, indptr, row_of[lists.post[kept]], lists.weight[kept].astype(np.int64))
 
 
 class Synapses:
@@ -109,8 +136,8 @@ class Synapses:
         if active.size == 0:
             return total
         for wire in self.wires:
-            low, high = np.searchsorted(active, (wire.start, wire.stop))
+            low, high = np.searchsorted(active, (wire.ends.start, wire.ends.stop))
             if low < high:
-                drive = wire.drive(active[low:high] - wire.start, delivered[low:high])
+                drive = wire.drive(active[low:high] - wire.ends.start, delivered[low:high])
                 total += wrap_two_sided(drive, 31, self.limits, INT32)
         return wrap_two_sided(total, 31, self.limits, INT32)

@@ -1,6 +1,6 @@
-"""The asynchronous schedule as Lava processes: input feeder, synapses, neurons, spike queue; one tick a forward step."""
+"""The asynchronous schedule as Lava processes: feeder, synapses, neurons, spike queue; one tick a forward step."""
 
-# pyright: basic
+# pyright: basic, reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 

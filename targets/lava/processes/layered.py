@@ -1,6 +1,6 @@
 """The layered schedule's ends: a source of frames, and stock LIF with a probe and resets between samples."""
 
-# pyright: basic
+# pyright: basic, reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 

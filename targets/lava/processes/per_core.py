@@ -1,6 +1,6 @@
 """A queue process for each core, and the controller that hears from all of them when a time step is done."""
 
-# pyright: basic
+# pyright: basic, reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
