@@ -46,11 +46,13 @@ def size_of(shape: Shape) -> int:
 
 def follow(path: Linear, node: Node) -> Linear:
     """The path with one more linear node at its end (without that node's bias)."""
-    if node.kind in ("Identity", "Flatten"):
+    if node.kind in ("Identity", "Flatten", "Shift"):
         return Linear(_flat(path.shape, node) if node.kind == "Flatten" else path.shape, path.connection, path.delay_s)
+    if node.kind == "Reshape":
+        return Linear(_reshaped(path.shape, node), path.connection, path.delay_s)
     if node.kind == "Delay":
         return _delayed(path, node)
-    if node.kind == "Scale":
+    if node.kind in ("Scale", "BatchNorm"):
         return _scaled(path, node)
     connection, shape = connection_of(node, path.shape)
     merged = connection if path.connection is None else compose(path.connection, connection)
@@ -59,10 +61,12 @@ def follow(path: Linear, node: Node) -> Linear:
 
 def bias_of(node: Node, shape_after: Shape) -> Array | None:
     """What a node adds to each of its values, (n,); None where nothing."""
-    if node.kind not in ("Affine", "Conv1d", "Conv2d") or "bias" not in node.params:
+    if node.kind not in ("Affine", "Conv1d", "Conv2d", "Shift", "BatchNorm") or "bias" not in node.params:
         return None
     bias = numbers(node.params, "bias", _who(node)).astype(np.float64)
     n = size_of(shape_after)
+    if node.kind in ("Shift", "BatchNorm"):
+        bias = _spread(_by_channel(bias, shape_after, node), shape_after, node).reshape(-1)
     if node.kind != "Affine" and bias.ndim == 1 and bias.size == shape_after[0]:
         bias = np.repeat(bias, n // shape_after[0])
     if bias.size not in (1, n):
@@ -121,6 +125,9 @@ def connection_of(node: Node, shape: Shape) -> tuple[Connection, Shape]:
     if node.kind == "Conv2d":
         connection = _conv2d(node, in_shape)
         return connection, connection.out_shape
+    if node.kind == "GlobalAvgPool2d":
+        pool = pooling(in_shape, in_shape[1:], (1, 1), (0, 0), 1.0 / size_of(in_shape[1:]))
+        return pool, pool.out_shape
     kernel, stride = integers(node, "kernel_size", 2), integers(node, "stride", 2)
     weight = 1.0 if node.kind == "SumPool2d" else 1.0 / size_of(kernel)
     pool = pooling(in_shape, _pair(kernel), _pair(stride), _pair(_padding(node, kernel, stride, (1, 1))), weight)
@@ -169,8 +176,31 @@ def _flat(shape: Shape, node: Node) -> Shape:
     return (*shape[:start], size_of(shape[start : end + 1]), *shape[end + 1 :])
 
 
+def _reshaped(shape: Shape, node: Node) -> Shape:
+    """The new shape; one side may be -1."""
+    wanted = [int(x) for x in numbers(node.params, "shape", _who(node), "iu").reshape(-1)]
+    known = size_of(tuple(x for x in wanted if x != -1))
+    if wanted.count(-1) == 1 and known > 0 and size_of(shape) % known == 0:
+        wanted[wanted.index(-1)] = size_of(shape) // known
+    if not wanted or min(wanted) < 1 or size_of(tuple(wanted)) != size_of(shape):
+        raise FormatError(f"{_who(node)} makes {wanted} of values of shape {shape}; sizes must agree")
+    return tuple(wanted)
+
+
+def _spread(values: Array, shape: Shape, node: Node) -> Array:
+    try:
+        return np.broadcast_to(values, shape)
+    except ValueError as error:
+        raise FormatError(f"{_who(node)} holds {values.shape}, what comes in has shape {shape}") from error
+
+
+def _by_channel(values: Array, shape: Shape, node: Node) -> Array:
+    """A batch normalization holds one number a channel."""
+    return values.reshape(-1, *(1,) * (len(shape) - 1)) if node.kind == "BatchNorm" else values
+
+
 def _scaled(path: Linear, node: Node) -> Linear:
-    scale = numbers(node.params, "scale", _who(node)).astype(np.float64)
+    scale = _by_channel(numbers(node.params, "scale", _who(node)).astype(np.float64), path.shape, node)
     if scale.size not in (1, path.n):
         try:
             scale = np.broadcast_to(scale, path.shape)

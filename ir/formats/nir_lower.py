@@ -13,7 +13,7 @@ from ir.check import FormatError
 from ir.compose import diagonal, scale_rows
 from ir.connection import Dense
 from ir.formats.hdf5 import numbers
-from ir.formats.nir_graph import LINEAR, NEURONS, Graph, Node
+from ir.formats.nir_graph import NEURONS, Graph, Node
 from ir.formats.nir_linear import Linear, Shape, bias_of, carried, follow, size_of
 from ir.formats.nir_sources import Neuron, Source, Untranslatable
 from ir.graph import layered_order
@@ -25,7 +25,7 @@ Array = NDArray[Any]
 MAX_PATHS = 10_000
 ALWAYS_ON = "always_on"
 READOUT = "readout"
-POPULATIONS = (*NEURONS, "Readout")
+POPULATIONS = (*NEURONS, "Readout", "Relu")
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Lowering:
 
     def _neuron(self, node: Node) -> Neuron:
         if node.kind == "Readout":
-            return Neuron(LIF(0.0, None), np.asarray(1.0), np.asarray(0.0))
+            return Neuron(self.source.readout, np.asarray(1.0), np.asarray(0.0))
         return self.source.translate(node, self.dt_s)
 
     def _shapes(self, order: list[Node]) -> None:
@@ -250,7 +250,11 @@ def with_readout(graph: Graph) -> Graph:
     """The graph with a memoryless readout before the Output where that shows a linear map."""
     outputs = graph.of_kind("Output")
     last = [a for node in outputs for a in graph.before(node.name)]
-    if len(last) != 1 or graph.nodes[last[0]].kind not in LINEAR or graph.nodes[last[0]].kind == "Identity":
+    if (
+        len(last) != 1
+        or graph.nodes[last[0]].kind in (*POPULATIONS, "Input")
+        or graph.nodes[last[0]].kind == "Identity"
+    ):
         return graph
     node = Node(READOUT, "Readout", {}, {})
     edges = tuple((a, b) for a, b in graph.edges if b != outputs[0].name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -244,6 +244,7 @@ class Source:
         recurrent_bias_at: the time step in which the bias of a recurrent edge first arrives.
         recurrent: whether it runs recurrent graphs.
         reset, spikes, leak: for the semantics table.
+        readout: the neuron of a linear map that the output shows.
     """
 
     translate: Translate
@@ -253,6 +254,7 @@ class Source:
     leak: str = "Euler, 1 - dt/tau"
     reset: str = "to zero"
     spikes: str = "v > threshold, at most one a time step"
+    readout: LIF = field(default_factory=lambda: LIF(0.0, None))
 
 
 SOURCES: dict[str, Source] = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from ir.arithmetic import ARITHMETICS
@@ -49,7 +49,7 @@ class Writer:
         self.nodes.append(helper.make_node(op, inputs, [name], domain=domain, **attributes))
         return name
 
-    def constant(self, array: Array | float, dtype: Any = None) -> str:
+    def constant(self, array: ArrayLike, dtype: Any = None) -> str:
         """A number or array of the model's own type."""
         return self.stored(f"_c{len(self.initializers)}", np.asarray(array, dtype or self.number))
 

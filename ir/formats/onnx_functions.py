@@ -13,11 +13,13 @@ DOMAIN = "unlayered"
 OPSET = 18
 HEAD = f'<opset_import: ["" : {OPSET}], domain: "{DOMAIN}">'
 
+FIRED = "above = Greater(m, threshold)  spikes = CastLike(above, m)"
 FIRE = {
-    "zero": "above = Greater(m, threshold)  spikes = CastLike(above, m)  none = Sub(m, m)  next_v = Where(above, none, m)",
-    "subtract": "above = Greater(m, threshold)  spikes = CastLike(above, m)  less = Sub(m, threshold)  next_v = Where(above, less, m)",
-    "many": "q = Div(m, threshold)  whole = Floor(q)  none = Sub(m, m)  spikes = Max(whole, none)  off = Mul(spikes, threshold)  next_v = Sub(m, off)",
-}  # fmt: skip
+    "zero": f"{FIRED}  none = Sub(m, m)  next_v = Where(above, none, m)",
+    "subtract": f"{FIRED}  less = Sub(m, threshold)  next_v = Where(above, less, m)",
+    "many": "q = Div(m, threshold)  whole = Floor(q)  none = Sub(m, m)  spikes = Max(whole, none)  "
+    "off = Mul(spikes, threshold)  next_v = Sub(m, off)",
+}
 """How the membrane ``m`` fires and resets; ``many``: floor(m / threshold) times."""
 
 

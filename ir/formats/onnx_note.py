@@ -16,6 +16,8 @@ from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNe
 from ir.schedule import Schedule
 
 VERSION = 1
+STORED = ("weight/", "indptr/", "indices/")
+"""How the initializers are named that hold what the note leaves out."""
 
 Tensors = dict[str, NDArray[Any]]
 

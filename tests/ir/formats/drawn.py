@@ -87,9 +87,8 @@ def float_networks(draw: st.DrawFn) -> Network:
     schedule = Schedule(
         kind=draw(st.sampled_from(["layered", "asynchronous"])), F=draw(st.sampled_from([None, 8])), seed=draw(seeds)
     )
-    return Network(
-        (Input(name[0], shape),), tuple(populations), tuple(projections), output, draw(st.sampled_from([1e-3, 1e-4])), schedule, {"trained": "today"}
-    )  # fmt: skip
+    inputs, dt_s = (Input(name[0], shape),), draw(st.sampled_from([1e-3, 1e-4]))
+    return Network(inputs, tuple(populations), tuple(projections), output, dt_s, schedule, {"trained": "today"})
 
 
 def same(a: Any, b: Any) -> bool:

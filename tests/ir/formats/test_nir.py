@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def chain(*nodes: dict[str, Any], n: int = 3) -> tuple[dict[str, dict[str, Any]]
     """input -> nodes -> output."""
     names = ["input", *(f"n{i}" for i in range(len(nodes))), "output"]
     ends = ({"type": "Input", "shape": np.array([n])}, {"type": "Output", "shape": np.array([n])})
-    return dict(zip(names, (ends[0], *nodes, ends[1]))), list(zip(names, names[1:]))
+    return dict(zip(names, (ends[0], *nodes, ends[1]))), list(itertools.pairwise(names))
 
 
 AFFINE = {"type": "Affine", "weight": np.eye(3), "bias": np.zeros(3)}

@@ -15,7 +15,7 @@ from ir.connection import Dense, synapses
 from ir.formats.onnx_export import model, tables
 from ir.graph import slices
 from ir.mapped import one_large_core
-from ir.network import Input, Network, Population, Projection
+from ir.network import LIF, Input, Network, Population, Projection
 from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule
 from sim_reference.simulate import run as simulate
@@ -56,19 +56,24 @@ def test_onnx_runtime_gives_the_references_layered_spikes_on_integers(
     assert np.array_equal(together(network, out, "next_v"), trace.v)
 
 
+def _dyadic_neuron(n: LIF, dt_s: float) -> LIF:
+    return replace(
+        n,
+        tau_mem_s=np.inf if n.discretization == "euler" else 0.0,
+        tau_syn_s=None if n.tau_syn_s is None else 2 * dt_s,
+        discretization="euler",
+        v_threshold=None if n.v_threshold is None else np.ceil(n.v_threshold * 4) / 4,
+        bias=None if n.bias is None else np.round(n.bias * 8) / 8,
+    )
+
+
 def dyadic(network: Network) -> Network:
     """The same network on numbers that add without rounding: IF neurons, weights in 64ths."""
     projections = [
         replace(e, connection=with_weight(e.connection, np.round(e.connection.weight * 64) / 64))
         for e in network.projections
     ]
-    neurons = [
-        replace(p.neuron, tau_mem_s=np.inf if p.neuron.discretization == "euler" else 0.0, tau_syn_s=None if p.neuron.tau_syn_s is None else 2 * network.dt_s,
-                discretization="euler", v_threshold=None if p.neuron.v_threshold is None else np.ceil(p.neuron.v_threshold * 4) / 4,
-                bias=None if p.neuron.bias is None else np.round(p.neuron.bias * 8) / 8)
-        for p in network.populations
-    ]  # fmt: skip
-    populations = [replace(p, neuron=n) for p, n in zip(network.populations, neurons)]
+    populations = [replace(p, neuron=_dyadic_neuron(p.neuron, network.dt_s)) for p in network.populations]
     return replace(network, projections=tuple(projections), populations=tuple(populations))
 
 
