@@ -38,6 +38,7 @@ class TrainConfig:
         loss: ``rate`` (cross-entropy of spike counts a time step), ``membrane``, ``first_spike``.
         spike_penalty: added loss for each network spike a neuron and time step.
         train_threshold, train_tau: learn them.
+        partition: file of a mapped network whose cores each get a queue (``schedule.scope = "core"``).
         weight_bits: quantization-aware training on a chip's grid: 8, 4 or 2; 0 = floats.
         chip: whose formats it uses.
         patience: stop after so many epochs without a better validation accuracy; 0 = never.
@@ -66,6 +67,7 @@ class TrainConfig:
     spike_penalty: float = 0.0
     train_threshold: bool = False
     train_tau: bool = False
+    partition: str = ""
     weight_bits: int = 0
     chip: str = "loihi2"
     patience: int = 0
@@ -84,6 +86,11 @@ class TrainConfig:
             require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; at least 1")
         require(self.learning_rate > 0, f"learning_rate is {self.learning_rate}; it must be positive")
         require(0 <= self.validation_share < 1, f"validation_share is {self.validation_share}; it lies in 0..1")
+        in_core = self.schedule.scope == "core"
+        require(
+            in_core == bool(self.partition),
+            "scope 'core' and a partition file belong together; give both or none",
+        )
         require(len(self.layers) > 0, "layers is empty; name at least the output layer")
 
     def f_at(self, epoch: int) -> int | None:

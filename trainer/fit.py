@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,20 +17,22 @@ from torch import Tensor
 
 from ir.check import FormatError
 from ir.formats import npz
+from ir.mapped import MappedNetwork
 from ir.schedule import Schedule, key, stream
 from ir.stimulus import Stimulus
+from trainer.batches import Batch, augmented, batch_of, batches, rank, split, world
 from trainer.build import build_network
 from trainer.checkpoint import load_checkpoint, save_checkpoint
 from trainer.config import TrainConfig
-from trainer.data import DATA_SETS, load
+from trainer.data import load
 from trainer.engines.plan import Plan
 from trainer.engines.result import Result
 from trainer.losses import LOSS_FUNCTIONS, spike_penalty
 from trainer.network import SpikingNetwork
 from trainer.quantize_aware import train_on_grid
 
-BATCH_ORDER, F_DRAW, SHIFT = 11, 12, 13
-"""Purposes of the loop's own random streams."""
+F_DRAW = 12
+"""Purpose of the random stream that draws group sizes."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,14 @@ def train(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     join_torchrun()
-    data = stimulus if stimulus is not None else load(config.data, config.root or None, "train", config.limit or None)
+    stamps = config.schedule.input != "first"
+    data = stimulus or load(config.data, config.root or None, "train", config.limit or None, stamps)
     fit_set, held_out = split(data, config)
     network = build_network(config)
     if config.weight_bits:
         train_on_grid(network, config.chip, config.weight_bits)
+    if config.partition:
+        network.core_of_neuron = npz.load(config.partition, MappedNetwork).core_of_neuron
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     history: list[Metrics] = []
     if resume and (out / "last.pt").exists():
@@ -106,7 +111,7 @@ def train(
                 writer.add_scalar(name, value, epoch)
         if config.patience and epoch - best.epoch >= config.patience:
             break
-    if _world() > 1:
+    if world() > 1:
         distributed.barrier()
     load_checkpoint(out / "best.pt", network, None, config)
     network.eval()
@@ -115,23 +120,6 @@ def train(
         if network.quantization is not None:
             npz.save(network.quantization.quantized(network), out / "quantized.npz")
     return network
-
-
-def split(data: Stimulus, config: TrainConfig) -> tuple[Stimulus, Stimulus]:
-    """Hold out the share of the training data with the smallest keys; without one, validate on the training data."""
-    n_held = int(round(config.validation_share * data.n_samples))
-    order = np.argsort(key(stream(config.seed, BATCH_ORDER), 0, 0, 0, np.arange(data.n_samples)))
-    if n_held == 0:
-        return data, data
-    return data.select(np.sort(order[n_held:])), data.select(np.sort(order[:n_held]))
-
-
-def batches(n: int, config: TrainConfig, epoch: int) -> Iterator[np.ndarray]:
-    """Indices of each batch of an epoch; this process's share of them when several train together."""
-    order = np.argsort(key(stream(config.seed, BATCH_ORDER), epoch + 1, 0, 0, np.arange(n)))
-    rank, world = _rank(), _world()
-    for start in range(0, n, config.batch_size):
-        yield order[start : start + config.batch_size][rank::world]
 
 
 def schedule_of(config: TrainConfig, epoch: int, batch: int) -> Schedule:
@@ -158,14 +146,8 @@ def run_epoch(
     network.train()
     for i, index in enumerate(batches(fit_set.n_samples, config, epoch)):
         whole = min(config.batch_size, fit_set.n_samples - i * config.batch_size)
-        loss = step(
-            network,
-            optimizer,
-            *_tensors(fit_set, index, config, epoch),
-            schedule_of(config, epoch, i),
-            config,
-            len(index) / whole,
-        )
+        batch = augmented(batch_of(fit_set, index), config, epoch)
+        loss = step(network, optimizer, batch, schedule_of(config, epoch, i), config, len(index) / whole)
         total, seen = total + loss * whole, seen + whole
         if report is not None:
             speed = seen / (time.perf_counter() - begin)
@@ -183,21 +165,19 @@ def run_epoch(
 def step(
     network: SpikingNetwork,
     optimizer: torch.optim.Optimizer,
-    frames: Tensor,
-    labels: Tensor,
-    ids: Tensor,
+    batch: Batch,
     schedule: Schedule,
     config: TrainConfig,
     share: float = 1.0,
 ) -> float:
     """One optimizer step; ``share`` of the whole batch is in this process."""
     optimizer.zero_grad(set_to_none=True)
-    result = network(frames, schedule, ids, config.options, engine=config.engine)
-    loss = LOSS_FUNCTIONS[config.loss](result, network.plan(), labels)
+    result = network(batch.frames, schedule, batch.ids, config.options, batch.events, config.engine)
+    loss = LOSS_FUNCTIONS[config.loss](result, network.plan(), batch.labels)
     if config.spike_penalty:
         loss = loss + config.spike_penalty * spike_penalty(result)
     (loss * share).backward()
-    if _world() > 1:
+    if world() > 1:
         for p in network.parameters():
             if p.requires_grad:
                 p.grad = torch.zeros_like(p) if p.grad is None else p.grad
@@ -213,10 +193,10 @@ def evaluate(
     network.eval()
     plan, right, spikes, rounds = network.plan(), 0, 0.0, 0.0
     for start in range(0, stimulus.n_samples, batch_size):
-        frames, labels, ids = tensors(stimulus, np.arange(start, min(start + batch_size, stimulus.n_samples)))
+        batch = batch_of(stimulus, np.arange(start, min(start + batch_size, stimulus.n_samples)))
         with torch.no_grad():
-            result = network(frames, schedule, ids, engine=engine)
-        right += int((decide(result, plan) == labels).sum())
+            result = network(batch.frames, schedule, batch.ids, events=batch.events, engine=engine)
+        right += int((decide(result, plan) == batch.labels).sum())
         spikes += float(result.counts.sum())
         rounds += float(result.forward_steps.sum())
     n = stimulus.n_samples
@@ -232,56 +212,14 @@ def decide(result: Result, plan: Plan) -> Tensor:
     return torch.where(counts.amax(1) > 0, first_largest, -1)
 
 
-def tensors(stimulus: Stimulus, index: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-    """Frames (T, b, N_in), labels and ids of some samples."""
-    if stimulus.labels is None:
-        raise FormatError("the data has no labels; training needs them")
-    frames = torch.as_tensor(np.ascontiguousarray(stimulus.frames[:, index])).to(torch.float32)
-    ids = np.arange(stimulus.n_samples) if stimulus.sample_ids is None else stimulus.sample_ids
-    return frames, torch.as_tensor(stimulus.labels[index]), torch.as_tensor(ids[index])
-
-
-def _tensors(stimulus: Stimulus, index: np.ndarray, config: TrainConfig, epoch: int) -> tuple[Tensor, Tensor, Tensor]:
-    frames, labels, ids = tensors(stimulus, index)
-    if config.shift_px:
-        frames = shifted(frames, ids, DATA_SETS[config.data].input_shape, config, epoch)
-    return frames, labels, ids
-
-
-def shifted(frames: Tensor, ids: Tensor, shape: tuple[int, ...], config: TrainConfig, epoch: int) -> Tensor:
-    """Move each sample by up to ``shift_px`` pixels; what leaves the sensor is lost."""
-    span, reach = 2 * config.shift_px + 1, config.shift_px
-    draw = key(stream(config.seed, SHIFT), ids.numpy(), epoch, 0, 0).astype(np.uint64)
-    dx, dy = (
-        (draw % np.uint64(span)).astype(int) - reach,
-        (draw // np.uint64(span) % np.uint64(span)).astype(int) - reach,
-    )
-    images = frames.reshape(*frames.shape[:2], *shape)
-    padded = torch.nn.functional.pad(images, (reach, reach, reach, reach))
-    height, width = shape[-2:]
-    moved = [
-        padded[:, b, :, reach + y : reach + y + height, reach + x : reach + x + width]
-        for b, (x, y) in enumerate(zip(dx, dy))
-    ]
-    return torch.stack(moved, 1).flatten(2)
-
-
 def join_torchrun() -> None:
     """Where torchrun started this process, join the others: each then trains on its share of every batch."""
     if "TORCHELASTIC_RUN_ID" in os.environ and not distributed.is_initialized():
         distributed.init_process_group("gloo")
 
 
-def _rank() -> int:
-    return distributed.get_rank() if distributed.is_available() and distributed.is_initialized() else 0
-
-
-def _world() -> int:
-    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
-
-
 def _is_first_process() -> bool:
-    return _rank() == 0
+    return rank() == 0
 
 
 def _tensorboard(out: Path) -> Any:

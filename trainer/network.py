@@ -36,6 +36,10 @@ class SpikingNetwork(nn.Module):
         dt_s: seconds a time step.
         schedule: the default of every call.
 
+    Attributes:
+        quantization: where set, the engine runs a chip's integers.
+        core_of_neuron: (N,) the partition that ``scope = "core"`` needs.
+
     >>> net = SpikingNetwork.sequential((4,), nn.Linear(4, 3, bias=False), LIF(1e-3, 0.3))
     >>> net(torch.ones(5, 2, 4), Schedule(F=2)).counts.shape
     torch.Size([5, 2, 3])
@@ -57,6 +61,7 @@ class SpikingNetwork(nn.Module):
         self.layers = nn.ModuleList([layers for _, _, layers in projections])
         self.output = output or list(populations)[-1]
         self.quantization: FixedGrid | None = None
+        self.core_of_neuron: np.ndarray | None = None
         self.shapes = self._infer_shapes()
         self._plan: Plan | None = None
 
@@ -165,7 +170,7 @@ class SpikingNetwork(nn.Module):
         schedule: Schedule | None = None,
         sample_ids: Tensor | None = None,
         options: TrainingOptions = EVALUATION,
-        core_of_neuron: np.ndarray | None = None,
+        events: np.ndarray | None = None,
         engine: str = "auto",
     ) -> Result:
         """Run a batch.
@@ -175,6 +180,7 @@ class SpikingNetwork(nn.Module):
             schedule: default the network's own.
             sample_ids: (B,) dataset indices, the addresses of all randomness; default 0, 1, ...
             options: dropouts and gradient choices; without effect in ``eval()``.
+            events: time-stamped events of ``ir.Stimulus``, for paced and queued input.
 
         Returns:
             Spike counts (T, B, N) and membranes with gradients, forward steps (T, B).
@@ -194,7 +200,8 @@ class SpikingNetwork(nn.Module):
             schedule or self.schedule,
             options,
             numbers,
-            core_of_neuron=core_of_neuron,
+            core_of_neuron=self.core_of_neuron,
+            events=events,
             engine=engine,
         )
 

@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 import torch
 
-from ir import FormatError, Schedule, Stimulus
+from ir import FormatError, Network, Schedule, Stimulus
 from ir.formats import npz
+from ir.formats.chip_toml import find_chip
+from mapper import map_network
+from trainer.batches import batches, split
 from trainer.config import TrainConfig, from_dict, preset, preset_names
 from trainer.data import DATA_SETS
-from trainer.fit import batches, split, train
+from trainer.fit import train
 
 CONFIG = TrainConfig(layers=("8", "10"), epochs=2, batch_size=16, seed=5, schedule=Schedule(F=4), engine="reference")
 
@@ -151,3 +154,21 @@ def test_two_processes_train_as_one(tmp_path) -> None:
     )
     for a, b in zip(weights(tmp_path / "one"), weights(tmp_path / "two")):
         torch.testing.assert_close(torch.as_tensor(a.copy()), torch.as_tensor(b.copy()), rtol=1e-4, atol=1e-5)
+
+
+def test_a_partition_trains_with_a_queue_a_core(tmp_path) -> None:
+    train(CONFIG, tmp_path / "a", stimulus=toy())
+    chip = find_chip("loihi2")
+    small = replace(chip, limits=replace(chip.limits, max_neurons=5))
+    npz.save(map_network(npz.load(tmp_path / "a" / "network.npz", Network), small), tmp_path / "mapped.npz")
+    in_cores = replace(CONFIG, schedule=Schedule(F=4, scope="core"), partition=str(tmp_path / "mapped.npz"))
+    network = train(in_cores, tmp_path / "b", stimulus=toy())
+    assert network.core_of_neuron is not None and len(set(network.core_of_neuron.tolist())) > 1
+    with pytest.raises(ValueError, match="belong together"):
+        replace(in_cores, partition="")
+
+
+def test_time_stamped_events_are_paced_in_training(tmp_path) -> None:
+    config = replace(CONFIG, limit=30, epochs=1, schedule=Schedule(F=4, input="paced", R=5))
+    train(config, tmp_path)
+    assert (tmp_path / "network.npz").exists()

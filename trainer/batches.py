@@ -1,0 +1,92 @@
+"""Which samples are trained on when: the held-out share, the order of batches, augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.distributed as distributed
+from torch import Tensor
+
+from ir.check import FormatError
+from ir.schedule import key, stream
+from ir.stimulus import Stimulus
+from trainer.config import TrainConfig
+from trainer.data import DATA_SETS
+
+BATCH_ORDER, SHIFT = 11, 13
+"""Purposes of the loop's own random streams."""
+
+
+def split(data: Stimulus, config: TrainConfig) -> tuple[Stimulus, Stimulus]:
+    """Hold out the share of the training data with the smallest keys; without one, validate on the training data."""
+    n_held = int(round(config.validation_share * data.n_samples))
+    order = np.argsort(key(stream(config.seed, BATCH_ORDER), 0, 0, 0, np.arange(data.n_samples)))
+    if n_held == 0:
+        return data, data
+    return data.select(np.sort(order[n_held:])), data.select(np.sort(order[:n_held]))
+
+
+def batches(n: int, config: TrainConfig, epoch: int) -> Iterator[np.ndarray]:
+    """Indices of each batch of an epoch; this process's share of them when several train together."""
+    order = np.argsort(key(stream(config.seed, BATCH_ORDER), epoch + 1, 0, 0, np.arange(n)))
+    for start in range(0, n, config.batch_size):
+        yield order[start : start + config.batch_size][rank() :: world()]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some samples as an engine takes them: frames (T, b, N_in), labels and ids (b,), time-stamped events."""
+
+    frames: Tensor
+    labels: Tensor
+    ids: Tensor
+    events: np.ndarray | None = None
+
+
+def batch_of(stimulus: Stimulus, index: np.ndarray) -> Batch:
+    """The samples at ``index``."""
+    if stimulus.labels is None or stimulus.sample_ids is None:
+        raise FormatError("the data has no labels; training needs them")
+    frames = torch.as_tensor(np.ascontiguousarray(stimulus.frames[:, index])).to(torch.float32)
+    events = None if stimulus.events is None else np.array(stimulus.select(index).events)
+    labels, ids = (torch.as_tensor(np.ascontiguousarray(x[index])) for x in (stimulus.labels, stimulus.sample_ids))
+    return Batch(frames, labels, ids, events)
+
+
+def augmented(batch: Batch, config: TrainConfig, epoch: int) -> Batch:
+    """The batch with each sample moved by up to ``shift_px`` pixels; its time stamps are then dropped."""
+    if not config.shift_px:
+        return batch
+    frames = shifted(batch.frames, batch.ids, DATA_SETS[config.data].input_shape, config, epoch)
+    return replace(batch, frames=frames, events=None)
+
+
+def shifted(frames: Tensor, ids: Tensor, shape: tuple[int, ...], config: TrainConfig, epoch: int) -> Tensor:
+    """Move each sample by up to ``shift_px`` pixels; what leaves the sensor is lost."""
+    span, reach = 2 * config.shift_px + 1, config.shift_px
+    draw = key(stream(config.seed, SHIFT), ids.numpy(), epoch, 0, 0).astype(np.uint64)
+    dx, dy = (
+        (draw % np.uint64(span)).astype(int) - reach,
+        (draw // np.uint64(span) % np.uint64(span)).astype(int) - reach,
+    )
+    images = frames.reshape(*frames.shape[:2], *shape)
+    padded = torch.nn.functional.pad(images, (reach, reach, reach, reach))
+    height, width = shape[-2:]
+    moved = [
+        padded[:, b, :, reach + y : reach + y + height, reach + x : reach + x + width]
+        for b, (x, y) in enumerate(zip(dx, dy))
+    ]
+    return torch.stack(moved, 1).flatten(2)
+
+
+def rank() -> int:
+    """Which of the processes that train together this is."""
+    return distributed.get_rank() if distributed.is_available() and distributed.is_initialized() else 0
+
+
+def world() -> int:
+    """How many processes train together."""
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
