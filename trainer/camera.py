@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, shift
+from scipy.ndimage import gaussian_filter
 
 CORNERS_PX = np.array([(-2.47, -1.77), (-0.91, 3.56), (2.77, -1.56), (-2.47, -1.77)])
 """(x, y) where the image rests before and after each saccade, pixels of a 34 x 34 sensor."""
@@ -38,24 +38,44 @@ def path_px(t_ms: NDArray[np.float64], scale: float = 1.0) -> NDArray[np.float64
 
 
 @njit(cache=True)
-def _pixel_events(
-    log_film: NDArray[np.float32],
-    on: NDArray[np.float32],
-    off: NDArray[np.float32],
+def _ink_at(canvas: NDArray[np.float64], y: float, x: float) -> float:  # pragma: no cover - compiled
+    """Bilinear sample of a (side, side) image; blank paper outside."""
+    side = canvas.shape[0]
+    top, left = int(np.floor(y)), int(np.floor(x))
+    dy, dx = y - top, x - left
+    ink = 0.0
+    for row, wy in ((top, 1 - dy), (top + 1, dy)):
+        for col, wx in ((left, 1 - dx), (left + 1, dx)):
+            if 0 <= row < side and 0 <= col < side:
+                ink += wy * wx * canvas[row, col]
+    return min(max(ink, 0.0), 1.0)
+
+
+@njit(cache=True)
+def _watch(
+    canvas: NDArray[np.float64],
+    path: NDArray[np.float64],
+    on: NDArray[np.float64],
+    off: NDArray[np.float64],
     step_ms: float,
     low_pass_ms: float,
     refractory_ms: float,
+    dark: float,
 ) -> NDArray[np.int64]:  # pragma: no cover - compiled
-    n_t, height, width = log_film.shape
-    events = np.empty((n_t * height * width, 4), np.int64)
+    """Rows of (x, y, t in us, polarity), pixel by pixel."""
+    n_t, side = path.shape[0], canvas.shape[0]
+    events = np.empty((n_t * side * side, 4), np.int64)
     n = 0
-    for y in range(height):
-        for x in range(width):
-            seen = reference = log_film[0, y, x]
+    for y in range(side):
+        for x in range(side):
+            seen = reference = np.log(1.0 - (1.0 - dark) * _ink_at(canvas, y - path[0, 1], x - path[0, 0]))
             free_at = -1.0
+            light = seen
             for i in range(1, n_t):
+                if path[i, 0] != path[i - 1, 0] or path[i, 1] != path[i - 1, 1]:
+                    light = np.log(1.0 - (1.0 - dark) * _ink_at(canvas, y - path[i, 1], x - path[i, 0]))
                 before = seen
-                seen += (log_film[i, y, x] - seen) * (step_ms / (low_pass_ms + step_ms))
+                seen += (light - seen) * (step_ms / (low_pass_ms + step_ms))
                 sign = 1.0 if seen > reference else -1.0
                 threshold = on[y, x] if sign > 0 else off[y, x]
                 while (seen - reference) * sign >= threshold:
@@ -64,27 +84,17 @@ def _pixel_events(
                     t_ms = (i - 1 + min(max(share, 0.0), 1.0)) * step_ms
                     if t_ms >= free_at:
                         free_at = t_ms + refractory_ms
-                        events[n, 0], events[n, 1], events[n, 2], events[n, 3] = (
-                            x,
-                            y,
-                            int(t_ms * 1000),
-                            1 if sign > 0 else 0,
-                        )
+                        events[n, 0], events[n, 1], events[n, 2], events[n, 3] = x, y, int(t_ms * 1000), int(sign > 0)
                         n += 1
     return events[:n]
 
 
-def film(image: NDArray[np.float64], side: int, step_ms: float, scale: float = 1.0) -> NDArray[np.float32]:
-    """Log luminance of ``image`` (h, w; ink 0..1) moving before a side x side sensor, (n_t, side, side)."""
+def on_canvas(image: NDArray[np.float64], side: int) -> NDArray[np.float64]:
+    """``image`` (h, w; ink 0..1) in the middle of a side x side sensor, blurred by the lens."""
     canvas = np.zeros((side, side))
     top, left = (side - image.shape[0]) // 2, (side - image.shape[1]) // 2
     canvas[top : top + image.shape[0], left : left + image.shape[1]] = image
-    canvas = gaussian_filter(canvas, BLUR_PX)
-    places = path_px(np.arange(0.0, DURATION_MS, step_ms), scale)
-    distinct, back = np.unique(np.round(places, 2), axis=0, return_inverse=True)
-    views = np.stack([shift(canvas, (y, x), order=1, mode="constant") for x, y in distinct])
-    ink = np.clip(views, 0, 1)[back.ravel()]
-    return np.log(1.0 - (1.0 - DARK) * ink).astype(np.float32)
+    return gaussian_filter(canvas, BLUR_PX)
 
 
 def record(
@@ -102,16 +112,10 @@ def record(
     Returns:
         Events in tonic's dtype, sorted by time.
     """
-    rng = np.random.default_rng(seed)
-    jitter = np.clip(1 + JITTER * rng.standard_normal((2, side, side)), 0.4, 2.0).astype(np.float32)
-    rows = _pixel_events(
-        film(image, side, step_ms, scale),
-        CONTRAST_ON * jitter[0],
-        CONTRAST_OFF * jitter[1],
-        step_ms,
-        LOW_PASS_MS,
-        REFRACTORY_MS,
-    )
+    jitter = np.clip(1 + JITTER * np.random.default_rng(seed).standard_normal((2, side, side)), 0.4, 2.0)
+    path = path_px(np.arange(0.0, DURATION_MS, step_ms), scale)
+    thresholds = CONTRAST_ON * jitter[0], CONTRAST_OFF * jitter[1]
+    rows = _watch(on_canvas(image, side), path, *thresholds, step_ms, LOW_PASS_MS, REFRACTORY_MS, DARK)
     rows = rows[np.lexsort((rows[:, 0], rows[:, 1], rows[:, 2]))]
     events = np.empty(len(rows), EVENT)
     for i, name in enumerate(("x", "y", "t", "p")):
