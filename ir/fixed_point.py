@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ir.arithmetic import DECAY_ALL
+from ir.check import require
 from ir.chip import Chip, IntFormat
 from ir.connection import Connection, Conv2d, Dense, Sparse
 from ir.network import LIF, Network
@@ -51,6 +52,12 @@ def to_fixed(network: Network, scales: dict[str, float], formats: Formats) -> Qu
     Returns:
         The integers; each population remembers its scale.
     """
+    for p in network.populations:
+        require(
+            not p.neuron.multi_spike,
+            f"population {p.name!r} fires several times in one time step, which no chip here does; "
+            "read the file with --as a framework that fires once, or retrain it so",
+        )
     populations = tuple(
         FixedPopulation(p.name, p.shape, _fixed_lif(p.neuron, scales[p.name], network.dt_s, formats), scales[p.name])
         for p in network.populations

@@ -87,6 +87,8 @@ def fire(call: Call, part: Part, layer: Layer, drive: Tensor, t: int) -> Tensor:
     gate = (layer.u != 0) | (torch.as_tensor(bias, device=x.device) != 0)
     above = v - params.threshold[at]
     s = spike(above if params.unit is None else above / params.unit[at], gate, call.options.alpha)
+    if part.multi_spike:
+        s = s + (torch.floor(v / params.threshold[at]).clamp(min=0) - s).detach()
     layer.v = v - torch.nan_to_num(params.threshold[at], posinf=0.0) * s if part.subtract else v * (1 - s)
     if call.recording is not None:
         here = torch.zeros(v.shape[0], call.plan.n_neurons, dtype=torch.bool, device=v.device)

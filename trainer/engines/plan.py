@@ -53,6 +53,7 @@ class Part:
     reset_interval: int = 0
     reset_offset: int = 0
     v_min: float | None = None
+    multi_spike: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,7 @@ def plan_of(network: Network | QuantizedNetwork) -> Plan:
                 getattr(n, "reset_interval", 0),
                 getattr(n, "reset_offset", 0),
                 n.v_min,
+                getattr(n, "multi_spike", False),
             )
         )
     links = tuple(

@@ -14,13 +14,17 @@ from hypothesis import given, settings
 from ir.check import FormatError
 from ir.connection import Dense
 from ir.formats import nir
+from ir.formats.chip_toml import CHIPS, load_chip
 from ir.formats.nir_graph import NEURONS, read_graph
 from ir.formats.nir_sources import reaching
 from ir.network import LIF, Input, Network, Population, Projection
 from ir.quantized import QuantizedNetwork
+from ir.stimulus import Stimulus
+from mapper.quantize import quantize
 from tests.interop.layered import run
 from tests.ir.formats.drawn import example, float_networks, same
 from tests.strategies import Draw, networks
+from trainer.execute import run as run_engine
 
 QUICK = settings(max_examples=60, deadline=None)
 
@@ -284,3 +288,17 @@ def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 TEMPORARY = Path()
+
+
+class TestSeveralSpikesInOneTimeStep:
+    def test_the_trainers_engine_gives_sinabs_1727_spikes(self) -> None:
+        network = nir.read(example("models", "nir", "cnn_sinabs.nir"), "sinabs")
+        frames = np.load(example("models", "nir", "cnn_sinabs_sample.npy")).reshape(10, 1, -1)
+        trace = run_engine(network, Stimulus(frames.astype(np.int32)))
+        assert trace.counts[:, trace.population_slice(trace.output)].sum() == 1727
+
+    def test_no_chip_takes_them(self) -> None:
+        network = nir.read(example("models", "nir", "cnn_sinabs.nir"), "sinabs")
+        assert isinstance(network, Network)
+        with pytest.raises(ValueError, match="fires several times"):
+            quantize(network, load_chip(CHIPS / "loihi2.toml"))
