@@ -22,6 +22,9 @@ from ir.check import TargetError
 from targets.lava.interpreter import find_python
 
 SHARED_MEMORY = Path("/dev/shm")
+PACKAGES = Path(__file__).resolve().parents[2]
+"""The folder that holds ``ir`` and ``targets``."""
+
 GRACE_S = 2.0
 """How long a group may take to end after SIGTERM before SIGKILL."""
 
@@ -95,13 +98,10 @@ def _start(python: str, job: Path, prefix: str, errors: object) -> subprocess.Po
     """The packages are linked into a folder of their own: this interpreter's site-packages must not leak in."""
     code = job / "code"
     code.mkdir()
-    root = Path(__file__).resolve().parents[2]
     for package in ("ir", "targets"):
-        (code / package).symlink_to(root / package, target_is_directory=True)
+        (code / package).symlink_to(PACKAGES / package, target_is_directory=True)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     environment |= {"PYTHONPATH": str(code), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    if "COVERAGE_PROCESS_START" in os.environ:
-        environment["PYTHONDONTWRITEBYTECODE"] = "1"
     try:
         return subprocess.Popen(
             [python, "-W", "ignore", "-m", "targets.lava.child", str(job), prefix],

@@ -79,8 +79,8 @@ def _input_route(projection: FixedProjection, order: LayeredOrder, counts: Count
     too_large = counts.graded and largest_sum(projection, counts.largest) >= 1 << 31
     if too_large and not is_lossless_shift(projection):
         raise ValueError(
-            f"{name_of(projection)}: with counts up to {counts.largest} its sum can pass 32 bits before the right shift "
-            f"by {-projection.weight_exp}; clip the counts, or run on the reference"
+            f"{name_of(projection)}: with counts up to {counts.largest} its sum can pass 32 bits before the shift "
+            f"right by {-projection.weight_exp}; clip the counts, or run on the reference"
         )
     kind = _kind(projection, counts.largest)
     late = order.place[projection.post]

@@ -1,0 +1,98 @@
+"""Lava and the reference are equal: spikes, membranes, currents, serving rounds, on drawn networks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ir.schedule import Schedule
+from ir.trace import Trace
+from sim_reference.compare import first_divergence
+from sim_reference.simulate import run as run_reference
+from targets.lava import Job, run, run_jobs
+from targets.lava.checks import check_run
+from tests.strategies import Draw, cases
+from tests.targets.lava_cases import N_NETWORKS, SEED, chain, counts, drawn, needs_lava
+
+pytestmark = [*needs_lava, pytest.mark.timeout(900)]
+
+LAYERED = Schedule(kind="layered", F=None)
+PLAIN_LAYERED = Draw(asynchronous=False, lava=True)
+EXTREME_LAYERED = Draw(asynchronous=False, lava=True, extremes=True)
+
+
+def equal_on_all(drawn_cases, **options) -> list[Trace]:
+    """Run all cases on both; returns Lava's traces."""
+    reference = [run_reference(*case, record_u=True) for case in drawn_cases]
+    lava = run_jobs([Job(*case) for case in drawn_cases], record_u=True, **options)
+    for number, (a, b) in enumerate(zip(reference, lava)):
+        assert first_divergence(a, b) is None, f"case {number}: {first_divergence(a, b)}"
+    return lava
+
+
+def report(name: str, traces: list[Trace]) -> float:
+    """Print how much was compared; returns the share of networks that spike."""
+    values = sum(2 * t.v.size + 3 * len(t.spikes) for t in traces)
+    share = float(np.mean([len(t.spikes) > 0 for t in traces]))
+    limited = np.mean([bool(t.limits_reached) for t in traces])
+    queued = np.mean([bool((t.spikes.k_served > t.spikes.k).any()) for t in traces])
+    print(
+        f"{name}: {len(traces)} networks, {values} values and {sum(len(t.spikes) for t in traces)} spikes compared, "
+        f"0 differ; {share:.0%} spike, {limited:.0%} reach a limit, {queued:.0%} wait in a queue longer than F"
+    )
+    return share
+
+
+def is_accepted(case) -> bool:
+    """Whether stock Lava can run the case as it is, all the way."""
+    mapped, stimulus, schedule = case
+    try:
+        check_run(mapped.network, stimulus, schedule, False)
+    except ValueError:
+        return False
+    other_edges = mapped.network.arithmetic == "loihi1"
+    return not (other_edges and any(run_reference(*case).limits_reached.values()))
+
+
+def test_asynchronous_networks_run_equal():
+    half = N_NETWORKS // 2
+    plain = drawn(cases(Draw()), N_NETWORKS - half, SEED)
+    extreme = drawn(cases(Draw(extremes=True)), half, SEED + 1)
+    assert report("asynchronous", equal_on_all(plain + extreme)) >= 0.8
+
+
+def test_layered_networks_run_equal_on_stock_processes():
+    half = N_NETWORKS // 2
+    plain = drawn(cases(PLAIN_LAYERED, layered=True).filter(is_accepted), N_NETWORKS - half, SEED + 2)
+    extreme = drawn(cases(EXTREME_LAYERED, layered=True).filter(is_accepted), half, SEED + 3)
+    assert report("layered", equal_on_all(plain + extreme)) >= 0.8
+
+
+def test_a_process_for_each_core_changes_no_spike():
+    drawn_cases = drawn(cases(Draw()), N_NETWORKS // 6, SEED + 4)
+    by_core = [(m, s, replace(schedule, scope="core")) for m, s, schedule in drawn_cases if schedule.input != "queued"]
+    report("a process a core", equal_on_all(drawn_cases + by_core, process_per_core=True))
+
+
+@pytest.mark.parametrize("schedule", [LAYERED, Schedule(F=2)], ids=["layered", "asynchronous"])
+def test_many_samples_on_one_graph_do_not_see_each_other(schedule: Schedule):
+    network = chain(10, 8, 6, decay_u=1000, decay_v=50, bias=3, bias_exp=6)
+    many = counts(5, 30, 10)
+    done: list[tuple[int, int]] = []
+    trace = run(network, many, schedule, record_u=True, progress=lambda *at: done.append(at))
+    assert first_divergence(run_reference(network, many, schedule, record_u=True), trace) is None
+    assert len(trace.spikes) > 0 and done[-1] == (30, 30) and done == sorted(set(done))
+
+
+def test_membranes_are_left_out_on_request():
+    trace = run(chain(4, 3), counts(2, 1, 4), Schedule(F=2), record_v=False)
+    assert trace.v is None and trace.u is None and trace.executor == "E3" and trace.core_of_neuron is None
+
+
+def test_a_register_that_reaches_an_edge_where_profiles_differ_is_an_error():
+    network = replace(chain(40, 3, decay_v=0, v_threshold=None, decay_u=0), arithmetic="loihi1")
+    frames = counts(40, 1, 40).frames * 300
+    with pytest.raises(ValueError, match=r"reached the limit '\w+' \d+ times, where Lava's LIF differs from 'loihi1'"):
+        run(network, replace(counts(40, 1, 40), frames=frames), LAYERED)
