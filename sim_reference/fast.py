@@ -1,0 +1,204 @@
+"""The compiled twin of ``simulate``: the same call, the same trace, event-driven, samples over cores."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ir.check import require
+from ir.mapped import MappedNetwork
+from ir.quantized import QuantizedNetwork
+from ir.schedule import Schedule
+from ir.stimulus import Stimulus
+from ir.trace import Spikes, Trace
+from sim_reference.fast_asynchronous import run_asynchronous
+from sim_reference.fast_layered import new_history, run_layered
+from sim_reference.fast_queue import new_queue, rules_of
+from sim_reference.flat import FlatNetwork, flatten, starts
+from sim_reference.kernels import Work, new_work
+from sim_reference.layout import Layout, check_run, layout_of
+from sim_reference.output import K_SERVED, NEURON, K, M, Output, T, new_rows
+from sim_reference.simulate import Progress
+from sim_reference.step import LIMITS
+
+Array = NDArray[Any]
+
+SAMPLES_A_CALL, SAMPLES_A_REPORT = 256, 8
+"""At most so many samples run in one call of a kernel, without and with progress to report."""
+
+FIRST_CAPACITY = 1 << 16
+"""Spikes that find room at first; doubled where it is not enough."""
+
+
+class _Task(NamedTuple):
+    """What all workers share."""
+
+    net: FlatNetwork
+    schedule: Schedule
+    stimulus: Stimulus
+    max_events: int
+    stamped: Array
+    stamped_start: Array
+
+
+def run(
+    mapped: MappedNetwork | QuantizedNetwork,
+    stimulus: Stimulus,
+    schedule: Schedule | None = None,
+    *,
+    record_spikes: bool = True,
+    record_v: bool = True,
+    record_u: bool = False,
+    n_threads: int | None = None,
+    progress: Progress | None = None,
+) -> Trace:
+    """Execute the network; ``simulate.run`` says what the trace holds.
+
+    Args:
+        schedule: None = the one the network was trained for.
+        record_spikes: False = only count them, in memory that does not grow with the number of time steps once
+            ``record_v`` is False too.
+        record_v, record_u: whether the trace holds membranes and currents, (T, B, N).
+        n_threads: samples that run at once; None = as many as cores may be used.
+        progress: called now and then, from any thread, with samples done and in all.
+
+    Raises:
+        ValueError: the network, the stimulus and the schedule do not go together.
+    """
+    layout = layout_of(mapped)
+    schedule = layout.network.schedule if schedule is None else schedule
+    check_run(layout, stimulus, schedule)
+    require(n_threads is None or n_threads >= 1, f"n_threads is {n_threads}; use at least 1")
+    task = _task(layout, stimulus, schedule)
+    t, b, n = stimulus.n_steps, stimulus.n_samples, layout.n_neurons
+    counts, forward_steps = np.zeros((b, n), np.int32), np.zeros((t, b), np.int32)
+    v, u = (np.zeros((t, b, n) if kept else (0, 0, 0), np.int64) for kept in (record_v, record_u))
+    out = Output(
+        counts, forward_steps, v, u, new_rows(0), np.zeros(b + 1, np.int64), np.zeros(1, np.int64), record_spikes
+    )
+    parts = _over_threads(task, out, n_threads or n_usable_cores(), progress)
+    limits = np.sum([np.zeros(len(LIMITS), np.int64), *(p.limits for p in parts)], 0)
+    return Trace(
+        executor="E2",
+        spikes=_spikes(parts, stimulus) if record_spikes else None,
+        counts=counts,
+        v=v if record_v else None,
+        forward_steps=forward_steps,
+        sample_ids=_ids(stimulus),
+        populations=layout.populations(),
+        output=layout.network.output,
+        schedule=schedule,
+        labels=stimulus.labels,
+        core_of_neuron=mapped.core_of_neuron if isinstance(mapped, MappedNetwork) else None,
+        limits_reached=dict(zip(LIMITS, limits.tolist())),
+        u=u if record_u else None,
+    )
+
+
+def n_usable_cores() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _ids(stimulus: Stimulus) -> Array:
+    assert stimulus.sample_ids is not None
+    return stimulus.sample_ids
+
+
+def _task(layout: Layout, stimulus: Stimulus, schedule: Schedule) -> _Task:
+    """Prepare network and events."""
+    layered = schedule.kind == "layered"
+    stamped, stamped_start = np.zeros(0, np.int64), np.zeros(stimulus.n_steps * stimulus.n_samples + 1, np.int64)
+    max_events = 0
+    if not layered and schedule.input != "first":
+        max_events = int(stimulus.frames.sum(2, dtype=np.int64).max(initial=0))
+        if stimulus.events is not None and len(stimulus.events):
+            stamped = np.ascontiguousarray(stimulus.events[:, 3])
+            slot = stimulus.events[:, 0] * stimulus.n_steps + stimulus.events[:, 1]
+            stamped_start = starts(np.bincount(slot, minlength=stimulus.n_steps * stimulus.n_samples))
+    return _Task(flatten(layout, stimulus, layered), schedule, stimulus, max_events, stamped, stamped_start)
+
+
+class _Share(NamedTuple):
+    """What one worker found: spikes of samples ``first``, ... in turn, ``n_rows`` a sample, and its limit counts."""
+
+    first: int
+    n_rows: Array
+    rows: Array
+    limits: Array
+
+
+def _over_threads(task: _Task, out: Output, n_threads: int, progress: Progress | None) -> list[_Share]:
+    """Run all samples, an equal share a worker."""
+    n = task.stimulus.n_samples
+    bounds = np.linspace(0, n, min(n_threads, n) + 1).astype(int) if n else np.zeros(1, int)
+    shares = list(zip(bounds[:-1].tolist(), bounds[1:].tolist()))
+    report = _Report(n, progress)
+    if len(shares) <= 1:
+        return [_run_share(task, out, a, z, report) for a, z in shares]
+    with ThreadPoolExecutor(len(shares)) as pool:
+        return list(pool.map(lambda share: _run_share(task, out, share[0], share[1], report), shares))
+
+
+class _Report:
+    """Counts finished samples over all workers."""
+
+    def __init__(self, n: int, progress: Progress | None) -> None:
+        self.n, self.progress, self.done, self.lock = n, progress, 0, threading.Lock()
+
+    def add(self, finished: int) -> None:
+        with self.lock:
+            self.done += finished
+            if self.progress is not None and finished:
+                self.progress(self.done, self.n)
+
+
+def _run_share(task: _Task, out: Output, first: int, last: int, report: _Report) -> _Share:
+    """Run samples ``first`` to ``last`` - 1 in this thread; room for spikes grows as needed."""
+    work = new_work(task.net, task.max_events)
+    out = out._replace(row_start=np.zeros_like(out.row_start), full=np.zeros(1, np.int64))
+    out = out._replace(rows=new_rows(FIRST_CAPACITY if out.keep_rows else 0))
+    run_range = _layered_range(task, work) if task.schedule.kind == "layered" else _asynchronous_range(task, work)
+    size = SAMPLES_A_CALL if report.progress is None else SAMPLES_A_REPORT
+    b = first
+    while b < last:
+        reached = run_range(b, min(b + size, last), out)
+        report.add(reached - b)
+        b = reached
+        if out.full[0]:
+            kept = out.rows[: out.row_start[b]]
+            out = out._replace(rows=new_rows(2 * len(out.rows)))
+            out.rows[: len(kept)] = kept
+            out.full[0] = 0
+    return _Share(first, np.diff(out.row_start[first : last + 1]), out.rows[: out.row_start[last]], work.limits)
+
+
+_RunRange = Callable[[int, int, Output], int]
+
+
+def _layered_range(task: _Task, work: Work) -> _RunRange:
+    history = new_history(task.net)
+    return lambda a, z, out: run_layered(task.net, task.stimulus.frames, a, z, work, history, out)
+
+
+def _asynchronous_range(task: _Task, work: Work) -> _RunRange:
+    rules = rules_of(task.schedule)
+    queue = new_queue(task.net, rules, task.max_events)
+    frames, ids = task.stimulus.frames, _ids(task.stimulus)
+    return lambda a, z, out: run_asynchronous(
+        task.net, rules, frames, ids, task.stamped, task.stamped_start, a, z, work, queue, out
+    )
+
+
+def _spikes(shares: list[_Share], stimulus: Stimulus) -> Spikes:
+    """Put the workers' spikes together."""
+    rows = np.concatenate([new_rows(0), *(s.rows for s in shares)])
+    n_rows = np.concatenate([np.zeros(0, np.int64), *(s.n_rows for s in shares)])
+    sample = np.repeat(_ids(stimulus), n_rows)
+    return Spikes(sample, rows[:, T], rows[:, K], rows[:, NEURON], rows[:, M].astype(np.int64), rows[:, K_SERVED])

@@ -1,0 +1,167 @@
+"""The layered schedule, compiled: sources that spiked are scattered, a population is updated as a whole."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from sim_reference.compiled import fingerprint
+from sim_reference.flat import (
+    DELAY_AT,
+    IN_START,
+    IN_STOP,
+    MAX_DELAY,
+    PLACE,
+    POSITION_AT,
+    PRE_START,
+    PRE_STOP,
+    RECURRENT,
+    START,
+    STOP,
+    FlatNetwork,
+)
+from sim_reference.kernels import N_POSITIONS, N_SOURCES, N_TOUCHED, Work, begin_time_step, copy_into, deliver, zero
+from sim_reference.output import Output, add_spike, keep_registers
+from sim_reference.registers import update_population
+
+Array = NDArray[Any]
+Int = Any
+"""An integer of numpy or Python: compiled code sees no difference."""
+
+
+class History(NamedTuple):
+    """Who spiked in the last time steps, as lists: ``neuron`` (H, N) with ``n_neuron`` (H, P), ``input`` (H, N_in) with
+    ``times`` and ``n_input`` (H,); time step t lies in row t % H."""
+
+    neuron: Array
+    n_neuron: Array
+    input: Array
+    times: Array
+    n_input: Array
+
+
+def new_history(net: FlatNetwork) -> History:
+    """Room for as many time steps as the longest delay looks back."""
+    depth = int((net.link[:, MAX_DELAY] + net.link[:, RECURRENT]).max(initial=0)) + 1
+    return History(
+        np.zeros((depth, len(net.threshold)), np.int64),
+        np.zeros((depth, len(net.pop)), np.int64),
+        np.zeros((depth, net.n_inputs), np.int64),
+        np.zeros((depth, net.n_inputs), np.int64),
+        np.zeros(depth, np.int64),
+    )
+
+
+@njit(nogil=True, error_model="numpy")
+def _run_layered(
+    net: FlatNetwork, frames: Array, first: Int, last: Int, work: Work, history: History, out: Output
+) -> Int:
+    """Run samples ``first`` to ``last`` - 1; returns the sample that found no more room for its spikes, or ``last``.
+
+    Args:
+        frames: (T, B, N_in) counts.
+    """
+    at = np.zeros(1, np.int64)
+    for b in range(first, last):
+        at[0] = out.row_start[b]
+        before = work.limits.copy()
+        zero(work.v)
+        zero(work.u)
+        for t in range(frames.shape[0]):
+            begin_time_step(net, work, t)
+            _read_frame(frames[t, b], t % history.n_input.size, history)
+            for i in range(net.order.size):
+                p = net.order[i]
+                _collect(net, work, history, p, t)
+                update_population(net, work, p, True, True)
+                _fire(net, work, history, p, t, b, at, out)
+            out.forward_steps[t, b] = net.n_places
+            keep_registers(out, b, t, work.v, work.u)
+            if out.full[0]:
+                zero(out.counts[b])
+                copy_into(work.limits, before)
+                return b
+        out.row_start[b + 1] = at[0]
+    return last
+
+
+@njit(nogil=True, error_model="numpy")
+def _read_frame(frame: Array, slot: Int, history: History) -> None:
+    n = 0
+    for i in range(frame.size):
+        if frame[i] != 0:
+            history.input[slot, n] = i
+            history.times[slot, n] = frame[i]
+            n += 1
+    history.n_input[slot] = n
+
+
+@njit(nogil=True, error_model="numpy")
+def _collect(net: FlatNetwork, work: Work, history: History, p: Int, t: Int) -> None:
+    """Deliver everything that arrives at population p in time step t."""
+    for n in range(net.pop[p, IN_START], net.pop[p, IN_STOP]):
+        link = net.in_links[n]
+        work.n[N_SOURCES] = 0
+        for delay in range(net.link[link, MAX_DELAY] + 1):
+            age = delay + net.link[link, RECURRENT]
+            if age <= t:
+                _collect_from(net, work, history, link, delay, (t - age) % history.n_input.size)
+        deliver(net, work, link)
+    for i in range(work.n[N_TOUCHED]):
+        work.is_touched[work.touched[i]] = False
+    for i in range(work.n[N_POSITIONS]):
+        work.is_position[net.link[work.position_link[i], POSITION_AT] + work.positions[i]] = False
+    work.n[N_TOUCHED] = 0
+    work.n[N_POSITIONS] = 0
+
+
+@njit(nogil=True, error_model="numpy")
+def _collect_from(net: FlatNetwork, work: Work, history: History, link: Int, delay: Int, slot: Int) -> None:
+    """Append the sources of a link that spiked in ``slot`` and have this delay."""
+    start, stop, n_neurons = net.link[link, PRE_START], net.link[link, PRE_STOP], work.v.size
+    delays = net.delay[net.link[link, DELAY_AT] : net.link[link, DELAY_AT] + stop - start]
+    checked = net.link[link, MAX_DELAY] > 0
+    n = work.n[N_SOURCES]
+    if start >= n_neurons:
+        for i in range(history.n_input[slot]):
+            source = n_neurons + history.input[slot, i]
+            if start <= source < stop and (not checked or delays[source - start] == delay):
+                work.source[n] = source
+                work.times[n] = history.times[slot, i]
+                n += 1
+    else:
+        for i in range(history.n_neuron[slot, net.place_of[0, start]]):
+            source = history.neuron[slot, start + i]
+            if not checked or delays[source - start] == delay:
+                work.source[n] = source
+                work.times[n] = 1
+                n += 1
+    work.n[N_SOURCES] = n
+
+
+@njit(nogil=True, error_model="numpy")
+def _fire(net: FlatNetwork, work: Work, history: History, p: Int, t: Int, b: Int, at: Array, out: Output) -> None:
+    start, slot, n = net.pop[p, START], t % history.n_input.size, 0
+    v, threshold, k = work.v, net.threshold, net.pop[p, PLACE]
+    for i in range(start, net.pop[p, STOP]):
+        if v[i] > threshold[i]:
+            add_spike(out, at, b, t, k, i, v[i], k, -1)
+            v[i] = v[i] - threshold[i] if net.subtract[i] else 0
+            history.neuron[slot, start + n] = i
+            n += 1
+    history.n_neuron[slot, p] = n
+
+
+def _entry(source: int) -> Any:
+    @njit(cache=True, nogil=True, error_model="numpy")
+    def entry(net: FlatNetwork, frames: Array, first: int, last: int, work: Work, history: History, out: Output) -> int:
+        return _run_layered(net, frames, first, last, work, history, out) if source else first
+
+    return entry
+
+
+run_layered = _entry(fingerprint())
+"""``_run_layered``, kept compiled on disk."""

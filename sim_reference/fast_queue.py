@@ -1,0 +1,240 @@
+"""The spike queue, compiled: who is served, in the order that ``serve.py`` defines."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ir.schedule import GOLDEN, MIX_A, MIX_B, ORDERS, Schedule
+from sim_reference.flat import FlatNetwork, starts
+from sim_reference.heap import Heap, best, new_heap, order_anew, push, remove
+from sim_reference.kernels import N_SOURCES, Work
+from sim_reference.output import EARLIER, K_SERVED
+
+Array = NDArray[Any]
+Int = Any
+"""An integer of numpy or Python: compiled code sees no difference."""
+
+RANDOM, MOMENTUM, FIFO = (ORDERS.index(name) for name in ("random", "momentum", "fifo"))
+ALL = 1 << 60
+FIRST_OF_ALL = -(1 << 61)
+SIGN = np.uint64(1 << 63)
+
+
+class Rules(NamedTuple):
+    """A schedule in numbers; ``ALL`` where it says None. ``input``: 0 first, 1 queued, 2 paced."""
+
+    F: int
+    order: int
+    input: int
+    R: int
+    stop_after: int
+    stop_after_output: int
+    seed: int
+    per_core: bool
+
+
+class Queue(NamedTuple):
+    """Entries: neurons 0..N-1, then the input events of this time step.
+
+    ``q`` waiting spikes; ``row`` the newest one's row in the output; ``fired`` refractory neurons of this time step,
+    listed in ``fired_list``; ``event`` the input of each event; ``chosen`` entries picked in this round; ``n`` lengths:
+    fired, events.
+    """
+
+    heap: Heap
+    q: Array
+    row: Array
+    fired: Array
+    fired_list: Array
+    event: Array
+    chosen: Array
+    n: Array
+
+
+N_FIRED, N_EVENTS = 0, 1
+
+
+def rules_of(schedule: Schedule) -> Rules:
+    """Translate a schedule for the kernels."""
+
+    def or_all(value: int | None) -> int:
+        return ALL if value is None else value
+
+    return Rules(
+        F=or_all(schedule.F),
+        order=ORDERS.index(schedule.order),
+        input=("first", "queued", "paced").index(schedule.input),
+        R=or_all(schedule.R),
+        stop_after=or_all(schedule.stop_after),
+        stop_after_output=or_all(schedule.stop_after_output),
+        seed=(schedule.seed + (1 << 63)) % (1 << 64) - (1 << 63),
+        per_core=schedule.scope == "core",
+    )
+
+
+def new_queue(net: FlatNetwork, rules: Rules, max_events: int) -> Queue:
+    """An empty queue, or one for each core."""
+    n = len(net.threshold)
+    start = starts(np.bincount(net.place_of[1])) if rules.per_core else np.array([0, n], np.int64)
+    return Queue(
+        new_heap(start, max_events),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.bool_),
+        np.zeros(n, np.int64),
+        np.zeros(max(max_events, 1), np.int64),
+        np.zeros(n + max_events + 1, np.int64),
+        np.zeros(2, np.int64),
+    )
+
+
+@njit(nogil=True, error_model="numpy")
+def mix(x: Any) -> Any:
+    """splitmix64's step, as ``ir.schedule.mix``."""
+    x = x + GOLDEN
+    x = (x ^ (x >> np.uint64(30))) * MIX_A
+    x = (x ^ (x >> np.uint64(27))) * MIX_B
+    return x ^ (x >> np.uint64(31))
+
+
+@njit(nogil=True, error_model="numpy")
+def key_before_neuron(seed: Int, sample: Int, t: Int, k: Int) -> Any:
+    """The part of a key that all entries of a round share."""
+    h = mix(np.uint64(seed))
+    h = mix(h + np.uint64(sample))
+    h = mix(h + np.uint64(t))
+    return mix(h + np.uint64(k))
+
+
+@njit(nogil=True, error_model="numpy")
+def rank_of_key(queue: Queue, h: Any, entry: Int) -> Int:
+    """An entry's key as a signed number of the same order; an event's key uses N + its input."""
+    n = queue.q.size
+    index = entry if entry < n else n + queue.event[entry - n]
+    return np.int64(mix(h + np.uint64(index)) ^ SIGN)
+
+
+@njit(nogil=True, error_model="numpy")
+def enqueue(queue: Queue, rules: Rules, core: Int, neuron: Int, m: Int, k: Int) -> None:
+    """Add a spike to its neuron's entry."""
+    queue.q[neuron] += 1
+    rank = 0
+    if rules.F != ALL:
+        if rules.order == MOMENTUM:
+            rank = -m
+        elif rules.order == FIFO:
+            rank = k
+    push(queue.heap, core, neuron, rank)
+
+
+@njit(nogil=True, error_model="numpy")
+def enqueue_events(queue: Queue) -> None:
+    """Put the input events before all neurons, in time-stamp order."""
+    n = queue.q.size
+    for e in range(queue.n[N_EVENTS]):
+        push(queue.heap, 0, n + e, FIRST_OF_ALL + e)
+
+
+@njit(nogil=True, error_model="numpy")
+def serve(work: Work, queue: Queue, rules: Rules, h: Any, k: Int, rows: Array) -> Int:
+    """Take the best F entries of each core out and append them to the sources to be delivered; returns how many."""
+    heap, taken = queue.heap, 0
+    for core in range(heap.size.size):
+        size = heap.size[core]
+        if size == 0:
+            continue
+        n = min(rules.F, size)
+        if n == size:
+            _take_all(queue, core)
+        elif rules.order == RANDOM:
+            _take_random(queue, core, n, h)
+        else:
+            _take_ranked(queue, core, n)
+            if rules.order == MOMENTUM and heap.size[core] > 0:
+                _settle_ties(queue, core, n, h)
+        for i in range(n):
+            _deliver_entry(work, queue, queue.chosen[i], k, rows)
+        taken += n
+    return taken
+
+
+@njit(nogil=True, error_model="numpy")
+def _take_all(queue: Queue, core: Int) -> None:
+    heap = queue.heap
+    for i in range(heap.size[core]):
+        entry = heap.item[heap.start[core] + i]
+        queue.chosen[i] = entry
+        heap.place[entry] = -1
+    heap.size[core] = 0
+
+
+@njit(nogil=True, error_model="numpy")
+def _take_ranked(queue: Queue, core: Int, n: Int) -> None:
+    for i in range(n):
+        entry = best(queue.heap, core)
+        queue.chosen[i] = entry
+        remove(queue.heap, core, entry)
+
+
+@njit(nogil=True, error_model="numpy")
+def _take_random(queue: Queue, core: Int, n: Int, h: Any) -> None:
+    heap = queue.heap
+    start = heap.start[core]
+    for i in range(heap.size[core]):
+        heap.rank[heap.item[start + i]] = rank_of_key(queue, h, heap.item[start + i])
+    order_anew(heap, core)
+    _take_ranked(queue, core, n)
+
+
+@njit(nogil=True, error_model="numpy")
+def _settle_ties(queue: Queue, core: Int, n: Int, h: Any) -> None:
+    """Where the last chosen and the best left have equal membranes, the smaller keys of all such entries win."""
+    heap, chosen = queue.heap, queue.chosen
+    rank = heap.rank[chosen[n - 1]]
+    if heap.rank[best(heap, core)] != rank:
+        return
+    first = n - 1
+    while first > 0 and heap.rank[chosen[first - 1]] == rank:
+        first -= 1
+    end = n
+    while heap.size[core] > 0 and heap.rank[best(heap, core)] == rank:
+        chosen[end] = best(heap, core)
+        remove(heap, core, chosen[end])
+        end += 1
+    for i in range(first, end):
+        heap.rank[chosen[i]] = rank_of_key(queue, h, chosen[i])
+    _smallest_first(heap.rank, chosen, first, n, end)
+    for i in range(n, end):
+        push(heap, core, chosen[i], rank)
+
+
+@njit(nogil=True, error_model="numpy")
+def _smallest_first(rank: Array, chosen: Array, first: Int, n: Int, end: Int) -> None:
+    """Bring the n - first least ranks of ``chosen[first:end]`` to its front."""
+    for i in range(first, n):
+        least = i
+        for j in range(i + 1, end):
+            if rank[chosen[j]] < rank[chosen[least]]:
+                least = j
+        chosen[i], chosen[least] = chosen[least], chosen[i]
+
+
+@njit(nogil=True, error_model="numpy")
+def _deliver_entry(work: Work, queue: Queue, entry: Int, k: Int, rows: Array) -> None:
+    n, at = queue.q.size, work.n[N_SOURCES]
+    if entry >= n:
+        work.source[at] = n + queue.event[entry - n]
+        work.times[at] = 1
+    else:
+        work.source[at] = entry
+        work.times[at] = queue.q[entry]
+        queue.q[entry] = 0
+        row = queue.row[entry]
+        while row >= 0:
+            rows[row, K_SERVED] = k
+            row = rows[row, EARLIER]
+    work.n[N_SOURCES] = at + 1

@@ -1,0 +1,268 @@
+"""Compiled pieces that both schedules share: delivering spikes, updating registers; ``step.py`` says what is right."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from sim_reference.flat import (
+    ACC_AT,
+    C_IN,
+    C_OUT,
+    DENSE,
+    DILATION_X,
+    DILATION_Y,
+    GROUPS,
+    HEIGHT,
+    HEIGHT_OUT,
+    INTERVAL,
+    KEEPS,
+    KERNEL_H,
+    KERNEL_W,
+    KIND,
+    LIST_AT,
+    N_POST,
+    OFFSET,
+    PAD_X,
+    PAD_Y,
+    POSITION_AT,
+    POST,
+    PRE_START,
+    PRE_STOP,
+    SPARSE,
+    START,
+    STOP,
+    STRIDE_X,
+    STRIDE_Y,
+    WEIGHT_AT,
+    WIDTH,
+    WIDTH_OUT,
+    FlatNetwork,
+)
+
+Array = NDArray[Any]
+Int = Any
+"""An integer of numpy or Python: compiled code sees no difference."""
+
+INT32, ACCUMULATOR, U, V = 0, 1, 2, 3
+"""Where each limit of ``step.LIMITS`` is counted."""
+
+
+class Work(NamedTuple):
+    """What one worker keeps while it runs a sample.
+
+    ``v``, ``u``, ``x`` (N,); ``acc`` one number for each link and target; ``touched``, ``is_touched`` neurons to
+    update; ``all_touched`` (P,); ``positions``, ``is_position`` convolution outputs reached; ``rows`` sources of one
+    dense link; ``source``, ``times`` what is being delivered; ``n`` lengths: touched, positions, sources; ``limits``.
+    """
+
+    v: Array
+    u: Array
+    x: Array
+    acc: Array
+    touched: Array
+    is_touched: Array
+    all_touched: Array
+    positions: Array
+    position_link: Array
+    is_position: Array
+    rows: Array
+    source: Array
+    times: Array
+    n: Array
+    limits: Array
+
+
+N_TOUCHED, N_POSITIONS, N_SOURCES = 0, 1, 2
+
+
+def new_work(net: FlatNetwork, max_events: int) -> Work:
+    """Empty working memory."""
+    n = len(net.threshold)
+    n_sources = n + net.n_inputs + max_events
+
+    def zeros(size: int, dtype: Any = np.int64) -> Array:
+        return np.zeros(max(size, 1), dtype)
+
+    return Work(
+        v=zeros(n, np.int32),
+        u=zeros(n, np.int32),
+        x=zeros(n, np.int32),
+        acc=zeros(net.n_acc, np.int32 if net.narrow else np.int64),
+        touched=zeros(n),
+        is_touched=zeros(n, np.bool_),
+        all_touched=zeros(len(net.pop), np.bool_),
+        positions=zeros(net.n_positions),
+        position_link=zeros(net.n_positions),
+        is_position=zeros(net.n_positions, np.bool_),
+        rows=zeros(n_sources),
+        source=zeros(n_sources),
+        times=zeros(n_sources),
+        n=np.zeros(3, np.int64),
+        limits=np.zeros(4, np.int64),
+    )
+
+
+@njit(nogil=True, error_model="numpy")
+def begin_time_step(net: FlatNetwork, work: Work, t: Int) -> None:
+    """Reset what is due to be reset, then leak once: the product is exact in float64, the cast goes toward zero."""
+    v, u = work.v, work.u
+    for p in range(net.pop.shape[0]):
+        a, z = net.pop[p, START], net.pop[p, STOP]
+        every = net.pop[p, INTERVAL]
+        if every > 0 and (t + 1) % every == net.pop[p, OFFSET] % every:
+            zero(v[a:z])
+            zero(u[a:z])
+        leak(v[a:z], net.keep_v[a:z])
+        if net.pop[p, KEEPS]:
+            leak(u[a:z], net.keep_u[a:z])
+        else:
+            zero(u[a:z])
+
+
+@njit(nogil=True, error_model="numpy")
+def zero(x: Array) -> None:
+    """``x[:] = 0``, which numba compiles sooner as a loop."""
+    for i in range(x.size):
+        x[i] = 0
+
+
+@njit(nogil=True, error_model="numpy")
+def copy_into(x: Array, y: Array) -> None:
+    """``x[:] = y``."""
+    for i in range(x.size):
+        x[i] = y[i]
+
+
+@njit(nogil=True, error_model="numpy")
+def leak(x: Array, keep: Array) -> None:
+    for i in range(x.size):
+        x[i] = np.int32(x[i] * keep[i])
+
+
+@njit(nogil=True, error_model="numpy")
+def deliver(net: FlatNetwork, work: Work, link: Int) -> None:
+    """Add the weights of all sources of ``link`` among ``work.source`` to its sums and mark whom they reach."""
+    a, z = net.link[link, PRE_START], net.link[link, PRE_STOP]
+    kind, n_post = net.link[link, KIND], net.link[link, N_POST]
+    out = work.acc[net.link[link, ACC_AT] : net.link[link, ACC_AT] + n_post]
+    n_rows = 0
+    for i in range(work.n[N_SOURCES]):
+        source, times = work.source[i], work.times[i]
+        if source < a or source >= z:
+            continue
+        if kind == DENSE:
+            if times == 1:
+                work.rows[n_rows] = net.link[link, WEIGHT_AT] + (source - a) * n_post
+                n_rows += 1
+            else:
+                _add_times(net.weight, net.link[link, WEIGHT_AT] + (source - a) * n_post, times, out)
+            work.all_touched[net.link[link, POST]] = True
+        elif kind == SPARSE:
+            _add_list(net, work, link, source - a, times, out)
+        else:
+            _add_kernel(net, work, link, source - a, times, out)
+    if n_rows:
+        _add_rows(net.weight, work.rows[:n_rows], out)
+
+
+@njit(nogil=True, error_model="numpy")
+def _add_times(weight: Array, at: Int, times: Int, out: Array) -> None:
+    row = weight[at : at + out.size]
+    for j in range(out.size):
+        out[j] += times * row[j]
+
+
+@njit(nogil=True, error_model="numpy")
+def _add_rows(weight: Array, rows: Array, out: Array) -> None:
+    """Add whole rows, four at a time so that sums are loaded and stored a quarter as often."""
+    n, i = out.size, 0
+    while i + 4 <= rows.size:
+        a = weight[rows[i] : rows[i] + n]
+        b = weight[rows[i + 1] : rows[i + 1] + n]
+        c = weight[rows[i + 2] : rows[i + 2] + n]
+        d = weight[rows[i + 3] : rows[i + 3] + n]
+        for j in range(n):
+            out[j] += a[j] + b[j] + c[j] + d[j]
+        i += 4
+    while i < rows.size:
+        a = weight[rows[i] : rows[i] + n]
+        for j in range(n):
+            out[j] += a[j]
+        i += 1
+
+
+@njit(nogil=True, error_model="numpy")
+def touch(touched: Array, is_touched: Array, n: Array, neuron: Int) -> None:
+    """Mark a neuron for this round's update."""
+    if not is_touched[neuron]:
+        is_touched[neuron] = True
+        touched[n[N_TOUCHED]] = neuron
+        n[N_TOUCHED] += 1
+
+
+@njit(nogil=True, error_model="numpy")
+def _add_list(net: FlatNetwork, work: Work, link: Int, source: Int, times: Int, out: Array) -> None:
+    at = net.link[link, LIST_AT] + source
+    start = net.pop[net.link[link, POST], START]
+    # list_start counts targets of all links; weights of this link begin at its own place.
+    base = net.link[link, WEIGHT_AT] - net.list_start[net.link[link, LIST_AT]]
+    for s in range(net.list_start[at], net.list_start[at + 1]):
+        post = net.list_post[s]
+        out[post] += times * net.weight[base + s]
+        touch(work.touched, work.is_touched, work.n, start + post)
+
+
+@njit(nogil=True, error_model="numpy")
+def _add_kernel(net: FlatNetwork, work: Work, link: Int, source: Int, times: Int, out: Array) -> None:
+    """Scatter one source through a convolution; sums lie as (H_out, W_out, C_out), channels together."""
+    c = net.link[link]
+    h, w, c_out, ho, wo, kh, kw = c[HEIGHT], c[WIDTH], c[C_OUT], c[HEIGHT_OUT], c[WIDTH_OUT], c[KERNEL_H], c[KERNEL_W]
+    per_in, per_out = c[C_IN] // c[GROUPS], c_out // c[GROUPS]
+    channel, pixel = source // (h * w), source % (h * w)
+    row, col = pixel // w, pixel % w
+    first_out = channel // per_in * per_out
+    for a in range(kh):
+        y = row + c[PAD_Y] - a * c[DILATION_Y]
+        if y < 0 or y % c[STRIDE_Y] != 0 or y // c[STRIDE_Y] >= ho:
+            continue
+        for b in range(kw):
+            x = col + c[PAD_X] - b * c[DILATION_X]
+            if x < 0 or x % c[STRIDE_X] != 0 or x // c[STRIDE_X] >= wo:
+                continue
+            position = y // c[STRIDE_Y] * wo + x // c[STRIDE_X]
+            at = net.link[link, WEIGHT_AT] + ((channel * kh + a) * kw + b) * per_out
+            target = out[position * c_out + first_out : position * c_out + first_out + per_out]
+            weight = net.weight[at : at + per_out]
+            for o in range(per_out):
+                target[o] += times * weight[o]
+            flag = net.link[link, POSITION_AT] + position
+            if not work.is_position[flag]:
+                work.is_position[flag] = True
+                work.positions[work.n[N_POSITIONS]] = position
+                work.position_link[work.n[N_POSITIONS]] = link
+                work.n[N_POSITIONS] += 1
+
+
+@njit(nogil=True, error_model="numpy")
+def touch_positions(net: FlatNetwork, work: Work) -> None:
+    """Mark the neurons of all channels at each convolution output that was reached; clear those marks."""
+    for i in range(work.n[N_POSITIONS]):
+        link, position = work.position_link[i], work.positions[i]
+        size, start = net.link[link, HEIGHT_OUT] * net.link[link, WIDTH_OUT], net.pop[net.link[link, POST], START]
+        for o in range(net.link[link, C_OUT]):
+            touch(work.touched, work.is_touched, work.n, start + o * size + position)
+        work.is_position[net.link[link, POSITION_AT] + position] = False
+    work.n[N_POSITIONS] = 0
+
+
+@njit(nogil=True, error_model="numpy")
+def acc_index(net: FlatNetwork, link: Int, post: Int) -> Int:
+    """Where the sum of a link for a target lies."""
+    if net.link[link, KIND] <= SPARSE:
+        return net.link[link, ACC_AT] + post
+    size = net.link[link, HEIGHT_OUT] * net.link[link, WIDTH_OUT]
+    return net.link[link, ACC_AT] + post % size * net.link[link, C_OUT] + post // size

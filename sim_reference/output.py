@@ -1,0 +1,74 @@
+"""Where compiled runs write: counts always, spikes and registers where asked for."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Int = Any
+"""An integer of numpy or Python: compiled code sees no difference."""
+
+T, K, NEURON, M, K_SERVED, EARLIER = range(6)
+"""Columns of ``Output.rows``; ``EARLIER`` is the row of the spike before in the same queue entry, or -1."""
+
+
+class Output(NamedTuple):
+    """What a range of samples leaves behind.
+
+    ``counts`` (B, N); ``forward_steps`` (T, B); ``v``, ``u`` (T, B, N) or empty; ``rows`` (capacity, 6) spikes, none
+    kept where ``keep_rows`` is False; ``row_start`` (B + 1,) where each sample's rows begin; ``full`` (1,) set where
+    rows ran out.
+    """
+
+    counts: Array
+    forward_steps: Array
+    v: Array
+    u: Array
+    rows: Array
+    row_start: Array
+    full: Array
+    keep_rows: bool
+
+
+def new_rows(capacity: int) -> Array:
+    """Room for spikes."""
+    return np.empty((capacity, 6), np.int32)
+
+
+@njit(nogil=True, error_model="numpy")
+def add_spike(out: Output, at: Array, b: Int, t: Int, k: Int, neuron: Int, m: Int, k_served: Int, earlier: Int) -> Int:
+    """Count a spike and keep it where asked for; returns its row, -1 without one.
+
+    Args:
+        at: (1,) the next free row.
+    """
+    out.counts[b, neuron] += 1
+    if not out.keep_rows:
+        return -1
+    row = at[0]
+    if row >= out.rows.shape[0]:
+        out.full[0] = 1
+        return -1
+    out.rows[row, T] = t
+    out.rows[row, K] = k
+    out.rows[row, NEURON] = neuron
+    out.rows[row, M] = m
+    out.rows[row, K_SERVED] = k_served
+    out.rows[row, EARLIER] = earlier
+    at[0] = row + 1
+    return row
+
+
+@njit(nogil=True, error_model="numpy")
+def keep_registers(out: Output, b: Int, t: Int, v: Array, u: Array) -> None:
+    """Write the registers at the end of a time step where they are recorded."""
+    if out.v.size:
+        for i in range(v.size):
+            out.v[t, b, i] = v[i]
+    if out.u.size:
+        for i in range(u.size):
+            out.u[t, b, i] = u[i]

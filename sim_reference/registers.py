@@ -1,0 +1,212 @@
+"""Compiled register updates: one neuron in int64 with every edge counted, or a whole population in vector code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from sim_reference.flat import (
+    ACC_AT,
+    C_OUT,
+    CONV,
+    DUE,
+    EXPONENT,
+    IN_START,
+    IN_STOP,
+    KIND,
+    N_POST,
+    START,
+    STOP,
+    FlatNetwork,
+)
+from sim_reference.kernels import ACCUMULATOR, INT32, U, V, Work, acc_index, zero
+
+Array = NDArray[Any]
+Int = Any
+"""An integer of numpy or Python: compiled code sees no difference."""
+
+
+@njit(nogil=True, error_model="numpy")
+def int32(x: Int, limits: Array) -> Int:
+    """Two's complement in 32 bits, counted."""
+    wrapped = np.int64(np.int32(x))
+    limits[INT32] += wrapped != x
+    return wrapped
+
+
+@njit(nogil=True, error_model="numpy")
+def wrap(x: Int, bits: Int) -> Int:
+    half = 1 << bits
+    return ((x + half) & (2 * half - 1)) - half
+
+
+@njit(nogil=True, error_model="numpy")
+def wrap_current(u: Int, bits: Int, two_sided: bool) -> Int:
+    if two_sided:
+        return wrap(u, bits)
+    edge = 1 << bits
+    if u > edge:
+        return u - 2 * edge
+    return u + 2 * edge if u <= -edge else u
+
+
+@njit(nogil=True, error_model="numpy")
+def is_hot(net: FlatNetwork, work: Work, i: Int) -> bool:
+    """Whether u lies where its edge acts again in the next round, drive or not."""
+    u = np.int64(work.u[i])
+    return wrap_current(u, net.u_bits, net.two_sided) != u
+
+
+@njit(nogil=True, error_model="numpy")
+def take_drive(net: FlatNetwork, work: Work, p: Int, i: Int) -> Int:
+    """The drive of neuron i of population p in register units; its sums are cleared."""
+    a, post = 0, i - net.pop[p, START]
+    for n in range(net.pop[p, IN_START], net.pop[p, IN_STOP]):
+        link = net.in_links[n]
+        at = acc_index(net, link, post)
+        s = np.int64(work.acc[at])
+        if s != 0:
+            work.acc[at] = 0
+            e = net.link[link, EXPONENT]
+            s = s << e if e >= 0 else s >> -e
+            a += int32(s, work.limits)
+    x = int32(int32(a, work.limits) << net.shift, work.limits)
+    if net.accumulator_bits:
+        wrapped = wrap(x, net.accumulator_bits)
+        work.limits[ACCUMULATOR] += wrapped != x
+        x = wrapped
+    return x
+
+
+@njit(nogil=True, error_model="numpy")
+def update_neuron(net: FlatNetwork, work: Work, p: Int, i: Int, due: bool, keeps: bool) -> None:
+    """``step.receive`` for one neuron."""
+    limits = work.limits
+    x = take_drive(net, work, p, i)
+    total = int32(np.int64(work.u[i]) + x, limits)
+    u = wrap_current(total, net.u_bits, net.two_sided)
+    limits[U] += u != total
+    arriving = u if due or not keeps else x
+    bias = np.int64(net.bias[i]) if due else 0
+    if net.bias_in_u:
+        if due:
+            s = wrap_current(arriving + bias, net.u_bits, net.two_sided)
+            limits[U] += s != arriving + bias
+            arriving = s
+        bias = 0
+    v = int32(np.int64(work.v[i]) + arriving + bias, limits)
+    held = v if v < net.v_max else net.v_max
+    held = held if held > net.v_min[i] else np.int64(net.v_min[i])
+    limits[V] += held != v
+    work.u[i] = u if keeps else 0
+    work.v[i] = held
+
+
+@njit(nogil=True, error_model="numpy")
+def update_population(net: FlatNetwork, work: Work, p: Int, due: bool, keeps: bool) -> None:
+    """``step.receive`` for all neurons of a population."""
+    a, z = net.pop[p, START], net.pop[p, STOP]
+    if not net.narrow:
+        for i in range(a, z):
+            update_neuron(net, work, p, i, due, keeps)
+        return
+    x, u, v = work.x[a:z], work.u[a:z], work.v[a:z]
+    zero(x)
+    for n in range(net.pop[p, IN_START], net.pop[p, IN_STOP]):
+        _add_link(net, work, net.in_links[n], x)
+    _to_registers(x, net.shift, net.accumulator_bits, work.limits)
+    _enter_u(u, x, net.u_bits, net.two_sided, due or not keeps, work.limits)
+    if net.bias_in_u and due:
+        _bias_in_u(x, net.bias[a:z], net.u_bits, work.limits)
+    elif due and net.pop[p, DUE]:
+        _add(x, net.bias[a:z])
+    _enter_v(v, x, net.v_min[a:z], net.v_max, work.limits)
+    if not keeps:
+        zero(u)
+
+
+@njit(nogil=True, error_model="numpy")
+def _add(x: Array, y: Array) -> None:
+    for j in range(x.size):
+        x[j] += y[j]
+
+
+@njit(nogil=True, error_model="numpy")
+def _add_link(net: FlatNetwork, work: Work, link: Int, x: Array) -> None:
+    """Take the sums of one link, shifted; narrow networks need no int32 wrap."""
+    e, n = net.link[link, EXPONENT], net.link[link, N_POST]
+    acc = work.acc[net.link[link, ACC_AT] : net.link[link, ACC_AT] + n]
+    if e > 0:
+        for j in range(n):
+            acc[j] = acc[j] << e
+    elif e < 0:
+        for j in range(n):
+            acc[j] = acc[j] >> -e
+    if net.link[link, KIND] == CONV:
+        c_out = net.link[link, C_OUT]
+        size = n // c_out
+        for o in range(c_out):
+            for position in range(size):
+                x[o * size + position] += acc[position * c_out + o]
+    else:
+        _add(x, acc)
+    zero(acc)
+
+
+@njit(nogil=True, error_model="numpy")
+def _to_registers(x: Array, shift: Int, bits: Int, limits: Array) -> None:
+    for j in range(x.size):
+        x[j] = x[j] << shift
+    if bits:
+        half = np.int32(1 << bits)
+        mask = np.int32((1 << (bits + 1)) - 1)
+        changed = 0
+        for j in range(x.size):
+            wrapped = np.int32((np.int32(x[j] + half) & mask) - half)
+            changed += wrapped != x[j]
+            x[j] = wrapped
+        limits[ACCUMULATOR] += changed
+
+
+@njit(nogil=True, error_model="numpy")
+def _enter_u(u: Array, x: Array, bits: Int, two_sided: bool, arrives: bool, limits: Array) -> None:
+    """``u <- wrap_u(u + x)``; where the current ``arrives`` x becomes u. Narrow sums need one wrap at most."""
+    high = np.int32((1 << bits) - 1) if two_sided else np.int32(1 << bits)
+    low = np.int32(-(1 << bits)) if two_sided else np.int32(1 - (1 << bits))
+    size = np.int32(2 << bits)
+    changed = 0
+    for j in range(u.size):
+        total = np.int32(u[j] + x[j])
+        change = np.int32((total < low) * size) - np.int32((total > high) * size)
+        changed += change != 0
+        u[j] = np.int32(total + change)
+    limits[U] += changed
+    if arrives:
+        for j in range(u.size):
+            x[j] = u[j]
+
+
+@njit(nogil=True, error_model="numpy")
+def _bias_in_u(x: Array, bias: Array, bits: Int, limits: Array) -> None:
+    changed = 0
+    for j in range(x.size):
+        s = wrap(np.int64(x[j]) + np.int64(bias[j]), bits)
+        changed += s != np.int64(x[j]) + np.int64(bias[j])
+        x[j] = s
+    limits[U] += changed
+
+
+@njit(nogil=True, error_model="numpy")
+def _enter_v(v: Array, x: Array, v_min: Array, v_max: Int, limits: Array) -> None:
+    top = np.int32(v_max)
+    changed = 0
+    for j in range(v.size):
+        total = np.int32(v[j] + x[j])
+        held = total if total < top else top
+        held = held if held > v_min[j] else v_min[j]
+        changed += held != total
+        v[j] = held
+    limits[V] += changed
