@@ -69,7 +69,7 @@ def main() -> None:
     job, prefix = Path(sys.argv[1]), sys.argv[2]
     code = 1
     try:
-        with Telling(job, "Lava's compiler or runtime"):
+        with Telling(job, "the runtime"):
             reporter = Reporter(job)
             host = Host(job, prefix)
             for folder in sorted((f for f in job.iterdir() if f.name.isdigit()), key=lambda f: int(f.name)):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import math
 import multiprocessing
@@ -72,7 +73,7 @@ CHANNEL_SIZE = 4
 """Messages a channel holds; one tick needs one, Lava's default of 64 wastes shared memory."""
 
 PR_SET_PDEATHSIG = 1
-SERVICE = "Lava's runtime service"
+SERVICE = "the runtime service"
 NO_ROOM = "no room in shared memory; enlarge /dev/shm (docker: --shm-size) or run a smaller network"
 STOP_LIMIT_S = 10.0
 """How long a finished graph's processes may take to end before they are killed."""
@@ -110,7 +111,7 @@ class Host:
         runtime = lava_runtime.Runtime(executable, ActorType.MultiProcessing)
         executable.assign_runtime_to_all_processes(runtime)
         self.actors = []
-        self.names = {id(builder): proc.name for proc, builder in executable.proc_builders.items()}
+        self.names = {id(builder): f"process {proc.name!r}" for proc, builder in executable.proc_builders.items()}
         self.stopping = math.inf
         runtime.initialize()
         runtime.start(RunSteps(num_steps=MAX_TICKS if n_ticks is None else n_ticks))
@@ -136,12 +137,9 @@ class Host:
         create = SharedMemoryManager.create_shared_memory
 
         def create_and_reserve(manager, size):
-            try:
-                handle = create(manager, size)
-                if hasattr(os, "posix_fallocate"):
-                    os.posix_fallocate(handle._fd, 0, handle.size)
-            except OSError as error:
-                raise OSError(NO_ROOM) from error
+            handle = create(manager, size)
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(handle._fd, 0, handle.size)  # an error now, not a SIGBUS later
             return handle
 
         SharedMemoryManager.create_shared_memory = create_and_reserve
@@ -206,7 +204,9 @@ class Telling:
 
     def __exit__(self, kind, error, trace) -> None:
         if error is not None and not (isinstance(error, SystemExit) and not error.code):
-            write_error(self.job, self.who, f"{kind.__name__}: {error}", "".join(traceback.format_exception(error)))
+            no_room = isinstance(error, OSError) and error.errno == errno.ENOSPC
+            what = NO_ROOM if no_room else f"{kind.__name__}: {error}"
+            write_error(self.job, self.who, what, "".join(traceback.format_exception(error)))
 
 
 def write_error(job: Path, who: str, what: str, detail: str = "") -> None:

@@ -205,7 +205,7 @@ def _judge(job: Path, code: int, ended: bool, time_limit_s: float | None) -> Non
     except (OSError, ValueError):
         error = None
     if error is not None:
-        raise TargetError(f"{error['who']} failed on Lava: {error['what']}")
+        raise TargetError(f"Lava failed in {error['who']}: {error['what']}")
     if not ended:
         raise TargetError(
             f"Lava did not finish within {time_limit_s:g} s and was ended; allow more time, fewer samples, or run on "

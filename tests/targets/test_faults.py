@@ -1,0 +1,201 @@
+"""Whatever goes wrong with Lava ends in one sentence, soon, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from ir.check import TargetError
+from ir.schedule import Schedule
+from targets.lava import launch, run
+from tests.targets.lava_cases import chain, counts, lava_children_of, needs_lava, shared_memory_of
+
+pytestmark = [*needs_lava, pytest.mark.timeout(180)]
+
+LAYERED = Schedule(kind="layered", F=None)
+ROOT = Path(launch.__file__).resolve().parents[2]
+ENDLESS = (200, 20_000)
+"""Time steps and samples of a run that nobody waits for."""
+
+SCRIPT = """
+from tests.targets.lava_cases import chain, counts
+from targets.lava import run
+from ir.schedule import Schedule
+print("running", flush=True)
+run(chain(4, 3), counts({}, {}, 4), Schedule(F=2), progress=lambda *_: print("progress", flush=True))
+"""
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """After each test: no process, no shared memory, no folder of ours."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    before = len(os.listdir("/proc/self/fd"))
+    yield
+    assert lava_children_of(os.getpid()) == [] and shared_memory_of(os.getpid()) == []
+    assert list(tmp_path.glob("unlayered-lava-*")) == []
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def wait_for(condition, limit_s: float = 60.0):
+    """Poll until ``condition()`` is true and return it."""
+    until = time.monotonic() + limit_s
+    while time.monotonic() < until:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("what the test waits for did not happen")
+
+
+def actors_of(leader: int) -> list[int]:
+    """The processes of a Lava graph, once all of an asynchronous one are up (four, a service, a manager)."""
+    others = [pid for pid in launch.members(leader) if pid != leader]
+    return others if len(others) >= 7 else []
+
+
+def failure_while_running(strike) -> tuple[str, float]:
+    """Start an endless run, let ``strike(leader)`` hit it, return the sentence and how long the end took."""
+    struck: list[float] = []
+
+    def hit() -> None:
+        (leader,) = wait_for(lambda: lava_children_of(os.getpid()))
+        wait_for(lambda: actors_of(leader))
+        time.sleep(0.5)
+        struck.append(time.monotonic())
+        strike(leader)
+
+    thread = threading.Thread(target=hit)
+    thread.start()
+    with pytest.raises(TargetError) as error:
+        run(chain(4, 3), counts(*ENDLESS, 4), Schedule(F=2), time_limit_s=150)
+    thread.join()
+    return str(error.value), time.monotonic() - struck[0]
+
+
+def test_a_killed_child_is_told_and_leaves_nothing():
+    sentence, took_s = failure_while_running(lambda leader: os.kill(leader, signal.SIGKILL))
+    assert "killed by signal 9" in sentence and "\n" not in sentence and took_s < 10
+
+
+def test_a_killed_lava_process_is_named():
+    sentence, took_s = failure_while_running(lambda leader: os.kill(actors_of(leader)[-2], signal.SIGKILL))
+    assert "Lava failed in " in sentence and "it was killed by signal 9" in sentence and took_s < 10
+
+
+def test_the_time_limit_ends_a_run():
+    start = time.monotonic()
+    with pytest.raises(TargetError, match=r"Lava did not finish within 4 s and was ended; allow more time"):
+        run(chain(4, 3), counts(*ENDLESS, 4), LAYERED, time_limit_s=4)
+    assert time.monotonic() - start < 4 + 10
+
+
+@pytest.mark.parametrize(
+    ("schedule", "file", "line", "sentence"),
+    [
+        (
+            LAYERED,
+            "probe.py",
+            "        self.fired[row] = fired\n",
+            "Lava failed in process 'p0': ZeroDivisionError: planted",
+        ),
+        (Schedule(F=2), "spike_queue.py", "        self.frame += 1\n", "Lava failed in process 'spike queue': Zero"),
+        (Schedule(F=2), "feed.py", "        self.frame += 1\n", "Lava failed in process 'input': ZeroDivisionError"),
+        (Schedule(F=2), "layered.py", "from scipy.sparse import csr_matrix\n", "planted"),
+    ],
+    ids=["neurons", "queue", "input", "import"],
+)
+def test_an_exception_in_a_process_comes_back_with_its_name(tmp_path, monkeypatch, schedule, file, line, sentence):
+    for package in ("ir", "targets"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    path = tmp_path / "targets" / "lava" / file
+    indent = line[: len(line) - len(line.lstrip())]
+    assert path.read_text().count(line) == 1
+    path.write_text(path.read_text().replace(line, f'{line}{indent}raise ZeroDivisionError("planted")\n'))
+    monkeypatch.setattr(launch, "PACKAGES", tmp_path)
+    with pytest.raises(TargetError, match=sentence) as error:
+        run(chain(4, 3), counts(3, 1, 4), schedule, time_limit_s=100)
+    assert "\n" not in str(error.value)
+
+
+def start_script(words: list[str] | None = None) -> tuple[subprocess.Popen[str], int]:
+    """Start an endless run in a Python of its own; returns it and the process that leads its Lava run."""
+    process = subprocess.Popen(
+        [*(words or []), sys.executable, "-c", SCRIPT.format(*ENDLESS)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        (leader,) = wait_for(lambda: lava_children_of(process.pid))
+        wait_for(lambda: actors_of(leader))
+    except AssertionError:
+        process.kill()
+        raise
+    return process, leader
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda s: s.name)
+def test_a_parent_that_is_ended_takes_everything_with_it(sign, tmp_path):
+    process, leader = start_script()
+    start = time.monotonic()
+    process.send_signal(sign)
+    _, errors = process.communicate(timeout=60)
+    assert time.monotonic() - start < 10
+    assert process.returncode != 0 and (sign != signal.SIGINT or "KeyboardInterrupt" in errors)
+    wait_for(lambda: not launch.members(leader) and not shared_memory_of(process.pid), 10)
+    wait_for(lambda: not list(tmp_path.glob("unlayered-lava-*")), 10)
+
+
+def can_mount() -> bool:
+    words = ["unshare", "--mount", "mount", "-t", "tmpfs", "-o", "size=64k", "none", "/dev/shm"]
+    return shutil.which("unshare") is not None and subprocess.run(words, capture_output=True).returncode == 0
+
+
+def test_no_room_in_shared_memory_is_one_sentence():
+    if not can_mount():
+        pytest.skip("no private mount namespace here")
+    script = SCRIPT.format(3, 1)
+    mount = 'mount -t tmpfs -o size=64k none /dev/shm && exec "$0" -c "$1"'
+    words = ["unshare", "--mount", "sh", "-c", mount, sys.executable, script]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    last = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 1 and "TargetError" in last and "no room in shared memory" in last
+
+
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        (None, "does not start"),
+        ("exit 3", "exit code 3"),
+        ("echo hello", "is no Python interpreter"),
+        ('echo \'{"python": "3.9.1", "lava": null, "numpy": null}\'', "is Python 3.9.1; lava-nc 0.10.0 needs 3.10"),
+        ('echo \'{"python": "3.10.1", "lava": null, "numpy": null}\'', "has no lava-nc; 0.10.0 is needed"),
+    ],
+)
+def test_a_faulty_interpreter_is_told_with_the_way_to_get_a_right_one(tmp_path, monkeypatch, script, sentence):
+    python = tmp_path / "python"
+    if script is not None:
+        python.write_text(f"#!/bin/sh\n{script}\n")
+        python.chmod(0o755)
+    monkeypatch.setenv("UNLAYERED_LAVA_PYTHON", str(python))
+    with pytest.raises(TargetError, match=sentence) as error:
+        run(chain(4, 3), counts(1, 1, 4), LAYERED)
+    assert "uv venv --python 3.10" in str(error.value)
+
+
+@pytest.mark.parametrize("cycles", [2, pytest.param(50, marks=pytest.mark.slow)])
+def test_starting_and_stopping_leaves_nothing(cycles):
+    for _ in range(cycles):
+        run(chain(4, 3), counts(2, 1, 4), Schedule(F=2))
