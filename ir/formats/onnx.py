@@ -18,7 +18,7 @@ from ir.formats.onnx_note import STORED, network_of
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
 
-__all__ = ["examine", "read", "read_unscaled", "write"]
+__all__ = ["examine", "read", "read_own", "read_unscaled", "write"]
 
 
 def read(
@@ -34,7 +34,7 @@ def read(
     Raises:
         FormatError: damaged, or an operator without counterpart, by name.
     """
-    own = _own(path)
+    own = read_own(path)
     if own is not None:
         return own
     try:
@@ -43,7 +43,7 @@ def read(
         raise error if isinstance(error, FormatError) else FormatError(f"{path}: {error}") from error
 
 
-def _own(path: str | Path) -> Network | QuantizedNetwork | None:
+def read_own(path: str | Path) -> Network | QuantizedNetwork | None:
     """What our export wrote; None for other files."""
     model = read_model(path)
     note = next((p.value for p in model.metadata_props if p.key == DOMAIN), None)

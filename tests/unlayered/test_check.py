@@ -1,0 +1,115 @@
+"""What ``unlayered check`` finds in a file: each node that cannot be read or held, by name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ir.check import FormatError
+from ir.formats.chip_toml import CHIPS, load_chip
+from ir.formats.open import OPENERS, WRITERS, open_network
+from tests.ir.formats.drawn import example
+from tests.ir.formats.test_nir import AFFINE, chain, lif, write_nodes
+from tests.ir.formats.test_onnx_import import UNSUPPORTED, save, two_layers
+from unlayered.check import CheckReport, check_file
+
+LOIHI2 = load_chip(CHIPS / "loihi2.toml")
+LOIHI1 = load_chip(CHIPS / "loihi1.toml")
+
+
+def bad(report: CheckReport) -> list[tuple[str, str]]:
+    assert all(row.reason and row.remedy for row in report.nodes if not row.ok)
+    assert json.loads(json.dumps(report.as_json()))["ok"] == report.ok
+    return [(row.name, row.kind) for row in report.nodes if not row.ok]
+
+
+class TestNir:
+    def test_a_good_file_is_ok(self, tmp_path: Path) -> None:
+        report = check_file(write_nodes(tmp_path / "a.nir", *chain(AFFINE, lif(3))), LOIHI2, "norse")
+        assert report.ok and [row.kind for row in report.nodes] == ["Input", "Affine", "LIF", "Output"]
+
+    @pytest.mark.parametrize("kind", ["MaxPool2d", "BatchNorm2d", "Sequential", "Sigma", "NIRNode"])
+    def test_an_unknown_primitive_is_named(self, tmp_path: Path, kind: str) -> None:
+        path = write_nodes(tmp_path / "a.nir", *chain({"type": kind}, AFFINE, lif(3)))
+        assert bad(check_file(path, LOIHI2, "norse")) == [("n0", kind)]
+
+    @pytest.mark.parametrize("kind", ["I", "LI", "CubaLI"])
+    def test_a_membrane_that_is_sent_on_is_named(self, tmp_path: Path, kind: str) -> None:
+        one = np.ones(3)
+        leaky = {"type": kind, "tau": one, "tau_mem": one, "tau_syn": one, "r": one, "w_in": one, "v_leak": 0 * one}
+        path = write_nodes(tmp_path / "a.nir", *chain(AFFINE, leaky, AFFINE, lif(3)))
+        assert bad(check_file(path, LOIHI2, "norse")) == [("n1", kind)]
+
+    def test_every_bad_node_is_listed_at_once(self, tmp_path: Path) -> None:
+        path = write_nodes(tmp_path / "a.nir", *chain({"type": "MaxPool2d"}, AFFINE, lif(3, v_leak=np.ones(3))))
+        assert bad(check_file(path, LOIHI2, "norse")) == [("n0", "MaxPool2d"), ("n2", "LIF")]
+
+    def test_without_a_framework_every_neuron_asks_for_one(self, tmp_path: Path) -> None:
+        report = check_file(write_nodes(tmp_path / "a.nir", *chain(AFFINE, lif(3))), LOIHI2)
+        assert bad(report) == [("n1", "LIF")] and "--as norse" in report.nodes[2].remedy
+
+    def test_several_spikes_in_a_time_step_fit_no_chip(self) -> None:
+        report = check_file(example("models", "nir", "cnn_sinabs.nir"), LOIHI2, "sinabs")
+        assert {kind for _, kind in bad(report)} == {"IF"}
+
+    def test_the_braille_networks_fit_loihi_2(self) -> None:
+        assert check_file(example("models", "nir", "braille_noDelay_bias_zero.nir"), LOIHI2, "norse", 1e-4).ok
+
+    def test_a_shape_that_does_not_fit_is_one_bad_row(self, tmp_path: Path) -> None:
+        path = write_nodes(tmp_path / "a.nir", *chain({**AFFINE, "weight": np.eye(4)}, lif(3)))
+        assert bad(check_file(path, LOIHI2, "norse")) == [("a.nir", "file")]
+
+    def test_the_semantics_table_says_what_was_assumed(self, tmp_path: Path) -> None:
+        report = check_file(write_nodes(tmp_path / "a.nir", *chain(AFFINE, lif(3))), LOIHI2, "spikingjelly")
+        spike = next(row for row in report.semantics if row.question == "spike")
+        assert (spike.file, spike.assumed) == ("not said", "v >= threshold, at most one a time step")
+        assert next(row for row in report.semantics if row.question == "time step").assumed == "0.0001 s"
+
+    def test_a_delay_beyond_the_chips_is_named(self, tmp_path: Path) -> None:
+        delay = {"type": "Delay", "delay": np.array(0.1)}
+        path = write_nodes(tmp_path / "a.nir", *chain(delay, AFFINE, lif(3)))
+        assert bad(check_file(path, LOIHI1, "norse")) == [("input -> n2", "projection")]
+
+
+class TestOnnx:
+    @pytest.mark.parametrize("operator", UNSUPPORTED)
+    def test_an_unsupported_operator_is_named(self, tmp_path: Path, operator: str) -> None:
+        nodes, weights = two_layers()
+        nodes[1].op_type = operator
+        assert bad(check_file(save(tmp_path / "a.onnx", nodes, weights), LOIHI2)) == [("relu", operator)]
+
+    def test_a_relu_network_is_ok(self, tmp_path: Path) -> None:
+        report = check_file(save(tmp_path / "a.onnx", *two_layers()), LOIHI2)
+        assert report.ok and [row.kind for row in report.nodes] == ["Gemm", "Relu", "MatMul"]
+
+
+class TestOpening:
+    def test_net_files_list_their_blocks(self) -> None:
+        report = check_file(example("models", "lava_dl", "mnist_mlp.net"), LOIHI2)
+        assert report.ok and [row.name for row in report.nodes][:4] == ["input", "fc-0", "fc-1", "fc-2"]
+
+    @pytest.mark.parametrize("ending", [".npz", ".nir", ".onnx", ".net"])
+    def test_every_format_opens_by_its_ending(self, tmp_path: Path, ending: str) -> None:
+        network = open_network(example("models", "lava_dl", "mnist_mlp.net"))
+        path = tmp_path / f"a{ending}"
+        if ending == ".npz":
+            from ir.formats import npz
+
+            npz.save(network, path)
+        else:
+            WRITERS[ending[1:]](network, path)
+        assert open_network(path).output == "fc-2"  # type: ignore[union-attr]
+
+    def test_endings_frameworks_and_steps_are_checked(self, tmp_path: Path) -> None:
+        assert set(OPENERS) == {".npz", ".nir", ".onnx", ".net"}
+        for path, options, words in (
+            ("a.pt", {}, "ends in '.pt'"),
+            ("a.net", {"as_": "norse"}, "only NIR"),
+            ("a.nir", {"as_": "brian"}, "unknown"),
+            ("a.nir", {"dt_s": -1.0}, "--dt"),
+        ):
+            with pytest.raises(FormatError, match=words):
+                open_network(tmp_path / path, **options)  # type: ignore[arg-type]
