@@ -18,14 +18,14 @@ make() { # name python packages...
 for framework in ${*:-norse snntorch spikingjelly sinabs rockpool lava-dl}; do
     case $framework in
         norse) make norse 3.11 "$torch" norse==1.1.0 nir==1.0.8 nirtorch==2.6 h5py ;;
-        snntorch) make snntorch 3.11 "$torch" snntorch==1.0.0 h5py ;;
+        snntorch) make snntorch 3.11 "$torch" snntorch==1.0.0 nir==1.0.8 nirtorch==2.6 h5py ;;
         spikingjelly) make spikingjelly 3.11 "$torch" spikingjelly==2.0.0 nir==1.0.8 nirtorch==2.6 h5py ;;
         sinabs) make sinabs 3.11 "$torch" torchvision sinabs==3.1.3 nir==1.0.4 nirtorch h5py ;;
         rockpool)
             make rockpool 3.11 "$torch" jax jaxlib rockpool==3.1.0 nir nirtorch h5py
             # rockpool imports samna, whose PyPI package is a downloader; an empty module of that name is enough here
             "$root/rockpool/bin/python" -c "import sysconfig, pathlib; pathlib.Path(sysconfig.get_path('purelib'), 'samna.py').touch()" ;;
-        lava-dl) make lava-dl 3.10 lava-dl==0.6.0 ;;
+        lava-dl) make lava-dl 3.10 lava-dl==0.6.0 "setuptools<81" ;;
         *) echo "no framework $framework" >&2; exit 2 ;;
     esac
 done
