@@ -17,13 +17,13 @@ from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
-from sim_reference.fast_asynchronous import run_asynchronous
-from sim_reference.fast_layered import new_history, run_layered
-from sim_reference.fast_queue import new_queue, rules_of
-from sim_reference.flat import FlatNetwork, flatten, starts
-from sim_reference.kernels import Work, new_work
+from sim_reference.compiled.asynchronous import run_asynchronous
+from sim_reference.compiled.flat import FlatNetwork, flatten, starts
+from sim_reference.compiled.kernels import Work, new_work
+from sim_reference.compiled.layered import new_history, run_layered
+from sim_reference.compiled.output import K_SERVED, NEURON, K, M, Output, T, new_rows
+from sim_reference.compiled.queue import new_queue, rules_of
 from sim_reference.layout import Layout, check_run, layout_of
-from sim_reference.output import K_SERVED, NEURON, K, M, Output, T, new_rows
 from sim_reference.simulate import Progress
 from sim_reference.step import LIMITS
 

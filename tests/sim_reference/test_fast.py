@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from sim_reference import fast, simulate
 from sim_reference.compare import first_divergence

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from sim_reference.flat import (
+from sim_reference.compiled.flat import (
     ACC_AT,
     C_IN,
     C_OUT,
@@ -42,6 +41,7 @@ from sim_reference.flat import (
     WIDTH_OUT,
     FlatNetwork,
 )
+from sim_reference.compiled.jit import kernel
 
 Array = NDArray[Any]
 Int = Any
@@ -56,7 +56,8 @@ class Work(NamedTuple):
 
     ``v``, ``u``, ``x`` (N,); ``acc`` one number for each link and target; ``touched``, ``is_touched`` neurons to
     update; ``all_touched`` (P,); ``positions``, ``is_position`` convolution outputs reached; ``rows`` sources of one
-    dense link; ``source``, ``times`` what is being delivered; ``n`` lengths: touched, positions, sources; ``limits``.
+    dense link; ``source``, ``times`` what is being delivered; ``n`` lengths: touched, positions, sources; ``limits``,
+    as they were at the sample's start in ``limits_before``; ``next_row`` free for a spike.
     """
 
     v: Array
@@ -74,6 +75,8 @@ class Work(NamedTuple):
     times: Array
     n: Array
     limits: Array
+    limits_before: Array
+    next_row: Array
 
 
 N_TOUCHED, N_POSITIONS, N_SOURCES = 0, 1, 2
@@ -103,10 +106,12 @@ def new_work(net: FlatNetwork, max_events: int) -> Work:
         times=zeros(n_sources),
         n=np.zeros(3, np.int64),
         limits=np.zeros(4, np.int64),
+        limits_before=np.zeros(4, np.int64),
+        next_row=np.zeros(1, np.int64),
     )
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def begin_time_step(net: FlatNetwork, work: Work, t: Int) -> None:
     """Reset what is due to be reset, then leak once: the product is exact in float64, the cast goes toward zero."""
     v, u = work.v, work.u
@@ -123,27 +128,27 @@ def begin_time_step(net: FlatNetwork, work: Work, t: Int) -> None:
             zero(u[a:z])
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def zero(x: Array) -> None:
     """``x[:] = 0``, which numba compiles sooner as a loop."""
     for i in range(x.size):
         x[i] = 0
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def copy_into(x: Array, y: Array) -> None:
     """``x[:] = y``."""
     for i in range(x.size):
         x[i] = y[i]
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def leak(x: Array, keep: Array) -> None:
     for i in range(x.size):
         x[i] = np.int32(x[i] * keep[i])
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def deliver(net: FlatNetwork, work: Work, link: Int) -> None:
     """Add the weights of all sources of ``link`` among ``work.source`` to its sums and mark whom they reach."""
     a, z = net.link[link, PRE_START], net.link[link, PRE_STOP]
@@ -169,14 +174,14 @@ def deliver(net: FlatNetwork, work: Work, link: Int) -> None:
         _add_rows(net.weight, work.rows[:n_rows], out)
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _add_times(weight: Array, at: Int, times: Int, out: Array) -> None:
     row = weight[at : at + out.size]
     for j in range(out.size):
         out[j] += times * row[j]
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _add_rows(weight: Array, rows: Array, out: Array) -> None:
     """Add whole rows, four at a time so that sums are loaded and stored a quarter as often."""
     n, i = out.size, 0
@@ -195,7 +200,7 @@ def _add_rows(weight: Array, rows: Array, out: Array) -> None:
         i += 1
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def touch(touched: Array, is_touched: Array, n: Array, neuron: Int) -> None:
     """Mark a neuron for this round's update."""
     if not is_touched[neuron]:
@@ -204,7 +209,7 @@ def touch(touched: Array, is_touched: Array, n: Array, neuron: Int) -> None:
         n[N_TOUCHED] += 1
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _add_list(net: FlatNetwork, work: Work, link: Int, source: Int, times: Int, out: Array) -> None:
     at = net.link[link, LIST_AT] + source
     start = net.pop[net.link[link, POST], START]
@@ -216,7 +221,7 @@ def _add_list(net: FlatNetwork, work: Work, link: Int, source: Int, times: Int, 
         touch(work.touched, work.is_touched, work.n, start + post)
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _add_kernel(net: FlatNetwork, work: Work, link: Int, source: Int, times: Int, out: Array) -> None:
     """Scatter one source through a convolution; sums lie as (H_out, W_out, C_out), channels together."""
     c = net.link[link]
@@ -247,7 +252,7 @@ def _add_kernel(net: FlatNetwork, work: Work, link: Int, source: Int, times: Int
                 work.n[N_POSITIONS] += 1
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def touch_positions(net: FlatNetwork, work: Work) -> None:
     """Mark the neurons of all channels at each convolution output that was reached; clear those marks."""
     for i in range(work.n[N_POSITIONS]):
@@ -259,7 +264,7 @@ def touch_positions(net: FlatNetwork, work: Work) -> None:
     work.n[N_POSITIONS] = 0
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def acc_index(net: FlatNetwork, link: Int, post: Int) -> Int:
     """Where the sum of a link for a target lies."""
     if net.link[link, KIND] <= SPARSE:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from sim_reference.flat import (
+from sim_reference.compiled.flat import (
     ACC_AT,
     C_OUT,
     CONV,
@@ -22,14 +21,15 @@ from sim_reference.flat import (
     STOP,
     FlatNetwork,
 )
-from sim_reference.kernels import ACCUMULATOR, INT32, U, V, Work, acc_index, zero
+from sim_reference.compiled.jit import kernel
+from sim_reference.compiled.kernels import ACCUMULATOR, INT32, U, V, Work, acc_index, zero
 
 Array = NDArray[Any]
 Int = Any
 """An integer of numpy or Python: compiled code sees no difference."""
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def int32(x: Int, limits: Array) -> Int:
     """Two's complement in 32 bits, counted."""
     wrapped = np.int64(np.int32(x))
@@ -37,13 +37,13 @@ def int32(x: Int, limits: Array) -> Int:
     return wrapped
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def wrap(x: Int, bits: Int) -> Int:
     half = 1 << bits
     return ((x + half) & (2 * half - 1)) - half
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def wrap_current(u: Int, bits: Int, two_sided: bool) -> Int:
     if two_sided:
         return wrap(u, bits)
@@ -53,14 +53,14 @@ def wrap_current(u: Int, bits: Int, two_sided: bool) -> Int:
     return u + 2 * edge if u <= -edge else u
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def is_hot(net: FlatNetwork, work: Work, i: Int) -> bool:
     """Whether u lies where its edge acts again in the next round, drive or not."""
     u = np.int64(work.u[i])
     return wrap_current(u, net.u_bits, net.two_sided) != u
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def take_drive(net: FlatNetwork, work: Work, p: Int, i: Int) -> Int:
     """The drive of neuron i of population p in register units; its sums are cleared."""
     a, post = 0, i - net.pop[p, START]
@@ -81,7 +81,7 @@ def take_drive(net: FlatNetwork, work: Work, p: Int, i: Int) -> Int:
     return x
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def update_neuron(net: FlatNetwork, work: Work, p: Int, i: Int, due: bool, keeps: bool) -> None:
     """``step.receive`` for one neuron."""
     limits = work.limits
@@ -105,7 +105,7 @@ def update_neuron(net: FlatNetwork, work: Work, p: Int, i: Int, due: bool, keeps
     work.v[i] = held
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def update_population(net: FlatNetwork, work: Work, p: Int, due: bool, keeps: bool) -> None:
     """``step.receive`` for all neurons of a population."""
     a, z = net.pop[p, START], net.pop[p, STOP]
@@ -128,13 +128,13 @@ def update_population(net: FlatNetwork, work: Work, p: Int, due: bool, keeps: bo
         zero(u)
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _add(x: Array, y: Array) -> None:
     for j in range(x.size):
         x[j] += y[j]
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _add_link(net: FlatNetwork, work: Work, link: Int, x: Array) -> None:
     """Take the sums of one link, shifted; narrow networks need no int32 wrap."""
     e, n = net.link[link, EXPONENT], net.link[link, N_POST]
@@ -156,7 +156,7 @@ def _add_link(net: FlatNetwork, work: Work, link: Int, x: Array) -> None:
     zero(acc)
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _to_registers(x: Array, shift: Int, bits: Int, limits: Array) -> None:
     for j in range(x.size):
         x[j] = x[j] << shift
@@ -171,7 +171,7 @@ def _to_registers(x: Array, shift: Int, bits: Int, limits: Array) -> None:
         limits[ACCUMULATOR] += changed
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _enter_u(u: Array, x: Array, bits: Int, two_sided: bool, arrives: bool, limits: Array) -> None:
     """``u <- wrap_u(u + x)``; where the current ``arrives`` x becomes u. Narrow sums need one wrap at most."""
     high = np.int32((1 << bits) - 1) if two_sided else np.int32(1 << bits)
@@ -189,7 +189,7 @@ def _enter_u(u: Array, x: Array, bits: Int, two_sided: bool, arrives: bool, limi
             x[j] = u[j]
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _bias_in_u(x: Array, bias: Array, bits: Int, limits: Array) -> None:
     changed = 0
     for j in range(x.size):
@@ -199,7 +199,7 @@ def _bias_in_u(x: Array, bias: Array, bits: Int, limits: Array) -> None:
     limits[U] += changed
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _enter_v(v: Array, x: Array, v_min: Array, v_max: Int, limits: Array) -> None:
     top = np.int32(v_max)
     changed = 0

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ir.schedule import GOLDEN, MIX_A, MIX_B, ORDERS, Schedule
-from sim_reference.flat import FlatNetwork, starts
-from sim_reference.heap import Heap, best, new_heap, order_anew, push, remove
-from sim_reference.kernels import N_SOURCES, Work
-from sim_reference.output import EARLIER, K_SERVED
+from sim_reference.compiled.flat import FlatNetwork, starts
+from sim_reference.compiled.heap import Heap, best, new_heap, order_anew, push, remove
+from sim_reference.compiled.jit import kernel
+from sim_reference.compiled.kernels import N_SOURCES, Work
+from sim_reference.compiled.output import EARLIER, K_SERVED
 
 Array = NDArray[Any]
 Int = Any
@@ -92,7 +92,7 @@ def new_queue(net: FlatNetwork, rules: Rules, max_events: int) -> Queue:
     )
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def mix(x: Any) -> Any:
     """splitmix64's step, as ``ir.schedule.mix``."""
     x = x + GOLDEN
@@ -101,7 +101,7 @@ def mix(x: Any) -> Any:
     return x ^ (x >> np.uint64(31))
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def key_before_neuron(seed: Int, sample: Int, t: Int, k: Int) -> Any:
     """The part of a key that all entries of a round share."""
     h = mix(np.uint64(seed))
@@ -110,7 +110,7 @@ def key_before_neuron(seed: Int, sample: Int, t: Int, k: Int) -> Any:
     return mix(h + np.uint64(k))
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def rank_of_key(queue: Queue, h: Any, entry: Int) -> Int:
     """An entry's key as a signed number of the same order; an event's key uses N + its input."""
     n = queue.q.size
@@ -118,7 +118,7 @@ def rank_of_key(queue: Queue, h: Any, entry: Int) -> Int:
     return np.int64(mix(h + np.uint64(index)) ^ SIGN)
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def enqueue(queue: Queue, rules: Rules, core: Int, neuron: Int, m: Int, k: Int) -> None:
     """Add a spike to its neuron's entry."""
     queue.q[neuron] += 1
@@ -131,7 +131,7 @@ def enqueue(queue: Queue, rules: Rules, core: Int, neuron: Int, m: Int, k: Int) 
     push(queue.heap, core, neuron, rank)
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def enqueue_events(queue: Queue) -> None:
     """Put the input events before all neurons, in time-stamp order."""
     n = queue.q.size
@@ -139,7 +139,7 @@ def enqueue_events(queue: Queue) -> None:
         push(queue.heap, 0, n + e, FIRST_OF_ALL + e)
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def serve(work: Work, queue: Queue, rules: Rules, h: Any, k: Int, rows: Array) -> Int:
     """Take the best F entries of each core out and append them to the sources to be delivered; returns how many."""
     heap, taken = queue.heap, 0
@@ -162,7 +162,7 @@ def serve(work: Work, queue: Queue, rules: Rules, h: Any, k: Int, rows: Array) -
     return taken
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _take_all(queue: Queue, core: Int) -> None:
     heap = queue.heap
     for i in range(heap.size[core]):
@@ -172,7 +172,7 @@ def _take_all(queue: Queue, core: Int) -> None:
     heap.size[core] = 0
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _take_ranked(queue: Queue, core: Int, n: Int) -> None:
     for i in range(n):
         entry = best(queue.heap, core)
@@ -180,7 +180,7 @@ def _take_ranked(queue: Queue, core: Int, n: Int) -> None:
         remove(queue.heap, core, entry)
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _take_random(queue: Queue, core: Int, n: Int, h: Any) -> None:
     heap = queue.heap
     start = heap.start[core]
@@ -190,7 +190,7 @@ def _take_random(queue: Queue, core: Int, n: Int, h: Any) -> None:
     _take_ranked(queue, core, n)
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _settle_ties(queue: Queue, core: Int, n: Int, h: Any) -> None:
     """Where the last chosen and the best left have equal membranes, the smaller keys of all such entries win."""
     heap, chosen = queue.heap, queue.chosen
@@ -212,7 +212,7 @@ def _settle_ties(queue: Queue, core: Int, n: Int, h: Any) -> None:
         push(heap, core, chosen[i], rank)
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _smallest_first(rank: Array, chosen: Array, first: Int, n: Int, end: Int) -> None:
     """Bring the n - first least ranks of ``chosen[first:end]`` to its front."""
     for i in range(first, n):
@@ -223,7 +223,7 @@ def _smallest_first(rank: Array, chosen: Array, first: Int, n: Int, end: Int) ->
         chosen[i], chosen[least] = chosen[least], chosen[i]
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _deliver_entry(work: Work, queue: Queue, entry: Int, k: Int, rows: Array) -> None:
     n, at = queue.q.size, work.n[N_SOURCES]
     if entry >= n:

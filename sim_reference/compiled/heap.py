@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from sim_reference.compiled.jit import kernel
 
 Array = NDArray[Any]
 Int = Any
@@ -41,18 +42,18 @@ def new_heap(core_start: Array, max_events: int) -> Heap:
     )
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def is_before(heap: Heap, a: Int, b: Int) -> Any:
     return heap.rank[a] < heap.rank[b] or (heap.rank[a] == heap.rank[b] and a < b)
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _put(heap: Heap, place: Int, entry: Int) -> None:
     heap.item[place] = entry
     heap.place[entry] = place
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _rise(heap: Heap, base: Int, place: Int, entry: Int) -> None:
     while place > base:
         parent = base + (place - base - 1) // 2
@@ -63,7 +64,7 @@ def _rise(heap: Heap, base: Int, place: Int, entry: Int) -> None:
     _put(heap, place, entry)
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _sink(heap: Heap, core: Int, place: Int, entry: Int) -> None:
     base, end = heap.start[core], heap.start[core] + heap.size[core]
     while True:
@@ -79,7 +80,7 @@ def _sink(heap: Heap, core: Int, place: Int, entry: Int) -> None:
     _put(heap, place, entry)
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def push(heap: Heap, core: Int, entry: Int, rank: Int) -> None:
     """Add an entry, or move it to its new rank."""
     if heap.place[entry] >= 0:
@@ -90,7 +91,7 @@ def push(heap: Heap, core: Int, entry: Int, rank: Int) -> None:
     _rise(heap, heap.start[core], place, entry)
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def remove(heap: Heap, core: Int, entry: Int) -> None:
     """Take an entry out, wherever it lies."""
     place = heap.place[entry]
@@ -104,12 +105,12 @@ def remove(heap: Heap, core: Int, entry: Int) -> None:
         _sink(heap, core, place, last)
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def best(heap: Heap, core: Int) -> Int:
     return heap.item[heap.start[core]]
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def order_anew(heap: Heap, core: Int) -> None:
     """Restore the order after ranks changed."""
     base, size = heap.start[core], heap.size[core]
@@ -117,7 +118,7 @@ def order_anew(heap: Heap, core: Int) -> None:
         _sink(heap, core, base + i, heap.item[base + i])
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def clear(heap: Heap) -> None:
     """Drop all entries."""
     for core in range(heap.size.size):

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from sim_reference.compiled import fingerprint
-from sim_reference.flat import (
+from sim_reference.compiled.flat import (
     DELAY_AT,
     IN_START,
     IN_STOP,
@@ -23,9 +21,19 @@ from sim_reference.flat import (
     STOP,
     FlatNetwork,
 )
-from sim_reference.kernels import N_POSITIONS, N_SOURCES, N_TOUCHED, Work, begin_time_step, copy_into, deliver, zero
-from sim_reference.output import Output, add_spike, keep_registers
-from sim_reference.registers import update_population
+from sim_reference.compiled.jit import fingerprint, kernel, kernel_on_disk
+from sim_reference.compiled.kernels import (
+    N_POSITIONS,
+    N_SOURCES,
+    N_TOUCHED,
+    Work,
+    begin_time_step,
+    copy_into,
+    deliver,
+    zero,
+)
+from sim_reference.compiled.output import Output, add_spike, keep_registers
+from sim_reference.compiled.registers import update_population
 
 Array = NDArray[Any]
 Int = Any
@@ -55,7 +63,7 @@ def new_history(net: FlatNetwork) -> History:
     )
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _run_layered(
     net: FlatNetwork, frames: Array, first: Int, last: Int, work: Work, history: History, out: Output
 ) -> Int:
@@ -64,10 +72,10 @@ def _run_layered(
     Args:
         frames: (T, B, N_in) counts.
     """
-    at = np.zeros(1, np.int64)
+    at, before = work.next_row, work.limits_before
     for b in range(first, last):
         at[0] = out.row_start[b]
-        before = work.limits.copy()
+        copy_into(before, work.limits)
         zero(work.v)
         zero(work.u)
         for t in range(frames.shape[0]):
@@ -88,7 +96,7 @@ def _run_layered(
     return last
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _read_frame(frame: Array, slot: Int, history: History) -> None:
     n = 0
     for i in range(frame.size):
@@ -99,7 +107,7 @@ def _read_frame(frame: Array, slot: Int, history: History) -> None:
     history.n_input[slot] = n
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _collect(net: FlatNetwork, work: Work, history: History, p: Int, t: Int) -> None:
     """Deliver everything that arrives at population p in time step t."""
     for n in range(net.pop[p, IN_START], net.pop[p, IN_STOP]):
@@ -118,7 +126,7 @@ def _collect(net: FlatNetwork, work: Work, history: History, p: Int, t: Int) -> 
     work.n[N_POSITIONS] = 0
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _collect_from(net: FlatNetwork, work: Work, history: History, link: Int, delay: Int, slot: Int) -> None:
     """Append the sources of a link that spiked in ``slot`` and have this delay."""
     start, stop, n_neurons = net.link[link, PRE_START], net.link[link, PRE_STOP], work.v.size
@@ -142,7 +150,7 @@ def _collect_from(net: FlatNetwork, work: Work, history: History, link: Int, del
     work.n[N_SOURCES] = n
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _fire(net: FlatNetwork, work: Work, history: History, p: Int, t: Int, b: Int, at: Array, out: Output) -> None:
     start, slot, n = net.pop[p, START], t % history.n_input.size, 0
     v, threshold, k = work.v, net.threshold, net.pop[p, PLACE]
@@ -156,7 +164,7 @@ def _fire(net: FlatNetwork, work: Work, history: History, p: Int, t: Int, b: Int
 
 
 def _entry(source: int) -> Any:
-    @njit(cache=True, nogil=True, error_model="numpy")
+    @kernel_on_disk
     def entry(net: FlatNetwork, frames: Array, first: int, last: int, work: Work, history: History, out: Output) -> int:
         return _run_layered(net, frames, first, last, work, history, out) if source else first
 

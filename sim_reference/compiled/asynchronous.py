@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from sim_reference.compiled import fingerprint
-from sim_reference.fast_queue import N_EVENTS, N_FIRED, Queue, Rules, enqueue, enqueue_events, key_before_neuron, serve
-from sim_reference.flat import DEPTH, DUE, KEEPS, REFRACTORY, START, STOP, FlatNetwork
-from sim_reference.heap import clear
-from sim_reference.kernels import (
+from sim_reference.compiled.flat import DEPTH, DUE, KEEPS, REFRACTORY, START, STOP, FlatNetwork
+from sim_reference.compiled.heap import clear
+from sim_reference.compiled.jit import fingerprint, kernel, kernel_on_disk
+from sim_reference.compiled.kernels import (
     N_POSITIONS,
     N_SOURCES,
     N_TOUCHED,
@@ -24,8 +22,18 @@ from sim_reference.kernels import (
     touch_positions,
     zero,
 )
-from sim_reference.output import Output, add_spike, keep_registers
-from sim_reference.registers import is_hot, update_neuron, update_population
+from sim_reference.compiled.output import Output, add_spike, keep_registers
+from sim_reference.compiled.queue import (
+    N_EVENTS,
+    N_FIRED,
+    Queue,
+    Rules,
+    enqueue,
+    enqueue_events,
+    key_before_neuron,
+    serve,
+)
+from sim_reference.compiled.registers import is_hot, update_neuron, update_population
 
 Array = NDArray[Any]
 Int = Any
@@ -34,7 +42,7 @@ Int = Any
 FIRST, QUEUED, PACED = 0, 1, 2
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _run_asynchronous(
     net: FlatNetwork,
     rules: Rules,
@@ -55,11 +63,11 @@ def _run_asynchronous(
         events: inputs of stamped events, in order; those of sample b and time step t lie at
             ``event_start[b * T + t]``; empty = counts expand in index order.
     """
-    at = np.zeros(1, np.int64)
+    at, before = work.next_row, work.limits_before
     n_steps = frames.shape[0]
     for b in range(first, last):
         at[0] = out.row_start[b]
-        before = work.limits.copy()
+        copy_into(before, work.limits)
         zero(work.v)
         zero(work.u)
         for t in range(n_steps):
@@ -79,7 +87,7 @@ def _run_asynchronous(
     return last
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _read_events(frame: Array, stamped: Array, has_stamps: bool, queue: Queue) -> None:
     n = 0
     if has_stamps:
@@ -94,7 +102,7 @@ def _read_events(frame: Array, stamped: Array, has_stamps: bool, queue: Queue) -
     queue.n[N_EVENTS] = n
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _end_time_step(queue: Queue) -> None:
     """Drop what still waits and end refractoriness."""
     for core in range(queue.heap.size.size):
@@ -107,7 +115,7 @@ def _end_time_step(queue: Queue) -> None:
     queue.n[N_FIRED] = 0
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _first_sources(net: FlatNetwork, rules: Rules, frame: Array, h: Any, work: Work, queue: Queue, out: Output) -> Int:
     """What arrives at k = 0; returns how many paced events are taken."""
     n_neurons = queue.q.size
@@ -127,7 +135,7 @@ def _first_sources(net: FlatNetwork, rules: Rules, frame: Array, h: Any, work: W
     return 0
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _next_paced(rules: Rules, taken: Int, work: Work, queue: Queue) -> Int:
     """Append the next R events to the sources; returns how many are taken in all."""
     stop = min(queue.n[N_EVENTS], taken + rules.R)
@@ -138,7 +146,7 @@ def _next_paced(rules: Rules, taken: Int, work: Work, queue: Queue) -> Int:
     return stop
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _time_step(
     net: FlatNetwork,
     rules: Rules,
@@ -182,7 +190,7 @@ def _time_step(
         k += 1
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _touch_hot(net: FlatNetwork, work: Work) -> None:
     """A current far outside its register is wrapped again in every round."""
     for p in range(net.pop.shape[0]):
@@ -192,7 +200,7 @@ def _touch_hot(net: FlatNetwork, work: Work) -> None:
                     touch(work.touched, work.is_touched, work.n, i)
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _update(
     net: FlatNetwork, rules: Rules, k: Int, t: Int, b: Int, work: Work, queue: Queue, at: Array, out: Output
 ) -> bool:
@@ -225,7 +233,7 @@ def _update(
     return fired_output
 
 
-@njit(nogil=True, error_model="numpy")
+@kernel
 def _fire(
     net: FlatNetwork,
     rules: Rules,
@@ -252,7 +260,7 @@ def _fire(
 
 
 def _entry(source: int) -> Any:
-    @njit(cache=True, nogil=True, error_model="numpy")
+    @kernel_on_disk
     def entry(
         net: FlatNetwork,
         rules: Rules,

@@ -1,0 +1,140 @@
+"""Recorded currents, voltages and spikes of a network's layers, read from a folder with a ``verify.toml``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ir.check import FormatError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Array = NDArray[Any]
+
+FILE = "verify.toml"
+QUANTITIES = {"u": "-u", "v": "-v", "s": ""}
+"""What is recorded, and the end of its file's stem."""
+
+MAX_ARRAY_BYTES = 4 << 30
+
+
+@dataclass(frozen=True, eq=False)
+class LayerRecording:
+    """What was recorded of one layer.
+
+    Attributes:
+        name: stem of its files.
+        layer: its number in the network file, which counts input and flatten layers too.
+        resets: time steps before which u = v = 0.
+        shift: the value of time step t is recorded at t + shift.
+        values: (T, N) by quantity, ``u``, ``v`` (registers after the step) and ``s`` (spikes); only what is there.
+    """
+
+    name: str
+    layer: int
+    resets: tuple[int, ...]
+    shift: int
+    values: dict[str, Array]
+
+
+@dataclass(frozen=True, eq=False)
+class Recordings:
+    """A folder of recordings.
+
+    Attributes:
+        network: file name of the network they were made with.
+        input: (T, N_in) spikes of layer 0.
+        steps: time steps that are compared.
+        delay: a spike of step t arrives at t + delay.
+        marker: what v reads at a spike instead of its value; None = v is compared everywhere.
+        layers: by their number.
+    """
+
+    network: str
+    input: Array
+    steps: int
+    delay: int
+    marker: int | None
+    layers: tuple[LayerRecording, ...]
+
+
+def read_recordings(folder: str | Path) -> Recordings:
+    """Read ``verify.toml`` and the arrays beside it: (W, H, C, T) or (N, T), turned into (T, N).
+
+    Raises:
+        FormatError: missing, damaged, or a key or array is not what it must be; names the file.
+    """
+    folder = Path(folder)
+    path = folder / FILE
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise FormatError(f"{path} does not exist; a folder of recordings needs {FILE} and its arrays") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise FormatError(f"{path} cannot be read as TOML: {error}") from error
+    layers = table.get("layer", [])
+    if not isinstance(layers, list) or not all(isinstance(x, dict) for x in layers):
+        raise FormatError(f"{path}: layers must be tables, [[layer]]")
+    name = table.get("input", "input.npy")
+    given = _read_array(folder, name if isinstance(name, str) else "")
+    if given is None:
+        raise FormatError(f"{folder / str(name)} does not exist; {path} names it as the input")
+    found = [_read_layer(path, x, _whole(path, table, "shift", 0)) for x in layers]
+    if not any(x.values for x in found):
+        raise FormatError(f"{path} names no layer that has a recording beside it; nothing can be compared")
+    return Recordings(
+        network=str(table.get("network", "")),
+        input=given,
+        steps=min(_whole(path, table, "steps", len(given)), len(given)),
+        delay=_whole(path, table, "delay", 1),
+        marker=_whole(path, table, "marker", 0) if "marker" in table else None,
+        layers=tuple(sorted(found, key=lambda x: x.layer)),
+    )
+
+
+def _whole(path: Path, table: dict[str, Any], key: str, default: int | None = None) -> int:
+    value = table.get(key, default)
+    if not isinstance(value, int) or isinstance(value, bool) or (value < 0 and key not in ("marker", "shift")):
+        raise FormatError(f"{path}: {key} is {value!r}; give a whole number")
+    return value
+
+
+def _read_layer(path: Path, table: dict[str, Any], shift: int) -> LayerRecording:
+    name, resets = table.get("name"), table.get("resets", [])
+    if not isinstance(name, str) or not isinstance(resets, list) or not all(isinstance(x, int) for x in resets):
+        raise FormatError(f"{path}: a layer needs a name, the stem of its files, and resets as a list of time steps")
+    arrays = {q: _read_array(path.parent, f"{name}{end}.npy") for q, end in QUANTITIES.items()}
+    values = {q: array for q, array in arrays.items() if array is not None}
+    if len({array.shape for array in values.values()}) > 1:
+        raise FormatError(f"{path.parent}: the arrays of {name} differ in shape; record them together")
+    return LayerRecording(
+        name, _whole(path, table, "layer"), tuple(resets), _whole(path, table, "shift", shift), values
+    )
+
+
+def _read_array(folder: Path, name: str) -> Array | None:
+    """(T, N) integers; None where the file is absent."""
+    path = folder / name
+    if Path(name).name != name or not name:
+        raise FormatError(f"{folder / FILE}: {name!r} is no file name; recordings lie beside {FILE}")
+    if not path.exists():
+        return None
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        if array.nbytes > MAX_ARRAY_BYTES:
+            raise FormatError(f"{path} holds {array.nbytes} bytes; at most {MAX_ARRAY_BYTES}, split the recording")
+        if array.ndim not in (2, 4) or array.dtype.kind not in "iub" or array.size == 0:
+            raise FormatError(f"{path} is {array.dtype} {array.shape}; give whole numbers as (W, H, C, T) or (N, T)")
+        return np.ascontiguousarray(array.T).reshape(array.shape[-1], -1).astype(np.int64)
+    except FormatError:
+        raise
+    except (OSError, ValueError, EOFError) as error:
+        raise FormatError(f"{path} is truncated or no .npy file ({error}); fetch it again") from error
