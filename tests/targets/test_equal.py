@@ -7,7 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ir.connection import Dense
+from ir.network import Input
+from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
+from ir.stimulus import Stimulus
 from ir.trace import Trace
 from sim_reference.compare import first_divergence
 from sim_reference.simulate import run as run_reference
@@ -19,7 +23,7 @@ from tests.targets.lava_cases import N_NETWORKS, SEED, chain, counts, drawn, nee
 pytestmark = [*needs_lava, pytest.mark.timeout(900)]
 
 LAYERED = Schedule(kind="layered", F=None)
-PLAIN_LAYERED = Draw(asynchronous=False, lava=True)
+PLAIN_LAYERED = Draw(asynchronous=False)
 EXTREME_LAYERED = Draw(asynchronous=False, lava=True, extremes=True)
 
 
@@ -71,9 +75,36 @@ def test_layered_networks_run_equal_on_stock_processes():
 
 
 def test_a_process_for_each_core_changes_no_spike():
-    drawn_cases = drawn(cases(Draw()), N_NETWORKS // 6, SEED + 4)
+    drawn_cases = drawn(cases(Draw()), N_NETWORKS // 6, SEED + 7)
     by_core = [(m, s, replace(schedule, scope="core")) for m, s, schedule in drawn_cases if schedule.input != "queued"]
     report("a process a core", equal_on_all(drawn_cases + by_core, process_per_core=True))
+
+
+def unusual() -> list[tuple[QuantizedNetwork, Stimulus]]:
+    """What the strategies do not draw: odd weights of both signs, loose parts, two inputs, counts below 0."""
+    rng = np.random.default_rng(3)
+    odd = replace(chain(6, 5, 4), projections=tuple(odd_edges(rng)))
+    alone = FixedPopulation("alone", (3,), FixedLIF(decay_v=100, v_threshold=9, bias=2, bias_exp=7))
+    loose = replace(odd, populations=(*odd.populations, alone))
+    second = FixedProjection("ear", "p1", Dense(rng.integers(-9, 90, (4, 2))), delay_steps=np.array([0, 0]))
+    two_inputs = replace(
+        odd, inputs=(*odd.inputs, Input("ear", (2,))), projections=(*odd.projections, second), output="p0"
+    )
+    loop = replace(
+        odd, projections=(*odd.projections, FixedProjection("p0", "p0", Dense(rng.integers(-90, 9, (5, 5)))))
+    )
+    below = Stimulus(rng.integers(-2, 4, (6, 3, 6)))
+    return [(odd, below), (loose, counts(6, 3, 6)), (two_inputs, counts(6, 3, 8)), (loop, counts(6, 3, 6))]
+
+
+def odd_edges(rng: np.random.Generator):
+    for pre, post, shape in (("in", "p0", (5, 6)), ("p0", "p1", (4, 5))):
+        yield FixedProjection(pre, post, Dense(rng.integers(-30, 50, shape) * 2 + 1))
+
+
+@pytest.mark.parametrize("schedule", [LAYERED, Schedule(F=1, order="fifo")], ids=["layered", "asynchronous"])
+def test_unusual_networks_run_equal(schedule: Schedule):
+    report("unusual", equal_on_all([(network, stimulus, schedule) for network, stimulus in unusual()]))
 
 
 @pytest.mark.parametrize("schedule", [LAYERED, Schedule(F=2)], ids=["layered", "asynchronous"])
