@@ -1,0 +1,123 @@
+"""snnTorch modules as our networks: the same spikes, resets one step late included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tests.interop.layered import run
+from trainer.from_snntorch import read
+
+snn: Any = pytest.importorskip("snntorch")
+
+STEPS = 60
+
+
+def theirs(layers: list[nn.Module], frames: torch.Tensor) -> np.ndarray:
+    """The last layer's spikes, (T, n), state kept by hand."""
+    state: dict[int, Any] = {}
+    out = []
+    with torch.no_grad():
+        for x in frames:
+            for i, layer in enumerate(layers):
+                if type(layer).__module__.startswith("snntorch"):
+                    x, *kept = layer(x, *state.get(i, ()))
+                    state[i] = ([x] if type(layer).__name__.startswith("R") else []) + kept
+                else:
+                    x = layer(x)
+            out.append(x.numpy().reshape(-1))
+    return np.stack(out)
+
+
+def recurrent(neuron: Any) -> Any:
+    """Smaller recurrent weights, so that it neither dies nor saturates."""
+    neuron.recurrent.weight.data *= 0.7
+    return neuron
+
+
+NEURONS: dict[str, Callable[[int], Any]] = {
+    "Leaky": lambda n: snn.Leaky(beta=0.8),
+    "Leaky, one beta and threshold a neuron": lambda n: snn.Leaky(
+        beta=torch.rand(n), threshold=0.5 + torch.rand(n), learn_beta=True, learn_threshold=True
+    ),
+    "Leaky, zero": lambda n: snn.Leaky(beta=0.9, reset_mechanism="zero"),
+    "Leaky, zero at once": lambda n: snn.Leaky(beta=0.9, reset_mechanism="zero", reset_delay=False),
+    "Leaky, none": lambda n: snn.Leaky(beta=0.7, reset_mechanism="none"),
+    "Leaky without leak": lambda n: snn.Leaky(beta=1.0),
+    "Leaky without memory": lambda n: snn.Leaky(beta=0.0),
+    "Synaptic": lambda n: snn.Synaptic(alpha=0.6, beta=0.8),
+    "Synaptic, one alpha a neuron": lambda n: snn.Synaptic(alpha=torch.rand(n), beta=torch.rand(n), learn_alpha=True),
+    "Synaptic, zero at once": lambda n: snn.Synaptic(alpha=0.6, beta=0.8, reset_mechanism="zero", reset_delay=False),
+    "Synaptic, none": lambda n: snn.Synaptic(alpha=0.5, beta=0.5, reset_mechanism="none"),
+    "RLeaky": lambda n: recurrent(snn.RLeaky(beta=0.8, linear_features=n)),
+    "RLeaky, one to one": lambda n: snn.RLeaky(beta=0.8, all_to_all=False, V=torch.randn(n) / 2),
+    "RLeaky, zero at once": lambda n: recurrent(
+        snn.RLeaky(beta=0.8, linear_features=n, reset_mechanism="zero", reset_delay=False)
+    ),
+    "RSynaptic": lambda n: recurrent(snn.RSynaptic(alpha=0.5, beta=0.7, linear_features=n)),
+}
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("name", NEURONS)
+def test_two_layers_have_snntorchs_spikes(name: str, seed: int) -> None:
+    torch.manual_seed(seed)
+    make = NEURONS[name]
+    layers = [nn.Linear(9, 8), make(8), nn.Linear(8, 5), make(5)]
+    layers[0].weight.data *= 3
+    layers[2].weight.data *= 4
+    frames = (torch.rand(STEPS, 1, 9) < 0.4).float()
+    expected = theirs(layers, frames)
+    network = read(nn.Sequential(*layers), (9,))
+    assert np.array_equal(run(network, frames.numpy())[network.output][:, 0], expected)
+    assert expected.sum() > 3
+
+
+def test_a_convolutional_model_is_read_in_the_order_of_assignment() -> None:
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.lif1, self.pool = nn.Conv2d(1, 3, 3), snn.Leaky(beta=0.9), nn.AvgPool2d(2)
+            self.flat, self.fc, self.lif2 = nn.Flatten(), nn.Linear(27, 4), snn.Leaky(beta=0.5)
+
+    torch.manual_seed(2)
+    model = Model()
+    frames = (torch.rand(STEPS, 1, 1, 8, 8) < 0.5).float()
+    model.conv.weight.data *= 2
+    model.fc.weight.data = model.fc.weight.data.abs() * 4
+    expected = theirs(list(model.children()), frames)
+    network = read(model, (1, 8, 8))
+    assert [p.shape for p in network.populations] == [(3, 6, 6), (4,)]
+    assert np.array_equal(run(network, frames.numpy().reshape(STEPS, 1, -1))["lif2"][:, 0], expected)
+    assert expected.sum() > 0
+
+
+def test_a_linear_end_becomes_a_readout() -> None:
+    network = read(nn.Sequential(nn.Linear(3, 4), snn.Leaky(beta=0.5), nn.Linear(4, 2)), (3,))
+    assert network.output == "readout" and network.populations[-1].neuron.v_threshold is None
+
+
+@pytest.mark.parametrize(
+    ("neuron", "words"),
+    [
+        (lambda: snn.Alpha(alpha=0.9, beta=0.8), "Alpha has no counterpart"),
+        (lambda: snn.Leaky(beta=0.9, inhibition=True), "inhibition"),
+        (lambda: snn.Leaky(beta=0.9, graded_spikes_factor=2.0), "graded"),
+        (lambda: snn.Leaky(beta=0.9, reset_delay=False), "subtracts twice"),
+        (lambda: snn.Synaptic(alpha=0.5, beta=0.9, reset_mechanism="zero"), "step after a spike"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Inhibition")
+def test_what_has_no_counterpart_is_named(neuron: Callable[[], Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        read(nn.Sequential(nn.Linear(3, 4), neuron()), (3,))
+
+
+def test_a_model_without_neurons_is_refused() -> None:
+    with pytest.raises(ValueError, match="no snnTorch neurons"):
+        read(nn.Sequential(nn.Linear(3, 4)), (3,))

@@ -1,0 +1,230 @@
+"""A trained snnTorch model as our network, parameter by parameter, without a file between.
+
+Source: snnTorch 1.0.0, ``_neurons/leaky.py, synaptic.py, rleaky.py, rsynaptic.py``. Its time step is
+``syn <- alpha syn + x; mem <- beta mem + syn - reset threshold``, a spike where ``mem > threshold``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ir.check import require
+from ir.compose import diagonal
+from ir.connection import Connection, Conv2d, Dense
+from ir.formats.nir_lower import ALWAYS_ON, READOUT
+from ir.network import LIF, Input, Network, Population, Projection
+from ir.schedule import Schedule
+from trainer.linear_map import LinearMap, fold
+
+Array = NDArray[Any]
+
+CURRENT = ("Synaptic", "RSynaptic")
+RECURRENT = ("RLeaky", "RSynaptic")
+READ = ("Leaky", "RLeaky", *CURRENT)
+
+
+def read(
+    model: nn.Module, in_shape: Sequence[int], dt_s: float = 1e-3, layers: Sequence[nn.Module] | None = None
+) -> Network:
+    """Read a chain of torch layers and snnTorch neurons; betas and thresholds may be learned, one or one a neuron.
+
+    Resets that snnTorch applies one time step late become self-connections: our reset subtracts the threshold
+    at once, theirs after the leak; the difference, ``-(1 - beta) threshold``, arrives with the next step.
+
+    Args:
+        model: an ``nn.Sequential``, or a module whose layers act in the order they were assigned in.
+        in_shape: of one frame, e.g. (784,) or (2, 34, 34).
+        layers: the order in which the layers act, where that differs.
+
+    Returns:
+        The network, on the layered schedule; its last population decides.
+
+    Raises:
+        ValueError: a module without counterpart, by name: what it does and what to use instead.
+    """
+    chain = list(layers) if layers is not None else _leaves(model)
+    require(bool(chain), "the model has no layers; pass them with layers=")
+    builder = _Builder(tuple(int(x) for x in in_shape))
+    for layer in chain:
+        if _is_neuron(layer):
+            builder.add_neurons(layer, dt_s)
+        else:
+            builder.pending.append(layer)
+    return builder.network(dt_s)
+
+
+def _leaves(model: nn.Module) -> list[nn.Module]:
+    """Layers and neurons in order of assignment; what lies inside a neuron belongs to it."""
+    if _is_neuron(model) or not list(model.children()):
+        return [model]
+    return [leaf for child in model.children() for leaf in _leaves(child)]
+
+
+def _is_neuron(module: nn.Module) -> bool:
+    return type(module).__module__.startswith("snntorch")
+
+
+class _Builder:
+    """The network while the chain is read."""
+
+    def __init__(self, in_shape: tuple[int, ...]) -> None:
+        self.inputs = (Input("input", in_shape),)
+        self.shape = in_shape
+        self.pending: list[nn.Module] = []
+        self.populations: list[Population] = []
+        self.projections: list[Projection] = []
+
+    @property
+    def last(self) -> str:
+        return self.populations[-1].name if self.populations else "input"
+
+    def add_neurons(self, module: nn.Module, dt_s: float) -> None:
+        """One snnTorch layer with the torch layers before it."""
+        name, kind = f"lif{len(self.populations) + 1}", type(module).__name__
+        _check(module, kind)
+        linear = fold(nn.Sequential(*self.pending).eval(), self.shape)
+        n = int(np.prod(linear.out_shape))
+        beta, threshold = (
+            _per_neuron(module, "beta", linear.out_shape),
+            _per_neuron(module, "threshold", linear.out_shape),
+        )
+        alpha = _per_neuron(module, "alpha", linear.out_shape) if kind in CURRENT else None
+        bias = np.zeros(n) if linear.bias is None else _numpy(linear.bias)
+        self.projections.append(Projection(self.last, name, _connection(linear)))
+        if kind in RECURRENT:
+            bias = bias + self._add_recurrence(module, name, n)
+        zero = _mechanism(module) == "zero"
+        tau_syn = None if alpha is None else _tau(alpha, dt_s)
+        lif = LIF(
+            _tau(beta, dt_s),
+            _squeezed(threshold),
+            tau_syn,
+            None,
+            "zero" if zero else "subtract",
+            discretization="euler",
+        )
+        if not zero:
+            late = beta * threshold - (threshold if _mechanism(module) == "subtract" else 0.0)
+            self._add_late_reset(name, np.broadcast_to(late, (n,)), alpha)
+        if alpha is None and bias.any():
+            lif = LIF(lif.tau_mem_s, lif.v_threshold, None, _squeezed(bias), lif.reset, discretization="euler")
+        elif bias.any():
+            self.projections.append(Projection(ALWAYS_ON, name, Dense(bias[:, None])))
+        self.populations.append(Population(name, linear.out_shape, lif))
+        self.shape, self.pending = linear.out_shape, []
+
+    def _add_recurrence(self, module: Any, name: str, n: int) -> Array:
+        """Spikes of t - 1 through ``recurrent``; its bias."""
+        if not module.all_to_all:
+            weight = np.broadcast_to(_numpy(module.recurrent.V).reshape(-1), (n,))
+            self.projections.append(Projection(name, name, diagonal(weight)))
+            return np.zeros(n)
+        linear = fold(module.recurrent, (n,) if module.linear_features else self._image(module, n))
+        require(
+            int(np.prod(linear.out_shape)) == n, f"the recurrence of {name} gives {linear.out_shape} for {n} neurons"
+        )
+        self.projections.append(Projection(name, name, _connection(linear)))
+        return np.zeros(n) if linear.bias is None else _numpy(linear.bias)
+
+    def _image(self, module: Any, n: int) -> tuple[int, ...]:
+        """The shape of a convolutional recurrence's spikes."""
+        return fold(nn.Sequential(*self.pending).eval(), self.shape).out_shape
+
+    def _add_late_reset(self, name: str, late: Array, alpha: Array | None) -> None:
+        """What ``mem`` gets one time step after a spike beyond our own reset.
+
+        Through a current the amount would linger; the same amount times alpha, with the opposite sign and one
+        time step later, takes it out again.
+        """
+        if not late.any():
+            return
+        self.projections.append(Projection(name, name, diagonal(late)))
+        if alpha is not None:
+            self.projections.append(Projection(name, name, diagonal(-alpha * late), 1))
+
+    def network(self, dt_s: float) -> Network:
+        """The finished network."""
+        if self.pending and any(_has_map(layer) for layer in self.pending):
+            linear = fold(nn.Sequential(*self.pending).eval(), self.shape)
+            bias = None if linear.bias is None else _squeezed(_numpy(linear.bias))
+            self.projections.append(Projection(self.last, READOUT, _connection(linear)))
+            self.populations.append(Population(READOUT, linear.out_shape, LIF(0.0, None, bias=bias)))
+        require(bool(self.populations), "the model has no snnTorch neurons; export it as ONNX for rate coding instead")
+        output = self.last
+        if any(e.pre == ALWAYS_ON for e in self.projections):
+            self.populations.append(Population(ALWAYS_ON, (1,), LIF(tau_mem_s=0.0, v_threshold=0.5, bias=1.0)))
+        parts = (self.inputs, tuple(self.populations), tuple(self.projections), output, dt_s)
+        return Network(*parts, Schedule(kind="layered", F=None), {"source": "snnTorch modules"})
+
+
+def _has_map(layer: nn.Module) -> bool:
+    return not isinstance(layer, (nn.Identity, nn.Dropout, nn.Flatten))
+
+
+def _check(module: Any, kind: str) -> None:
+    """Refuse what has no equal here."""
+    require(kind in READ, f"snnTorch {kind} has no counterpart; use {', '.join(READ)}")
+    require(not module.inhibition, f"{kind} with inhibition=True lets one neuron fire; train without it")
+    require(
+        not module.state_quant, f"{kind} with state_quant rounds its membrane in its own way; quantize with unlayered"
+    )
+    factor = getattr(module, "graded_spikes_factor", torch.ones(()))
+    require(
+        bool((factor == 1).all()),
+        f"{kind} sends graded spikes (graded_spikes_factor); fold the factor into the next weights",
+    )
+    mechanism, late = _mechanism(module), bool(module.reset_delay)
+    if mechanism == "zero" and late and kind != "Leaky":
+        raise ValueError(
+            f"{kind} with reset_mechanism='zero' loses what arrives in the step after a spike; set reset_delay=False"
+        )
+    if not late and (mechanism == "subtract" or kind == "RSynaptic"):
+        why = "subtracts twice above two thresholds" if mechanism == "subtract" else "fails in snnTorch 1.0.0 itself"
+        raise ValueError(f"{kind} with reset_delay=False and reset_mechanism={mechanism!r} {why}; set reset_delay=True")
+
+
+def _mechanism(module: Any) -> str:
+    return ("subtract", "zero", "none")[int(module.reset_mechanism_val)]
+
+
+def _numpy(x: torch.Tensor) -> Array:
+    return x.detach().cpu().numpy().astype(np.float64)
+
+
+def _per_neuron(module: Any, name: str, shape: tuple[int, ...]) -> Array:
+    """A parameter as one number or one a neuron; decays are clamped to 0..1 as snnTorch does."""
+    value = _numpy(torch.as_tensor(getattr(module, name)))
+    value = value if name == "threshold" else value.clip(0, 1)
+    if value.size == 1:
+        return value.reshape(())
+    try:
+        return _squeezed(np.broadcast_to(value, shape).reshape(-1).copy())
+    except ValueError as error:
+        raise ValueError(f"{name} of {type(module).__name__} has shape {value.shape}; its neurons {shape}") from error
+
+
+def _squeezed(x: Array) -> Array:
+    return x.reshape(-1)[0].reshape(()) if bool((x == x.reshape(-1)[0]).all()) else x
+
+
+def _tau(share: Array, dt_s: float) -> Array:
+    """The Euler time constant whose leak is ``share``."""
+    with np.errstate(divide="ignore"):
+        return dt_s / (1 - share)
+
+
+def _connection(linear: LinearMap) -> Connection:
+    if linear.weight is None:
+        return diagonal(np.ones(int(np.prod(linear.out_shape))))
+    weight = linear.weight.detach().cpu().numpy()
+    if linear.conv is None:
+        return Dense(weight)
+    stride, padding, dilation, groups = linear.conv
+    c, h, w = linear.in_shape
+    return Conv2d(weight, (c, h, w), stride, padding, dilation, groups)
