@@ -175,7 +175,7 @@ def members(group: int) -> list[int]:
             continue
         if int(number) == group and state not in "ZX":
             alive.append(int(entry.parent.name))
-    return alive
+    return sorted(alive)
 
 
 def sweep(prefix: str) -> None:
@@ -200,17 +200,17 @@ def _deaf_to_interrupts() -> Generator[None, None, None]:
 
 def _judge(job: Path, code: int, ended: bool, time_limit_s: float | None) -> None:
     """Raise unless the child has ended well."""
+    if not ended:
+        raise TargetError(
+            f"Lava did not finish within {time_limit_s:g} s and was ended; allow more time, fewer samples, or run on "
+            "the reference"
+        )
     try:
         error = json.loads((job / "error.json").read_text())
     except (OSError, ValueError):
         error = None
     if error is not None:
         raise TargetError(f"Lava failed in {error['who']}: {error['what']}")
-    if not ended:
-        raise TargetError(
-            f"Lava did not finish within {time_limit_s:g} s and was ended; allow more time, fewer samples, or run on "
-            "the reference"
-        )
     if code != 0:
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         last = (job / "stderr").read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]

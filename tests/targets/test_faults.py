@@ -23,7 +23,7 @@ pytestmark = [*needs_lava, pytest.mark.timeout(180)]
 
 LAYERED = Schedule(kind="layered", F=None)
 ROOT = Path(launch.__file__).resolve().parents[2]
-ENDLESS = (200, 20_000)
+ENDLESS = (100, 3_000)
 """Time steps and samples of a run that nobody waits for."""
 
 SCRIPT = """
