@@ -150,12 +150,12 @@ class _Builder:
 
     def network(self, dt_s: float) -> Network:
         """The finished network."""
+        require(bool(self.populations), "the model has no snnTorch neurons; export it as ONNX for rate coding instead")
         if self.pending and any(_has_map(layer) for layer in self.pending):
             linear = fold(nn.Sequential(*self.pending).eval(), self.shape)
             bias = None if linear.bias is None else _squeezed(_numpy(linear.bias))
             self.projections.append(Projection(self.last, READOUT, _connection(linear)))
             self.populations.append(Population(READOUT, linear.out_shape, LIF(0.0, None, bias=bias)))
-        require(bool(self.populations), "the model has no snnTorch neurons; export it as ONNX for rate coding instead")
         output = self.last
         if any(e.pre == ALWAYS_ON for e in self.projections):
             self.populations.append(Population(ALWAYS_ON, (1,), LIF(tau_mem_s=0.0, v_threshold=0.5, bias=1.0)))

@@ -88,7 +88,7 @@ def test_a_convolutional_model_is_read_in_the_order_of_assignment() -> None:
     torch.manual_seed(2)
     model = Model()
     frames = (torch.rand(STEPS, 1, 1, 8, 8) < 0.5).float()
-    model.conv.weight.data *= 2
+    model.conv.weight.data = model.conv.weight.data.abs() * 3
     model.fc.weight.data = model.fc.weight.data.abs() * 4
     expected = theirs(list(model.children()), frames)
     network = read(model, (1, 8, 8))
