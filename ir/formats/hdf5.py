@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ir.check import FormatError
+from ir.formats.hdf5_text import Texts
 
 MAX_TOTAL_BYTES = 8 << 30
 MAX_DEPTH = 24
@@ -38,7 +39,8 @@ def reading(path: str | Path, kind: str) -> Generator[h5py.File]:
     except FormatError as error:
         raise error if str(path) in str(error) else FormatError(f"{path}: {error}") from error
     except (OSError, KeyError, RuntimeError, TypeError, AttributeError, MemoryError, OverflowError) as error:
-        raise FormatError(f"{path} is truncated or no {kind} file ({error}); write it again") from error
+        why = " ".join(str(error).split())
+        raise FormatError(f"{path} is truncated or no {kind} file ({why}); write it again") from error
     except ValueError as error:
         raise FormatError(f"{path}: {error}") from error
 
@@ -50,7 +52,11 @@ def read_tree(group: h5py.Group) -> Tree:
         FormatError: a link that leaves the file or comes back to a group above, an array that claims
             more than is stored, a filter that would load a plugin.
     """
-    return _read_group(group, 0, _Budget(group.file), [])
+    budget = _Budget(group.file)
+    try:
+        return _read_group(group, 0, budget, [])
+    finally:
+        budget.texts.close()
 
 
 class _Budget:
@@ -60,6 +66,7 @@ class _Budget:
         self.bytes = MAX_TOTAL_BYTES
         self.nodes = MAX_NODES
         self.file_bytes = int(file.id.get_filesize())
+        self.texts = Texts(file)
 
     def take(self, who: str, n_bytes: int) -> None:
         self.bytes -= n_bytes
@@ -91,7 +98,7 @@ def _read_dataset(data: h5py.Dataset, budget: _Budget) -> Any:
     who = f"dataset {data.name}"
     _check_storage(data, who)
     kind, size = data.dtype.kind, int(np.prod(data.shape, dtype=object)) if data.shape is not None else 0
-    if kind not in "OSUbiuf":
+    if kind not in "OSbiuf":
         raise FormatError(f"{who} has type {data.dtype}; only numbers and text are read")
     if kind == "O" and h5py.check_string_dtype(data.dtype) is None:
         raise FormatError(f"{who} holds references or objects; only numbers and text are read")
@@ -100,6 +107,9 @@ def _read_dataset(data: h5py.Dataset, budget: _Budget) -> Any:
     if size * itemsize > max(64, MAX_RATIO * min(stored, budget.file_bytes)):
         raise FormatError(f"{who} declares {size * itemsize} bytes, the file stores {stored}; it is damaged or forged")
     budget.take(who, size * itemsize)
+    if kind == "O":
+        texts = budget.texts.read(data)
+        return texts if texts.shape else str(texts[()])
     return _plain(data[()])
 
 
@@ -115,10 +125,10 @@ def _check_storage(data: h5py.Dataset, who: str) -> None:
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    if isinstance(value, np.ndarray) and value.dtype.kind in "OS":
-        flat = [x.decode("utf-8", "replace") if isinstance(x, bytes) else str(x) for x in value.reshape(-1)]
+    if isinstance(value, np.ndarray) and value.dtype.kind == "S":
+        flat = [x.decode("utf-8", "replace") for x in value.reshape(-1)]
         return np.array(flat, dtype=object).reshape(value.shape)
-    return value if isinstance(value, str) else np.asarray(value)
+    return np.asarray(value)
 
 
 def numbers(tree: Tree, key: str, who: str, kinds: str = "biuf", infinite: bool = False) -> NDArray[Any]:

@@ -89,7 +89,7 @@ def _network(chain: Chain, note: Any) -> QuantizedNetwork:
         return network
     try:
         return _renamed(network, json.loads(note))
-    except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, RecursionError, json.JSONDecodeError) as error:
         raise FormatError(f"its note 'unlayered' is damaged ({type(error).__name__}); write it again") from error
 
 

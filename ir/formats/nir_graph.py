@@ -64,7 +64,7 @@ def read_graph(path: str | Path) -> Graph:
     with reading(path, "NIR") as file:
         tree = read_tree(file)
         node = tree.get("node")
-        if not isinstance(node, dict) or node.get("type") != "NIRGraph":
+        if not isinstance(node, dict) or str(node.get("type")) != "NIRGraph":
             raise FormatError("it holds no NIRGraph under 'node'; is it a .net file or a recording?")
         nodes, edges = _flatten(node, "")
         graph = Graph(nodes, edges, _subtree(node, "metadata"), str(tree.get("version", "")), _nested(node))
@@ -78,7 +78,7 @@ def _subtree(tree: Tree, key: str) -> Tree:
 
 
 def _nested(node: Tree) -> bool:
-    return any(isinstance(n, dict) and n.get("type") == "NIRGraph" for n in _subtree(node, "nodes").values())
+    return any(isinstance(n, dict) and str(n.get("type")) == "NIRGraph" for n in _subtree(node, "nodes").values())
 
 
 def _flatten(tree: Tree, prefix: str) -> tuple[dict[str, Node], tuple[tuple[str, str], ...]]:
@@ -89,7 +89,7 @@ def _flatten(tree: Tree, prefix: str) -> tuple[dict[str, Node], tuple[tuple[str,
     for name, content in _subtree(tree, "nodes").items():
         if not isinstance(content, dict) or not isinstance(content.get("type"), str):
             raise FormatError(f"node {prefix + name!r} has no type; write the file again with the nir library")
-        kind = str(content["type"])
+        kind = content["type"] if content["type"].isprintable() else repr(content["type"])
         if kind != "NIRGraph":
             params = {k: v for k, v in content.items() if k not in ("type", "metadata")}
             nodes[prefix + name] = Node(prefix + name, kind, params, _subtree(content, "metadata"))

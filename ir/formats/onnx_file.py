@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import TensorProto
@@ -50,10 +51,26 @@ def read_model(path: str | Path) -> onnx.ModelProto:
     try:
         model.ParseFromString(path.read_bytes())
     except (DecodeError, MemoryError, OSError) as error:
-        raise FormatError(f"{path} is truncated or no ONNX file ({error}); write it again") from error
+        why = " ".join(str(error).split())
+        raise FormatError(f"{path} is truncated or no ONNX file ({why}); write it again") from error
     if not model.graph.node:
         raise FormatError(f"{path} holds no ONNX graph; write it again")
+    if not _is_text(model):
+        raise FormatError(f"{path} holds names that are no text; write it again")
     return model
+
+
+def _is_text(message: Any) -> bool:
+    """Whether every string of a message is one: protobuf hands damaged ones over as bytes."""
+    for field, value in message.ListFields():
+        if field.type == FieldDescriptor.TYPE_STRING:
+            if not all(isinstance(x, str) for x in ([value] if isinstance(value, (str, bytes)) else value)):
+                return False
+        elif field.type == FieldDescriptor.TYPE_MESSAGE:
+            parts = [value] if hasattr(value, "ListFields") else value
+            if not all(_is_text(part) for part in parts):
+                return False
+    return True
 
 
 def tensors(model: onnx.ModelProto, folder: Path, starts: tuple[str, ...] = ("",)) -> dict[str, Array]:

@@ -55,13 +55,14 @@ def read_graph(model: onnx.ModelProto, constants: dict[str, Array], folder: Path
             walk.made_by[value.name] = value.name
             walk.nodes[value.name] = Node(value.name, "Input", {"shape": _input_shape(value)}, {})
     for i, node in enumerate(model.graph.node):
-        name = node.name or f"{node.op_type}_{i}"
+        kind = node.op_type if node.op_type.isprintable() else repr(node.op_type)
+        name = node.name or f"{kind}_{i}"
         name = name if name not in walk.nodes else f"{name}_{i}"
-        walk.kinds[name] = node.op_type
+        walk.kinds[name] = kind
         try:
             _read_node(walk, name, node, folder)
         except FormatError as error:
-            walk.problems[name] = (f"{node.op_type} {name!r}: {error}", "export the model again with plain layers")
+            walk.problems[name] = (f"{kind} {name!r}: {error}", "export the model again with plain layers")
             walk.made_by.update({out: name for out in node.output})
             walk.nodes[name] = Node(name, "Identity", {}, {})
     for value in model.graph.output:
@@ -86,11 +87,13 @@ def _input_shape(value: onnx.ValueInfoProto) -> Array:
 def _read_node(walk: Walk, name: str, node: onnx.NodeProto, folder: Path) -> None:
     attributes = {a.name: _attribute(a, folder) for a in node.attribute}
     if node.op_type == "Constant":
+        if len(attributes) != 1 or len(node.output) != 1:
+            raise FormatError("it holds no single value")
         walk.constants[node.output[0]] = np.asarray(next(iter(attributes.values())))
         return
     reader = OPERATORS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
     if reader is None:
-        raise FormatError(f"operator {node.op_type} has no counterpart in a spiking network")
+        raise FormatError("the operator has no counterpart in a spiking network")
     kind, params = reader(walk, node, attributes)
     sources = walk.changing(node)
     if not sources:
@@ -172,9 +175,10 @@ def _global_average_pool(walk: Walk, node: onnx.NodeProto, given: Tree) -> tuple
 def _batch_norm(walk: Walk, node: onnx.NodeProto, given: Tree) -> tuple[str, Tree]:
     """``gamma (x - mean) / sqrt(var + eps) + beta`` as a depthwise 1x1 convolution is a scale and a shift."""
     gamma, beta, mean, var = (walk.constant(node, i).astype(np.float64) for i in range(1, 5))
-    scale = gamma / np.sqrt(var + float(given.get("epsilon", 1e-5)))
-    if not np.isfinite(scale).all():
+    var = var + float(given.get("epsilon", 1e-5))
+    if not (var > 0).all():
         raise FormatError("its variance is not positive")
+    scale = gamma / np.sqrt(var)
     return "BatchNorm", {"scale": scale, "bias": beta - mean * scale}
 
 
