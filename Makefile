@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 WORKERS ?= 2
 
-.PHONY: help setup demo test lint types unit slow pythons bench clean
+.PHONY: help setup demo test lint types unit slow pythons bench interop fuzz fuzz-quick clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
@@ -35,6 +35,16 @@ slow: setup  ## the long tests, left out of `make test`
 
 bench: setup  ## timings and ratios
 	@for file in benchmarks/[a-z]*.py; do grep -q __main__ $$file && { echo "== $$file"; $(PYTHON) $$file || exit 1; }; done; true
+
+interop: setup  ## our spikes against each framework's own, 20 drawn networks each
+	PATH="$$PATH:.uv/bin" tests/interop/environments.sh
+	$(PYTHON) -m tests.interop.compare
+
+fuzz: setup  ## spoilt files through every reader for ten minutes
+	$(PYTHON) -m tests.fuzz.readers --seconds 600
+
+fuzz-quick: setup  ## the same, 20 seconds a reader
+	$(PYTHON) -m tests.fuzz.readers --seconds 80
 
 clean:  ## remove what set-up and runs made
 	rm -rf .venv .uv .pythons .pytest_cache .ruff_cache .hypothesis demo

@@ -151,8 +151,8 @@ def _neuron(tree: Any, who: str, bias: Array | None, interval: int, offset: int)
     who = f"the neurons of {who}"
     if "gradedSpike" in tree and np.any(tree["gradedSpike"]):
         raise FormatError(f"{who} send graded spikes; retrain with gradedSpike off")
-    if "refDelay" in tree and int(numbers(tree, "refDelay", who).max()) > 1:
-        raise FormatError(f"{who} have refDelay {tree['refDelay']}; only 1 is read")
+    if "refDelay" in tree and float(numbers(tree, "refDelay", who).max(initial=1)) > 1:
+        raise FormatError(f"{who} have a refDelay of {numbers(tree, 'refDelay', who).max()}; only 1 is read")
     decay_u, decay_v, threshold = (
         _whole(numbers(tree, k, who), f"{k} of {who}").astype(np.int64) for k in ("iDecay", "vDecay", "vThMant")
     )
