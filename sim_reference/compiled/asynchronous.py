@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sim_reference.compiled.flat import DEPTH, DUE, KEEPS, REFRACTORY, START, STOP, FlatNetwork
 from sim_reference.compiled.heap import clear
-from sim_reference.compiled.jit import fingerprint, kernel, kernel_on_disk
+from sim_reference.compiled.jit import fingerprint, kernel, kernel_inside, kernel_on_disk
 from sim_reference.compiled.kernels import (
     N_POSITIONS,
     N_SOURCES,
@@ -42,7 +42,7 @@ Int = Any
 FIRST, QUEUED, PACED = 0, 1, 2
 
 
-@kernel
+@kernel_inside
 def _run_asynchronous(
     net: FlatNetwork,
     rules: Rules,
@@ -102,7 +102,7 @@ def _read_events(frame: Array, stamped: Array, has_stamps: bool, queue: Queue) -
     queue.n[N_EVENTS] = n
 
 
-@kernel
+@kernel_inside
 def _end_time_step(queue: Queue) -> None:
     """Drop what still waits and end refractoriness."""
     for core in range(queue.heap.size.size):
@@ -115,7 +115,7 @@ def _end_time_step(queue: Queue) -> None:
     queue.n[N_FIRED] = 0
 
 
-@kernel
+@kernel_inside
 def _first_sources(net: FlatNetwork, rules: Rules, frame: Array, h: Any, work: Work, queue: Queue, out: Output) -> Int:
     """What arrives at k = 0; returns how many paced events are taken."""
     n_neurons = queue.q.size
@@ -135,7 +135,7 @@ def _first_sources(net: FlatNetwork, rules: Rules, frame: Array, h: Any, work: W
     return 0
 
 
-@kernel
+@kernel_inside
 def _next_paced(rules: Rules, taken: Int, work: Work, queue: Queue) -> Int:
     """Append the next R events to the sources; returns how many are taken in all."""
     stop = min(queue.n[N_EVENTS], taken + rules.R)
@@ -146,7 +146,7 @@ def _next_paced(rules: Rules, taken: Int, work: Work, queue: Queue) -> Int:
     return stop
 
 
-@kernel
+@kernel_inside
 def _time_step(
     net: FlatNetwork,
     rules: Rules,
@@ -190,7 +190,7 @@ def _time_step(
         k += 1
 
 
-@kernel
+@kernel_inside
 def _touch_hot(net: FlatNetwork, work: Work) -> None:
     """A current far outside its register is wrapped again in every round."""
     for p in range(net.pop.shape[0]):
@@ -200,7 +200,7 @@ def _touch_hot(net: FlatNetwork, work: Work) -> None:
                     touch(work.touched, work.is_touched, work.n, i)
 
 
-@kernel
+@kernel_inside
 def _update(
     net: FlatNetwork, rules: Rules, k: Int, t: Int, b: Int, work: Work, queue: Queue, at: Array, out: Output
 ) -> bool:
@@ -233,7 +233,7 @@ def _update(
     return fired_output
 
 
-@kernel
+@kernel_inside
 def _fire(
     net: FlatNetwork,
     rules: Rules,

@@ -41,7 +41,7 @@ from sim_reference.compiled.flat import (
     WIDTH_OUT,
     FlatNetwork,
 )
-from sim_reference.compiled.jit import kernel
+from sim_reference.compiled.jit import kernel, kernel_inside
 
 Array = NDArray[Any]
 Int = Any
@@ -81,6 +81,9 @@ class Work(NamedTuple):
 
 N_TOUCHED, N_POSITIONS, N_SOURCES = 0, 1, 2
 
+BLOCK = 32
+"""Values that vector code looks at in one go before any of them is looked at alone."""
+
 
 def new_work(net: FlatNetwork, max_events: int) -> Work:
     """Empty working memory."""
@@ -111,7 +114,7 @@ def new_work(net: FlatNetwork, max_events: int) -> Work:
     )
 
 
-@kernel
+@kernel_inside
 def begin_time_step(net: FlatNetwork, work: Work, t: Int) -> None:
     """Reset what is due to be reset, then leak once: the product is exact in float64, the cast goes toward zero."""
     v, u = work.v, work.u
@@ -136,6 +139,22 @@ def zero(x: Array) -> None:
 
 
 @kernel
+def any_nonzero(x: Array) -> Any:
+    found = False
+    for i in range(x.size):
+        found |= x[i] != 0
+    return found
+
+
+@kernel
+def any_above(x: Array, y: Array) -> Any:
+    found = False
+    for i in range(x.size):
+        found |= x[i] > y[i]
+    return found
+
+
+@kernel
 def copy_into(x: Array, y: Array) -> None:
     """``x[:] = y``."""
     for i in range(x.size):
@@ -148,13 +167,13 @@ def leak(x: Array, keep: Array) -> None:
         x[i] = np.int32(x[i] * keep[i])
 
 
-@kernel
+@kernel_inside
 def deliver(net: FlatNetwork, work: Work, link: Int) -> None:
     """Add the weights of all sources of ``link`` among ``work.source`` to its sums and mark whom they reach."""
     a, z = net.link[link, PRE_START], net.link[link, PRE_STOP]
     kind, n_post = net.link[link, KIND], net.link[link, N_POST]
     out = work.acc[net.link[link, ACC_AT] : net.link[link, ACC_AT] + n_post]
-    n_rows = 0
+    start, n_rows = net.pop[net.link[link, POST], START], 0
     for i in range(work.n[N_SOURCES]):
         source, times = work.source[i], work.times[i]
         if source < a or source >= z:
@@ -167,9 +186,32 @@ def deliver(net: FlatNetwork, work: Work, link: Int) -> None:
                 _add_times(net.weight, net.link[link, WEIGHT_AT] + (source - a) * n_post, times, out)
             work.all_touched[net.link[link, POST]] = True
         elif kind == SPARSE:
-            _add_list(net, work, link, source - a, times, out)
+            _add_list(
+                net.link[link],
+                net.list_start,
+                net.list_post,
+                net.weight,
+                start,
+                source - a,
+                times,
+                out,
+                work.touched,
+                work.is_touched,
+                work.n,
+            )
         else:
-            _add_kernel(net, work, link, source - a, times, out)
+            _add_kernel(
+                net.link[link],
+                net.weight,
+                link,
+                source - a,
+                times,
+                out,
+                work.positions,
+                work.position_link,
+                work.is_position,
+                work.n,
+            )
     if n_rows:
         _add_rows(net.weight, work.rows[:n_rows], out)
 
@@ -210,21 +252,43 @@ def touch(touched: Array, is_touched: Array, n: Array, neuron: Int) -> None:
 
 
 @kernel
-def _add_list(net: FlatNetwork, work: Work, link: Int, source: Int, times: Int, out: Array) -> None:
-    at = net.link[link, LIST_AT] + source
-    start = net.pop[net.link[link, POST], START]
+def _add_list(
+    row: Array,
+    list_start: Array,
+    list_post: Array,
+    weight: Array,
+    start: Int,
+    source: Int,
+    times: Int,
+    out: Array,
+    touched: Array,
+    is_touched: Array,
+    n: Array,
+) -> None:
+    """Scatter one source through explicit synapses; ``start`` is the first target's index."""
+    at = row[LIST_AT] + source
     # list_start counts targets of all links; weights of this link begin at its own place.
-    base = net.link[link, WEIGHT_AT] - net.list_start[net.link[link, LIST_AT]]
-    for s in range(net.list_start[at], net.list_start[at + 1]):
-        post = net.list_post[s]
-        out[post] += times * net.weight[base + s]
-        touch(work.touched, work.is_touched, work.n, start + post)
+    base = row[WEIGHT_AT] - list_start[row[LIST_AT]]
+    for s in range(list_start[at], list_start[at + 1]):
+        post = list_post[s]
+        out[post] += times * weight[base + s]
+        touch(touched, is_touched, n, start + post)
 
 
 @kernel
-def _add_kernel(net: FlatNetwork, work: Work, link: Int, source: Int, times: Int, out: Array) -> None:
+def _add_kernel(
+    c: Array,
+    weights: Array,
+    link: Int,
+    source: Int,
+    times: Int,
+    out: Array,
+    positions: Array,
+    position_link: Array,
+    is_position: Array,
+    n: Array,
+) -> None:
     """Scatter one source through a convolution; sums lie as (H_out, W_out, C_out), channels together."""
-    c = net.link[link]
     h, w, c_out, ho, wo, kh, kw = c[HEIGHT], c[WIDTH], c[C_OUT], c[HEIGHT_OUT], c[WIDTH_OUT], c[KERNEL_H], c[KERNEL_W]
     per_in, per_out = c[C_IN] // c[GROUPS], c_out // c[GROUPS]
     channel, pixel = source // (h * w), source % (h * w)
@@ -239,20 +303,20 @@ def _add_kernel(net: FlatNetwork, work: Work, link: Int, source: Int, times: Int
             if x < 0 or x % c[STRIDE_X] != 0 or x // c[STRIDE_X] >= wo:
                 continue
             position = y // c[STRIDE_Y] * wo + x // c[STRIDE_X]
-            at = net.link[link, WEIGHT_AT] + ((channel * kh + a) * kw + b) * per_out
+            at = c[WEIGHT_AT] + ((channel * kh + a) * kw + b) * per_out
             target = out[position * c_out + first_out : position * c_out + first_out + per_out]
-            weight = net.weight[at : at + per_out]
+            weight = weights[at : at + per_out]
             for o in range(per_out):
                 target[o] += times * weight[o]
-            flag = net.link[link, POSITION_AT] + position
-            if not work.is_position[flag]:
-                work.is_position[flag] = True
-                work.positions[work.n[N_POSITIONS]] = position
-                work.position_link[work.n[N_POSITIONS]] = link
-                work.n[N_POSITIONS] += 1
+            flag = c[POSITION_AT] + position
+            if not is_position[flag]:
+                is_position[flag] = True
+                positions[n[N_POSITIONS]] = position
+                position_link[n[N_POSITIONS]] = link
+                n[N_POSITIONS] += 1
 
 
-@kernel
+@kernel_inside
 def touch_positions(net: FlatNetwork, work: Work) -> None:
     """Mark the neurons of all channels at each convolution output that was reached; clear those marks."""
     for i in range(work.n[N_POSITIONS]):

@@ -21,12 +21,15 @@ from sim_reference.compiled.flat import (
     STOP,
     FlatNetwork,
 )
-from sim_reference.compiled.jit import fingerprint, kernel, kernel_on_disk
+from sim_reference.compiled.jit import fingerprint, kernel_inside, kernel_on_disk
 from sim_reference.compiled.kernels import (
+    BLOCK,
     N_POSITIONS,
     N_SOURCES,
     N_TOUCHED,
     Work,
+    any_above,
+    any_nonzero,
     begin_time_step,
     copy_into,
     deliver,
@@ -63,7 +66,7 @@ def new_history(net: FlatNetwork) -> History:
     )
 
 
-@kernel
+@kernel_inside
 def _run_layered(
     net: FlatNetwork, frames: Array, first: Int, last: Int, work: Work, history: History, out: Output
 ) -> Int:
@@ -96,18 +99,21 @@ def _run_layered(
     return last
 
 
-@kernel
+@kernel_inside
 def _read_frame(frame: Array, slot: Int, history: History) -> None:
     n = 0
-    for i in range(frame.size):
-        if frame[i] != 0:
-            history.input[slot, n] = i
-            history.times[slot, n] = frame[i]
-            n += 1
+    for first in range(0, frame.size, BLOCK):
+        part = frame[first : min(first + BLOCK, frame.size)]
+        if any_nonzero(part):
+            for i in range(part.size):
+                if part[i] != 0:
+                    history.input[slot, n] = first + i
+                    history.times[slot, n] = part[i]
+                    n += 1
     history.n_input[slot] = n
 
 
-@kernel
+@kernel_inside
 def _collect(net: FlatNetwork, work: Work, history: History, p: Int, t: Int) -> None:
     """Deliver everything that arrives at population p in time step t."""
     for n in range(net.pop[p, IN_START], net.pop[p, IN_STOP]):
@@ -126,7 +132,7 @@ def _collect(net: FlatNetwork, work: Work, history: History, p: Int, t: Int) -> 
     work.n[N_POSITIONS] = 0
 
 
-@kernel
+@kernel_inside
 def _collect_from(net: FlatNetwork, work: Work, history: History, link: Int, delay: Int, slot: Int) -> None:
     """Append the sources of a link that spiked in ``slot`` and have this delay."""
     start, stop, n_neurons = net.link[link, PRE_START], net.link[link, PRE_STOP], work.v.size
@@ -150,16 +156,19 @@ def _collect_from(net: FlatNetwork, work: Work, history: History, link: Int, del
     work.n[N_SOURCES] = n
 
 
-@kernel
+@kernel_inside
 def _fire(net: FlatNetwork, work: Work, history: History, p: Int, t: Int, b: Int, at: Array, out: Output) -> None:
     start, slot, n = net.pop[p, START], t % history.n_input.size, 0
     v, threshold, k = work.v, net.threshold, net.pop[p, PLACE]
-    for i in range(start, net.pop[p, STOP]):
-        if v[i] > threshold[i]:
-            add_spike(out, at, b, t, k, i, v[i], k, -1)
-            v[i] = v[i] - threshold[i] if net.subtract[i] else 0
-            history.neuron[slot, start + n] = i
-            n += 1
+    for first in range(start, net.pop[p, STOP], BLOCK):
+        stop = min(first + BLOCK, net.pop[p, STOP])
+        if any_above(v[first:stop], threshold[first:stop]):
+            for i in range(first, stop):
+                if v[i] > threshold[i]:
+                    add_spike(out, at, b, t, k, i, v[i], k, -1)
+                    v[i] = v[i] - threshold[i] if net.subtract[i] else 0
+                    history.neuron[slot, start + n] = i
+                    n += 1
     history.n_neuron[slot, p] = n
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim_reference.compiled.jit import kernel
+from sim_reference.compiled.jit import kernel_inside
 
 Array = NDArray[Any]
 Int = Any
@@ -40,7 +40,7 @@ def new_rows(capacity: int) -> Array:
     return np.empty((capacity, 6), np.int32)
 
 
-@kernel
+@kernel_inside
 def add_spike(out: Output, at: Array, b: Int, t: Int, k: Int, neuron: Int, m: Int, k_served: Int, earlier: Int) -> Int:
     """Count a spike and keep it where asked for; returns its row, -1 without one.
 
@@ -64,7 +64,7 @@ def add_spike(out: Output, at: Array, b: Int, t: Int, k: Int, neuron: Int, m: In
     return row
 
 
-@kernel
+@kernel_inside
 def keep_registers(out: Output, b: Int, t: Int, v: Array, u: Array) -> None:
     """Write the registers at the end of a time step where they are recorded."""
     if out.v.size:

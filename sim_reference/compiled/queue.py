@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ir.schedule import GOLDEN, MIX_A, MIX_B, ORDERS, Schedule
 from sim_reference.compiled.flat import FlatNetwork, starts
 from sim_reference.compiled.heap import Heap, best, new_heap, order_anew, push, remove
-from sim_reference.compiled.jit import kernel
+from sim_reference.compiled.jit import kernel, kernel_inside
 from sim_reference.compiled.kernels import N_SOURCES, Work
 from sim_reference.compiled.output import EARLIER, K_SERVED
 
@@ -118,7 +118,7 @@ def rank_of_key(queue: Queue, h: Any, entry: Int) -> Int:
     return np.int64(mix(h + np.uint64(index)) ^ SIGN)
 
 
-@kernel
+@kernel_inside
 def enqueue(queue: Queue, rules: Rules, core: Int, neuron: Int, m: Int, k: Int) -> None:
     """Add a spike to its neuron's entry."""
     queue.q[neuron] += 1
@@ -139,7 +139,7 @@ def enqueue_events(queue: Queue) -> None:
         push(queue.heap, 0, n + e, FIRST_OF_ALL + e)
 
 
-@kernel
+@kernel_inside
 def serve(work: Work, queue: Queue, rules: Rules, h: Any, k: Int, rows: Array) -> Int:
     """Take the best F entries of each core out and append them to the sources to be delivered; returns how many."""
     heap, taken = queue.heap, 0
@@ -223,7 +223,7 @@ def _smallest_first(rank: Array, chosen: Array, first: Int, n: Int, end: Int) ->
         chosen[i], chosen[least] = chosen[least], chosen[i]
 
 
-@kernel
+@kernel_inside
 def _deliver_entry(work: Work, queue: Queue, entry: Int, k: Int, rows: Array) -> None:
     n, at = queue.q.size, work.n[N_SOURCES]
     if entry >= n:

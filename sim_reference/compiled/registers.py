@@ -21,7 +21,7 @@ from sim_reference.compiled.flat import (
     STOP,
     FlatNetwork,
 )
-from sim_reference.compiled.jit import kernel
+from sim_reference.compiled.jit import kernel, kernel_inside
 from sim_reference.compiled.kernels import ACCUMULATOR, INT32, U, V, Work, acc_index, zero
 
 Array = NDArray[Any]
@@ -60,7 +60,7 @@ def is_hot(net: FlatNetwork, work: Work, i: Int) -> bool:
     return wrap_current(u, net.u_bits, net.two_sided) != u
 
 
-@kernel
+@kernel_inside
 def take_drive(net: FlatNetwork, work: Work, p: Int, i: Int) -> Int:
     """The drive of neuron i of population p in register units; its sums are cleared."""
     a, post = 0, i - net.pop[p, START]
@@ -81,7 +81,7 @@ def take_drive(net: FlatNetwork, work: Work, p: Int, i: Int) -> Int:
     return x
 
 
-@kernel
+@kernel_inside
 def update_neuron(net: FlatNetwork, work: Work, p: Int, i: Int, due: bool, keeps: bool) -> None:
     """``step.receive`` for one neuron."""
     limits = work.limits
@@ -105,7 +105,7 @@ def update_neuron(net: FlatNetwork, work: Work, p: Int, i: Int, due: bool, keeps
     work.v[i] = held
 
 
-@kernel
+@kernel_inside
 def update_population(net: FlatNetwork, work: Work, p: Int, due: bool, keeps: bool) -> None:
     """``step.receive`` for all neurons of a population."""
     a, z = net.pop[p, START], net.pop[p, STOP]
@@ -134,7 +134,7 @@ def _add(x: Array, y: Array) -> None:
         x[j] += y[j]
 
 
-@kernel
+@kernel_inside
 def _add_link(net: FlatNetwork, work: Work, link: Int, x: Array) -> None:
     """Take the sums of one link, shifted; narrow networks need no int32 wrap."""
     e, n = net.link[link, EXPONENT], net.link[link, N_POST]
@@ -176,12 +176,13 @@ def _enter_u(u: Array, x: Array, bits: Int, two_sided: bool, arrives: bool, limi
     """``u <- wrap_u(u + x)``; where the current ``arrives`` x becomes u. Narrow sums need one wrap at most."""
     high = np.int32((1 << bits) - 1) if two_sided else np.int32(1 << bits)
     low = np.int32(-(1 << bits)) if two_sided else np.int32(1 - (1 << bits))
-    size = np.int32(2 << bits)
-    changed = 0
+    up, down, none = np.int32(2 << bits), np.int32(-(2 << bits)), np.int32(0)
+    changed = np.int32(0)
     for j in range(u.size):
         total = np.int32(u[j] + x[j])
-        change = np.int32((total < low) * size) - np.int32((total > high) * size)
-        changed += change != 0
+        change = up if total < low else none
+        change = down if total > high else change
+        changed = np.int32(changed + np.int32(change != none))
         u[j] = np.int32(total + change)
     limits[U] += changed
     if arrives:
