@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ir.arithmetic import DECAY_ALL
 from ir.schedule import Schedule
+from trainer.engines.checks import check_run
 from trainer.engines.compiled import state as kernel
 from trainer.engines.compiled.backward import back_through_samples
 from trainer.engines.compiled.forward import run_samples
@@ -59,6 +60,7 @@ def run(
     record: bool = False,
 ) -> Result:
     """``reference.run`` for asynchronous schedules, compiled; same arguments, same result."""
+    check_run(plan, frames, schedule, core_of_neuron)
     frames = frames.to(params.leak_v.dtype)
     job = make_job(
         plan, params, frames, sample_ids, schedule, options, numbers or FloatNumbers(), core_of_neuron, events, record
@@ -66,7 +68,6 @@ def run(
     tensors = [params.leak_v, params.leak_u, params.threshold, params.bias, params.unit]
     counts, v, steps = Asynchronous.apply(job, frames, *tensors, *params.weights)
     return Result(counts, v, steps, job.recording)
-
 
 
 class Asynchronous(torch.autograd.Function):
@@ -85,12 +86,20 @@ class Asynchronous(torch.autograd.Function):
         x = frames.detach().contiguous().numpy()
 
         def run_some(chosen: Array) -> kernel.Tape:
-            return run_samples(
-                job.layout.net, job.rules, given, x, job.ids, chosen, job.core_of_neuron, job.n_cores,
-                job.events_at, job.events, job.cleared, counts, v, u, steps, shut, job.capacity,
-            )  # fmt: skip
+            net, most = job.layout.net, job.most_events
+            state = kernel.fresh_state(net, job.rules, kind, job.n_cores, most)
+            tape = kernel.fresh_tape(net, job.rules, kind, len(x) * len(chosen), most)
+            done, before = 0, np.zeros(8, np.int64)
+            while True:
+                done = run_samples(
+                    net, job.rules, given, state, tape, x, job.ids, chosen, done, job.core_of_neuron,
+                    job.events_at, job.events, job.cleared, counts, v, u, steps, shut, before,
+                )  # fmt: skip
+                if done == len(chosen):
+                    return tape
+                tape = kernel.grown(tape, job.plan.n_neurons, len(job.plan.parts), most)
 
-        tapes = [kernel.Tape(*tape) for tape in in_threads(run_some, job.chosen)]
+        tapes = in_threads(run_some, job.chosen)
         write_recording(job, tapes)
         if job.rules.training:
             ctx.job, ctx.given, ctx.tapes, ctx.seen = job, given, tapes, (counts, v, u, shut)

@@ -37,7 +37,7 @@ class InputQueue:
         counts = frames.astype(np.int64)
         if (counts != frames).any() or (counts < 0).any():
             raise ValueError(f"{self.rule} input needs counts, whole and at least 0; use input 'first' for currents")
-        stimulus = Stimulus(counts, events=self._events_now())
+        stimulus = Stimulus(counts, events=self._events_now(counts))
         lists = [stimulus.inputs_in_order(b, 0) for b in range(counts.shape[1])]
         longest = max((len(x) for x in lists), default=0)
         table = np.full((len(lists), longest), -1, np.int64)
@@ -46,13 +46,14 @@ class InputQueue:
         self.index = torch.as_tensor(table, device=self.frame.device)
         self.waiting = self.index >= 0
 
-    def _events_now(self) -> np.ndarray | None:
+    def _events_now(self, counts: np.ndarray) -> np.ndarray | None:
+        """The time-stamped events of this time step whose input was not dropped."""
         events = self.call.events
-        if events is None or self.call.options.input_dropout > 0:
+        if events is None:
             return None
         now = events[events[:, 1] == self.t].copy()
         now[:, 1] = 0
-        return now
+        return now[counts[0, now[:, 0], now[:, 3]] > 0]
 
     def take(self, chosen: Tensor) -> Tensor:
         """Remove the chosen events; (B, N_in) what they deliver."""
@@ -103,7 +104,7 @@ def select(
     if call.schedule.F is None:
         if queue.rule == "queued":
             x_in = queue.take(queue.waiting & active[:, None])
-        return candidates, silent(call, candidates, None, t, k), x_in
+        return candidates, silent(call, candidates, state.waiting, None, t, k), x_in
     value = neuron_order(call, state, t, k)
     room: Tensor | int = call.schedule.F
     if queue.rule == "queued":
@@ -114,7 +115,7 @@ def select(
         served = by_core(call, value, candidates)
     else:
         served = best(value, candidates, room)
-    return served, silent(call, served, room, t, k), x_in
+    return served, silent(call, served, state.waiting, room, t, k), x_in
 
 
 def neuron_order(call: Call, state: State, t: int, k: int) -> Tensor:
@@ -155,12 +156,12 @@ def by_core(call: Call, value: Tensor, candidates: Tensor) -> Tensor:
     return served
 
 
-def silent(call: Call, served: Tensor, room: Tensor | int | None, t: int, k: int) -> Tensor:
+def silent(call: Call, served: Tensor, waiting: Tensor, room: Tensor | int | None, t: int, k: int) -> Tensor:
     """Silent neurons that carry a gradient this round (Koopman et al. 2025: exactly F are selected)."""
     rule = call.options.silent_gradient
     if rule == "none" or not torch.is_grad_enabled():
         return torch.zeros_like(served)
-    idle = ~served
+    idle = ~served & ~waiting
     if rule == "all" or room is None:
         return idle
     draw = keys(call.schedule.seed, call.sample_ids, t, k, call.neurons)

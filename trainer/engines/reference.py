@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ir.check import require
 from ir.schedule import Schedule, stream
+from trainer.engines.checks import check_run
 from trainer.engines.layered import run_layered
 from trainer.engines.numbers import FloatNumbers, Numbers
 from trainer.engines.options import ESCAPE, EVALUATION, INPUT_DROP, SPIKE_DROP, TrainingOptions
@@ -75,10 +75,7 @@ def run(
     Raises:
         ValueError: the schedule asks for what this network cannot do.
     """
-    require(
-        frames.ndim == 3 and frames.shape[2] == plan.n_inputs,
-        f"frames have shape {tuple(frames.shape)}; the network has {plan.n_inputs} inputs",
-    )
+    check_run(plan, frames, schedule, core_of_neuron)
     call = Call(
         plan,
         params,
@@ -95,35 +92,13 @@ def run(
         call.frames = drop_inputs(call)
     if schedule.kind == "layered":
         return run_layered(call)
-    check_asynchronous(call)
     return run_asynchronous(call)
-
-
-def check_asynchronous(call: Call) -> None:
-    """Refuse what has no asynchronous meaning."""
-    for p in call.plan.parts:
-        require(
-            not p.subtract, f"population {p.name!r} resets by subtraction; the asynchronous schedule needs reset 'zero'"
-        )
-        endless = (
-            not p.refractory and call.schedule.stop_after is None and any(link.recurrent for link in call.plan.links)
-        )
-        require(
-            not endless,
-            f"population {p.name!r} is not refractory in a recurrent network; set stop_after, or it may never drain",
-        )
-    for link in call.plan.links:
-        require(not link.delay.any(), "a projection has a delay; the asynchronous schedule has none, use 'layered'")
-    require(
-        call.schedule.scope != "core" or call.core_of_neuron is not None,
-        "scope 'core' needs a partition, core_of_neuron",
-    )
 
 
 def drop_inputs(call: Call) -> Tensor:
     """Drop inputs with the probability ``input_dropout``, each decision a function of its address."""
     seed = stream(call.schedule.seed, INPUT_DROP)
-    inputs = torch.arange(call.plan.n_inputs, device=call.frames.device)
+    inputs = torch.arange(call.plan.n_inputs, device=call.frames.device) + call.plan.n_neurons
     rows = [chance(seed, call.sample_ids, t, 0, inputs, torch.float64) for t in range(call.frames.shape[0])]
     return call.frames * (torch.stack(rows) >= call.options.input_dropout)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-
 LAST = torch.iinfo(torch.int64).max
 _SIGN = -(1 << 63)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trainer.engines.compiled import layout as col
+from trainer.engines.compiled.forward import copy, fill
 from trainer.engines.compiled.jit import exact, loose
 from trainer.engines.compiled.links import collect
 from trainer.engines.compiled.state import NONE
@@ -129,15 +130,15 @@ def back_through_samples(net, rules, numbers, tape, alpha, scale, chosen, counts
     n_steps = counts.shape[0]
     for place in range(chosen.shape[0]):
         b = chosen[place]
-        g.v[:] = 0
-        g.u[:] = 0
+        fill(g.v, 0)
+        fill(g.u, 0)
         for t in range(n_steps - 1, -1, -1):
             last = t == n_steps - 1
             end_of_time_step(
                 net, numbers, membranes[t, b], currents[t if rules.current else 0, b if rules.current else 0],
                 counts[t, b], shut[t, b], cleared[0 if last else t + 1], g_membranes[t, b], g, grads, rules.current, last,
             )  # fmt: skip
-            g.entry[:] = 0
+            fill(g.entry, 0)
             at = place * n_steps + t
             r0, r1 = tape.step[at, 0], tape.step[at + 1, 0]
             for r in range(r1 - 1, r0 - 1, -1):
@@ -148,4 +149,4 @@ def back_through_samples(net, rules, numbers, tape, alpha, scale, chosen, counts
             for e in range(tape.step[at, 1], tape.step[at + 1, 1]):
                 input_gradient(net, numbers, tape.event[e], tape.event_x[e], g.sums, scale, grads.weights)
             if g_first.shape[0] > 0:
-                g_first[t, b] = g.sums
+                copy(g.sums, g_first[t, b])

@@ -22,74 +22,55 @@ from trainer.engines.compiled.state import (
     SERVED,
     SLOT,
     VALUES,
-    State,
-    Tape,
-    grown,
-    with_room,
 )
 
 PRE, N_PRE, POST_PART = col.PRE, col.N_PRE, col.POST_PART
 
 
 @exact
-def fresh_state(net, rules, number, n_cores, n_events, core_size):
-    """Registers of one sample; ``number`` is a zero of the engine's dtype."""
-    n = net.part_of.shape[0]
-    kind, wide = np.full(1, number).dtype, n + n_events
-    heap = min(rules.group, wide) if rules.group >= 0 else 0
-    return State(
-        np.zeros(n, kind), np.zeros(n if rules.current else 1, kind), np.zeros(net.n_sums, kind),
-        np.zeros(n, np.uint8), np.zeros(n, np.int32),
-        np.zeros(n, np.uint8), np.zeros(n, np.int32), np.zeros(n, kind), np.zeros(n, kind), np.zeros(n, np.int32),
-        np.zeros(n, np.uint8), np.zeros(net.depth.shape[0], np.uint8), np.zeros(n, np.int32), np.zeros(wide, np.int32),
-        np.zeros(wide), np.zeros(wide, np.uint64), np.zeros((n_cores, heap + 1), np.int32),
-        np.zeros(n_cores, np.int64), np.zeros(n_cores, np.int64),
-        np.zeros(n_events + 1, np.int32), np.zeros(n_events + 1, kind), np.zeros(n_events + 1, np.uint8),
-        np.zeros(5, np.int64),
-    )  # fmt: skip
+def fill(array, value):
+    """``array[:] = value``."""
+    for j in range(array.shape[0]):
+        array[j] = value
 
 
 @exact
-def fresh_tape(net, rules, number, n_steps, n_values, n_slots, n_events):
-    """An empty tape with some room; it grows where needed."""
-    n, kind = net.part_of.shape[0], np.full(1, number).dtype
-    few = 1 if not rules.training else n_slots
-    rows = n if rules.record else 1
-    return Tape(
-        np.empty(max(n_values if rules.training else 0, n), kind), np.empty((few + net.depth.shape[0] + 1, 2), np.int64),
-        np.empty(few + n, np.int32), np.empty(few + n, kind),
-        np.empty((few + 2, 3), np.int64), np.zeros((n_steps + 1, 2), np.int64),
-        np.empty(n_events + 1, np.int32), np.empty(n_events + 1, kind), np.empty(n, np.int32),
-        np.empty((rows, 4), np.int32), np.empty(rows, kind), np.empty((rows, 4), np.int32),
-        np.zeros(8, np.int64),
-    )  # fmt: skip
+def copy(source, target):
+    """``target[:] = source``."""
+    for j in range(target.shape[0]):
+        target[j] = source[j]
+
+
+@exact
+def scale(x, share, whole):
+    """``x *= share``, toward zero for integers."""
+    for j in range(x.shape[0]):
+        x[j] = x[j] * share[j]
+    if whole:
+        for j in range(x.shape[0]):
+            x[j] = np.trunc(x[j])
 
 
 @exact
 def begin_time_step(net, rules, numbers, state, cleared):
     """Leak once, clear flags and the queue; ``cleared``: populations whose registers are reset before the leak."""
+    v, u = state.v, state.u
     for p in range(net.depth.shape[0]):
         if cleared[p]:
-            state.v[net.part_at[p] : net.part_at[p + 1]] = 0
+            fill(v[net.part_at[p] : net.part_at[p + 1]], 0)
             if rules.current:
-                state.u[net.part_at[p] : net.part_at[p + 1]] = 0
-    if rules.fixed:
-        for j in range(state.v.shape[0]):
-            state.v[j] = np.trunc(state.v[j] * numbers.leak_v[j])
-            if rules.current:
-                state.u[j] = np.trunc(state.u[j] * numbers.leak_u[j])
-    else:
-        state.v[:] *= numbers.leak_v
-        if rules.current:
-            state.u[:] *= numbers.leak_u
-    state.shut[:] = 0
-    state.spikes[:] = 0
-    state.waiting[:] = 0
-    state.q[:] = 0
-    state.live[:] = 0
-    state.sums[:] = 0
-    state.touched[:] = 0
-    state.n[:] = 0
+                fill(u[net.part_at[p] : net.part_at[p + 1]], 0)
+    scale(v, numbers.leak_v, rules.fixed)
+    if rules.current:
+        scale(u, numbers.leak_u, rules.fixed)
+    fill(state.shut, 0)
+    fill(state.spikes, 0)
+    fill(state.waiting, 0)
+    fill(state.q, 0)
+    fill(state.live, 0)
+    fill(state.sums, 0)
+    fill(state.touched, 0)
+    fill(state.n, 0)
 
 
 @exact
@@ -127,8 +108,8 @@ def list_events(rules, state, frame, events, h_input, n_neurons):
         state.event[kept] = state.event[e]
         dropped = rules.input_drop > 0 and draw(h_input, n_neurons + state.event[e]) < rules.input_drop
         kept += 0 if dropped else 1
-    state.event_x[:kept] = 1
-    state.event_left[:kept] = 1
+    fill(state.event_x[:kept], 1)
+    fill(state.event_left[:kept], 1)
     state.n[3] = kept
 
 
@@ -243,8 +224,23 @@ def note_round(tape):
 
 
 @exact
+def has_room(rules, tape, n, n_parts, n_slots):
+    """Whether one more round fits on the tape."""
+    u = tape.used
+    if rules.record and (u[FIRED] + n > tape.fired.shape[0] or u[SERVED] + n > tape.served.shape[0]):
+        return False
+    if not rules.training:
+        return True
+    if u[VALUES] + n > tape.values.shape[0] or u[BLOCKS] + n_parts > tape.block.shape[0]:
+        return False
+    if u[SLOT] + n_slots > tape.slot.shape[0] or u[ROUNDS] + 2 > tape.round.shape[0]:
+        return False
+    return u[CLIPS] + n <= tape.clip.shape[0]
+
+
+@exact
 def run_time_step(net, rules, numbers, state, tape, core_of_neuron, b, t, h_t):
-    """Forward steps until the sample has drained or is stopped; (rounds, tape)."""
+    """Forward steps until the sample has drained or is stopped; their number, or -1: the tape is full."""
     n, n_parts = net.part_of.shape[0], net.depth.shape[0]
     h_order, h_escape, h_noise, h_spike = h_t
     group = rules.group
@@ -252,24 +248,13 @@ def run_time_step(net, rules, numbers, state, tape, core_of_neuron, b, t, h_t):
     if rules.input != FIRST:
         choose_inputs(rules, state, n, extend(h_order, -1), group)
         take_paced(rules, state)
-    tape = Tape(
-        tape.values, tape.block, tape.slot, tape.slot_q, tape.round, tape.step,
-        grown(tape.event, tape.used[EVENTS], state.n[3] if rules.training else 0),
-        grown(tape.event_x, tape.used[EVENTS], state.n[3] if rules.training else 0),
-        tape.clip, tape.fired, tape.fired_m, tape.served, tape.used,
-    )  # fmt: skip
+    if rules.training and tape.used[EVENTS] + state.n[3] > tape.event.shape[0]:
+        return -1
     deliver_first(net, rules, numbers, state, tape)
     k, since_output = 0, -1
-    room = n + state.n[3]
     while True:
-        u = tape.used
-        if (
-            u[VALUES] + n > tape.values.shape[0] or u[BLOCKS] + n_parts >= tape.block.shape[0]
-            or u[SLOT] + room > tape.slot.shape[0] or u[ROUNDS] + 2 > tape.round.shape[0]
-            or u[CLIPS] + n > tape.clip.shape[0]
-            or (rules.record and (u[FIRED] + n > tape.fired.shape[0] or u[SERVED] + n > tape.served.shape[0]))
-        ):  # fmt: skip
-            tape = with_room(tape, room, n_parts)
+        if not has_room(rules, tape, n, n_parts, n + state.n[3]):
+            return -1
         if rules.training:
             note_round(tape)
         update(net, rules, numbers, state, tape, k, extend(h_escape, k))
@@ -285,7 +270,7 @@ def run_time_step(net, rules, numbers, state, tape, core_of_neuron, b, t, h_t):
                     since_output = 0
         k += 1
         if 0 <= rules.stop_after <= k or 0 <= rules.stop_after_output <= since_output:
-            return k, tape
+            return k
         h_k = extend(h_order, k - 1)
         taken = state.n[4]
         places = choose_inputs(rules, state, n, h_k, group)
@@ -295,7 +280,7 @@ def run_time_step(net, rules, numbers, state, tape, core_of_neuron, b, t, h_t):
         n_served = state.n[2]
         left = rules.input != FIRST and state.n[4] < state.n[3]
         if n_served == 0 and taken == 0 and not left and k > rules.last_due:
-            return k, tape
+            return k
         if rules.training and rules.silent != NONE:
             choose_silent(rules, state, core_of_neuron, n_served, h_k)
         if rules.record:
@@ -304,47 +289,60 @@ def run_time_step(net, rules, numbers, state, tape, core_of_neuron, b, t, h_t):
 
 
 @exact
-def run_samples(net, rules, numbers, frames, ids, chosen, core_of_neuron, n_cores, events_at, events, cleared,
-                counts, membranes, currents, steps, shut, capacity):  # fmt: skip
-    """Run the samples ``chosen`` of a batch; fills (T, B, N) counts, membranes, currents and shut, (T, B) steps.
-
-    Returns:
-        The tape.
-    """
-    n_steps, n_inputs = frames.shape[0], frames.shape[2]
-    n = net.part_of.shape[0]
-    zero = numbers.leak_v.dtype.type(0)
-    n_events = n_inputs if rules.input == FIRST else capacity[0]
-    state = fresh_state(net, rules, zero, n_cores, n_events, n)
-    tape = fresh_tape(net, rules, zero, n_steps * chosen.shape[0], capacity[1], capacity[2], capacity[3])
-    at = 0
-    for b in chosen:
-        h_order, h_escape = extend(rules.h_order, ids[b]), extend(rules.h_escape, ids[b])
-        h_noise, h_spike = extend(rules.h_noise, ids[b]), extend(rules.h_spike, ids[b])
-        h_input = extend(rules.h_input, ids[b])
-        state.v[:] = 0
-        state.u[:] = 0
-        for t in range(n_steps):
-            begin_time_step(net, rules, numbers, state, cleared[t])
-            h_in = extend(extend(h_input, t), 0)
-            if rules.input == FIRST:
-                list_inputs(rules, state, frames[t, b], h_in, n)
-            else:
-                listed = events[events_at[b * n_steps + t] : events_at[b * n_steps + t + 1]]
-                list_events(rules, state, frames[t, b], listed, h_in, n)
-            tape.step[at, 0], tape.step[at, 1] = tape.used[ROUNDS], tape.used[EVENTS]
-            h_t = (extend(h_order, t), extend(h_escape, t), extend(h_noise, t), extend(h_spike, t))
-            steps[t, b], tape = run_time_step(net, rules, numbers, state, tape, core_of_neuron, b, t, h_t)
-            at += 1
-            counts[t, b] = state.spikes
-            membranes[t, b] = state.v
-            if rules.current:
-                currents[t, b] = state.u
-            if rules.training:
-                shut[t, b] = state.shut
-                for i in range(state.n[1]):
-                    shut[t, b, state.now[i]] = 0
+def run_sample(net, rules, numbers, state, tape, frames, ids, b, place, core_of_neuron, events_at, events, cleared,
+               counts, membranes, currents, steps, shut):  # fmt: skip
+    """All time steps of sample ``b``; whether the tape had room for them."""
+    n_steps, n = frames.shape[0], net.part_of.shape[0]
+    h_order, h_escape = extend(rules.h_order, ids[b]), extend(rules.h_escape, ids[b])
+    h_noise, h_spike = extend(rules.h_noise, ids[b]), extend(rules.h_spike, ids[b])
+    h_input = extend(rules.h_input, ids[b])
+    fill(state.v, 0)
+    fill(state.u, 0)
+    for t in range(n_steps):
+        begin_time_step(net, rules, numbers, state, cleared[t])
+        h_in = extend(extend(h_input, t), 0)
+        if rules.input == FIRST:
+            list_inputs(rules, state, frames[t, b], h_in, n)
+        else:
+            listed = events[events_at[b * n_steps + t] : events_at[b * n_steps + t + 1]]
+            list_events(rules, state, frames[t, b], listed, h_in, n)
+        at = place * n_steps + t
+        tape.step[at, 0], tape.step[at, 1] = tape.used[ROUNDS], tape.used[EVENTS]
+        h_t = (extend(h_order, t), extend(h_escape, t), extend(h_noise, t), extend(h_spike, t))
+        steps[t, b] = run_time_step(net, rules, numbers, state, tape, core_of_neuron, b, t, h_t)
+        if steps[t, b] < 0:
+            return False
+        copy(state.spikes, counts[t, b])
+        copy(state.v, membranes[t, b])
+        if rules.current:
+            copy(state.u, currents[t, b])
+        if rules.training:
+            copy(state.shut, shut[t, b])
+            for i in range(state.n[1]):
+                shut[t, b, state.now[i]] = 0
+    at = (place + 1) * n_steps
+    tape.step[at, 0], tape.step[at, 1] = tape.used[ROUNDS], tape.used[EVENTS]
     if rules.training:
         note_round(tape)
-    tape.step[at, 0], tape.step[at, 1] = tape.used[ROUNDS] - (1 if rules.training else 0), tape.used[EVENTS]
-    return tape
+        tape.used[ROUNDS] -= 1
+    return True
+
+
+@exact
+def run_samples(net, rules, numbers, state, tape, frames, ids, chosen, first, core_of_neuron, events_at, events,
+                cleared, counts, membranes, currents, steps, shut, before):  # fmt: skip
+    """Run the samples ``chosen[first:]``; fills (T, B, N) counts, membranes, currents and shut, (T, B) steps.
+
+    Args:
+        before: (8,) working space: the tape's ``used`` at the start of a sample.
+
+    Returns:
+        The place of the first sample that did not fit on the tape, or the number of samples.
+    """
+    for place in range(first, chosen.shape[0]):
+        copy(tape.used, before)
+        if not run_sample(net, rules, numbers, state, tape, frames, ids, chosen[place], place, core_of_neuron,
+                          events_at, events, cleared, counts, membranes, currents, steps, shut):  # fmt: skip
+            copy(before, tape.used)
+            return place
+    return chosen.shape[0]

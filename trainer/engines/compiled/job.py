@@ -32,6 +32,7 @@ class Job:
     Attributes:
         chosen: for each thread the samples it runs; fixed, so that sums have a fixed order.
         cleared: (T, P) populations whose registers are reset before a time step.
+        most_events: of a sample in a time step.
     """
 
     plan: Plan
@@ -44,7 +45,7 @@ class Job:
     events_at: Array
     events: Array
     cleared: Array
-    capacity: Array
+    most_events: int
     alpha: float
     fixed: bool
     recording: Recording | None
@@ -73,7 +74,6 @@ def make_job(
         cores = np.unique(core_of_neuron, return_inverse=True)[1].astype(np.int64).reshape(-1)
     events_at, listed, longest = list_events(frames, schedule, events)
     rules = make_rules(plan, params, schedule, options, numbers, training, record)
-    rounds = 16 * n_steps * n_samples // threads
     return Job(
         plan,
         layout_of(plan, separate_sums=fixed),
@@ -85,7 +85,7 @@ def make_job(
         events_at,
         listed,
         cleared_at(plan, n_steps),
-        np.array([longest, rounds * plan.n_neurons // 2, rounds, frames.numel() // (16 * threads)], np.int64),
+        longest,
         options.alpha,
         fixed,
         Recording() if record else None,
@@ -144,12 +144,10 @@ def list_events(frames: Tensor, schedule: Schedule, events: np.ndarray | None) -
     """Gradual input: starts of each (sample, time step), inputs in time-stamp order, the longest list."""
     nothing = np.zeros(1, np.int64), np.zeros(0, np.int64)
     if schedule.input == "first":
-        return *nothing, 0
+        return *nothing, frames.shape[2]
     counts = frames.detach()
     if bool((counts != counts.floor()).any()) or bool((counts < 0).any()):
-        raise ValueError(
-            f"{schedule.input} input needs counts, whole and at least 0; use input 'first' for currents"
-        )
+        raise ValueError(f"{schedule.input} input needs counts, whole and at least 0; use input 'first' for currents")
     longest = int(counts.sum(2).max()) if counts.numel() else 0
     n_steps, n_samples, _ = frames.shape
     if events is None:

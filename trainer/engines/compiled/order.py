@@ -73,7 +73,8 @@ def rank(rules, state, j, n_neurons, h_k, h_noise):
 def choose(rules, state, core_of_neuron, group, h_k, h_noise):
     """Choose ``group`` waiting neurons of each core; they leave the queue for ``chosen``."""
     n_queue, n_cores = state.n[0], state.room.shape[0]
-    state.room[:] = group
+    for core in range(n_cores):
+        state.room[core] = group
     state.n[2] = 0
     if group <= 0:
         return
@@ -85,7 +86,8 @@ def choose(rules, state, core_of_neuron, group, h_k, h_noise):
             state.waiting[j] = 0
         state.n[2], state.n[0] = n_queue, 0
         return
-    state.held[:] = 0
+    for core in range(state.room.shape[0]):
+        state.held[core] = 0
     n_neurons = state.v.shape[0]
     for i in range(n_queue):
         j = state.queue[i]
@@ -128,7 +130,10 @@ def choose_silent(rules, state, core_of_neuron, n_served, h_k):
             if state.live[j] and not state.waiting[j]:
                 append_silent(state, j)
         return
-    if state.room.max() <= 0:
+    free = 0
+    for core in range(state.room.shape[0]):
+        free += max(state.room[core], 0)
+    if free == 0:
         return
     for i in range(n_served):
         state.waiting[state.chosen[i]] = 2
@@ -171,7 +176,8 @@ def smallest_keys(state, room):
 @exact
 def smallest_keys_by_core(state, core_of_neuron):
     """``smallest_keys`` with each core's own room."""
-    state.held[:] = 0
+    for core in range(state.room.shape[0]):
+        state.held[core] = 0
     for j in range(state.v.shape[0]):
         core = core_of_neuron[j]
         if state.waiting[j] or state.room[core] <= 0:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.engines.compiled.jit import exact
+from trainer.engines.compiled.layout import Net
 
 Floats = NDArray[Any]
 Ints = NDArray[np.int64]
@@ -142,42 +142,59 @@ class State(NamedTuple):
     n: Ints
 
 
-@exact
-def grown(array, used, more):
-    """The array itself where ``more`` entries fit, else a copy of twice the length."""
-    if used + more <= array.shape[0]:
-        return array
-    out = np.empty(max(2 * array.shape[0], used + more), array.dtype)
-    out[:used] = array[:used]
-    return out
+def fresh_state(net: Net, rules: Rules, kind: Any, n_cores: int, n_events: int) -> State:
+    """Working space for one sample after the other; ``n_events``: most input events of a time step."""
+    n, n_parts = len(net.part_of), len(net.depth)
+    wide = n + (n_events if rules.input != FIRST else 0)
+    heap = min(rules.group, wide) + 1 if rules.group >= 0 else 1
+
+    def floats(size: int) -> Floats:
+        return np.zeros(size, kind)
+
+    def small(size: int) -> NDArray[np.int32]:
+        return np.zeros(size, np.int32)
+
+    def flags(size: int) -> Flags:
+        return np.zeros(size, np.uint8)
+
+    return State(
+        v=floats(n), u=floats(n if rules.current else 1), sums=floats(net.n_sums), shut=flags(n), spikes=small(n),
+        waiting=flags(n), queue=small(n), q=floats(n), m=floats(n), since=small(n), live=flags(n),
+        touched=flags(n_parts), now=small(n), chosen=small(wide), first=np.zeros(wide), second=np.zeros(wide, np.uint64),
+        heap=np.zeros((n_cores, heap), np.int32), held=np.zeros(n_cores, np.int64), room=np.zeros(n_cores, np.int64),
+        event=small(n_events + 1), event_x=floats(n_events + 1), event_left=flags(n_events + 1), n=np.zeros(5, np.int64),
+    )  # fmt: skip
 
 
-@exact
-def grown_rows(array, used, more):
-    """``grown`` for tables."""
-    if used + more <= array.shape[0]:
-        return array
-    out = np.empty((max(2 * array.shape[0], used + more), array.shape[1]), array.dtype)
-    out[:used] = array[:used]
-    return out
-
-
-@exact
-def with_room(tape, n_neurons, n_parts):
-    """The tape with room for one more round."""
-    n = tape.used
+def fresh_tape(net: Net, rules: Rules, kind: Any, n_steps: int, n_events: int) -> Tape:
+    """An empty tape; ``grown`` gives it room."""
+    n = len(net.part_of)
+    rounds = 8 * n_steps if rules.training else 2
+    rows = n if rules.record else 1
+    small, table = np.int32, (rows, 4)
     return Tape(
-        grown(tape.values, n[VALUES], n_neurons),
-        grown_rows(tape.block, n[BLOCKS], n_parts + 1),
-        grown(tape.slot, n[SLOT], n_neurons),
-        grown(tape.slot_q, n[SLOT], n_neurons),
-        grown_rows(tape.round, n[ROUNDS], 2),
-        tape.step,
-        tape.event,
-        tape.event_x,
-        grown(tape.clip, n[CLIPS], n_neurons),
-        grown_rows(tape.fired, n[FIRED], n_neurons),
-        grown(tape.fired_m, n[FIRED], n_neurons),
-        grown_rows(tape.served, n[SERVED], n_neurons),
-        n,
-    )
+        values=np.empty(n * max(1, rounds // 2), kind), block=np.empty((2 * rounds + len(net.depth), 2), np.int64),
+        slot=np.empty(4 * rounds + n + n_events, small), slot_q=np.empty(4 * rounds + n + n_events, kind),
+        round=np.empty((rounds, 3), np.int64), step=np.zeros((n_steps + 1, 2), np.int64),
+        event=np.empty(n_events + 1, small), event_x=np.empty(n_events + 1, kind), clip=np.empty(n, small),
+        fired=np.empty(table, small), fired_m=np.empty(rows, kind), served=np.empty(table, small),
+        used=np.zeros(8, np.int64),
+    )  # fmt: skip
+
+
+def grown(tape: Tape, n_neurons: int, n_parts: int, n_events: int) -> Tape:
+    """The same tape, doubled where it is short of one more round, or everywhere where one sample alone is too long."""
+    used = tape.used
+    need = {
+        "values": (VALUES, n_neurons), "block": (BLOCKS, n_parts), "slot": (SLOT, n_neurons + n_events),
+        "slot_q": (SLOT, n_neurons + n_events), "round": (ROUNDS, 2), "event": (EVENTS, n_events),
+        "event_x": (EVENTS, n_events), "clip": (CLIPS, n_neurons), "fired": (FIRED, n_neurons),
+        "fired_m": (FIRED, n_neurons), "served": (SERVED, n_neurons),
+    }  # fmt: skip
+    short = {name for name, (column, more) in need.items() if used[column] + more > len(getattr(tape, name))}
+    longer = {}
+    for name in short or need:
+        (column, more), old = need[name], getattr(tape, name)
+        longer[name] = np.empty((2 * len(old) + more, *old.shape[1:]), old.dtype)
+        longer[name][: used[column]] = old[: used[column]]
+    return tape._replace(**longer)

@@ -1,0 +1,176 @@
+"""All engines: the same spikes, the same gradients, whatever the batch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ir import ARITHMETICS, MappedNetwork, Schedule, Stimulus
+from sim_reference.compare import first_divergence
+from sim_reference.simulate import run as run_meaning
+from tests.strategies import Draw, cases
+from trainer import run as run_network
+from trainer.engines import cpu, reference
+from trainer.engines.numbers import FixedNumbers, FloatNumbers
+from trainer.engines.options import TrainingOptions
+from trainer.engines.plan import Params, fixed_params, plan_of
+from trainer.engines.result import Result, trace_of
+
+EXAMPLES = settings(max_examples=40, deadline=None)
+Case = tuple[MappedNetwork, Stimulus, Schedule]
+
+
+@EXAMPLES
+@given(cases())
+def test_training_time_integers_are_the_meaning(case: Case) -> None:
+    mapped, stimulus, schedule = case
+    meaning = run_meaning(mapped, stimulus, schedule)
+    for engine in ("reference", "cpu"):
+        ours = run_network(mapped.network, stimulus, schedule, mapped.core_of_neuron, engine=engine)
+        assert first_divergence(ours, meaning) is None, engine
+
+
+@EXAMPLES
+@given(cases(layered=True))
+def test_layered_training_time_integers_are_the_meaning(case: Case) -> None:
+    mapped, stimulus, schedule = case
+    ours = run_network(mapped.network, stimulus, schedule, mapped.core_of_neuron)
+    assert first_divergence(ours, run_meaning(mapped, stimulus, schedule)) is None
+
+
+def dyadic(mapped: MappedNetwork) -> Params:
+    """The drawn integers as floats whose sums are exact: weights and thresholds in 1/64, leaks in 1/4096."""
+    p = fixed_params(mapped.network)
+    exps = [e.weight_exp for e in mapped.network.projections]
+    return Params(
+        [w * 2.0**e / 64 for w, e in zip(p.weights, exps)],
+        1 - p.leak_v / 4096,
+        p.threshold / 4096,
+        None if p.leak_u is None else 1 - p.leak_u / 4096,
+        None if p.bias is None else p.bias / 4096,
+    )
+
+
+def learned(params: Params) -> list[torch.Tensor]:
+    """All but the unit, which is no parameter."""
+    return [x for x in params.tensors() if x is not params.unit]
+
+
+def trained(params: Params) -> Params:
+    for x in learned(params):
+        x.requires_grad_()
+    return params
+
+
+def backward(result: Result, params: Params) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    loss = sum((x * torch.randn(x.shape, generator=generator, dtype=x.dtype)).sum() for x in (result.counts, result.v))
+    leaves = learned(params)
+    found = torch.autograd.grad(loss, leaves, allow_unused=True)  # type: ignore[arg-type]
+    return [torch.zeros_like(x) if g is None else g for x, g in zip(leaves, found)]
+
+
+OPTIONS = st.builds(
+    TrainingOptions,
+    refractory_dropout=st.sampled_from([0.0, 0.8]),
+    momentum_noise=st.sampled_from([0.0, 0.125]),
+    input_dropout=st.sampled_from([0.0, 0.25]),
+    spike_dropout=st.sampled_from([0.0, 0.25]),
+    silent_gradient=st.sampled_from(["slots", "all", "none"]),
+)
+
+
+def both(case: Case, options: TrainingOptions, params: Params, numbers: FloatNumbers | FixedNumbers) -> list[Result]:
+    mapped, stimulus, schedule = case
+    frames, ids = torch.as_tensor(stimulus.frames.copy()), torch.as_tensor(np.array(stimulus.sample_ids))
+    events = None if stimulus.events is None else np.array(stimulus.events)
+    arguments = (
+        plan_of(mapped.network),
+        params,
+        frames,
+        ids,
+        schedule,
+        options,
+        numbers,
+        mapped.core_of_neuron,
+        events,
+        True,
+    )
+    return [engine.run(*arguments) for engine in (reference, cpu)]
+
+
+@EXAMPLES
+@given(cases(Draw()), OPTIONS)
+def test_float_engines_spike_alike_and_their_gradients_agree(case: Case, options: TrainingOptions) -> None:
+    params = trained(dyadic(case[0]))
+    slow, fast = both(case, options, params, FloatNumbers())
+    schedule, ids = case[2], np.array(case[1].sample_ids)
+    traces = [trace_of(r, plan_of(case[0].network), schedule, "E0", ids) for r in (slow, fast)]
+    assert first_divergence(*traces) is None
+    for a, b in zip(backward(slow, params), backward(fast, params)):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9 * (1 + float(a.abs().sum())))
+
+
+@EXAMPLES
+@given(cases(), OPTIONS)
+def test_integer_engines_have_the_same_straight_through_gradients(case: Case, options: TrainingOptions) -> None:
+    params = trained(fixed_params(case[0].network))
+    slow, fast = both(case, options, params, FixedNumbers(ARITHMETICS[case[0].network.arithmetic]))
+    assert torch.equal(slow.counts, fast.counts) and torch.equal(slow.v, fast.v)
+    for a, b in zip(backward(slow, params), backward(fast, params)):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9 * (1 + float(a.abs().sum())))
+
+
+@EXAMPLES
+@given(cases(), OPTIONS)
+def test_a_sample_does_not_depend_on_its_batch(case: Case, options: TrainingOptions) -> None:
+    mapped, stimulus, schedule = case
+    params = dyadic(mapped)
+    _, together = both(case, options, params, FloatNumbers())
+    for b in range(stimulus.n_samples):
+        _, alone = both((mapped, stimulus.select([b]), schedule), options, params, FloatNumbers())
+        assert torch.equal(alone.counts[:, 0], together.counts[:, b])
+        assert torch.equal(alone.v[:, 0], together.v[:, b])
+        assert torch.equal(alone.forward_steps[:, 0], together.forward_steps[:, b])
+
+
+@pytest.mark.parametrize("engine", ["reference", "cpu"])
+def test_a_single_sample_longer_than_the_first_tape_is_run(engine: str) -> None:
+    """The tape grows where one sample alone does not fit."""
+    torch.manual_seed(0)
+    from torch import nn
+
+    from trainer import LIF, SpikingNetwork
+
+    net = SpikingNetwork.sequential(
+        (30,), nn.Linear(30, 200, bias=False), LIF(1e-3, 0.01), nn.Linear(200, 5, bias=False), LIF(1e-3, 0.01)
+    )
+    frames = torch.ones(2, 2, 30)
+    result = net.train()(frames, Schedule(F=1), options=TrainingOptions(refractory_dropout=0.9), engine=engine)
+    result.counts.sum().backward()
+    assert int(result.forward_steps.max()) >= 50
+
+
+def test_threads_change_no_bit() -> None:
+    torch.manual_seed(0)
+    from torch import nn
+
+    from trainer import LIF, SpikingNetwork
+
+    net = SpikingNetwork.sequential(
+        (30,), nn.Linear(30, 40, bias=False), LIF(1e-3, 0.3), nn.Linear(40, 5, bias=False), LIF(1e-3, 0.3)
+    )
+    frames = (torch.rand(4, 16, 30) < 0.3).float()
+    before, spikes = torch.get_num_threads(), []
+    try:
+        for n in (1, 2):
+            torch.set_num_threads(n)
+            spikes.append(net(frames, replace(Schedule(F=4), seed=3), engine="cpu").counts.detach())
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(*spikes)
