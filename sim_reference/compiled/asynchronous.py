@@ -11,10 +11,12 @@ from sim_reference.compiled.flat import DEPTH, DUE, KEEPS, REFRACTORY, START, ST
 from sim_reference.compiled.heap import clear
 from sim_reference.compiled.jit import fingerprint, kernel, kernel_inside, kernel_on_disk
 from sim_reference.compiled.kernels import (
+    BLOCK,
     N_POSITIONS,
     N_SOURCES,
     N_TOUCHED,
     Work,
+    any_nonzero,
     begin_time_step,
     copy_into,
     deliver,
@@ -40,6 +42,7 @@ Int = Any
 """An integer of numpy or Python: compiled code sees no difference."""
 
 FIRST, QUEUED, PACED = 0, 1, 2
+"""``Rules.input``."""
 
 
 @kernel_inside
@@ -115,24 +118,19 @@ def _end_time_step(queue: Queue) -> None:
     queue.n[N_FIRED] = 0
 
 
-@kernel_inside
-def _first_sources(net: FlatNetwork, rules: Rules, frame: Array, h: Any, work: Work, queue: Queue, out: Output) -> Int:
-    """What arrives at k = 0; returns how many paced events are taken."""
-    n_neurons = queue.q.size
-    if rules.input == FIRST:
-        n = 0
-        for i in range(frame.size):
-            if frame[i] != 0:
-                work.source[n] = n_neurons + i
-                work.times[n] = frame[i]
-                n += 1
-        work.n[N_SOURCES] = n
-    elif rules.input == PACED:
-        return _next_paced(rules, np.int64(0), work, queue)
-    else:
-        enqueue_events(queue)
-        serve(work, queue, rules, h, np.int64(-1), out.rows)
-    return 0
+@kernel
+def _read_frame(frame: Array, n_neurons: Int, source: Array, times: Array, n: Array) -> None:
+    """The whole frame arrives at k = 0."""
+    count = 0
+    for first in range(0, frame.size, BLOCK):
+        part = frame[first : min(first + BLOCK, frame.size)]
+        if any_nonzero(part):
+            for i in range(part.size):
+                if part[i] != 0:
+                    source[count] = n_neurons + first + i
+                    times[count] = part[i]
+                    count += 1
+    n[N_SOURCES] = count
 
 
 @kernel_inside
@@ -161,33 +159,48 @@ def _time_step(
 ) -> Int:
     """Serve the queue until it is drained or stopped; returns the number of forward steps."""
     work.n[N_SOURCES] = 0
-    taken = _first_sources(net, rules, frame, key_before_neuron(rules.seed, sample, t, np.int64(-1)), work, queue, out)
-    first_output, k = np.int64(-1), np.int64(0)
+    taken, first_output, k = np.int64(0), np.int64(-1), np.int64(0)
+    if rules.input == FIRST:
+        _read_frame(frame, queue.q.size, work.source, work.times, work.n)
+    elif rules.input == PACED:
+        taken = _next_paced(rules, taken, work, queue)
+    else:
+        enqueue_events(queue)
+        k = np.int64(-1)
     while True:
-        if not net.narrow and not net.two_sided:
-            _touch_hot(net, work)
-        if work.n[N_SOURCES]:
-            for link in range(net.link.shape[0]):
-                deliver(net, work, link)
-            if work.n[N_POSITIONS]:
-                touch_positions(net, work)
-        fired_output = _update(net, rules, k, t, b, work, queue, at, out)
-        if first_output < 0 and fired_output:
-            first_output = k
-        if (
-            out.full[0]
-            or k + 1 >= rules.stop_after
-            or (first_output >= 0 and k - first_output >= rules.stop_after_output)
-        ):
-            return k + 1
+        if k >= 0:
+            if _round(net, rules, k, t, b, work, queue, at, out) and first_output < 0:
+                first_output = k
+            stopped = first_output >= 0 and k - first_output >= rules.stop_after_output
+            if stopped or k + 1 >= rules.stop_after or out.full[0]:
+                return k + 1
         work.n[N_SOURCES] = 0
-        h = key_before_neuron(rules.seed, sample, t, k)
-        serve(work, queue, rules, h, k, out.rows)
+        serve(work, queue, rules, key_before_neuron(rules.seed, sample, t, k), k, out.rows)
         if rules.input == PACED:
             taken = _next_paced(rules, taken, work, queue)
-        if work.n[N_SOURCES] == 0 and net.last_due <= k:
+        if work.n[N_SOURCES] == 0 and net.last_due <= k and k >= 0:
             return k + 1
         k += 1
+
+
+@kernel_inside
+def _round(
+    net: FlatNetwork, rules: Rules, k: Int, t: Int, b: Int, work: Work, queue: Queue, at: Array, out: Output
+) -> Any:
+    """Deliver what was served, update whom it reached, let them fire; returns whether an output neuron fired."""
+    if not net.narrow and not net.two_sided:
+        _touch_hot(net, work)
+    if work.n[N_SOURCES]:
+        for link in range(net.link.shape[0]):
+            deliver(net, work, link)
+        if work.n[N_POSITIONS]:
+            touch_positions(net, work)
+    n = _update(net, k, work, queue.fired)
+    fired_output = False
+    for i in range(n):
+        _fire(net, rules, work.rows[i], k, t, b, work, queue, at, out)
+        fired_output |= net.output_start <= work.rows[i] < net.output_stop
+    return fired_output
 
 
 @kernel_inside
@@ -201,62 +214,53 @@ def _touch_hot(net: FlatNetwork, work: Work) -> None:
 
 
 @kernel_inside
-def _update(
-    net: FlatNetwork, rules: Rules, k: Int, t: Int, b: Int, work: Work, queue: Queue, at: Array, out: Output
-) -> bool:
-    """Update whom the round reached, let them fire; returns whether an output neuron fired."""
-    fired_output = False
+def _update(net: FlatNetwork, k: Int, work: Work, fired: Array) -> Any:
+    """Update whom the round reached; lists who fires in ``work.rows`` and returns how many."""
+    n_fires = 0
     for p in range(net.pop.shape[0]):
         due = net.pop[p, DUE] and net.pop[p, DEPTH] == k
-        if not (due or work.all_touched[p]):
-            continue
-        work.all_touched[p] = True
-        update_population(net, work, p, due, net.pop[p, KEEPS])
-        for i in range(net.pop[p, START], net.pop[p, STOP]):
-            if queue.fired[i]:
-                work.v[i] = 0
-            elif work.v[i] > net.threshold[i]:
-                fired_output |= _fire(net, rules, p, i, k, t, b, work, queue, at, out)
+        if due or work.all_touched[p]:
+            work.all_touched[p] = True
+            update_population(net, work, p, due, net.pop[p, KEEPS])
+            start, stop = net.pop[p, START], net.pop[p, STOP]
+            n_fires = _list_firing(work.v, net.threshold, fired, start, stop, work.rows, n_fires)
     for n in range(work.n[N_TOUCHED]):
         i = work.touched[n]
         work.is_touched[i] = False
         p = net.place_of[0, i]
-        if work.all_touched[p]:
-            continue
-        update_neuron(net, work, p, i, False, net.pop[p, KEEPS])
-        if queue.fired[i]:
-            work.v[i] = 0
-        elif work.v[i] > net.threshold[i]:
-            fired_output |= _fire(net, rules, p, i, k, t, b, work, queue, at, out)
+        if not work.all_touched[p]:
+            update_neuron(net, work, p, i, False, net.pop[p, KEEPS])
+            n_fires = _list_firing(work.v, net.threshold, fired, i, i + 1, work.rows, n_fires)
     work.n[N_TOUCHED] = 0
     zero(work.all_touched)
-    return fired_output
+    return n_fires
+
+
+@kernel
+def _list_firing(v: Array, threshold: Array, fired: Array, start: Int, stop: Int, rows: Array, n: Int) -> Any:
+    """Append who lies above its threshold; charge that reached a refractory neuron is lost."""
+    for i in range(start, stop):
+        if fired[i]:
+            v[i] = 0
+        elif v[i] > threshold[i]:
+            rows[n] = i
+            n += 1
+    return n
 
 
 @kernel_inside
 def _fire(
-    net: FlatNetwork,
-    rules: Rules,
-    p: Int,
-    i: Int,
-    k: Int,
-    t: Int,
-    b: Int,
-    work: Work,
-    queue: Queue,
-    at: Array,
-    out: Output,
-) -> bool:
+    net: FlatNetwork, rules: Rules, i: Int, k: Int, t: Int, b: Int, work: Work, queue: Queue, at: Array, out: Output
+) -> None:
     m = np.int64(work.v[i])
     earlier = queue.row[i] if queue.q[i] > 0 else -1
     queue.row[i] = add_spike(out, at, b, t, k, i, m, -1, earlier)
     enqueue(queue, rules, net.place_of[1, i] if rules.per_core else 0, i, m, k)
     work.v[i] = 0
-    if net.pop[p, REFRACTORY]:
+    if net.pop[net.place_of[0, i], REFRACTORY]:
         queue.fired[i] = True
         queue.fired_list[queue.n[N_FIRED]] = i
         queue.n[N_FIRED] += 1
-    return net.output_start <= i < net.output_stop
 
 
 def _entry(source: int) -> Any:
