@@ -230,10 +230,11 @@ def _pair(layer: Tree, key: str, who: str, default: int) -> tuple[int, int]:
 
 
 def _bias(layer: Tree, who: str, shape: Shape) -> Array | None:
-    """A mantissa a neuron; one a channel is spread."""
+    """A mantissa a neuron; one a channel is spread, an image is (W, H, C)."""
     if "bias" not in layer:
         return None
-    bias, n = _whole(numbers(layer, "bias", who), f"bias of {who}").astype(np.int64).reshape(-1), int(np.prod(shape))
+    given, n = _whole(numbers(layer, "bias", who), f"bias of {who}").astype(np.int64), int(np.prod(shape))
+    bias = (given.transpose(2, 1, 0) if given.shape == shape[::-1] and given.ndim == 3 else given).reshape(-1)
     require(bias.size in (1, n, shape[0]), f"bias of {who} has {bias.size} numbers for {n} neurons")
     if not bias.any():
         return None

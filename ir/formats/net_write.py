@@ -9,6 +9,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from ir.check import require
 from ir.compose import dense_weight
@@ -106,7 +107,15 @@ def _layer(p: FixedPopulation, e: FixedProjection, loop: FixedProjection | None)
     if loop is not None:
         layer["weight_rec"] = dense_weight(loop.connection)
     if register is not None:
-        layer["bias"] = np.broadcast_to(register >> 6, (p.n,))
+        layer["bias"] = _bias(np.broadcast_to(register >> 6, (p.n,)), p.shape)
     neuron = {"type": "CUBA", "iDecay": n.decay_u, "vDecay": n.decay_v, "refDelay": 1, "gradedSpike": False,
               "vThMant": (1 << 18) - 1 if n.v_threshold is None else n.v_threshold, "wgtExp": e.weight_exp}  # fmt: skip
     return {**layer, **{f"neuron/{k}": v for k, v in neuron.items()}}
+
+
+def _bias(bias: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """One number a neuron; of a convolution one a channel, or (W, H, C) as netx takes it."""
+    if len(shape) != 3:
+        return bias
+    image = bias.reshape(shape)
+    return image[:, 0, 0] if bool((image == image[:, :1, :1]).all()) else image.transpose(2, 1, 0)
