@@ -75,7 +75,8 @@ class Asynchronous(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, job: Job, frames: Tensor, leak_v: Tensor, leak_u: Tensor | None, threshold: Tensor,
-                bias: Tensor | None, unit: Tensor | None, *weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+                bias: Tensor | None, unit: Tensor | None, *weights: Tensor,
+                ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
         given = kernel_numbers(job, leak_v, leak_u, threshold, bias, unit, list(weights))
         shape = (*frames.shape[:2], job.plan.n_neurons)
         kind = given.leak_v.dtype

@@ -33,7 +33,7 @@ class FloatNumbers:
     def add_to_membrane(self, v: Tensor, u: Tensor, bias: Tensor | float, v_min: Tensor | None) -> Tensor:
         """``v + u + bias``, held above ``v_min``."""
         v = v + u + bias
-        return v if v_min is None else torch.maximum(v, v_min)
+        return v if v_min is None else torch.where(v < v_min, v_min, v)
 
 
 def straight_through(exact: Tensor, smooth: Tensor) -> Tensor:
@@ -83,7 +83,9 @@ class FixedNumbers:
         """``clip(v + u + bias)``; with ``bias_in_u`` the wrap covers u + bias."""
         x = self._wrap_u(u + bias) if self.arithmetic.bias_in_u else u + bias
         low = torch.full_like(v, -self.arithmetic.v_max)
-        return torch.minimum(torch.maximum(v + x, low if v_min is None else torch.maximum(low, v_min)), -low)
+        low = low if v_min is None else torch.maximum(low, v_min)
+        v = v + x
+        return torch.where(v < low, low, torch.where(v > self.arithmetic.v_max, float(self.arithmetic.v_max), v))
 
 
 Numbers = FloatNumbers | FixedNumbers

@@ -136,7 +136,8 @@ def back_through_samples(net, rules, numbers, tape, alpha, scale, chosen, counts
             last = t == n_steps - 1
             end_of_time_step(
                 net, numbers, membranes[t, b], currents[t if rules.current else 0, b if rules.current else 0],
-                counts[t, b], shut[t, b], cleared[0 if last else t + 1], g_membranes[t, b], g, grads, rules.current, last,
+                counts[t, b], shut[t, b], cleared[0 if last else t + 1], g_membranes[t, b], g, grads, rules.current,
+                last,
             )  # fmt: skip
             fill(g.entry, 0)
             at = place * n_steps + t

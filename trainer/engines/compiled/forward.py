@@ -1,4 +1,4 @@
-"""The forward pass of some samples of a batch, one after the other; the execution contract in the order of its steps."""
+"""The forward pass of some samples, one after the other; the execution contract in the order of its steps."""
 
 from __future__ import annotations
 
