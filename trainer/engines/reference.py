@@ -105,7 +105,7 @@ def drop_inputs(call: Call) -> Tensor:
 
 @dataclass
 class State:
-    """Registers of the batch, (B, N) each: membrane, current, refractory, fired, queue entry, momentum, round of firing."""
+    """Registers of the batch, (B, N) each: membrane, current, refractory, fired, queue, momentum, round of firing."""
 
     v: Tensor
     u: Tensor | None
