@@ -25,6 +25,7 @@ Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 NEURONS = ("LOIHI", "CUBA")
+MAX_NEURONS = 1 << 24
 LAYERED = Schedule(kind="layered", F=None)
 NEVER = (1 << 23) >> 6
 """A threshold from which on no clipped membrane exceeds it: lava-dl marks readouts so."""
@@ -111,7 +112,8 @@ def _read_layer(chain: Chain, who: str, layer: Any, input_neurons: bool) -> None
     if kind not in ("input", "flatten", "dense", "dense_rec", "conv", "pool"):
         raise FormatError(f"{who} is of type {kind!r}; dense, dense_rec, conv, pool, flatten and input are read")
     shape = tuple(int(x) for x in numbers(layer, "shape", who, "iu").reshape(-1)) if kind != "flatten" else ()
-    require(kind == "flatten" or (len(shape) > 0 and min(shape) > 0), f"{who} has shape {shape}; it needs neurons")
+    sound = len(shape) > 0 and min(shape) > 0 and int(np.prod(shape, dtype=object)) <= MAX_NEURONS
+    require(kind == "flatten" or sound, f"{who} has shape {shape}; it needs 1 to {MAX_NEURONS} neurons")
     if kind == "input":
         _read_input(chain, who, layer, shape, input_neurons)
     elif kind == "flatten":

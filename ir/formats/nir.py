@@ -7,7 +7,7 @@ from pathlib import Path
 from ir.check import FormatError, check_choice
 from ir.formats.nir_graph import LINEAR, NEURONS, Graph, Node, read_graph
 from ir.formats.nir_lava_dl import lava_dl, quantized
-from ir.formats.nir_lower import Lowering, output_of, with_readout
+from ir.formats.nir_lower import Lowering
 from ir.formats.nir_own import is_ours, restore, write
 from ir.formats.nir_sources import SOURCES, Source, Untranslatable
 from ir.network import Network
@@ -43,6 +43,8 @@ def read(path: str | Path, as_: str | None = None, dt_s: float | None = None) ->
         return quantized(network) if as_ == "lava-dl" else network
     except ValueError as error:
         raise FormatError(f"{path}: {error}") from error
+    except MemoryError as error:
+        raise FormatError(f"{path} needs more memory than there is; make the network smaller") from error
 
 
 def source_of(as_: str | None) -> Source:
@@ -84,8 +86,3 @@ def _problem(graph: Graph, node: Node, source: Source, dt_s: float) -> tuple[str
     except ValueError as error:
         return f"{who}: {error}", "correct the file"
     return None
-
-
-def decides(graph: Graph) -> str:
-    """Name of the population that the Output shows."""
-    return output_of(with_readout(graph))

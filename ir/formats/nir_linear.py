@@ -17,22 +17,26 @@ from ir.formats.nir_graph import Node
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 
-MAX_SIDE = 1 << 24
+MAX_SIDE = 1 << 16
+MAX_VALUES = 1 << 24
 
 
 @dataclass(frozen=True)
 class Linear:
-    """``a = W s(t - delay) + bias`` along one path.
+    """``a = W s(t - delay)`` along one path.
 
     Attributes:
         connection: None = identity.
-        bias: (n,) or (); of the last node with one, mapped through what follows.
         delay_s: seconds, () or one a source; only before the first map.
     """
 
     shape: Shape
     connection: Connection | None = None
     delay_s: Array | float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.n > MAX_VALUES:
+            raise FormatError(f"values of shape {self.shape} are more than {MAX_VALUES}; no chip holds so many")
 
     @property
     def n(self) -> int:
@@ -129,6 +133,8 @@ def connection_of(node: Node, shape: Shape) -> tuple[Connection, Shape]:
         pool = pooling(in_shape, in_shape[1:], (1, 1), (0, 0), 1.0 / size_of(in_shape[1:]))
         return pool, pool.out_shape
     kernel, stride = integers(node, "kernel_size", 2), integers(node, "stride", 2)
+    if shape[0] * size_of(kernel) > MAX_VALUES:
+        raise FormatError(f"the kernel {kernel} of {_who(node)} is too large; it gets values of shape {shape}")
     weight = 1.0 if node.kind == "SumPool2d" else 1.0 / size_of(kernel)
     pool = pooling(in_shape, _pair(kernel), _pair(stride), _pair(_padding(node, kernel, stride, (1, 1))), weight)
     return pool, pool.out_shape

@@ -14,7 +14,7 @@ from ir.compose import diagonal, scale_rows
 from ir.connection import Dense
 from ir.formats.hdf5 import numbers
 from ir.formats.nir_graph import NEURONS, Graph, Node
-from ir.formats.nir_linear import Linear, Shape, bias_of, carried, follow, size_of
+from ir.formats.nir_linear import MAX_VALUES, Linear, Shape, bias_of, carried, follow, size_of
 from ir.formats.nir_sources import Neuron, Source, Untranslatable
 from ir.graph import layered_order
 from ir.network import LIF, Input, Network, Population, Projection
@@ -228,9 +228,9 @@ def input_shape(node: Node) -> Shape:
     inner = params.get("input_type")
     tree = {"shape": inner["input"]} if isinstance(inner, dict) and "input" in inner else params
     shape = tuple(int(x) for x in numbers(tree, "shape", f"Input {node.name!r}", "iu").reshape(-1))
-    if not shape or min(shape) < 1 or size_of(shape) > 1 << 26:
+    if not shape or min(shape) < 1 or size_of(shape) > MAX_VALUES:
         raise FormatError(
-            f"Input {node.name!r} has shape {shape}; every side must be positive, at most {1 << 26} inputs"
+            f"Input {node.name!r} has shape {shape}; every side must be positive, at most {MAX_VALUES} inputs"
         )
     return shape
 

@@ -252,6 +252,8 @@ def _changed(name: str) -> FormatError:
 
 def _check_unchanged(graph: Graph, network: Any, populations: list[tuple[Tree, Any]]) -> None:
     for (_, node), p in zip(populations, network.populations):
+        if np.size(node.params.get("r")) != p.n:
+            raise _changed(node.name)
         for key, value in _arrays(neuron_node(p, network.dt_s)):
             if key not in node.params or not np.array_equal(node.params[key], value):
                 raise _changed(node.name)

@@ -62,6 +62,8 @@ def read_unscaled(path: str | Path) -> Network:
         return lowered(graph, f"ONNX {graph.version}")
     except ValueError as error:
         raise FormatError(f"{path}: {error}") from error
+    except MemoryError as error:
+        raise FormatError(f"{path} needs more memory than there is; make the network smaller") from error
 
 
 def examine(path: str | Path) -> tuple[Graph, Walk]:
