@@ -1,0 +1,187 @@
+"""Move single vertices between cores, each change exact under all limits: annealing and plain descent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ir.arrays import Int32s
+from mapper.hypergraph import Caps, Hypergraph, Incidence, incidence
+from mapper.kernels import Nets, State, fill_slots, forget, look_around, move, own_nets, touch
+
+SEED_STEP = np.uint64(0x9E3779B97F4A7C15)
+MIX_1, MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+
+
+@njit(cache=True)
+def uniform(random):
+    """Draw from (0, 1) by splitmix64; ``random`` is (1,) uint64 and advances."""
+    random[0] += SEED_STEP
+    x = random[0]
+    x = (x ^ (x >> np.uint64(30))) * MIX_1
+    x = (x ^ (x >> np.uint64(27))) * MIX_2
+    x = x ^ (x >> np.uint64(31))
+    return (float(x >> np.uint64(11)) + 0.5) * (1.0 / 9007199254740992.0)
+
+
+@njit(cache=True)
+def overflow(neurons, memory, axons, caps):
+    """Share by which a core's use exceeds its limits, summed over resources; caps[3] = memory an axon."""
+    total = max(0.0, neurons / caps[0] - 1.0)
+    total += max(0.0, (memory + caps[3] * axons) / caps[1] - 1.0)
+    return total + max(0.0, axons / caps[2] - 1.0)
+
+
+@njit(cache=True)
+def use_after(v, b, sign, axons, nets, state, caps):
+    """Overflow of core b after vertex v came (sign 1) or went (sign -1)."""
+    memory = state.use[b, 1] + sign * nets.memory[v]
+    g = nets.group[v]
+    if g >= 0 and state.members[b, g] == (0 if sign > 0 else 1):
+        memory += sign * nets.shared[g]
+    return overflow(state.use[b, 0] + sign * nets.neurons[v], memory, state.use[b, 2] + sign * axons, caps)
+
+
+@njit(cache=True)
+def choose(v, base, leave, n, heat, price, caps, nets, state, random):
+    """Pick the core of v: the cheapest (heat 0) or a draw with weight exp(-cost / heat).
+
+    Args:
+        base: rate that a move to a core none of v's nets reaches would add.
+        n: number of cores listed in ``state.touched``.
+    """
+    a = state.block[v]
+    best, best_score = a, 0.0
+    if heat > 0.0:
+        best_score = -np.log(-np.log(uniform(random)))
+    relief = use_after(v, a, -1, leave.axons_freed, nets, state, caps)
+    relief -= overflow(state.use[a, 0], state.use[a, 1], state.use[a, 2], caps)
+    for i in range(n):
+        b = state.touched[i]
+        if b == a:
+            continue
+        strain = use_after(v, b, 1, leave.axons_in - state.reached[b], nets, state, caps)
+        strain -= overflow(state.use[b, 0], state.use[b, 1], state.use[b, 2], caps)
+        score = -(float(base - state.connected[b]) + price * (relief + strain))
+        if heat > 0.0:
+            score = score / heat - np.log(-np.log(uniform(random)))
+        if score > best_score:
+            best, best_score = b, score
+    return best
+
+
+@njit(cache=True)
+def sweep(order, heat, price, caps, nets, state, random):
+    """Offer every vertex in ``order`` a new core once; return the number of moves."""
+    moves = 0
+    k = state.use.shape[0]
+    for v in order:
+        a = state.block[v]
+        leave = look_around(v, nets, state)
+        here = state.connected[a]
+        n = own_nets(v, nets, state, leave.n_touched)
+        base = leave.rate_in + leave.leave + state.connected[a] - here
+        if overflow(state.use[a, 0], state.use[a, 1], state.use[a, 2], caps) > 0.0:
+            stranger = min(int(uniform(random) * k), k - 1)
+            n = touch(state, stranger, n, 0, 0)
+        b = choose(v, base, leave, n, heat, price, caps, nets, state, random)
+        forget(state, n)
+        if b != a:
+            move(v, b, nets, state)
+            moves += 1
+    return moves
+
+
+@dataclass(frozen=True)
+class Round:
+    """Some passes over all vertices.
+
+    Attributes:
+        heat: temperature in mean net rates; 0 = only improvements.
+        price: cost of exceeding a limit by its whole size, in mean net rates.
+        passes: at most so many; a cold round ends when nothing moves.
+    """
+
+    heat: float
+    price: float
+    passes: int = 1
+
+
+def build_nets(graph: Hypergraph, where: Incidence) -> Nets:
+    """Gather the arrays the compiled moves read."""
+    shared = graph.shared if graph.shared.size else np.zeros(1, np.int64)
+    return Nets(
+        graph.source,
+        graph.rate,
+        graph.axons,
+        graph.neurons,
+        graph.memory,
+        graph.group,
+        shared,
+        where.start,
+        where.net,
+        where.own_start,
+        where.own_net,
+    )
+
+
+def build_state(graph: Hypergraph, nets: Nets, block: NDArray[Any], k: int) -> State:
+    """Count what each core holds and each net reaches under ``block``."""
+    room = np.minimum(np.diff(graph.start), k)
+    slot_start = np.concatenate([[0], np.cumsum(room)]).astype(np.int64)
+    n_slots = int(slot_start[-1])
+    state = State(
+        np.array(block, np.int32),
+        slot_start,
+        np.zeros(graph.n_nets, np.int32),
+        np.empty(n_slots, np.int32),
+        np.empty(n_slots, np.int32),
+        np.zeros((k, 3), np.int64),
+        np.zeros((k, nets.shared.size), np.int32),
+        np.zeros(k, np.int64),
+        np.zeros(k, np.int64),
+        np.zeros(k + 2, np.int32),
+    )
+    fill_slots(nets, graph.start, graph.target, state)
+    return state
+
+
+def cap_array(graph: Hypergraph, caps: Caps) -> NDArray[np.float64]:
+    """Limits as the compiled code reads them: neurons, memory, axons, memory an axon."""
+    return np.array([caps.neurons, caps.memory, caps.axons, graph.overhead], np.float64)
+
+
+def refine(
+    graph: Hypergraph,
+    block: NDArray[Any],
+    caps: Caps,
+    plan: Sequence[Round],
+    seed: int = 0,
+    where: Incidence | None = None,
+) -> Int32s:
+    """Improve a partition by single moves.
+
+    Args:
+        block: (V,) core of each vertex; the number of cores never grows.
+        plan: rounds to run, in order.
+
+    Returns:
+        (V,) the core of each vertex after the last round.
+    """
+    nets = build_nets(graph, where or incidence(graph))
+    state = build_state(graph, nets, block, int(block.max()) + 1)
+    unit = float(graph.rate.mean()) if graph.n_nets else 1.0
+    limits, draw = cap_array(graph, caps), np.random.default_rng(seed)
+    random = np.array([seed], np.uint64)
+    for part in plan:
+        for _ in range(part.passes):
+            order = draw.permutation(graph.n_vertices).astype(np.int32)
+            moves = sweep(order, part.heat * unit, part.price * unit, limits, nets, state, random)
+            if part.heat == 0.0 and moves == 0:
+                break
+    return state.block

@@ -1,0 +1,100 @@
+"""First partitions from the two outside libraries: METIS (fast, edge cut) and Mt-KaHyPar (km1)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from ir.arrays import Int32s, Ints
+from mapper.hypergraph import Hypergraph
+
+Array = NDArray[Any]
+THREADS = 2
+MAX_INT32 = (1 << 31) - 1
+
+
+def symmetric_graph(graph: Hypergraph) -> scipy.sparse.csr_matrix:
+    """Join sources and targets by edges weighted with the number of axons between them, both ways."""
+    pre = np.repeat(graph.source, np.diff(graph.start))
+    count = np.repeat(graph.axons, np.diff(graph.start)).astype(np.int32)
+    real = (pre >= 0) & (pre != graph.target)
+    shape = (graph.n_vertices, graph.n_vertices)
+    one_way = scipy.sparse.csr_matrix((count[real], (pre[real], graph.target[real])), shape=shape)
+    del pre, count, real
+    return (one_way + one_way.T).tocsr()
+
+
+def metis(adjacency: Any, k: int, weight: Ints, seed: int, slack: float = 0.03) -> Int32s:
+    """Partition a graph into k parts of equal ``weight`` by METIS; k-way, deterministic for a seed."""
+    import pymetis  # noqa: PLC0415 - not on every platform, and slow to load
+
+    if k <= 1:
+        return np.zeros(weight.size, np.int32)
+    options = pymetis.Options(ufactor=max(1, int(slack * 1000)), seed=seed)
+    rows = pymetis.CSRAdjacency(adjacency.indptr, adjacency.indices)
+    found = pymetis.part_graph(k, rows, eweights=adjacency.data, vweights=np.maximum(weight, 1), options=options)
+    return np.asarray(found.vertex_part, np.int32)
+
+
+@lru_cache(maxsize=1)
+def _initializer() -> Any:
+    """Start Mt-KaHyPar's thread pool once."""
+    import mtkahypar  # noqa: PLC0415 - not on every platform, and slow to load
+
+    return mtkahypar.initialize(THREADS)
+
+
+def _pin_lists(graph: Hypergraph) -> tuple[list[list[int]], list[int]]:
+    """Nets as Mt-KaHyPar wants them, the source among the pins; single-pin nets cost nothing and are left out."""
+    start, target = graph.start.tolist(), graph.target.tolist()
+    nets: list[list[int]] = []
+    rate: list[int] = []
+    scale = max(1.0, float(graph.rate.sum()) * 64 / MAX_INT32)
+    for e, (s, w) in enumerate(zip(graph.source.tolist(), graph.rate.tolist())):
+        pins = target[start[e] : start[e + 1]]
+        if s >= 0 and s not in pins:
+            pins.append(s)
+        if len(pins) > 1:
+            nets.append(pins)
+            rate.append(max(1, round(w / scale)))
+    return nets, rate
+
+
+def kahypar(
+    graph: Hypergraph,
+    k: int,
+    weight: Ints,
+    max_weight: int,
+    seed: int,
+    block: Int32s | None = None,
+    preset: str = "DETERMINISTIC",
+) -> Int32s:
+    """Partition for km1 by Mt-KaHyPar, from scratch or by one V-cycle from ``block``; same seed, same result.
+
+    Args:
+        weight: (V,) balance weight of each vertex.
+        max_weight: most that one of the k blocks may weigh.
+        preset: one of the library's deterministic presets.
+    """
+    import mtkahypar  # noqa: PLC0415 - not on every platform, and slow to load
+
+    if k <= 1:
+        return np.zeros(graph.n_vertices, np.int32)
+    start = _initializer()
+    context = start.context_from_preset(getattr(mtkahypar.PresetType, preset))
+    context.set_partitioning_parameters(k, 0.03, mtkahypar.Objective.KM1)
+    context.set_individual_target_block_weights([int(max_weight)] * k)
+    context.logging = False
+    mtkahypar.set_seed(seed)
+    nets, rate = _pin_lists(graph)
+    hyper = start.create_hypergraph(context, graph.n_vertices, len(nets), nets, weight.tolist(), rate)
+    del nets, rate
+    if block is None:
+        return np.array(hyper.partition(context).get_partition(), np.int32)
+    parts = hyper.create_partitioned_hypergraph(context, k, block.tolist())
+    parts.improve_partition(context, 1)
+    return np.array(parts.get_partition(), np.int32)
