@@ -139,7 +139,8 @@ def spoil(content: bytes, rng: Rng) -> bytes:
 WILD: tuple[Any, ...] = (
     np.nan, np.inf, -1, 0, 1 << 40, -(1 << 40), np.array([]), np.zeros((0, 2)), np.full(3, np.nan), np.ones((2, 2, 2)),
     np.float16(1), np.bool_(True), np.complex64(1j), "text", "NIRGraph", "", np.bytes_(b"\xff\xfe"), np.uint64(1 << 63),
-    np.array([1 << 30, 1 << 30]), np.array(["a", "b"], dtype="S1"), np.array([-5, 3]), np.arange(200), np.array([1, 1 << 14, 1 << 14]),
+    np.array([1 << 30, 1 << 30]), np.array(["a", "b"], dtype="S1"), np.array([-5, 3]), np.arange(200),
+    np.array([1, 1 << 14, 1 << 14]),
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Every reader on spoilt files: a network or one sentence, nothing else. Two seconds each here; `make fuzz` for ten minutes."""
+"""Every reader on spoilt files: a network or one sentence, nothing else; `make fuzz` does so for ten minutes."""
 
 from __future__ import annotations
 
