@@ -96,7 +96,7 @@ def flatten(layout: Layout, stimulus: Stimulus, layered: bool) -> FlatNetwork:
     names = [p.name for p in network.populations]
     incoming = [[i for i, link in enumerate(links) if link.post == layout.blocks[n]] for n in names]
     weights, lists = [_source_major(link) for link in links], [_lists(link) for link in links]
-    narrow = _is_narrow(layout, incoming, int(np.abs(stimulus.frames).max(initial=0)), layered)
+    narrow = _is_narrow(layout, incoming, _largest_count(stimulus.frames), layered)
     list_at = starts([len(post) for _, post in lists])
     owners = np.repeat(np.arange(len(names)), [p.n for p in network.populations])
     return FlatNetwork(
@@ -219,6 +219,12 @@ def _geometry(link: Link) -> tuple[int, ...]:
     return (*c.in_shape, *c.out_shape, *c.weight.shape[2:], *c.stride, *c.padding, *c.dilation, c.groups)
 
 
+def _largest_count(frames: Array) -> int:
+    """The largest input count, negative ones by their size; one pass where none is negative."""
+    largest = int(frames.view(np.uint32).max(initial=0))
+    return largest if largest < 1 << 31 else max(int(frames.max()), -int(frames.min()))
+
+
 def _is_narrow(layout: Layout, incoming: list[list[int]], largest_count: int, layered: bool) -> bool:
     """Whether every sum provably stays inside int32 and within one wrap of u.
 
@@ -231,7 +237,7 @@ def _is_narrow(layout: Layout, incoming: list[list[int]], largest_count: int, la
     for links in incoming:
         total = 0
         for link in (layout.links[i] for i in links):
-            weight = np.abs(link.connection.weight.astype(np.int64))
+            weight = np.abs(link.connection.weight.astype(np.int32, copy=False))
             if weight.max(initial=0) > NARROW_WEIGHT:
                 return False
             count = max(largest_count, 1) if link.from_input else 1
@@ -247,4 +253,4 @@ def _largest_sum(link: Link, weight: Array) -> float:
     if isinstance(c, Sparse):
         owners = np.repeat(np.arange(c.n_post), np.diff(c.indptr))
         return float(np.bincount(owners, weight, c.n_post).max(initial=0))
-    return float(weight.reshape(weight.shape[0], -1).sum(1).max())
+    return float(weight.reshape(weight.shape[0], -1).sum(1, dtype=np.int64).max())

@@ -1,0 +1,148 @@
+"""The safe envelope: integers that Lava, nengo-loihi's emulator and the chip compute alike, whatever the input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ir.arithmetic import ARITHMETICS, DECAY_ALL, Arithmetic
+from ir.chip import Chip
+from ir.connection import Connection, Conv2d, Dense
+from ir.quantized import FixedLIF, FixedProjection, QuantizedNetwork
+
+Array = NDArray[Any]
+
+MIXED, EXCITATORY, INHIBITORY = (-256, 254), (0, 255), (-255, 0)
+"""Weights of 8 bits by sign mode; mixed ones are even (lava-nc 0.10.0, ``Dense``; 8 bits with sign on Loihi)."""
+
+WEIGHT_EXP_MAX = 7
+THRESHOLD_MAX = (1 << 17) - 1
+BIAS_MAX = (1 << 12) - 1
+BIAS_EXP_MAX = 7
+"""Register formats of Loihi 1 (Davies et al. 2018; nengo-loihi 1.1.0's validation)."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something outside the envelope.
+
+    Attributes:
+        layer: a population, or a projection as ``pre -> post``.
+        what: what is outside.
+        number: how far.
+        remedy: the way out.
+    """
+
+    layer: str
+    what: str
+    number: int
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.layer}: {self.what} ({self.number}); {self.remedy}"
+
+
+def check_envelope(
+    network: QuantizedNetwork, target: Chip | str | None = None, largest_count: int = 1
+) -> tuple[Finding, ...]:
+    """Find everything that chips and their emulators do not compute alike.
+
+    Outside: odd weights of mixed sign or more than 8 bits, negative exponents that lose bits, numbers that their
+    registers do not hold, and sums that the worst-case input (every excitatory source at once, or every inhibitory
+    one) carries over the edge of the accumulator or the current. Saturating membranes are inside: all clip alike.
+
+    Args:
+        target: the chip or the name of its arithmetic; None = the network's own.
+        largest_count: how often an input arrives in one time step at most.
+    """
+    name = target.arithmetic if isinstance(target, Chip) else target or network.arithmetic
+    arithmetic = ARITHMETICS[name]
+    found: list[Finding] = []
+    for projection in network.projections:
+        found += _check_projection(projection)
+    for population in network.populations:
+        found += _check_registers(population.name, population.neuron)
+        found += _check_sums(network, population.name, population.neuron, arithmetic, largest_count)
+    return tuple(found)
+
+
+def _check_projection(projection: FixedProjection) -> list[Finding]:
+    who = f"{projection.pre} -> {projection.post}"
+    weight, exponent = projection.connection.weight.astype(np.int64), projection.weight_exp
+    found: list[Finding] = []
+    low, high = int(weight.min(initial=0)), int(weight.max(initial=0))
+    mixed = low < 0 < high
+    least, most = MIXED if mixed else INHIBITORY if low < 0 else EXCITATORY
+    if low < least or high > most:
+        number = low if low < least else high
+        found.append(Finding(who, f"a weight lies outside {least}..{most}", number, "quantize to 8 bits"))
+    n_odd = int((weight % 2 != 0).sum()) if mixed else 0
+    if n_odd:
+        remedy = "quantize mixed signs to even weights, whose last bit the chip does not store"
+        found.append(Finding(who, "odd weights of mixed sign", n_odd, remedy))
+    if exponent > WEIGHT_EXP_MAX:
+        found.append(Finding(who, f"weight exponent above {WEIGHT_EXP_MAX}", exponent, "scale the weights instead"))
+    if exponent < 0 and bool((weight & ((1 << -exponent) - 1)).any()):
+        n_lossy = int(((weight & ((1 << -exponent) - 1)) != 0).sum())
+        remedy = f"use weights that {1 << -exponent} divides, or an exponent of at least 0"
+        found.append(Finding(who, f"weights lose bits to exponent {exponent}", n_lossy, remedy))
+    return found
+
+
+def _check_registers(who: str, neuron: FixedLIF) -> list[Finding]:
+    found: list[Finding] = []
+    threshold = 0 if neuron.v_threshold is None else int(np.max(neuron.v_threshold))
+    if threshold > THRESHOLD_MAX:
+        found.append(Finding(who, f"threshold above {THRESHOLD_MAX}", threshold, "scale weights and threshold down"))
+    if bool((np.asarray(neuron.decay_v) == DECAY_ALL).any()):
+        n = int((np.asarray(neuron.decay_v) == DECAY_ALL).sum())
+        found.append(Finding(who, f"decay_v of {DECAY_ALL} does not fit 12 bits", n, f"use {DECAY_ALL - 1}"))
+    if bool((np.asarray(neuron.decay_u) == 0).any()):
+        n = int((np.asarray(neuron.decay_u) == 0).sum())
+        found.append(Finding(who, "decay_u of 0 does not exist on the chip, which adds 1", n, "use at least 1"))
+    if neuron.bias is not None and bool(np.any(neuron.bias)):
+        largest = int(np.abs(np.asarray(neuron.bias)).max())
+        if largest > BIAS_MAX:
+            found.append(Finding(who, f"bias mantissa above {BIAS_MAX}", largest, "raise bias_exp instead"))
+        if not 0 <= neuron.bias_exp <= BIAS_EXP_MAX:
+            found.append(Finding(who, f"bias_exp outside 0..{BIAS_EXP_MAX}", neuron.bias_exp, "scale the bias"))
+    return found
+
+
+def _check_sums(
+    network: QuantizedNetwork, who: str, neuron: FixedLIF, arithmetic: Arithmetic, largest_count: int
+) -> list[Finding]:
+    """The worst case of one time step in the accumulator, and of all time steps in the current."""
+    inputs = {i.name for i in network.inputs}
+    sums = np.zeros(2)
+    for e in network.projections:
+        if e.post == who:
+            count = largest_count if e.pre in inputs else 1
+            sums = sums + worst_sums(e.connection) * (count * 2.0**e.weight_exp)
+    largest = float(np.max(sums)) * (1 << arithmetic.weight_shift)
+    found: list[Finding] = []
+    remedy = "use smaller weights, a smaller exponent or fewer synapses"
+    edge = 1 << (arithmetic.accumulator_bits or 31)
+    if largest >= edge:
+        found.append(Finding(who, f"the summed drive may reach the accumulator's edge {edge}", int(largest), remedy))
+    bias = neuron.register_bias()
+    steady = largest * DECAY_ALL / np.maximum(np.asarray(neuron.decay_u, float), 0.5)
+    reached = float(np.max(steady + (np.abs(bias) if bias is not None and arithmetic.bias_in_u else 0)))
+    edge = 1 << arithmetic.u_bits
+    if reached >= edge:
+        remedy = "use smaller weights or a faster decay_u"
+        found.append(Finding(who, f"the current may reach its edge {edge}", int(min(reached, 2.0**62)), remedy))
+    return found
+
+
+def worst_sums(connection: Connection) -> Array:
+    """(2,) the largest sum of excitatory and of inhibitory weights into one target, both positive."""
+    weight = connection.weight.astype(np.int64)
+    parts = np.maximum(weight, 0), np.maximum(-weight, 0)
+    if isinstance(connection, (Dense, Conv2d)):
+        return np.array([float(p.reshape(p.shape[0], -1).sum(1).max()) for p in parts])
+    owners = np.repeat(np.arange(connection.n_post), np.diff(connection.indptr))
+    return np.array([float(np.bincount(owners, p, connection.n_post).max(initial=0)) for p in parts])

@@ -1,0 +1,90 @@
+"""What is outside the safe envelope is found, named and can be mended; what is inside never reaches an edge."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from ir.connection import Conv2d, Dense, Sparse
+from ir.envelope import check_envelope, worst_sums
+from ir.network import Input
+from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from sim_reference import simulate
+from tests.strategies import Draw, cases
+
+
+def network(weight, weight_exp=0, arithmetic="loihi1", **neuron):
+    """One dense projection."""
+    weight = np.atleast_2d(weight)
+    lif = FixedLIF(**{"decay_v": 100, "v_threshold": 10, **neuron})
+    return QuantizedNetwork(
+        (Input("in", (weight.shape[1],)),),
+        (FixedPopulation("a", (weight.shape[0],), lif),),
+        (FixedProjection("in", "a", Dense(weight), weight_exp),),
+        "a",
+        arithmetic=arithmetic,
+    )
+
+
+def test_an_ordinary_network_is_inside():
+    assert check_envelope(network([[254, -256, 2], [0, 0, 4]])) == ()
+    assert check_envelope(network([[255, 3, 1]])) == ()
+    assert check_envelope(network([[-255, -3, -1]])) == ()
+
+
+@pytest.mark.parametrize(
+    ("outside", "layer", "what", "number"),
+    [
+        (network([[3, -2, 5]]), "in -> a", "odd weights of mixed sign", 2),
+        (network([[256, -2]]), "in -> a", "a weight lies outside -256..254", 256),
+        (network([[300]]), "in -> a", "a weight lies outside 0..255", 300),
+        (network([[4, 2]], weight_exp=-2), "in -> a", "weights lose bits to exponent -2", 1),
+        (network([[2]], weight_exp=8), "in -> a", "weight exponent above 7", 8),
+        (network([[2]], v_threshold=1 << 17), "a", "threshold above 131071", 1 << 17),
+        (network([[2]], decay_v=4096), "a", "decay_v of 4096 does not fit 12 bits", 1),
+        (network([[2]], decay_u=0), "a", "decay_u of 0 does not exist", 1),
+        (network([[2]], bias=4096), "a", "bias mantissa above 4095", 4096),
+        (network([[2]], bias=1, bias_exp=8), "a", "bias_exp outside 0..7", 8),
+    ],
+)
+def test_what_is_outside_is_named_with_its_number(outside, layer, what, number):
+    finding = next(f for f in check_envelope(outside) if f.layer == layer and f.what.startswith(what))
+    assert finding.number == number
+    assert str(finding).startswith(f"{layer}: {what}")
+    assert finding.remedy
+
+
+def test_the_worst_case_input_decides_about_overflow():
+    just_inside, outside = [[254] * 129], [[254] * 130]
+    assert check_envelope(network(just_inside)) == ()
+    finding = check_envelope(network(outside))[0]
+    assert finding.number == 254 * 130 << 6
+    assert "accumulator" in finding.what
+    assert check_envelope(network(outside), "lava") == ()
+    assert check_envelope(network(just_inside), largest_count=2) != ()
+    kept = check_envelope(network([[254] * 100], decay_u=400), "lava")
+    assert "current" in kept[0].what
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [
+        Dense(np.array([[1, -2], [3, 4]])),
+        Sparse(np.array([0, 2, 4]), np.array([0, 1, 0, 1]), np.array([1, -2, 3, 4]), 2),
+        Conv2d(np.array([[[[1, -2]]], [[[3, 4]]]]), (1, 1, 2)),
+    ],
+)
+def test_worst_sums_take_each_sign_at_once(connection):
+    assert worst_sums(connection).tolist() == [7, 2]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(cases(Draw(extremes=True, asynchronous=False), layered=True))
+def test_inside_the_envelope_no_sum_ever_reaches_an_edge(case):
+    mapped, stimulus, schedule = case
+    largest = int(np.abs(stimulus.frames).max(initial=1))
+    findings = check_envelope(mapped.network, largest_count=largest)
+    reached = simulate.run(mapped, stimulus, schedule).limits_reached
+    if not any("edge" in f.what for f in findings):
+        assert reached["int32"] == reached["accumulator"] == reached["u"] == 0
