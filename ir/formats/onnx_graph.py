@@ -85,6 +85,8 @@ def _input_shape(value: onnx.ValueInfoProto) -> Array:
 
 
 def _read_node(walk: Walk, name: str, node: onnx.NodeProto, folder: Path) -> None:
+    if not node.output:
+        raise FormatError("it has no output")
     attributes = {a.name: _attribute(a, folder) for a in node.attribute}
     if node.op_type == "Constant":
         if len(attributes) != 1 or len(node.output) != 1:
