@@ -1,6 +1,7 @@
 # Two commands do everything: `make demo` and `make test`. Both set up .venv first.
 PYTHON := .venv/bin/python
 WORKERS ?= 2
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: help setup demo test lint types unit slow pythons bench interop fuzz fuzz-quick clean
 
