@@ -219,17 +219,22 @@ def _update(net: FlatNetwork, k: Int, work: Work, fired: Array) -> Any:
     n_fires = 0
     for p in range(net.pop.shape[0]):
         due = net.pop[p, DUE] and net.pop[p, DEPTH] == k
-        if due or work.all_touched[p]:
+        start, stop = net.pop[p, START], net.pop[p, STOP]
+        if (due or work.all_touched[p]) and net.narrow:
             work.all_touched[p] = True
             update_population(net, work, p, due, net.pop[p, KEEPS])
-            start, stop = net.pop[p, START], net.pop[p, STOP]
             n_fires = _list_firing(work.v, net.threshold, fired, start, stop, work.rows, n_fires)
+        elif due or work.all_touched[p]:
+            work.all_touched[p] = False
+            for i in range(start, stop):
+                touch(work.touched, work.is_touched, work.n, i)
     for n in range(work.n[N_TOUCHED]):
         i = work.touched[n]
         work.is_touched[i] = False
         p = net.place_of[0, i]
         if not work.all_touched[p]:
-            update_neuron(net, work, p, i, False, net.pop[p, KEEPS])
+            due = net.pop[p, DUE] and net.pop[p, DEPTH] == k
+            update_neuron(net, work, p, i, due, net.pop[p, KEEPS])
             n_fires = _list_firing(work.v, net.threshold, fired, i, i + 1, work.rows, n_fires)
     work.n[N_TOUCHED] = 0
     zero(work.all_touched)

@@ -12,7 +12,7 @@ kernel: Any = cast(Any, njit)(nogil=True, error_model="numpy", _nrt=False)
 """Compile a function that allocates nothing: without reference counts, whose atomic updates of arrays that all threads
 share cost more than the work itself (measured: 3x)."""
 
-kernel_inside: Any = cast(Any, njit)(nogil=True, error_model="numpy", _nrt=False, inline="always")
+kernel_inside: Any = cast(Any, njit)(nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 """The same, written out where it is called: a call would copy the description of every array of a network."""
 
 kernel_on_disk: Any = cast(Any, njit)(cache=True, nogil=True, error_model="numpy", _nrt=False)

@@ -36,7 +36,7 @@ from sim_reference.compiled.kernels import (
     zero,
 )
 from sim_reference.compiled.output import Output, add_spike, keep_registers
-from sim_reference.compiled.registers import update_population
+from sim_reference.compiled.registers import update_neuron, update_population
 
 Array = NDArray[Any]
 Int = Any
@@ -87,7 +87,11 @@ def _run_layered(
             for i in range(net.order.size):
                 p = net.order[i]
                 _collect(net, work, history, p, t)
-                update_population(net, work, p, True, True)
+                if net.narrow:
+                    update_population(net, work, p, True, True)
+                else:
+                    for n in range(net.pop[p, START], net.pop[p, STOP]):
+                        update_neuron(net, work, p, n, True, True)
                 _fire(net, work, history, p, t, b, at, out)
             out.forward_steps[t, b] = net.n_places
             keep_registers(out, b, t, work.v, work.u)

@@ -107,12 +107,8 @@ def update_neuron(net: FlatNetwork, work: Work, p: Int, i: Int, due: bool, keeps
 
 @kernel_inside
 def update_population(net: FlatNetwork, work: Work, p: Int, due: bool, keeps: bool) -> None:
-    """``step.receive`` for all neurons of a population."""
+    """``step.receive`` for all neurons of a population of a narrow network."""
     a, z = net.pop[p, START], net.pop[p, STOP]
-    if not net.narrow:
-        for i in range(a, z):
-            update_neuron(net, work, p, i, due, keeps)
-        return
     x, u, v = work.x[a:z], work.u[a:z], work.v[a:z]
     zero(x)
     for n in range(net.pop[p, IN_START], net.pop[p, IN_STOP]):

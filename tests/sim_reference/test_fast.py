@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 
+from ir.connection import Conv2d, Dense
+from ir.formats import npz
+from ir.network import Input
+from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.schedule import Schedule
+from ir.stimulus import Stimulus
 from sim_reference import fast, simulate
 from sim_reference.compare import first_divergence
-from tests.strategies import Draw, cases
+from sim_reference.pieces import run_to_disk
+from tests.strategies import LAYERED, Draw, cases
 
 twin_laws = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
@@ -42,3 +51,81 @@ def test_layered_runs_are_equal(case):
 @given(cases(Draw(asynchronous=False, extremes=True), layered=True))
 def test_layered_runs_are_equal_at_every_edge(case):
     assert_same(*case)
+
+
+def convolutional(seed=0):
+    """8,192 neurons behind a convolution whose synapses, written out, would be half a million."""
+    rng = np.random.default_rng(seed)
+    conv = Conv2d(rng.integers(-40, 60, (8, 2, 5, 5)) * 2, (2, 32, 32), padding=(2, 2))
+    pool = Conv2d(np.full((8, 1, 2, 2), 120), (8, 32, 32), stride=(2, 2), groups=8)
+    readout = Dense(rng.integers(-10, 12, (10, 2048)) * 2)
+    sizes = {"conv": (8, 32, 32), "pool": (8, 16, 16), "out": (10,)}
+    lifs = {"conv": FixedLIF(400, 300), "pool": FixedLIF(400, 100), "out": FixedLIF(400, 200)}
+    return QuantizedNetwork(
+        (Input("in", (2, 32, 32)),),
+        tuple(FixedPopulation(n, s, lifs[n]) for n, s in sizes.items()),
+        (
+            FixedProjection("in", "conv", conv),
+            FixedProjection("conv", "pool", pool),
+            FixedProjection("pool", "out", readout),
+        ),
+        "out",
+    )
+
+
+def noise(network, n_steps=4, n_samples=3, rate=0.1):
+    rng = np.random.default_rng(1)
+    return Stimulus((rng.random((n_steps, n_samples, network.n_inputs)) < rate).astype(np.int32), [30, 10, 20])
+
+
+@pytest.mark.parametrize("schedule", [LAYERED, Schedule(F=64, order="momentum"), Schedule(F=32, order="fifo")])
+def test_convolutions_are_scattered_not_written_out(schedule):
+    network = convolutional()
+    stimulus = noise(network)
+    assert_same(network, stimulus, schedule)
+    assert len(fast.run(network, stimulus, schedule).spikes) > 1000
+
+
+def test_neither_threads_nor_what_is_recorded_change_a_count():
+    network = convolutional()
+    stimulus = noise(network)
+    one = fast.run(network, stimulus, Schedule(), n_threads=1)
+    three = fast.run(network, stimulus, Schedule(), n_threads=3)
+    counted = fast.run(network, stimulus, Schedule(), record_spikes=False, record_v=False)
+    assert first_divergence(one, three) is None
+    assert counted.spikes is None and counted.v is None
+    assert (counted.counts == one.counts).all()
+    assert (counted.forward_steps == one.forward_steps).all()
+    assert counted.limits_reached == one.limits_reached
+
+
+@pytest.mark.parametrize("schedule", [LAYERED, Schedule()])
+def test_room_for_spikes_grows(monkeypatch, schedule):
+    network = convolutional()
+    stimulus = noise(network)
+    enough = fast.run(network, stimulus, schedule)
+    monkeypatch.setattr(fast, "FIRST_CAPACITY", 16)
+    grown = fast.run(network, stimulus, schedule)
+    assert first_divergence(enough, grown) is None
+    assert enough.limits_reached == grown.limits_reached
+    assert (enough.counts == grown.counts).all()
+
+
+def test_pieces_on_disk_are_the_whole(tmp_path):
+    network = convolutional()
+    stimulus = noise(network)
+    whole = fast.run(network, stimulus, LAYERED)
+    paths = run_to_disk(network, stimulus, tmp_path, LAYERED, samples_a_piece=2)
+    pieces = [npz.load(path) for path in paths]
+    assert [p.sample_ids.tolist() for p in pieces] == [[30, 10], [20]]
+    assert (np.concatenate([p.v for p in pieces], 1) == whole.v).all()
+    assert sum(len(p.spikes) for p in pieces) == len(whole.spikes)
+
+
+def test_progress_reaches_the_end_and_an_empty_batch_is_no_error():
+    network = convolutional()
+    seen = []
+    fast.run(network, noise(network), LAYERED, progress=lambda done, of: seen.append((done, of)))
+    assert seen[-1] == (3, 3)
+    nothing = fast.run(network, Stimulus(np.zeros((2, 0, network.n_inputs), np.int32)), LAYERED)
+    assert nothing.counts.shape == (0, network.n_neurons)

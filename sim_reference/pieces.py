@@ -1,0 +1,49 @@
+"""Long runs in bounded memory: one piece of the batch after the other, each trace written before the next begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ir.check import require
+from ir.formats import npz
+from ir.mapped import MappedNetwork
+from ir.quantized import QuantizedNetwork
+from ir.schedule import Schedule
+from ir.stimulus import Stimulus
+from ir.trace import Trace
+from sim_reference import fast
+
+
+def run_in_pieces(
+    mapped: MappedNetwork | QuantizedNetwork,
+    stimulus: Stimulus,
+    schedule: Schedule | None = None,
+    *,
+    samples_a_piece: int = 64,
+    record_v: bool = True,
+    record_u: bool = False,
+) -> Iterator[Trace]:
+    """Yield the trace of each piece of the batch; together they are the trace of the whole."""
+    require(samples_a_piece >= 1, f"samples_a_piece is {samples_a_piece}; use at least 1")
+    for first in range(0, stimulus.n_samples, samples_a_piece):
+        part = stimulus.select(slice(first, first + samples_a_piece))
+        yield fast.run(mapped, part, schedule, record_v=record_v, record_u=record_u)
+
+
+def run_to_disk(
+    mapped: MappedNetwork | QuantizedNetwork,
+    stimulus: Stimulus,
+    folder: str | Path,
+    schedule: Schedule | None = None,
+    *,
+    samples_a_piece: int = 64,
+) -> list[Path]:
+    """Write each piece's trace into ``folder``; returns the files in the order of the batch."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths: list[Path] = []
+    for i, trace in enumerate(run_in_pieces(mapped, stimulus, schedule, samples_a_piece=samples_a_piece)):
+        paths.append(folder / f"trace-{i:05d}.npz")
+        npz.save(trace, paths[-1])
+    return paths

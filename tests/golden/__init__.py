@@ -1,0 +1,1 @@
+"""Recordings made by others, where they lie on this machine."""
