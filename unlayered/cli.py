@@ -12,14 +12,17 @@ from typer.core import TyperGroup
 
 from ir.check import TargetError
 from unlayered.console import stderr
+from unlayered.verbs.check import check
 from unlayered.verbs.chips import chips
 from unlayered.verbs.compare import compare
 from unlayered.verbs.demo import demo
 from unlayered.verbs.doctor import doctor
+from unlayered.verbs.export import export
 from unlayered.verbs.inspect import inspect
 from unlayered.verbs.map import map_
 from unlayered.verbs.run import run
 from unlayered.verbs.train import train
+from unlayered.verbs.verify import verify
 
 FINE, DIFFERENT, BAD_INPUT, TARGET_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes, the same for every verb."""
@@ -98,6 +101,9 @@ app.command("map")(map_)
 app.command("run")(run)
 app.command("compare")(compare)
 app.command("inspect")(inspect)
+app.command("check")(check)
+app.command("export")(export)
+app.command("verify")(verify)
 app.command("chips")(chips)
 app.command("doctor")(doctor)
 

@@ -15,6 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+MAX_WORD = 16
+"""Columns of text up to this long stay on one line."""
+
 Tick = Callable[[int, int], None]
 """Called with how much is done, and of how much."""
 
@@ -59,7 +62,9 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     made = Table(title=title, title_justify="left", title_style="bold")
     for i, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[i], (int, float)) for row in rows)
-        made.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
+        whole = not numeric and all(len(str(row[i])) <= MAX_WORD for row in rows)
+        justify = "right" if numeric else "left"
+        made.add_column(name.replace("_", " "), justify=justify, overflow="fold", no_wrap=whole)
     for row in rows:
         made.add_row(*(short(x) for x in row))
     return made

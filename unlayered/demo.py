@@ -96,9 +96,9 @@ def run_demo(config: DemoConfig, out: Path, quiet: bool = False) -> dict[str, An
     """
     out.mkdir(parents=True, exist_ok=True)
     chip = _chip(config)
-    test = load("digits", None, "test", config.test_samples)
+    learn, test = load("digits", None, "train", config.train_samples), load("digits", None, "test", config.test_samples)
     schedules: dict[str, Schedule] = {kind: preset(PRESETS[kind]).schedule for kind in KINDS}
-    roads = [_road(kind, config, chip, test, schedules, out, quiet) for kind in KINDS]
+    roads = [_road(kind, config, chip, (learn, test), schedules, out, quiet) for kind in KINDS]
     absent = _on_lava(roads, test.select(slice(config.lava_samples)), out, quiet)
     report = {
         "table": [_row(road, tested) for road in roads for tested in KINDS],
@@ -122,18 +122,19 @@ def _road(
     kind: str,
     config: DemoConfig,
     chip: Chip,
-    test: Stimulus,
+    data: tuple[Stimulus, Stimulus],
     schedules: dict[str, Schedule],
     out: Path,
     quiet: bool,
 ) -> Road:
-    """Train under one schedule, map, run under both."""
+    """Train under one schedule on the first of ``data``, map, run the second under both."""
+    learn, test = data
     watch = Stopwatch(quiet)
     folder = out / f"train-{kind}"
     changes = {"seed": config.seed, "limit": config.train_samples or 0}
     chosen = preset(PRESETS[kind], **changes, **({} if config.epochs is None else {"epochs": config.epochs}))
     with TrainingBar(f"training, {kind}", chosen.epochs, quiet) as bar:
-        train(chosen, folder, report=bar.report)
+        train(chosen, folder, report=bar.report, stimulus=learn)
     network = npz.load(folder / "network.npz", Network)
     watch.lap(f"trained the {kind} network")
     mapped = map_network(network, chip)

@@ -23,11 +23,11 @@ Anything = Union[AnyNetwork, Trace, Stimulus]
 KINDS = (Network, QuantizedNetwork, MappedNetwork, Trace, Stimulus)
 
 
-def open_any(path: Path, as_: str | None = None) -> Anything:
+def open_any(path: Path, as_: str | None = None, dt_s: float | None = None) -> Anything:
     """A file of ours, a train folder, or a foreign network file."""
     if path.suffix == ".npz":
         return npz.load(path, KINDS)
-    return open_network(path, as_)
+    return open_network(path, as_, dt_s)
 
 
 def describe(value: Anything) -> dict[str, Any]:

@@ -58,8 +58,8 @@ def _on_lava(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, opti
 
 
 def run_reference(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, tick: Tick) -> Trace:
-    """E2: the integers in the reference simulator."""
-    from sim_reference.simulate import run
+    """E2: the integers in the compiled twin of the reference simulator, held equal to it by the tests."""
+    from sim_reference.fast import run
 
     return run(mapped, stimulus, schedule, progress=tick)
 

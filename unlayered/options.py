@@ -22,6 +22,7 @@ As = Annotated[
     str | None,
     typer.Option("--as", help="Whose semantics a foreign file has, e.g. norse."),
 ]
+Dt = Annotated[float | None, typer.Option("--dt", help="Seconds a time step of a NIR file.")]
 
 Kind = Annotated[str | None, typer.Option("--schedule", help="layered or asynchronous (default: the network's).")]
 F = Annotated[str | None, typer.Option("--F", help="Queue entries served in a forward step, or 'all'.")]

@@ -41,7 +41,7 @@ def open_chip(word: str) -> Chip:
     return load_chip(word)
 
 
-def open_network(path: Path, as_: str | None = None) -> AnyNetwork:
+def open_network(path: Path, as_: str | None = None, dt_s: float | None = None) -> AnyNetwork:
     """A network from a train folder, a file of ours, or a foreign file (``.nir``, ``.onnx``, ``.net``).
 
     A train folder's integers are preferred where it was trained on a chip's grid.
@@ -51,16 +51,14 @@ def open_network(path: Path, as_: str | None = None) -> AnyNetwork:
             if (path / name).exists():
                 return npz.load(path / name, NETWORKS)
         raise FormatError(f"folder {path} holds no network.npz; name the folder that `unlayered train --out` wrote")
-    if path.suffix == ".npz" or not path.exists():
-        return npz.load(path, NETWORKS)
+    if not path.exists():
+        raise FormatError(f"{path} does not exist; check the path")
     from ir.formats.open import open_network as open_file
 
-    return open_file(path, as_=as_)
+    return open_file(path, as_, dt_s)
 
 
-def open_stimulus(
-    data: str, root: Path | None = None, split: str = "test", samples: int | None = None, batch_ids: bool = True
-) -> Stimulus:
+def open_stimulus(data: str, root: Path | None = None, split: str = "test", samples: int | None = None) -> Stimulus:
     """A data set by name, or frames from a file."""
     if Path(data).suffix in (".npz", ".npy") or Path(data).exists():
         stimulus = read_frames(Path(data))

@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from unlayered.console import show
-from unlayered.options import As, Json
+from unlayered.options import As, Dt, Json
 
 
 def inspect(
     file: Annotated[Path, typer.Argument(help="A network, a mapped network, a trace, a stimulus, or a train folder.")],
     as_: As = None,
+    dt: Dt = None,
     as_json: Json = False,
 ) -> None:
     """Say what a file holds: populations, projections, cores, schedule, or the numbers of a run.
@@ -23,6 +24,6 @@ def inspect(
     """
     from unlayered.description import describe, open_any, tables
 
-    value = open_any(file, as_)
+    value = open_any(file, as_, dt)
     described = describe(value)
     show(described, as_json, *tables(file, described))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from unlayered.console import facts, show, table
-from unlayered.options import As, Json, Out, Root, Samples
+from unlayered.options import As, Dt, Json, Out, Root, Samples
 
 
 def map_(
@@ -21,6 +21,7 @@ def map_(
     root: Root = None,
     samples: Samples = 256,
     as_: As = None,
+    dt: Dt = None,
     as_json: Json = False,
 ) -> None:
     """Give a network the chip's integers and every neuron an address.
@@ -34,7 +35,7 @@ def map_(
     from unlayered.sources import MappedNetwork, check_width, open_chip, open_network, open_stimulus
 
     described = open_chip(chip)
-    opened = open_network(network, as_)
+    opened = open_network(network, as_, dt)
     if isinstance(opened, MappedNetwork):
         opened = opened.network
     calibration = None if calibrate is None else open_stimulus(calibrate, root, "train", samples)

@@ -11,6 +11,7 @@ from unlayered.console import facts, progress, show
 from unlayered.options import (
     As,
     Data,
+    Dt,
     F,
     InputRule,
     Json,
@@ -43,6 +44,7 @@ def run(
         str | None, typer.Option("--chip", help="Give a network of floats this chip's integers first.")
     ] = None,
     as_: As = None,
+    dt: Dt = None,
     schedule: Kind = None,
     f: F = None,
     order: Order = None,
@@ -75,7 +77,7 @@ def run(
     from unlayered.sources import MappedNetwork, check_width, open_network, open_stimulus
     from unlayered.summary import summary
 
-    opened = open_network(network, as_)
+    opened = open_network(network, as_, dt)
     inner = opened.network if isinstance(opened, MappedNetwork) else opened
     flags = ScheduleFlags(schedule, f, order, scope, input_rule, r, stop_after, stop_after_output, seed)
     chosen = flags.on(inner.schedule)

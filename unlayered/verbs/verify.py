@@ -1,0 +1,32 @@
+"""``unlayered verify``: do the rules give what was recorded?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unlayered.console import show, table
+from unlayered.options import Json
+
+
+def verify(
+    network: Annotated[Path, typer.Argument(help="A lava-dl .net file.")],
+    against: Annotated[Path, typer.Option("--against", help="The folder of recordings, with its verify.toml.")],
+    as_json: Json = False,
+) -> None:
+    """Replay recorded currents, voltages and spikes, and name the first value that differs; exit 1 where one does.
+
+    unlayered verify pilotnet_snn.net --against pilotnet_snn
+    """
+    from sim_reference.verify import verify as replay
+
+    found = replay(network, against)
+    rows = [(x.name, x.quantity, x.compared, x.differing) for x in found.layers]
+    last = "equal" if found.first is None else f"first difference: {found.first}"
+    counted = f"{found.compared:,} values compared, {found.differing:,} differing"
+    shown = table(f"{network} against {against}", ("layer", "quantity", "compared", "differing"), rows)
+    show(found.as_dict(), as_json, shown, counted, last)
+    if found.differing:
+        raise typer.Exit(1)
