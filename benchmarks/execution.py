@@ -154,7 +154,7 @@ def measure(with_lava: bool = True) -> list[Row]:
     mlp = chain([784, 512, 512, 10], [16, 12, 12])
     layered = against_lava("layered", mlp, noise(mlp, 50, 256, 0.03), LAYERED, with_lava)
     nmnist = chain([2312, 64, 64, 64, 10], [12, 6, 6, 6])
-    asynchronous = against_lava("asynchronous", nmnist, noise(nmnist, 10, 512, 0.01), ASYNCHRONOUS, with_lava)
+    asynchronous = against_lava("asynchronous", nmnist, noise(nmnist, 10, 256, 0.01), ASYNCHRONOUS, with_lava)
     ratios = [r["value"] for r in (*layered, *asynchronous) if r["name"].startswith("fast_over_numpy")]
     reason = "no environment holds nengo-loihi; it needs numpy < 2 and is not installed here"
     return [

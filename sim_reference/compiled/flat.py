@@ -226,23 +226,26 @@ def _largest_count(frames: Array) -> int:
 
 
 def _is_narrow(layout: Layout, incoming: list[list[int]], largest_count: int, layered: bool) -> bool:
-    """Whether every sum provably stays inside int32 and within one wrap of u.
+    """Whether every sum provably stays inside int32, and a kept current within one wrap.
 
-    An input counts at most ``largest_count`` times (once an event elsewhere), a refractory neuron once.
+    An input counts at most ``largest_count`` times (once an event elsewhere), a refractory neuron once. An
+    accumulator's own wrap keeps what enters a current small enough.
     """
     if not layered and not bool(layout.refractory.all()):
         return False
     if int(np.abs(layout.bias).max(initial=0)) >= 1 << 29:
         return False
-    for links in incoming:
-        total = 0
+    arithmetic = layout.arithmetic
+    for population, links in zip(layout.network.populations, incoming):
+        total = 0.0
         for link in (layout.links[i] for i in links):
             weight = np.abs(link.connection.weight.astype(np.int32, copy=False))
             if weight.max(initial=0) > NARROW_WEIGHT:
                 return False
             count = max(largest_count, 1) if link.from_input else 1
             total += _largest_sum(link, weight) * count * 2.0 ** max(link.weight_exp, 0)
-        if total * (1 << layout.arithmetic.weight_shift) >= 1 << 24:
+        one_wrap = population.neuron.has_current and arithmetic.accumulator_bits is None
+        if total * (1 << arithmetic.weight_shift) >= (1 << 24 if one_wrap else 1 << 30):
             return False
     return True
 

@@ -129,3 +129,25 @@ def test_progress_reaches_the_end_and_an_empty_batch_is_no_error():
     assert seen[-1] == (3, 3)
     nothing = fast.run(network, Stimulus(np.zeros((2, 0, network.n_inputs), np.int32)), LAYERED)
     assert nothing.counts.shape == (0, network.n_neurons)
+
+
+@pytest.mark.parametrize("arithmetic", ["lava", "loihi1"])
+@pytest.mark.parametrize("decay_u", [4096, 1000])
+@pytest.mark.parametrize("schedule", [LAYERED, Schedule(F=100)])
+def test_sums_far_over_the_edge_of_u_wrap_alike_in_vector_code(arithmetic, decay_u, schedule):
+    rng = np.random.default_rng(2)
+    weight = rng.integers(0, 128, (30, 6000)) * 2 * rng.choice([-1, 1, 1], (30, 1))
+    lif = FixedLIF(
+        300, rng.integers(1000, 1 << 17, 30), decay_u=decay_u, bias=rng.integers(-4096, 4096, 30), bias_exp=6
+    )
+    network = QuantizedNetwork(
+        (Input("in", (6000,)),),
+        (FixedPopulation("a", (30,), lif),),
+        (FixedProjection("in", "a", Dense(weight)),),
+        "a",
+        arithmetic=arithmetic,
+    )
+    frames = (rng.random((6, 2, 6000)) < rng.random((6, 2, 1))).astype(np.int32)
+    reached = simulate.run(network, Stimulus(frames), schedule).limits_reached
+    assert reached["u" if arithmetic == "lava" else "accumulator"] > 0
+    assert_same(network, Stimulus(frames), schedule)
