@@ -109,8 +109,8 @@ def chunk_cells(cells: Cells, caps: Caps, pieces: tuple[int, int] = CHUNKS_A_COR
     first = np.full(n_nets, -1, np.int64)
     first[chunk[::-1]] = np.arange(cells.cell.size)[::-1]
     cell_of_chunk = cells.cell[first]
-    listing, members = _by_key(cell_of_chunk[:n_vertices], cells.start.size - 1)
-    start, target = _expand(cell_of_chunk, cells.start, cells.target, listing, members)
+    listing, members = rows_by_key(cell_of_chunk[:n_vertices], cells.start.size - 1)
+    start, target = expand(cell_of_chunk, cells.start, cells.target, listing, members)
     graph = Hypergraph(
         start,
         target,
@@ -133,14 +133,14 @@ def _total(key: Array, amount: Array, n: int) -> Ints:
     return total
 
 
-def _by_key(key: Array, n: int) -> tuple[Ints, Int32s]:
+def rows_by_key(key: Array, n: int) -> tuple[Ints, Int32s]:
     """List the positions of each key value as compressed rows."""
     start = np.concatenate([[0], np.cumsum(np.bincount(key, minlength=n))]).astype(np.int64)
     return start, np.argsort(key, kind="stable").astype(np.int32)
 
 
 @njit(cache=True)
-def _expand(cell_of_chunk, start, target, listing, members):
+def expand(cell_of_chunk, start, target, listing, members):
     """Pins of every chunk: all chunks of all cells its cell feeds."""
     size = np.zeros(cell_of_chunk.size + 1, np.int64)
     for e in range(cell_of_chunk.size):
@@ -202,8 +202,8 @@ def wide_graph(cells: Cells) -> Hypergraph:
     Its nets have no source vertex; cost with ``km1_of_neurons``.
     """
     n, size = cells.n_neurons, np.bincount(cells.cell, minlength=cells.start.size - 1)
-    listing, members = _by_key(cells.cell[:n], cells.start.size - 1)
-    start, target = _expand(np.arange(cells.start.size - 1), cells.start, cells.target, listing, members)
+    listing, members = rows_by_key(cells.cell[:n], cells.start.size - 1)
+    start, target = expand(np.arange(cells.start.size - 1), cells.start, cells.target, listing, members)
     return Hypergraph(
         start,
         target,
