@@ -6,7 +6,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 .PHONY: help setup demo test lint types unit slow pythons bench interop fuzz fuzz-quick clean
 
 help:  ## list the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
 
 setup: .venv/.stamp  ## make .venv on Python 3.10 with pinned packages
 
@@ -35,7 +35,10 @@ slow: setup  ## the long tests, left out of `make test`
 	$(PYTHON) -m pytest -n $(WORKERS) -m slow
 
 bench: setup  ## timings and ratios
-	@for file in benchmarks/[a-z]*.py; do grep -q __main__ $$file && { echo "== $$file"; $(PYTHON) $$file || exit 1; }; done; true
+	@for file in benchmarks/[a-z]*.py; do \
+		grep -q __main__ $$file || continue; \
+		name=$$(basename $$file .py); echo "== $$name"; $(PYTHON) -m benchmarks.$$name || exit 1; \
+	done
 
 interop: setup  ## our spikes against each framework's own, 20 drawn networks each
 	PATH="$$PATH:.uv/bin" tests/interop/environments.sh

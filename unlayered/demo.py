@@ -27,7 +27,7 @@ from trainer.fit import train
 from unlayered.console import Stopwatch, progress, table
 from unlayered.equality import equality, first_samples
 from unlayered.execute import run_reference
-from unlayered.report.page import write_page
+from unlayered.report.page import write_page, write_picture
 from unlayered.sources import open_chip
 from unlayered.summary import summary
 from unlayered.training import TrainingBar, history
@@ -108,6 +108,7 @@ def run_demo(config: DemoConfig, out: Path, quiet: bool = False) -> dict[str, An
     }
     npz.write_atomically(out / "report.json", json.dumps(report, indent=1).encode())
     write_page(out / "report.html", report, roads, chip, "" if absent is None else str(absent))
+    write_picture(out / "raster.svg", roads)
     if absent is not None:
         raise absent
     return report

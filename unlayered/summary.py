@@ -7,6 +7,8 @@ from typing import Any
 from ir.trace import Trace
 from sim_reference.statistics import Statistics
 
+MOST_DECISIONS = 20
+
 
 def summary(trace: Trace, numbers: Statistics) -> dict[str, Any]:
     """The numbers of section 6 of the execution contract, one value each.
@@ -24,6 +26,7 @@ def summary(trace: Trace, numbers: Statistics) -> dict[str, Any]:
         "samples": int(trace.counts.shape[0]),
         "time_steps": int(trace.forward_steps.shape[0]),
         "accuracy": numbers.accuracy,
+        "decision": numbers.decision.tolist(),
         "spikes": numbers.spikes,
         "spikes_per_sample": float(numbers.spikes_per_sample.mean()) if numbers.spikes_per_sample.size else 0.0,
         "density": numbers.density,
@@ -33,3 +36,11 @@ def summary(trace: Trace, numbers: Statistics) -> dict[str, Any]:
         "spikes_per_population": {name: int(n.sum()) for name, n in numbers.spikes_per_population.items()},
         "limits_reached": dict(numbers.limits_reached),
     }
+
+
+def readable(numbers: dict[str, Any]) -> list[tuple[str, Any]]:
+    """The numbers that a person reads on one line each; decisions only of a few samples."""
+    few = {**numbers, "decision": " ".join(map(str, numbers["decision"]))}
+    if len(numbers["decision"]) > MOST_DECISIONS:
+        del few["decision"]
+    return [(name, value) for name, value in few.items() if not isinstance(value, dict)]

@@ -131,21 +131,34 @@ def _floats_and_integers(roads: Sequence[Road]) -> str:
     return _table(("trained", "tested", "executor", *WORDS), rows)
 
 
+def write_picture(path: Path, roads: Sequence[Road]) -> None:
+    """Write the raster of one sample as a picture that stands alone, e.g. for a README."""
+    paint = _raster(roads[-1])
+    npz.write_atomically(path, draw(paint, RASTER_IN, background="#ffffff").encode())
+
+
+RASTER_IN = 3.6
+
+
+def _raster(road: Road) -> Callable[[Figure], None]:
+    """One sample in software and, where it ran, on Lava."""
+    titles = {"E2": "reference simulator", "E3": "Lava"}
+    traces = {titles[name]: road.traces[name] for name in titles if name in road.traces}
+    return partial(figures.raster, traces=traces, sample=int(road.traces["E2"].sample_ids[0]))
+
+
 def _figures(roads: Sequence[Road], chip: Chip) -> list[str]:
     last = roads[-1]
     fewest = min(len(trace.sample_ids) for road in roads for trace in road.traces.values())
     shared = [
         (f"{road.kind}", {name: first_samples(trace, fewest) for name, trace in road.traces.items()}) for road in roads
     ]
-    sample = int(last.traces["E2"].sample_ids[0])
-    titles = {"E2": "reference simulator", "E3": "Lava"}
-    rasters = {titles[name]: last.traces[name] for name in titles if name in last.traces}
     by_kind = {road.kind: road.traces["E2"] for road in roads}
     curves = {road.kind: road.metrics for road in roads}
     limit = f"at most {chip.limits.max_neurons} neurons each"
     place = f"Where the neurons are: {chip.title}, {len(last.mapped.cores)} cores, {limit}"
     shown: list[tuple[str, Callable[[Figure], None], float]] = [
-        (f"One sample, every spike ({last.kind})", partial(figures.raster, traces=rasters, sample=sample), 3.6),
+        (f"One sample, every spike ({last.kind})", _raster(last), RASTER_IN),
         (f"Spikes by layer and executor, {fewest} samples", partial(figures.spikes_per_layer, roads=shared), 2.8),
         (place, partial(figures.occupancy, mapped=last.mapped, chip=chip), 2.6),
         ("Time to the first answer", partial(figures.latency, traces=by_kind), 2.6),

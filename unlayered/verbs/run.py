@@ -75,7 +75,7 @@ def run(
     from sim_reference.statistics import statistics
     from unlayered.execute import RunOptions, execute
     from unlayered.sources import MappedNetwork, check_width, open_network, open_stimulus
-    from unlayered.summary import summary
+    from unlayered.summary import readable, summary
 
     opened = open_network(network, as_, dt)
     inner = opened.network if isinstance(opened, MappedNetwork) else opened
@@ -87,7 +87,7 @@ def run(
         trace = execute(opened, stimulus, chosen, on, RunOptions(chip, time_limit, process_per_core), tick)
     npz.save(trace, out)
     numbers = summary(trace, statistics(trace))
-    rows = [(name, value) for name, value in numbers.items() if not isinstance(value, dict)]
+    rows = readable(numbers)
     reached = {name: n for name, n in trace.limits_reached.items() if n}
     warning = [f"register limits were reached: {reached}; calibrate with unlayered map --calibrate"] if reached else []
     show({**numbers, "trace": str(out)}, as_json, facts(f"{network} on {on}", rows), *warning, f"wrote {out}")
