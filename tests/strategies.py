@@ -6,7 +6,7 @@ are drawn by hypothesis, so that they shrink; bulk numbers come from a drawn see
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ class Draw:
         lava: only what lava-nc's stock processes hold (weights, thresholds and biases within the chip's formats).
         chain: every population sees the one before it and nothing else.
         current, bias, resets, conv, recurrent: whether those are drawn.
+        repeated: neurons without refractoriness, which fire several times in a time step, are drawn too.
     """
 
     extremes: bool = False
@@ -45,6 +46,7 @@ class Draw:
     resets: bool = True
     conv: bool = True
     recurrent: bool = True
+    repeated: bool = False
     arithmetics: tuple[str, ...] = tuple(ARITHMETICS)
     max_populations: int = 4
     max_side: int = 12
@@ -120,6 +122,7 @@ def neurons(draw: st.DrawFn, n: int, options: Draw, drive: int, rng: np.random.G
         bias=bias,
         bias_exp=bias_exp,
         reset="zero" if options.asynchronous or options.lava else draw(st.sampled_from(["zero", "zero", "subtract"])),
+        refractory=not (options.repeated and draw(st.booleans())),
         reset_interval=interval,
         reset_offset=draw(st.integers(0, 4)) if interval else 0,
         v_min=-drive * 32 if not options.lava and draw(st.integers(0, 5)) == 0 else None,
@@ -259,6 +262,8 @@ def cases(draw: st.DrawFn, options: Draw = Draw(), layered: bool = False) -> tup
         return mapped, stimulus, LAYERED
     negative = bool((stimulus.frames < 0).any())
     schedule = draw(schedules(first_only=negative, scope=draw(st.sampled_from(["network", "network", "core"]))))
+    if options.repeated and schedule.stop_after is None:
+        schedule = replace(schedule, stop_after=draw(st.integers(3, 9)))
     if schedule.input != "first" and draw(st.booleans()):
         stimulus = draw(stamped(stimulus))
     return mapped, stimulus, schedule

@@ -42,6 +42,12 @@ def test_asynchronous_runs_are_equal_at_every_edge(case):
 
 
 @twin_laws
+@given(cases(Draw(repeated=True)))
+def test_asynchronous_runs_of_neurons_that_fire_repeatedly_are_equal(case):
+    assert_same(*case)
+
+
+@twin_laws
 @given(cases(Draw(asynchronous=False), layered=True))
 def test_layered_runs_are_equal(case):
     assert_same(*case)
