@@ -185,3 +185,25 @@ def test_exit_codes_of_a_process_of_its_own(files: Path):
     changed = files / "other.npz"
     spawn("run", files / "mapped.npz", "--on", "reference", "--data", files / "data.npz", "--F", 1, "--out", changed)
     assert spawn("compare", files / "a.npz", changed).returncode == 1
+
+
+@pytest.mark.parametrize("to", ["nir", "onnx"])
+def test_an_exported_network_goes_in_where_it_came_out(files: Path, to: str):
+    out = files / f"exported.{to}"
+    done = call("export", files / "network.npz", "--to", to, "--out", out, "--json")
+    assert done.exit_code == 0 and json.loads(done.output)["bytes"] == out.stat().st_size
+    described = json.loads(call("inspect", out, "--json").output)
+    assert (described["kind"], described["neurons"]) == ("Network", 12)
+
+
+def test_check_answers_for_every_node_with_exit_0_or_1(files: Path):
+    done = call("check", files / "network.npz", "--chip", "loihi2", "--json")
+    value = json.loads(done.output)
+    assert done.exit_code == 0 and value["ok"] and {"nodes", "semantics"} <= value.keys()
+    assert {node["name"] for node in value["nodes"]} >= {"in", "hidden", "out"}
+    assert "What a time step means" in call("check", files / "network.npz", "--chip", "loihi1").output
+
+
+def test_verify_without_recordings_is_bad_input(files: Path):
+    assert call("verify", files / "network.npz", "--against", files).exit_code == 2
+    assert call("export", files / "network.npz", "--to", "pdf", "--out", files / "x").exit_code == 2
