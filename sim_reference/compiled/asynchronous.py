@@ -19,9 +19,6 @@ from sim_reference.compiled.kernels import (
     any_nonzero,
     begin_time_step,
     copy_into,
-    deliver,
-    touch,
-    touch_positions,
     zero,
 )
 from sim_reference.compiled.output import Output, add_spike, keep_registers
@@ -36,6 +33,7 @@ from sim_reference.compiled.queue import (
     serve,
 )
 from sim_reference.compiled.registers import is_hot, update_neuron, update_population
+from sim_reference.compiled.scatter import deliver, touch, touch_positions
 
 Array = NDArray[Any]
 Int = Any

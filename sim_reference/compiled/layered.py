@@ -32,11 +32,11 @@ from sim_reference.compiled.kernels import (
     any_nonzero,
     begin_time_step,
     copy_into,
-    deliver,
     zero,
 )
 from sim_reference.compiled.output import Output, add_spike, keep_registers
 from sim_reference.compiled.registers import update_neuron, update_population
+from sim_reference.compiled.scatter import deliver
 
 Array = NDArray[Any]
 Int = Any
