@@ -8,6 +8,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch and numba count co
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from ir.connection import Dense
 from ir.formats.chip_toml import load_chip
@@ -17,6 +18,10 @@ from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNe
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from unlayered.sources import CHIPS
+
+settings.register_profile("ci", derandomize=True)  # the same draws every time; elsewhere they are new each time
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 ASYNCHRONOUS = Schedule(F=2, order="momentum")
 

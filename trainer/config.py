@@ -36,7 +36,9 @@ class TrainConfig:
         f_curriculum: pairs (first epoch, F) that override ``schedule.F``; F 0 means all.
         f_drawn: values of F to draw from for each batch (0 means all); overrides the curriculum.
         loss: ``rate`` (cross-entropy of spike counts a time step), ``membrane``, ``first_spike``.
-        spike_penalty: added loss for each network spike a neuron and time step.
+        spike_penalty: added loss for each network spike a neuron and time step, from epoch
+            ``spike_penalty_after`` on: a network that does not spike yet would never start.
+        keep: which network leaves the trainer, of the ``best`` or the ``last`` epoch.
         train_threshold, train_tau: learn them.
         partition: file of a mapped network whose cores each get a queue (``schedule.scope = "core"``).
         weight_bits: quantization-aware training on a chip's grid: 8, 4 or 2; 0 = floats.
@@ -65,6 +67,8 @@ class TrainConfig:
     f_drawn: tuple[int, ...] = ()
     loss: str = "rate"
     spike_penalty: float = 0.0
+    spike_penalty_after: int = 0
+    keep: str = "best"
     train_threshold: bool = False
     train_tau: bool = False
     partition: str = ""
@@ -81,6 +85,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_choice("data", self.data, NAMES)
         check_choice("loss", self.loss, LOSSES)
+        check_choice("keep", self.keep, ("best", "last"))
         check_choice("weight_bits", self.weight_bits, (0, 2, 4, 6, 8))
         for name in ("epochs", "batch_size"):
             require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; at least 1")

@@ -72,7 +72,7 @@ def train(
         stimulus: training data instead of ``config.data``'s.
 
     Returns:
-        The network of the best epoch.
+        The network of the best epoch (``config.keep``).
 
     Raises:
         FormatError: data absent, or ``out`` holds another run's checkpoint.
@@ -83,11 +83,7 @@ def train(
     stamps = config.schedule.input != "first"
     data = stimulus or load(config.data, config.root or None, "train", config.limit or None, stamps)
     fit_set, held_out = split(data, config)
-    network = build_network(config)
-    if config.weight_bits:
-        train_on_grid(network, config.chip, config.weight_bits)
-    if config.partition:
-        network.core_of_neuron = npz.load(config.partition, MappedNetwork).core_of_neuron
+    network = prepared(config)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     history: list[Metrics] = []
     if resume and (out / "last.pt").exists():
@@ -111,9 +107,24 @@ def train(
                 writer.add_scalar(name, value, epoch)
         if config.patience and epoch - best.epoch >= config.patience:
             break
+    return finished(network, out, config)
+
+
+def prepared(config: TrainConfig) -> SpikingNetwork:
+    """The network before training: on the chip's grid and in its cores where the configuration says so."""
+    network = build_network(config)
+    if config.weight_bits:
+        train_on_grid(network, config.chip, config.weight_bits)
+    if config.partition:
+        network.core_of_neuron = npz.load(config.partition, MappedNetwork).core_of_neuron
+    return network
+
+
+def finished(network: SpikingNetwork, out: Path, config: TrainConfig) -> SpikingNetwork:
+    """The network of the best (or last) epoch, saved as it leaves the trainer."""
     if world() > 1:
         distributed.barrier()
-    load_checkpoint(out / "best.pt", network, None, config)
+    load_checkpoint(out / f"{config.keep}.pt", network, None, config)
     network.eval()
     if _is_first_process():
         npz.save(network.export(), out / "network.npz")
@@ -147,7 +158,7 @@ def run_epoch(
     for i, index in enumerate(batches(fit_set.n_samples, config, epoch)):
         whole = min(config.batch_size, fit_set.n_samples - i * config.batch_size)
         batch = augmented(batch_of(fit_set, index), config, epoch)
-        loss = step(network, optimizer, batch, schedule_of(config, epoch, i), config, len(index) / whole)
+        loss = step(network, optimizer, batch, schedule_of(config, epoch, i), config, epoch, len(index) / whole)
         total, seen = total + loss * whole, seen + whole
         if report is not None:
             speed = seen / (time.perf_counter() - begin)
@@ -168,13 +179,14 @@ def step(
     batch: Batch,
     schedule: Schedule,
     config: TrainConfig,
+    epoch: int,
     share: float = 1.0,
 ) -> float:
     """One optimizer step; ``share`` of the whole batch is in this process."""
     optimizer.zero_grad(set_to_none=True)
     result = network(batch.frames, schedule, batch.ids, config.options, batch.events, config.engine)
     loss = LOSS_FUNCTIONS[config.loss](result, network.plan(), batch.labels)
-    if config.spike_penalty:
+    if config.spike_penalty and epoch >= config.spike_penalty_after:
         loss = loss + config.spike_penalty * spike_penalty(result)
     (loss * share).backward()
     if world() > 1:

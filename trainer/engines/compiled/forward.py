@@ -5,11 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from trainer.engines.compiled import layout as col
+from trainer.engines.compiled.arrival import (
+    copy,
+    deliver_first,
+    deliver_input,
+    fill,
+    list_events,
+    list_inputs,
+    take_paced,
+)
 from trainer.engines.compiled.integrate import fire, move, move_general
 from trainer.engines.compiled.jit import exact
 from trainer.engines.compiled.keys import draw, extend
 from trainer.engines.compiled.links import deliver
-from trainer.engines.compiled.order import choose, choose_inputs, choose_silent, mark_taken
+from trainer.engines.compiled.order import choose, choose_inputs, choose_silent
 from trainer.engines.compiled.state import (
     BLOCKS,
     CLIPS,
@@ -17,7 +26,6 @@ from trainer.engines.compiled.state import (
     FIRED,
     FIRST,
     NONE,
-    PACED,
     ROUNDS,
     SERVED,
     SLOT,
@@ -25,20 +33,6 @@ from trainer.engines.compiled.state import (
 )
 
 PRE, N_PRE, POST_PART = col.PRE, col.N_PRE, col.POST_PART
-
-
-@exact
-def fill(array, value):
-    """``array[:] = value``."""
-    for j in range(array.shape[0]):
-        array[j] = value
-
-
-@exact
-def copy(source, target):
-    """``target[:] = source``."""
-    for j in range(target.shape[0]):
-        target[j] = source[j]
 
 
 @exact
@@ -71,70 +65,6 @@ def begin_time_step(net, rules, numbers, state, cleared):
     fill(state.sums, 0)
     fill(state.touched, 0)
     fill(state.n, 0)
-
-
-@exact
-def list_inputs(rules, state, frame, h_input, n_neurons):
-    """The inputs of a time step that are not zero and not dropped, into ``event`` and ``event_x``."""
-    n = 0
-    for i in range(frame.shape[0]):
-        state.event[n] = i
-        state.event_x[n] = frame[i]
-        n += np.int64(frame[i] != 0)
-    if rules.input_drop > 0:
-        kept = 0
-        for e in range(n):
-            state.event[kept], state.event_x[kept] = state.event[e], state.event_x[e]
-            kept += np.int64(draw(h_input, n_neurons + state.event[e]) >= rules.input_drop)
-        n = kept
-    state.n[3] = n
-
-
-@exact
-def list_events(rules, state, frame, events, h_input, n_neurons):
-    """Gradual input: one entry a count, in the order of ``events`` if there are any, else of the index."""
-    n = 0
-    if events.shape[0] > 0:
-        for e in range(events.shape[0]):
-            state.event[n] = events[e]
-            n += 1
-    else:
-        for i in range(frame.shape[0]):
-            for _ in range(np.int64(frame[i])):
-                state.event[n] = i
-                n += 1
-    kept = 0
-    for e in range(n):
-        state.event[kept] = state.event[e]
-        dropped = rules.input_drop > 0 and draw(h_input, n_neurons + state.event[e]) < rules.input_drop
-        kept += 0 if dropped else 1
-    fill(state.event_x[:kept], 1)
-    fill(state.event_left[:kept], 1)
-    state.n[3] = kept
-
-
-@exact
-def deliver_input(net, numbers, state, i, x):
-    """One input through every link that reads it."""
-    for l in net.input_links:
-        row = net.link[l]
-        if row[PRE] <= i < row[PRE] + row[N_PRE]:
-            deliver(net, row, i, x, numbers.weights, state.sums)
-            state.touched[row[POST_PART]] = 1
-
-
-@exact
-def deliver_first(net, rules, numbers, state, tape):
-    """What arrives at k = 0: the whole frame, or the events taken before the first round."""
-    for e in range(state.n[3]):
-        if rules.input != FIRST:
-            if state.event_left[e] != 2:
-                continue
-            state.event_left[e] = 0
-        deliver_input(net, numbers, state, state.event[e], state.event_x[e])
-        if rules.training:
-            tape.event[tape.used[EVENTS]], tape.event_x[tape.used[EVENTS]] = state.event[e], state.event_x[e]
-            tape.used[EVENTS] += 1
 
 
 @exact
@@ -204,15 +134,6 @@ def serve(net, rules, numbers, state, tape, n_served, h_spike):
                 at = tape.used[SLOT]
                 tape.slot[at], tape.slot_q[at] = net.part_of.shape[0] + state.event[e], 1
                 tape.used[SLOT] += 1
-
-
-@exact
-def take_paced(rules, state):
-    """The next R events in their order."""
-    if rules.input == PACED:
-        stop = min(state.n[3], state.n[4] + rules.per_round)
-        for e in range(state.n[4], stop):
-            mark_taken(state, e)
 
 
 @exact
