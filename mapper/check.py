@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ir.arrays import Ints
+from ir.connection import Connection, Conv2d, synapses
+from ir.graph import slices
+from ir.quantized import QuantizedNetwork
 
 Array = NDArray[Any]
+DENSE = 500_000_000  # (source, core) flags kept as a table up to here
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +48,16 @@ def recount(edges: Iterable[tuple[Array, Array]], core_of_neuron: Array, rate: A
     """
     core = np.asarray(core_of_neuron, np.int64)
     n, k = core.size, int(core.max()) + 1
-    synapses, pairs = np.zeros(k, np.int64), np.zeros(0, np.int64)
+    held, pairs = np.zeros(k, np.int64), np.zeros(0, np.int64)
+    dense = np.zeros((rate.size, k), np.bool_) if rate.size * k <= DENSE else None
     for pre, post in edges:
         where = core[post]
-        synapses += np.bincount(where, minlength=k)
-        pairs = np.union1d(pairs, np.asarray(pre, np.int64) * k + where)
-    source, reached = np.divmod(pairs, k)
+        held += np.bincount(where, minlength=k)
+        if dense is None:
+            pairs = np.union1d(pairs, np.asarray(pre, np.int64) * k + where)
+        else:
+            dense[pre, where] = True
+    source, reached = np.divmod(pairs, k) if dense is None else np.nonzero(dense)
     home = np.full(rate.size, -1, np.int64)
     home[:n] = core
     remote = home[source] != reached
@@ -57,7 +65,30 @@ def recount(edges: Iterable[tuple[Array, Array]], core_of_neuron: Array, rate: A
     return Tally(
         int(np.asarray(rate, np.int64)[source[remote]].sum()),
         np.bincount(core, minlength=k),
-        synapses,
+        held,
         np.bincount(reached, minlength=k),
         np.bincount(fired[fired >= 0], minlength=k),
     )
+
+
+def network_edges(network: QuantizedNetwork) -> Iterator[tuple[Array, Array]]:
+    """Every synapse as (source, neuron) in global indices, inputs behind the neurons, in pieces."""
+    at, inputs = slices(network.populations), slices(network.inputs)
+    for e in network.projections:
+        low = network.n_neurons + inputs[e.pre].start if e.pre in inputs else at[e.pre].start
+        for first, piece in _pieces(e.connection):
+            pre, post, _ = synapses(piece)
+            yield pre + low, post + (at[e.post].start + first)
+
+
+def _pieces(c: Connection) -> Iterator[tuple[int, Connection]]:
+    """Cut a large convolution into output channels, each with the first neuron it drives."""
+    if not isinstance(c, Conv2d) or c.groups > 1:
+        yield 0, c
+        return
+    _, height, width = c.out_shape
+    for channel in range(c.weight.shape[0]):
+        yield (
+            channel * height * width,
+            Conv2d(c.weight[channel : channel + 1], c.in_shape, c.stride, c.padding, c.dilation),
+        )

@@ -1,0 +1,249 @@
+"""Partition and placement keep every limit, cost what they say, and beat the simple mappers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
+
+from ir.check import CapacityError
+from ir.chip import Chip, Mesh
+from ir.connection import Conv2d, Dense, synapses
+from ir.formats.chip_toml import find_chip
+from ir.graph import slices
+from ir.mapped import Core, one_large_core
+from ir.network import Input
+from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from mapper import map_network, partition
+from mapper.cells import network_cells, synapse_counts
+from mapper.check import network_edges, recount
+from mapper.fills import ordered_fill
+from mapper.hypergraph import Caps, incidence
+from mapper.partition import caps_of, find_partition, scaled
+from mapper.place import place
+from mapper.route import core_traffic, route
+from mapper.search import search
+from mapper.twins import wide_graph
+from sim_reference import simulate
+from sim_reference.compare import first_divergence
+from tests.strategies import LAYERED, Draw, networks, schedules, seeds, stimuli
+
+LOIHI2 = find_chip("loihi2")
+BOARD = Mesh(8, 8, 4, 256, 8, 8)
+laws = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+def small_chip(network: QuantizedNetwork, slack: int = 1, neurons: int = 7) -> Chip:
+    """A chip whose cores just take the neediest neuron, ``slack`` times, on a board that is large enough."""
+    pre, post = (np.concatenate(part) for part in zip(*network_edges(network)))
+    distinct = np.unique(np.stack([pre, post]), axis=1)[1]
+    axons, held = int(np.bincount(distinct).max()), int(synapse_counts(network).max())
+    limits = replace(
+        LOIHI2.limits,
+        max_neurons=neurons,
+        max_input_axons=slack * axons,
+        max_synapse_words=slack * held,
+        synapse_word_bits=8,
+    )
+    return replace(LOIHI2, limits=limits, mesh=BOARD)
+
+
+def dense(n_pre: int, n_post: int) -> QuantizedNetwork:
+    weight = np.full((n_post, n_pre), 2, np.int32)
+    return QuantizedNetwork(
+        (Input("in", (n_pre,)),),
+        (FixedPopulation("out", (n_post,)),),
+        (FixedProjection("in", "out", Dense(weight)),),
+        "out",
+    )
+
+
+def conv(side: int = 6) -> QuantizedNetwork:
+    first = Conv2d(np.full((4, 2, 3, 3), 2, np.int32), (2, side, side), padding=(1, 1))
+    pool = Conv2d(np.full((4, 1, 2, 2), 2, np.int32), (4, side, side), stride=(2, 2), groups=4)
+    last = Dense(np.full((5, pool.n_post), 2, np.int32))
+    blocks = (("c", first.out_shape), ("p", pool.out_shape), ("d", (5,)))
+    return QuantizedNetwork(
+        (Input("in", (2, side, side)),),
+        tuple(FixedPopulation(name, shape, FixedLIF()) for name, shape in blocks),
+        tuple(FixedProjection(*ends) for ends in (("in", "c", first), ("c", "p", pool), ("p", "d", last))),
+        "d",
+    )
+
+
+@laws
+@given(st.data())
+def test_every_neuron_has_one_core_and_every_limit_holds(data: st.DataObject):
+    network = data.draw(networks(Draw()))
+    chip = small_chip(network, data.draw(st.integers(1, 3)), data.draw(st.integers(1, 9)))
+    found = find_partition(network, chip, preset=data.draw(st.sampled_from(["fast", "default"])))
+    caps, core = caps_of(chip), found.core_of_neuron
+    assert core.shape == (network.n_neurons,) and set(core.tolist()) == set(range(int(core.max()) + 1))
+    tally = recount(network_edges(network), core, np.ones(network.n_neurons + network.n_inputs))
+    assert tally.violations(caps.neurons, caps.memory // 8, caps.axons) == 0
+    assert (tally.out_axons <= caps.out_axons).all()
+
+
+@laws
+@given(st.data())
+def test_the_search_the_checker_and_plain_counting_agree_on_the_cost(data: st.DataObject):
+    network = data.draw(networks(Draw()))
+    rng = np.random.default_rng(data.draw(seeds))
+    rates = rng.random(network.n_neurons + network.n_inputs)
+    chip = small_chip(network, 2)
+    found = find_partition(network, chip, rates, "fast")
+    assert found.candidates[found.method][0] == found.tally.km1
+    core, rate = found.core_of_neuron, scaled(rates, network)
+    reached = {(int(a), int(core[b])) for pre, post in network_edges(network) for a, b in zip(pre, post)}
+    home = [*core.tolist(), *[-1] * network.n_inputs]
+    assert found.tally.km1 == sum(int(rate[a]) for a, b in reached if home[a] != b)
+
+
+@laws
+@given(st.data())
+def test_the_partition_costs_at_most_what_filling_in_order_costs(data: st.DataObject):
+    network = data.draw(networks(Draw()))
+    chip = small_chip(network, data.draw(st.integers(1, 3)))
+    rates = np.ones(network.n_neurons + network.n_inputs)
+    graph = wide_graph(network_cells(network, chip, scaled(None, network)))
+    order = np.arange(network.n_neurons, dtype=np.int32)
+    simple = recount(network_edges(network), ordered_fill(graph, incidence(graph), caps_of(chip), order), rates)
+    assert find_partition(network, chip, preset="fast").tally.km1 <= simple.km1
+
+
+@laws
+@given(st.data())
+def test_mapping_never_changes_a_spike(data: st.DataObject):
+    network = data.draw(networks(Draw(extremes=data.draw(st.booleans()))))
+    stimulus = data.draw(stimuli(network))
+    schedule = data.draw(st.one_of(schedules(), st.just(LAYERED)))
+    mapped = map_network(network, small_chip(network, 2), preset="fast")
+    whole = simulate.run(one_large_core(network), stimulus, schedule)
+    assert first_divergence(whole, simulate.run(mapped, stimulus, schedule)) is None
+
+
+@laws
+@given(st.data())
+def test_twins_have_the_same_sources_and_targets_and_none_is_lost(data: st.DataObject):
+    network = data.draw(networks(Draw()))
+    cells = network_cells(network, LOIHI2, scaled(None, network))
+    members = [np.flatnonzero(cells.cell == c) for c in range(cells.start.size - 1)]
+    expanded = {
+        (int(a), int(b))
+        for c in range(len(members))
+        for d in cells.target[cells.start[c] : cells.start[c + 1]]
+        for a in members[c]
+        for b in members[d]
+    }
+    assert expanded == {(int(a), int(b)) for pre, post in network_edges(network) for a, b in zip(pre, post)}
+
+
+def test_a_convolution_has_one_cell_a_position_and_a_dense_layer_one():
+    network = conv()
+    cells = network_cells(network, LOIHI2, scaled(None, network))
+    counts = {
+        b.name: len(set(cells.cell[at].tolist()))
+        for b, at in zip(network.populations, slices(network.populations).values())
+    }
+    assert counts == {"c": 144, "p": 36, "d": 1}  # behind a pooling a channel's windows are its own
+    assert len(set(cells.cell[network.n_neurons :].tolist())) == 36
+
+
+def test_pieces_of_a_convolution_hold_its_synapses():
+    network = conv()
+    whole = sum(synapses(e.connection)[0].size for e in network.projections)
+    assert sum(pre.size for pre, _ in network_edges(network)) == whole == synapse_counts(network).sum()
+
+
+@pytest.mark.parametrize("preset", ["fast", "default", "quality"])
+def test_the_same_seed_gives_the_same_map(preset: str):
+    network = conv(8)
+    chip = replace(LOIHI2, limits=replace(LOIHI2.limits, max_neurons=40))
+    a, b = (map_network(network, chip, preset=preset, seed=3) for _ in range(2))
+    assert (a.core_of_neuron == b.core_of_neuron).all() and a.cores == b.cores and a.report == b.report
+
+
+def test_a_network_that_fits_one_core_lies_on_one():
+    mapped = map_network(dense(30, 20), LOIHI2)
+    assert len(mapped.cores) == 1 and mapped.report["n_cores"] == 1 and mapped.report["hops_per_packet"] == 0
+
+
+def test_rates_decide_which_sources_stay_near():
+    rows = np.zeros((4, 4), np.int32)
+    weight = Dense(rows + 2)
+    network = QuantizedNetwork(
+        (Input("in", (4,)),),
+        (FixedPopulation("a", (4,)), FixedPopulation("b", (4,))),
+        (FixedProjection("in", "a", weight), FixedProjection("a", "b", weight)),
+        "b",
+    )
+    chip = replace(LOIHI2, limits=replace(LOIHI2.limits, max_neurons=4))
+    quiet = find_partition(network, chip, np.r_[np.full(4, 0.9), np.zeros(4), np.zeros(4)])
+    assert quiet.tally.km1 <= find_partition(network, chip, np.full(12, 0.9)).tally.km1
+    with pytest.raises(ValueError, match=r"rates have shape \(3,\); the network has 8 neurons and 4|12 neurons"):
+        partition(network, chip, np.ones(3))
+
+
+def test_a_neuron_with_too_many_sources_is_named_with_the_limit():
+    chip = replace(LOIHI2, limits=replace(LOIHI2.limits, max_input_axons=10))
+    with pytest.raises(CapacityError, match=r"^neuron 0 has 11 sources, a core takes 10; give it fewer inputs$"):
+        map_network(dense(11, 3), chip)
+
+
+def test_a_neuron_with_too_many_synapses_is_named_with_the_limit():
+    chip = replace(LOIHI2, limits=replace(LOIHI2.limits, max_synapse_words=1))
+    with pytest.raises(CapacityError, match=r"^neuron 0 has 11 synapses, a core holds 8; give it fewer inputs$"):
+        map_network(dense(11, 3), chip)
+
+
+def test_a_network_larger_than_the_board_is_refused_with_both_numbers():
+    chip = replace(LOIHI2, limits=replace(LOIHI2.limits, max_neurons=2), mesh=Mesh(2, 2, 1, 4))
+    with pytest.raises(CapacityError, match=r"^the network needs 5 cores, Intel Loihi 2 has 4; use fewer neurons or"):
+        map_network(dense(3, 10), chip)
+
+
+def test_a_neuron_with_too_many_output_axons_is_refused():
+    weight = np.full((6, 6), 2, np.int32)
+    network = QuantizedNetwork(
+        (Input("in", (6,)),),
+        (FixedPopulation("a", (6,)),),
+        (FixedProjection("in", "a", Dense(weight)), FixedProjection("a", "a", Dense(weight))),
+        "a",
+    )
+    chip = replace(LOIHI2, limits=replace(LOIHI2.limits, max_neurons=1, max_output_axons=4))
+    with pytest.raises(CapacityError, match=r"sends to 5 other cores, Intel Loihi 2 allows 4 output axons"):
+        map_network(network, chip)
+
+
+def test_placement_brings_cores_that_talk_together():
+    ring = np.roll(np.eye(64, dtype=np.int64), 1, 1)
+    shuffled = np.random.default_rng(0).permutation(64)
+    flow, mesh = csr_matrix(ring[shuffled][:, shuffled]), Mesh(8, 8, 1, 64)
+    cores = place(flow, mesh)
+    in_order = tuple(Core(i, x=i % 8, y=i // 8) for i in range(64))
+    assert len({(c.x, c.y) for c in cores}) == 64
+    assert route(flow, cores, mesh).hops_per_packet < 1.5 < route(flow, in_order, mesh).hops_per_packet
+
+
+def test_link_loads_add_up_to_the_hops():
+    network = conv(8)
+    mapped = map_network(network, replace(LOIHI2, limits=replace(LOIHI2.limits, max_neurons=20)))
+    cells = network_cells(network, LOIHI2, scaled(None, network))
+    flow = core_traffic(cells, mapped.core_of_neuron)
+    routes = route(flow, mapped.cores, LOIHI2.mesh)
+    assert sum(a.sum() for a in (routes.east, routes.west)) == routes.hops_x
+    assert sum(a.sum() for a in (routes.south, routes.north)) == routes.hops_y
+    inputs = recount(
+        network_edges(network), mapped.core_of_neuron, np.r_[np.zeros(network.n_neurons), np.ones(network.n_inputs)]
+    )
+    assert routes.packets + inputs.km1 == mapped.report["km1"]
+
+
+def test_an_unknown_preset_is_refused_with_the_known_ones():
+    cells = network_cells(dense(3, 4), LOIHI2, scaled(None, dense(3, 4)))
+    with pytest.raises(ValueError, match="fast"):
+        search(cells, Caps(2), {"id order": np.arange(4)}, "best")
