@@ -92,7 +92,7 @@ def measure(name: str, preset: str) -> list[dict[str, Any]]:
 
 
 def cut_for_placement(name: str) -> tuple[Cells, np.ndarray]:
-    """Cut a network into nearly as many cores as the mesh has tiles: by the search, or METIS where there are no twins."""
+    """Cut a network into nearly as many cores as the mesh has tiles: by the search, without twins by METIS."""
     network = NETWORKS[name]()
     if name.startswith("vgg"):
         found = search(network.cells, Caps(network.cells.n_neurons // (SIDE * SIDE - 40)), network.orders)
