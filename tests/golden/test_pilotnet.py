@@ -1,4 +1,4 @@
-"""PilotNet as recorded by Intel: every current, voltage and spike, where ``UNLAYERED_MODELS`` names the folder."""
+"""PilotNet as recorded by Intel: every current, voltage and spike, where ``UNLAYERED_DATA`` holds them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 
 from sim_reference.verify import verify
 
-MODELS = Path(os.environ.get("UNLAYERED_MODELS", ""))
+MODELS = Path(os.environ.get("UNLAYERED_DATA", "../shared")) / "models"
 NETWORK, RECORDINGS = MODELS / "lava_dl" / "pilotnet_snn.net", MODELS / "pilotnet_snn"
 
 
-@pytest.mark.skipif(not NETWORK.exists(), reason="UNLAYERED_MODELS names no folder with lava_dl/pilotnet_snn.net")
+@pytest.mark.skipif(not NETWORK.exists(), reason="the recordings are not under UNLAYERED_DATA (default ../shared)")
 def test_every_recorded_value_of_pilotnet_is_reproduced():
     found = verify(NETWORK, RECORDINGS)
     assert found.differing == 0, str(found.first)
