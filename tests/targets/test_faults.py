@@ -136,6 +136,7 @@ def start_script(words: list[str] | None = None) -> tuple[subprocess.Popen[str],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell job would ignore it
     )
     try:
         (leader,) = wait_for(lambda: lava_children_of(process.pid))
