@@ -142,9 +142,9 @@ def kernel_numbers(job: Job, leak_v: Tensor, leak_u: Tensor | None, threshold: T
     def share(x: Tensor | None) -> Array:
         return array(x if x is None or not job.fixed else (DECAY_ALL - x) / DECAY_ALL)
 
-    ones = torch.ones_like(leak_v) if unit is None else unit
+    per_unit = torch.ones_like(leak_v) if unit is None else 1 / unit
     flat = job.layout.flatten([w.detach() for w in weights])
-    return kernel.Numbers(array(flat), share(leak_v), share(leak_u), array(threshold), array(bias), array(ones))
+    return kernel.Numbers(array(flat), share(leak_v), share(leak_u), array(threshold), array(bias), array(per_unit))
 
 
 def write_recording(job: Job, tapes: list[kernel.Tape]) -> None:

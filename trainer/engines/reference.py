@@ -232,7 +232,7 @@ def update_neurons(call: Call, state: State, drive: Tensor, active: Tensor, t: i
         numbers.add_to_membrane(state.v, x, bias, v_min.expand_as(x) if v_min is not None else None),
         state.v,
     )
-    v = torch.where(state.r, torch.zeros_like(v), v)
+    v = torch.where(state.r & active[:, None], torch.zeros_like(v), v)
     gate = moved & ~state.r & active[:, None]
     above = v - params.threshold
     s = spike(above if params.unit is None else above / params.unit, gate, call.options.alpha)

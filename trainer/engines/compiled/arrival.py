@@ -7,11 +7,11 @@ import numpy as np
 from trainer.engines.compiled import layout as col
 from trainer.engines.compiled.jit import exact
 from trainer.engines.compiled.keys import draw
-from trainer.engines.compiled.links import deliver
+from trainer.engines.compiled.links import deliver, deliver_frame
 from trainer.engines.compiled.order import mark_taken
 from trainer.engines.compiled.state import EVENTS, FIRST, PACED
 
-PRE, N_PRE, POST_PART = col.PRE, col.N_PRE, col.POST_PART
+KIND, PRE, N_PRE, POST_PART, DENSE = col.KIND, col.PRE, col.N_PRE, col.POST_PART, col.DENSE
 
 
 @exact
@@ -34,14 +34,15 @@ def list_inputs(rules, state, frame, h_input, n_neurons):
     n = 0
     for i in range(frame.shape[0]):
         state.event[n] = i
-        state.event_x[n] = frame[i]
         n += np.int64(frame[i] != 0)
     if rules.input_drop > 0:
         kept = 0
         for e in range(n):
-            state.event[kept], state.event_x[kept] = state.event[e], state.event_x[e]
+            state.event[kept] = state.event[e]
             kept += np.int64(draw(h_input, n_neurons + state.event[e]) >= rules.input_drop)
         n = kept
+    for e in range(n):
+        state.event_x[e] = frame[state.event[e]]
     state.n[3] = n
 
 
@@ -79,16 +80,38 @@ def deliver_input(net, numbers, state, i, x):
 
 
 @exact
+def deliver_whole_frame(net, rules, numbers, state, tape):
+    """Input ``first``: everything listed, link by link."""
+    n, at = state.n[3], tape.used[EVENTS]
+    for l in net.input_links:
+        row = net.link[l]
+        if n > 0:
+            state.touched[row[POST_PART]] = 1
+        if row[KIND] == DENSE:
+            deliver_frame(row, state.event, state.event_x, n, numbers.weights, state.sums)
+            continue
+        for e in range(n):
+            if row[PRE] <= state.event[e] < row[PRE] + row[N_PRE]:
+                deliver(net, row, state.event[e], state.event_x[e], numbers.weights, state.sums)
+    if rules.training:
+        copy(state.event, tape.event[at : at + n])
+        copy(state.event_x, tape.event_x[at : at + n])
+        tape.used[EVENTS] += n
+
+
+@exact
 def deliver_first(net, rules, numbers, state, tape):
     """What arrives at k = 0: the whole frame, or the events taken before the first round."""
+    if rules.input == FIRST:
+        deliver_whole_frame(net, rules, numbers, state, tape)
+        return
     for e in range(state.n[3]):
-        if rules.input != FIRST:
-            if state.event_left[e] != 2:
-                continue
-            state.event_left[e] = 0
+        if state.event_left[e] != 2:
+            continue
+        state.event_left[e] = 0
         deliver_input(net, numbers, state, state.event[e], state.event_x[e])
         if rules.training:
-            tape.event[tape.used[EVENTS]], tape.event_x[tape.used[EVENTS]] = state.event[e], state.event_x[e]
+            tape.event[tape.used[EVENTS]], tape.event_x[tape.used[EVENTS]] = state.event[e], 1
             tape.used[EVENTS] += 1
 
 

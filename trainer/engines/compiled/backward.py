@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from trainer.engines.compiled import layout as col
-from trainer.engines.compiled.forward import copy, fill
-from trainer.engines.compiled.jit import exact, loose
-from trainer.engines.compiled.links import collect
+from trainer.engines.compiled.arrival import copy, fill
+from trainer.engines.compiled.jit import entry, exact, fingerprint
+from trainer.engines.compiled.links import add_row, collect
 from trainer.engines.compiled.state import NONE
 
-PRE, N_PRE, POST, EXPONENT = col.PRE, col.N_PRE, col.POST, col.EXPONENT
+KIND, PRE, N_PRE, POST, N_POST, WEIGHT, DENSE = (
+    col.KIND, col.PRE, col.N_PRE, col.POST, col.N_POST, col.WEIGHT, col.DENSE,
+)  # fmt: skip
 
 
 @exact
-def through_spike(values, threshold, unit, alpha, g_count, g_entry, g_v, g_threshold, silent_none):
+def through_spike(values, threshold, per_unit, alpha, g_count, g_entry, g_v, g_threshold, silent_none):
     """Through reset, spike and surrogate: ``g_v`` from after the reset to before it (Koopman et al. 2025).
 
     ``s = H(v - threshold)``, ``v_after = v (1 - s)``, slope of the arctan where ``values`` is not NaN.
@@ -28,8 +30,8 @@ def through_spike(values, threshold, unit, alpha, g_count, g_entry, g_v, g_thres
         v = v if acts else zero
         above = v - threshold[j]
         fired = above > zero
-        x = steep * (above / unit[j])
-        slope = half / (one + x * x) / unit[j]
+        x = steep * (above * per_unit[j])
+        slope = half / (one + x * x) * per_unit[j]
         entry = zero if silent_none and not fired else g_entry[j]
         e = slope * (g_count[j] + entry - g_v[j] * v)
         e = e if acts else zero
@@ -79,8 +81,8 @@ def back_through_blocks(net, rules, numbers, tape, r, k, alpha, g_count, g, grad
         p, where = tape.block[at, 0], tape.block[at, 1]
         first, stop = net.part_at[p], net.part_at[p + 1]
         through_spike(
-            tape.values[where : where + stop - first], numbers.threshold[first:stop], numbers.unit[first:stop], alpha,
-            g_count[first:stop], g.entry[first:stop], g.v[first:stop], grads.threshold[first:stop],
+            tape.values[where : where + stop - first], numbers.threshold[first:stop], numbers.per_unit[first:stop],
+            alpha, g_count[first:stop], g.entry[first:stop], g.v[first:stop], grads.threshold[first:stop],
             rules.silent == NONE,
         )  # fmt: skip
     for at in range(tape.round[r, 2], tape.round[r + 1, 2]):
@@ -105,49 +107,78 @@ def back_through_current(net, k, g):
             g.sums[j] = g.u[j] if keeps and due else (g.v[j] + g.u[j] if keeps else g.v[j])
 
 
-@loose
+@exact
 def end_of_time_step(net, numbers, membranes, currents, spikes, shut, cleared_next, g_out, g, grads, current, last):
     """From the start of the next time step, through the leak, to the end of this one; ``last``: there is no next."""
-    zero = g_out[0] * 0
     for p in range(net.depth.shape[0]):
-        for j in range(net.part_at[p], net.part_at[p + 1]):
-            carried, carried_u = g.v[j], zero
-            if last or cleared_next[p]:
-                carried = zero
-            grads.leak_v[j] += carried * membranes[j]
-            carried = zero if spikes[j] > 0 else carried * numbers.leak_v[j]
-            g.v[j] = zero if shut[j] else carried + g_out[j]
+        if last or cleared_next[p]:
+            fill(g.v[net.part_at[p] : net.part_at[p + 1]], 0)
             if current:
-                carried_u = zero if last or cleared_next[p] else g.u[j]
-                grads.leak_u[j] += carried_u * currents[j]
-                g.u[j] = carried_u * numbers.leak_u[j]
+                fill(g.u[net.part_at[p] : net.part_at[p + 1]], 0)
+    if current:
+        for j in range(g.u.shape[0]):
+            grads.leak_u[j] += g.u[j] * currents[j]
+            g.u[j] *= numbers.leak_u[j]
+    zero = g_out.dtype.type(0)
+    if not last:
+        for j in range(g_out.shape[0]):
+            grads.leak_v[j] += g.v[j] * membranes[j]
+            g.v[j] = zero if spikes[j] > 0 else g.v[j] * numbers.leak_v[j]
+    for j in range(g_out.shape[0]):
+        g.v[j] = zero if shut[j] != 0 else g.v[j] + g_out[j]
 
 
 @exact
-def back_through_samples(net, rules, numbers, tape, alpha, scale, chosen, counts, membranes, currents, shut, cleared,
-                         g_counts, g_membranes, g_first, g, grads):  # fmt: skip
-    """Read a tape in reverse; adds to ``grads``, and fills ``g_first`` (T, B, N), the gradient of the first drive."""
-    n_steps = counts.shape[0]
-    for place in range(chosen.shape[0]):
-        b = chosen[place]
-        fill(g.v, 0)
-        fill(g.u, 0)
-        for t in range(n_steps - 1, -1, -1):
-            last = t == n_steps - 1
-            end_of_time_step(
-                net, numbers, membranes[t, b], currents[t if rules.current else 0, b if rules.current else 0],
-                counts[t, b], shut[t, b], cleared[0 if last else t + 1], g_membranes[t, b], g, grads, rules.current,
-                last,
-            )  # fmt: skip
-            fill(g.entry, 0)
-            at = place * n_steps + t
-            r0, r1 = tape.step[at, 0], tape.step[at + 1, 0]
-            for r in range(r1 - 1, r0 - 1, -1):
-                back_through_slots(
-                    net, numbers, tape, tape.round[r, 1], tape.round[r + 1, 1], g.sums, scale, g.entry, grads.weights
-                )
-                back_through_blocks(net, rules, numbers, tape, r, r - r0, alpha, g_counts[t, b], g, grads)
-            for e in range(tape.step[at, 1], tape.step[at + 1, 1]):
-                input_gradient(net, numbers, tape.event[e], tape.event_x[e], g.sums, scale, grads.weights)
-            if g_first.shape[0] > 0:
-                copy(g.sums, g_first[t, b])
+def back_through_frame(net, numbers, tape, first, stop, g_sums, scale, g_weights):
+    """The input events of one time step: the gradients of the weights that they went through."""
+    for l in net.input_links:
+        row = net.link[l]
+        if row[KIND] != DENSE:
+            for e in range(first, stop):
+                if row[PRE] <= tape.event[e] < row[PRE] + row[N_PRE]:
+                    x = tape.event_x[e] * scale[l]
+                    collect(net, row, tape.event[e], x, numbers.weights, g_sums, g_weights, False)
+            continue
+        n, post = row[N_POST], row[POST]
+        g, start = g_sums[post : post + n], row[WEIGHT] - row[PRE] * n
+        for e in range(first, stop):
+            if row[PRE] <= tape.event[e] < row[PRE] + row[N_PRE]:
+                at = start + tape.event[e] * n
+                add_row(g_weights[at : at + n], g, tape.event_x[e] * scale[l])
+
+
+def _entry(version):
+    """The entry, kept compiled on disk as long as ``version`` is the same."""
+
+    @entry
+    def back_through_samples(net, rules, numbers, tape, alpha, scale, chosen, counts, membranes, currents, shut,
+                             cleared, g_counts, g_membranes, g_first, g, grads):  # fmt: skip
+        n_steps = counts.shape[0] * (version > 0)
+        for place in range(chosen.shape[0]):
+            b = chosen[place]
+            fill(g.v, 0)
+            fill(g.u, 0)
+            for t in range(n_steps - 1, -1, -1):
+                last = t == n_steps - 1
+                end_of_time_step(
+                    net, numbers, membranes[t, b], currents[t if rules.current else 0, b if rules.current else 0],
+                    counts[t, b], shut[t, b], cleared[0 if last else t + 1], g_membranes[t, b], g, grads,
+                    rules.current, last,
+                )  # fmt: skip
+                fill(g.entry, 0)
+                at = place * n_steps + t
+                r0, r1 = tape.step[at, 0], tape.step[at + 1, 0]
+                for r in range(r1 - 1, r0 - 1, -1):
+                    slots, until = tape.round[r, 1], tape.round[r + 1, 1]
+                    back_through_slots(net, numbers, tape, slots, until, g.sums, scale, g.entry, grads.weights)
+                    back_through_blocks(net, rules, numbers, tape, r, r - r0, alpha, g_counts[t, b], g, grads)
+                e0, e1 = tape.step[at, 1], tape.step[at + 1, 1]
+                back_through_frame(net, numbers, tape, e0, e1, g.sums, scale, grads.weights)
+                if g_first.shape[0] > 0:
+                    copy(g.sums, g_first[t, b])
+
+    return back_through_samples
+
+
+back_through_samples = _entry(fingerprint())
+"""Read a tape in reverse; adds to ``grads``, and fills ``g_first`` (T, B, N), the gradient of the first drive."""

@@ -15,7 +15,7 @@ from trainer.engines.compiled.arrival import (
     take_paced,
 )
 from trainer.engines.compiled.integrate import fire, move, move_general
-from trainer.engines.compiled.jit import exact
+from trainer.engines.compiled.jit import entry, exact, fingerprint
 from trainer.engines.compiled.keys import draw, extend
 from trainer.engines.compiled.links import deliver
 from trainer.engines.compiled.order import choose, choose_inputs, choose_silent
@@ -209,61 +209,60 @@ def run_time_step(net, rules, numbers, state, tape, core_of_neuron, b, t, h_t):
         serve(net, rules, numbers, state, tape, n_served, extend(h_spike, k - 1))
 
 
-@exact
-def run_sample(net, rules, numbers, state, tape, frames, ids, b, place, core_of_neuron, events_at, events, cleared,
-               counts, membranes, currents, steps, shut):  # fmt: skip
-    """All time steps of sample ``b``; whether the tape had room for them."""
-    n_steps, n = frames.shape[0], net.part_of.shape[0]
-    h_order, h_escape = extend(rules.h_order, ids[b]), extend(rules.h_escape, ids[b])
-    h_noise, h_spike = extend(rules.h_noise, ids[b]), extend(rules.h_spike, ids[b])
-    h_input = extend(rules.h_input, ids[b])
-    fill(state.v, 0)
-    fill(state.u, 0)
-    for t in range(n_steps):
-        begin_time_step(net, rules, numbers, state, cleared[t])
-        h_in = extend(extend(h_input, t), 0)
-        if rules.input == FIRST:
-            list_inputs(rules, state, frames[t, b], h_in, n)
-        else:
-            listed = events[events_at[b * n_steps + t] : events_at[b * n_steps + t + 1]]
-            list_events(rules, state, frames[t, b], listed, h_in, n)
-        at = place * n_steps + t
-        tape.step[at, 0], tape.step[at, 1] = tape.used[ROUNDS], tape.used[EVENTS]
-        h_t = (extend(h_order, t), extend(h_escape, t), extend(h_noise, t), extend(h_spike, t))
-        steps[t, b] = run_time_step(net, rules, numbers, state, tape, core_of_neuron, b, t, h_t)
-        if steps[t, b] < 0:
-            return False
-        copy(state.spikes, counts[t, b])
-        copy(state.v, membranes[t, b])
-        if rules.current:
-            copy(state.u, currents[t, b])
-        if rules.training:
-            copy(state.shut, shut[t, b])
-            for i in range(state.n[1]):
-                shut[t, b, state.now[i]] = 0
-    at = (place + 1) * n_steps
-    tape.step[at, 0], tape.step[at, 1] = tape.used[ROUNDS], tape.used[EVENTS]
-    if rules.training:
-        note_round(tape)
-        tape.used[ROUNDS] -= 1
-    return True
+def _entry(version):
+    """The entry, kept compiled on disk as long as ``version`` is the same."""
+
+    @entry
+    def run_samples(net, rules, numbers, state, tape, frames, ids, chosen, first, core_of_neuron, events_at, events,
+                    cleared, counts, membranes, currents, steps, shut, before):  # fmt: skip
+        n_steps, n = frames.shape[0], net.part_of.shape[0] * (version > 0)
+        for place in range(first, chosen.shape[0]):
+            b = chosen[place]
+            copy(tape.used, before)
+            fill(state.v, 0)
+            fill(state.u, 0)
+            h_order, h_escape = extend(rules.h_order, ids[b]), extend(rules.h_escape, ids[b])
+            h_noise, h_spike = extend(rules.h_noise, ids[b]), extend(rules.h_spike, ids[b])
+            h_input = extend(rules.h_input, ids[b])
+            for t in range(n_steps):
+                begin_time_step(net, rules, numbers, state, cleared[t])
+                h_in = extend(extend(h_input, t), 0)
+                if rules.input == FIRST:
+                    list_inputs(rules, state, frames[t, b], h_in, n)
+                else:
+                    listed = events[events_at[b * n_steps + t] : events_at[b * n_steps + t + 1]]
+                    list_events(rules, state, frames[t, b], listed, h_in, n)
+                at = place * n_steps + t
+                tape.step[at, 0], tape.step[at, 1] = tape.used[ROUNDS], tape.used[EVENTS]
+                h_t = (extend(h_order, t), extend(h_escape, t), extend(h_noise, t), extend(h_spike, t))
+                steps[t, b] = run_time_step(net, rules, numbers, state, tape, core_of_neuron, b, t, h_t)
+                if steps[t, b] < 0:
+                    copy(before, tape.used)
+                    return place
+                copy(state.spikes, counts[t, b])
+                copy(state.v, membranes[t, b])
+                if rules.current:
+                    copy(state.u, currents[t, b])
+                if rules.training:
+                    copy(state.shut, shut[t, b])
+                    for i in range(state.n[1]):
+                        shut[t, b, state.now[i]] = 0
+            at = (place + 1) * n_steps
+            tape.step[at, 0], tape.step[at, 1] = tape.used[ROUNDS], tape.used[EVENTS]
+            if rules.training:
+                note_round(tape)
+                tape.used[ROUNDS] -= 1
+        return chosen.shape[0]
+
+    return run_samples
 
 
-@exact
-def run_samples(net, rules, numbers, state, tape, frames, ids, chosen, first, core_of_neuron, events_at, events,
-                cleared, counts, membranes, currents, steps, shut, before):  # fmt: skip
-    """Run the samples ``chosen[first:]``; fills (T, B, N) counts, membranes, currents and shut, (T, B) steps.
+run_samples = _entry(fingerprint())
+"""Run the samples ``chosen[first:]``; fills (T, B, N) counts, membranes, currents and shut, (T, B) steps.
 
-    Args:
-        before: (8,) working space: the tape's ``used`` at the start of a sample.
+Args:
+    before: (8,) working space: the tape's ``used`` at the start of a sample.
 
-    Returns:
-        The place of the first sample that did not fit on the tape, or the number of samples.
-    """
-    for place in range(first, chosen.shape[0]):
-        copy(tape.used, before)
-        if not run_sample(net, rules, numbers, state, tape, frames, ids, chosen[place], place, core_of_neuron,
-                          events_at, events, cleared, counts, membranes, currents, steps, shut):  # fmt: skip
-            copy(before, tape.used)
-            return place
-    return chosen.shape[0]
+Returns:
+    The place of the first sample that did not fit on the tape, or the number of samples.
+"""

@@ -100,19 +100,20 @@ def move_general(net, rules, numbers, state, tape, part, k, values):
 def fire(net, rules, numbers, state, part, k, h_escape):
     """Spike where ``v > threshold``: momentum, reset, refractoriness, one more in the queue."""
     first, stop = net.part_at[part], net.part_at[part + 1]
-    v, threshold = state.v[first:stop], numbers.threshold[first:stop]
-    for i in range(stop - first):
-        if not v[i] > threshold[i]:
-            continue
-        j = first + i
-        state.m[j], state.v[j], state.since[j] = v[i], 0, k
+    v, threshold, n = state.v[first:stop], numbers.threshold[first:stop], state.n[1]
+    for i in range(v.shape[0]):
+        state.now[n] = first + i
+        n += np.int64(v[i] > threshold[i])
+    refractory = net.refractory[part] != 0
+    for e in range(state.n[1], n):
+        j = state.now[e]
+        state.m[j], state.v[j], state.since[j] = state.v[j], 0, k
         state.spikes[j] += 1
         state.q[j] += 1
         if state.waiting[j] == 0:
             state.waiting[j] = 1
             state.queue[state.n[0]] = j
             state.n[0] += 1
-        state.now[state.n[1]] = j
-        state.n[1] += 1
-        if net.refractory[part] and not (rules.escape > 0 and draw(h_escape, j) < rules.escape):
+        if refractory and not (rules.escape > 0 and draw(h_escape, j) < rules.escape):
             state.shut[j] = 1
+    state.n[1] = n

@@ -1,24 +1,43 @@
-"""How every kernel is compiled: cached on disk, without the interpreter lock, without reference counts.
+"""How kernels are compiled, and what decides whether one compiled earlier may be used again.
 
-Kernels allocate nothing, so they need no reference counts; counting them atomically would cost more than the work.
+Kernels allocate nothing, so they go without reference counts: counting atomically, on arrays that all threads share,
+would cost more than the work.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
-import numba
+from numba import njit
 
 Kernel = Callable[..., Any]
-OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+INSIDE: dict[str, Any] = {**OPTIONS, "forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 def exact(function: Kernel) -> Kernel:
-    """Compile a kernel whose results decide: every addition in the order it is written."""
-    return numba.njit(**OPTIONS)(function)
+    """Compile into its callers (a call would copy the description of every array), additions in the order written."""
+    return cast(Any, njit)(**INSIDE)(function)
 
 
 def loose(function: Kernel) -> Kernel:
-    """Compile a kernel whose sums may be reordered (gradients); deterministic all the same."""
-    return numba.njit(**OPTIONS, fastmath={"reassoc", "contract", "nsz"})(function)
+    """The same for sums that may be reordered, gradients; deterministic all the same."""
+    return cast(Any, njit)(**INSIDE, fastmath={"reassoc", "contract", "nsz"})(function)
+
+
+def entry(function: Kernel) -> Kernel:
+    """Compile what Python calls, and keep it on disk."""
+    return cast(Any, njit)(**OPTIONS, cache=True)(function)
+
+
+def fingerprint() -> int:
+    """A number that changes with the source of any kernel.
+
+    numba keeps compiled code as long as the entry's own file is unchanged, although functions of other files were
+    compiled into it. The entries therefore close over this number, which is part of numba's key.
+    """
+    texts = (path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    return zlib.crc32(b"".join(texts)) | 1

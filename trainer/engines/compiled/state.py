@@ -63,6 +63,7 @@ class Numbers(NamedTuple):
 
     Attributes:
         leak_v, leak_u: share left after a time step (also for integers).
+        per_unit: trained units a membrane unit.
     """
 
     weights: Floats
@@ -70,7 +71,7 @@ class Numbers(NamedTuple):
     leak_u: Floats
     threshold: Floats
     bias: Floats
-    unit: Floats
+    per_unit: Floats
 
 
 class Tape(NamedTuple):
