@@ -28,6 +28,7 @@ def hilbert(side: int) -> Array:
 @njit(cache=True)
 def neighbour_swaps(start, other, weight, site, core_at, column, row, side, sweeps):
     """Swap neighbouring sites while that saves hops, at most ``sweeps`` times over the mesh."""
+    x, y = column[site], row[site]
     for _ in range(sweeps):
         swaps = 0
         for p in range(side * side):
@@ -38,10 +39,12 @@ def neighbour_swaps(start, other, weight, site, core_at, column, row, side, swee
                 a, b, here, there = core_at[p], core_at[q], p, q
                 if a < 0:
                     a, b, here, there = b, a, q, p
-                if a >= 0 and swap_gain(a, b, here, there, start, other, weight, site, column, row) > 1e-9:
+                if a >= 0 and swap_gain(a, b, here, there, start, other, weight, x, y, column, row) > 1e-9:
                     site[a], core_at[there], core_at[here] = there, a, b
+                    x[a], y[a] = column[there], row[there]
                     if b >= 0:
                         site[b] = here
+                        x[b], y[b] = column[here], row[here]
                     swaps += 1
         if swaps == 0:
             break

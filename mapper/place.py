@@ -127,24 +127,29 @@ def _strips(plane: Array, where: Array) -> Int32s:
 
 
 @njit(cache=True)
-def move_gain(core, old, new, partner, start, other, weight, site, column, row):
-    """Hops saved where a core goes from one site to another, its flow with ``partner`` aside."""
+def move_gain(core, old_x, old_y, new_x, new_y, partner, start, other, weight, x, y):
+    """Hops saved where a core goes from one tile to another, its flow with ``partner`` aside."""
     gain = 0.0
     for i in range(start[core], start[core + 1]):
         t = other[i]
+        there, down = x[t], y[t]
+        saved = abs(old_x - there) + abs(old_y - down) - abs(new_x - there) - abs(new_y - down)
         if t != partner:
-            s = site[t]
-            before = abs(column[old] - column[s]) + abs(row[old] - row[s])
-            gain += weight[i] * (before - abs(column[new] - column[s]) - abs(row[new] - row[s]))
+            gain += weight[i] * saved
     return gain
 
 
 @njit(cache=True)
-def swap_gain(a, b, p, q, start, other, weight, site, column, row):
-    """Hops saved where core a goes from site p to q and core b (or nobody, -1) from q to p."""
-    gain = move_gain(a, p, q, b, start, other, weight, site, column, row)
+def swap_gain(a, b, p, q, start, other, weight, x, y, column, row):
+    """Hops saved where core a goes from site p to q and core b (or nobody, -1) from q to p.
+
+    Args:
+        x, y: (K,) tile of each core now.
+    """
+    here_x, here_y, there_x, there_y = column[p], row[p], column[q], row[q]
+    gain = move_gain(a, here_x, here_y, there_x, there_y, b, start, other, weight, x, y)
     if b >= 0:
-        gain += move_gain(b, q, p, a, start, other, weight, site, column, row)
+        gain += move_gain(b, there_x, there_y, here_x, here_y, a, start, other, weight, x, y)
     return gain
 
 
@@ -158,6 +163,7 @@ def anneal_sites(start, other, weight, site, core_at, column, row, lookup, moves
     """
     k = site.size
     wide, high, deep = lookup.shape
+    at_x, at_y = column[site], row[site]
     for step in range(moves):
         left = 1.0 - step / moves
         a = min(int(uniform(random) * k), k - 1)
@@ -171,12 +177,14 @@ def anneal_sites(start, other, weight, site, core_at, column, row, lookup, moves
         if q < 0 or q == p:
             continue
         b = core_at[q]
-        gain = swap_gain(a, b, p, q, start, other, weight, site, column, row)
+        gain = swap_gain(a, b, p, q, start, other, weight, at_x, at_y, column, row)
         heat = hot * left * left
         if gain > 0.0 or (heat > 0.0 and uniform(random) < np.exp(gain / heat)):
             site[a], core_at[q], core_at[p] = q, a, b
+            at_x[a], at_y[a] = column[q], row[q]
             if b >= 0:
                 site[b] = p
+                at_x[b], at_y[b] = column[p], row[p]
     return site
 
 
