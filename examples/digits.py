@@ -4,13 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from ir.formats import npz
+from ir.formats.chip_toml import find_chip
 from mapper import map_network
 from sim_reference import fast
 from sim_reference.compare import first_divergence, statistics
 from targets import lava
 from trainer import preset, train
 from trainer.data import load
-from unlayered.sources import open_chip
 
 OUT = Path("out/digits")
 
@@ -21,7 +21,7 @@ def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     network = train(config, OUT).export()
 
-    mapped = map_network(network, open_chip("loihi2"))  # integers, and a core for every neuron
+    mapped = map_network(network, find_chip("loihi2"))  # integers, and a core for every neuron
     npz.save(mapped, OUT / "mapped.npz")
     print(f"{mapped.network.n_neurons} neurons on {len(mapped.cores)} core(s)")
 

@@ -11,13 +11,12 @@ import pytest
 from hypothesis import settings
 
 from ir.connection import Dense
-from ir.formats.chip_toml import load_chip
+from ir.formats.chip_toml import CHIPS, load_chip
 from ir.mapped import Core, MappedNetwork
 from ir.network import LIF, Input, Network, Population, Projection
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
-from unlayered.sources import CHIPS
 
 settings.register_profile("ci", derandomize=True)  # the same draws every time; elsewhere they are new each time
 if os.environ.get("CI"):

@@ -12,6 +12,7 @@ from rich.table import Table
 from ir.check import TargetError
 from ir.chip import Chip
 from ir.formats import npz
+from ir.formats.chip_toml import find_chip
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.schedule import Schedule
@@ -28,7 +29,6 @@ from unlayered.console import Stopwatch, progress, table
 from unlayered.equality import equality, first_samples
 from unlayered.execute import run_reference
 from unlayered.report.page import write_page, write_picture
-from unlayered.sources import open_chip
 from unlayered.summary import summary
 from unlayered.training import TrainingBar, history
 from unlayered.versions import versions
@@ -115,7 +115,7 @@ def run_demo(config: DemoConfig, out: Path, quiet: bool = False) -> dict[str, An
 
 
 def _chip(config: DemoConfig) -> Chip:
-    chip = open_chip(config.chip)
+    chip = find_chip(config.chip)
     return replace(chip, limits=replace(chip.limits, max_neurons=config.neurons_per_core))
 
 

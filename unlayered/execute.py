@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ir.check import check_choice
+from ir.formats.chip_toml import find_chip
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from unlayered.console import Tick
-from unlayered.sources import AnyNetwork, mapped_of, open_chip
+from unlayered.sources import AnyNetwork, mapped_of
 
 EXECUTORS = {
     "reference": "E2, the integers in the reference simulator; E0 for floats",
@@ -41,9 +42,9 @@ def execute(
     """Run ``network`` on one executor and record every spike."""
     check_choice("--on", on, EXECUTORS)
     if on == "lava":
-        return _on_lava(mapped_of(network, open_chip(options.chip or "loihi2")), stimulus, schedule, options, tick)
+        return _on_lava(mapped_of(network, find_chip(options.chip or "loihi2")), stimulus, schedule, options, tick)
     if options.chip is not None or not isinstance(network, Network):
-        network = mapped_of(network, open_chip(options.chip or "loihi2"))
+        network = mapped_of(network, find_chip(options.chip or "loihi2"))
         if on == "reference":
             return run_reference(network, stimulus, schedule, tick)
     return _on_trainer(network, stimulus, schedule, tick)

@@ -8,11 +8,10 @@ from typing import Any, Union
 import numpy as np
 from numpy.typing import NDArray
 
-import targets
 from ir.check import FormatError
 from ir.chip import Chip
 from ir.formats import npz
-from ir.formats.chip_toml import load_chip
+from ir.formats.chip_toml import CHIPS
 from ir.mapped import MappedNetwork, one_large_core
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
@@ -20,25 +19,11 @@ from ir.stimulus import Stimulus
 
 AnyNetwork = Union[Network, QuantizedNetwork, MappedNetwork]
 NETWORKS = (Network, QuantizedNetwork, MappedNetwork)
-CHIPS = Path(targets.__file__).with_name("chips")
 
 
 def chip_names() -> list[str]:
     """The chips that ship with the package."""
     return sorted(path.stem for path in CHIPS.glob("*.toml"))
-
-
-def open_chip(word: str) -> Chip:
-    """A chip by name or from a TOML file.
-
-    Raises:
-        FormatError: neither; names the chips there are.
-    """
-    if word in chip_names():
-        return load_chip(CHIPS / f"{word}.toml")
-    if not word.endswith(".toml"):
-        raise FormatError(f"chip {word!r} is unknown; use {', '.join(chip_names())} or a .toml file")
-    return load_chip(word)
 
 
 def open_network(path: Path, as_: str | None = None, dt_s: float | None = None) -> AnyNetwork:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from ir.connection import Conv2d, Dense, synapses
+from ir.formats.chip_toml import find_chip
 from ir.network import Input
 from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from mapper import map_network
 from mapper.cost import Events, count_events, estimate
-from unlayered.sources import open_chip
 
 
 def small_network() -> QuantizedNetwork:
@@ -31,7 +31,7 @@ def small_network() -> QuantizedNetwork:
 
 def test_synaptic_operations_are_spikes_times_fan_out():
     network = small_network()
-    mapped = map_network(network, open_chip("loihi2"))
+    mapped = map_network(network, find_chip("loihi2"))
     counts = np.random.default_rng(0).integers(0, 5, network.n_neurons + network.n_inputs)
     events = count_events(mapped, counts, 7)
     pre, _, _ = synapses(network.projections[0].connection)
@@ -43,7 +43,7 @@ def test_synaptic_operations_are_spikes_times_fan_out():
 
 def test_packets_are_spikes_times_remote_cores():
     network = small_network()
-    chip = open_chip("loihi2")
+    chip = find_chip("loihi2")
     mapped = map_network(network, replace(chip, limits=replace(chip.limits, max_neurons=80)))
     assert len(mapped.cores) > 1
     counts = np.random.default_rng(1).integers(0, 5, network.n_neurons + network.n_inputs)
@@ -53,7 +53,7 @@ def test_packets_are_spikes_times_remote_cores():
 
 
 def test_the_range_holds_the_value_and_grows_with_every_event():
-    chip = open_chip("loihi2")
+    chip = find_chip("loihi2")
     events = Events(10, 1000, 50, 100, 20, 30, 40, 60, 70, 80, 300, 25)
     cost = estimate(events, chip)
     assert cost.energy_pj.low <= cost.energy_pj.value <= cost.energy_pj.high
@@ -63,6 +63,6 @@ def test_the_range_holds_the_value_and_grows_with_every_event():
 
 
 def test_a_chip_without_a_constant_is_refused_by_name():
-    chip = replace(open_chip("loihi1"), costs={})
+    chip = replace(find_chip("loihi1"), costs={})
     with pytest.raises(ValueError, match="synop_dense_pj"):
         estimate(Events(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1), chip)

@@ -125,7 +125,7 @@ def test_an_unknown_chip_names_those_there_are(folder: Path):
 
 
 def test_a_network_too_large_for_the_chip_is_refused(folder: Path):
-    from unlayered.sources import CHIPS
+    from ir.formats.chip_toml import CHIPS
 
     text = (CHIPS / "loihi2.toml").read_text().replace("max_neurons = { value = 4096", "max_neurons = { value = 1")
     (folder / "tiny.toml").write_text(text.replace("usable_cores = { value = 120", "usable_cores = { value = 3"))

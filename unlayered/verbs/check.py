@@ -25,10 +25,10 @@ def check(
       unlayered check model.nir --as norse --chip loihi2
       unlayered check model.onnx --chip loihi1 --json
     """
+    from ir.formats.chip_toml import find_chip
     from unlayered.check import check_file
-    from unlayered.sources import open_chip
 
-    report = check_file(file, open_chip(chip), as_, dt)
+    report = check_file(file, find_chip(chip), as_, dt)
     nodes = [(n.name, n.kind, "ok" if n.ok else "no", n.reason, n.remedy) for n in report.nodes]
     meanings = [(s.question, s.file, s.assumed, s.chip) for s in report.semantics]
     lines = [

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ir.formats.chip_toml import find_chip
 from unlayered.console import show, table
 from unlayered.options import Json
-from unlayered.sources import chip_names, open_chip
+from unlayered.sources import chip_names
 
 
 def chips(as_json: Json = False) -> None:
@@ -12,7 +13,7 @@ def chips(as_json: Json = False) -> None:
 
     A chip of your own is a TOML file like these: unlayered map NETWORK --chip mine.toml.
     """
-    found = [open_chip(name) for name in chip_names()]
+    found = [find_chip(name) for name in chip_names()]
     rows = [
         {
             "name": chip.name,
