@@ -31,10 +31,11 @@ def map_(
     unlayered map model.nir --as norse --chip mine.toml --out mapped.npz
     """
     from ir.formats import npz
+    from ir.formats.chip_toml import find_chip
     from mapper import map_network
-    from unlayered.sources import MappedNetwork, check_width, open_chip, open_network, open_stimulus
+    from unlayered.sources import MappedNetwork, check_width, open_network, open_stimulus
 
-    described = open_chip(chip)
+    described = find_chip(chip)
     opened = open_network(network, as_, dt)
     if isinstance(opened, MappedNetwork):
         opened = opened.network
