@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from ir.arithmetic import ARITHMETICS, DECAY_ALL, Arithmetic
 from ir.chip import Chip
-from ir.connection import Connection, Conv2d, Dense
 from ir.quantized import FixedLIF, FixedProjection, QuantizedNetwork
+from ir.worst_case import drive_bounds, worst_sums
+
+__all__ = ["Finding", "check_envelope", "worst_sums"]
 
 Array = NDArray[Any]
 
@@ -46,7 +48,7 @@ class Finding:
 
 
 def check_envelope(
-    network: QuantizedNetwork, target: Chip | str | None = None, largest_count: int = 1
+    network: QuantizedNetwork, target: Chip | str | None = None, largest_count: int = 1, frames: Array | None = None
 ) -> tuple[Finding, ...]:
     """Find everything that chips and their emulators do not compute alike.
 
@@ -57,15 +59,25 @@ def check_envelope(
     Args:
         target: the chip or the name of its arithmetic; None = the network's own.
         largest_count: how often an input arrives in one time step at most.
+        frames: (T, B, N_in) all the input there will be; then it, not any input, is the worst case, and
+            ``largest_count`` does not count.
     """
     name = target.arithmetic if isinstance(target, Chip) else target or network.arithmetic
     arithmetic = ARITHMETICS[name]
     found: list[Finding] = []
     for projection in network.projections:
         found += _check_projection(projection)
-    for population in network.populations:
-        found += _check_registers(population.name, population.neuron)
-        found += _check_sums(network, population.name, population.neuron, arithmetic, largest_count)
+    n_steps = float("inf")
+    if frames is not None:
+        largest_count, n_steps = int(np.ceil(np.abs(frames).max(initial=0))), float(frames.shape[0])
+    for p in network.populations:
+        found += _check_registers(p.name, p.neuron)
+        # first as if every input came at once, which is quickly seen; only where that is too much, frame by frame
+        sums = _check_sums(p.name, p.neuron, arithmetic, drive_bounds(network, p.name, largest_count), n_steps)
+        if sums and frames is not None:
+            drive = drive_bounds(network, p.name, largest_count, frames)
+            sums = _check_sums(p.name, p.neuron, arithmetic, drive, n_steps)
+        found += sums
     return tuple(found)
 
 
@@ -112,37 +124,29 @@ def _check_registers(who: str, neuron: FixedLIF) -> list[Finding]:
     return found
 
 
-def _check_sums(
-    network: QuantizedNetwork, who: str, neuron: FixedLIF, arithmetic: Arithmetic, largest_count: int
-) -> list[Finding]:
-    """The worst case of one time step in the accumulator, and of all time steps in the current."""
-    inputs = {i.name for i in network.inputs}
-    sums = np.zeros(2)
-    for e in network.projections:
-        if e.post == who:
-            count = largest_count if e.pre in inputs else 1
-            sums = sums + worst_sums(e.connection) * (count * 2.0**e.weight_exp)
-    largest = float(np.max(sums)) * (1 << arithmetic.weight_shift)
+def _check_sums(who: str, neuron: FixedLIF, arithmetic: Arithmetic, drive: Array, n_steps: float) -> list[Finding]:
+    """The worst case of one time step in the accumulator, and of all time steps in the current.
+
+    Args:
+        drive: (2, n) largest sums up and down, in weights.
+        n_steps: how many time steps a sample has at most.
+    """
+    largest = drive.max(0) * (1 << arithmetic.weight_shift)
     found: list[Finding] = []
     remedy = "use smaller weights, a smaller exponent or fewer synapses"
     edge = 1 << (arithmetic.accumulator_bits or 31)
-    if largest >= edge:
-        found.append(Finding(who, f"the summed drive may reach the accumulator's edge {edge}", int(largest), remedy))
+    if float(largest.max()) >= edge:
+        found.append(Finding(who, f"the summed drive may reach the accumulator's edge {edge}", _whole(largest), remedy))
     bias = neuron.register_bias()
-    steady = largest * DECAY_ALL / np.maximum(np.asarray(neuron.decay_u, float), 0.5)
-    reached = float(np.max(steady + (np.abs(bias) if bias is not None and arithmetic.bias_in_u else 0)))
+    decay = np.asarray(neuron.decay_u, np.float64)
+    steady = largest * np.minimum(DECAY_ALL / np.maximum(decay, 0.5), n_steps)
+    reached = steady + (np.abs(bias) if bias is not None and arithmetic.bias_in_u else 0)
     edge = 1 << arithmetic.u_bits
-    if reached >= edge:
+    if float(np.max(reached)) >= edge:
         remedy = "use smaller weights or a faster decay_u"
-        found.append(Finding(who, f"the current may reach its edge {edge}", int(min(reached, 2.0**62)), remedy))
+        found.append(Finding(who, f"the current may reach its edge {edge}", _whole(reached), remedy))
     return found
 
 
-def worst_sums(connection: Connection) -> Array:
-    """(2,) the largest sum of excitatory and of inhibitory weights into one target, both positive."""
-    weight = connection.weight.astype(np.int64)
-    parts = np.maximum(weight, 0), np.maximum(-weight, 0)
-    if isinstance(connection, (Dense, Conv2d)):
-        return np.array([float(p.reshape(p.shape[0], -1).sum(1).max()) for p in parts])
-    owners = np.repeat(np.arange(connection.n_post), np.diff(connection.indptr))
-    return np.array([float(np.bincount(owners, p, connection.n_post).max(initial=0)) for p in parts])
+def _whole(reached: Array) -> int:
+    return int(min(float(np.max(reached)), 2.0**62))

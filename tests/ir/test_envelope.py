@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ir.connection import Conv2d, Dense, Sparse
 from ir.envelope import check_envelope, worst_sums
 from ir.network import Input
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.schedule import Schedule
 from sim_reference import simulate
 from tests.strategies import Draw, cases
 
@@ -88,3 +92,52 @@ def test_inside_the_envelope_no_sum_ever_reaches_an_edge(case):
     reached = simulate.run(mapped, stimulus, schedule).limits_reached
     if not any("edge" in f.what for f in findings):
         assert reached["int32"] == reached["accumulator"] == reached["u"] == 0
+
+
+EXTREMES = Draw(extremes=True)
+REPEATED = Draw(extremes=True, repeated=True)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.one_of(cases(EXTREMES), cases(REPEATED), cases(Draw(extremes=True, asynchronous=False), layered=True)))
+def test_inside_the_envelope_of_the_frames_at_hand_no_sum_ever_reaches_an_edge(case):
+    mapped, stimulus, schedule = case
+    findings = check_envelope(replace(mapped.network, schedule=schedule), frames=stimulus.frames)
+    reached = simulate.run(mapped, stimulus, schedule).limits_reached
+    if not any("edge" in f.what for f in findings):
+        assert reached["int32"] == reached["accumulator"] == reached["u"] == 0
+
+
+def test_frames_bound_what_any_input_would_not():
+    wide = network([[254] * 130 + [-256] * 130])
+    assert "accumulator" in check_envelope(wide)[0].what
+    frames = np.zeros((3, 2, 260), np.int32)
+    frames[1, 0, :129] = 1
+    assert check_envelope(wide, frames=frames) == ()
+    frames[1, 0, :130] = 1
+    finding = check_envelope(wide, frames=frames)[0]
+    assert finding.number == 254 * 130 << 6
+
+
+def test_negative_counts_swap_what_excites_and_what_inhibits():
+    frames = np.full((1, 1, 260), -1, np.int32)
+    frames[0, 0, :130] = 0
+    finding = check_envelope(network([[254] * 130 + [-256] * 130]), frames=frames)[0]
+    assert finding.number == 256 * 130 << 6
+
+
+def test_a_perfect_integrator_reaches_no_further_than_its_time_steps():
+    keeps = network([[254] * 10], arithmetic="lava", decay_u=0)
+    frames = np.ones((50, 1, 10), np.int32)
+    assert not any("edge" in f.what for f in check_envelope(keeps, frames=frames))
+    assert any("edge" in f.what for f in check_envelope(keeps, frames=np.repeat(frames, 2, axis=0)))
+
+
+def test_neurons_that_may_fire_again_count_as_often_as_they_can():
+    chain = network([[254] * 100])
+    again = FixedLIF(decay_v=100, v_threshold=10, refractory=False)
+    populations = (replace(chain.populations[0], neuron=again), replace(chain.populations[0], name="b"))
+    projections = (*chain.projections, FixedProjection("a", "b", Dense(np.array([[1 << 14]]))))
+    for schedule, reaches in ((Schedule("layered"), False), (Schedule(stop_after=3), True), (Schedule(), True)):
+        deep = replace(chain, populations=populations, projections=projections, schedule=schedule)
+        assert any("edge" in f.what and f.layer == "b" for f in check_envelope(deep)) == reaches
