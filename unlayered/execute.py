@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ir.check import check_choice
+from ir.envelope import Finding
 from ir.formats.chip_toml import find_chip
 from ir.mapped import MappedNetwork
 from ir.network import Network
@@ -12,6 +13,7 @@ from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from unlayered.console import Tick
+from unlayered.safety import THIS_INPUT, check_safe
 from unlayered.sources import AnyNetwork, mapped_of
 
 EXECUTORS = {
@@ -29,22 +31,47 @@ class RunOptions:
         chip: whose integers a network of floats takes; None = floats stay floats (Lava: ``loihi2``).
         time_limit_s: wall-clock limit of Lava.
         process_per_core: on Lava, a process for every core.
+        allow_unsafe: run what lies outside the safe envelope, too.
     """
 
     chip: str | None = None
     time_limit_s: float | None = None
     process_per_core: bool = False
+    allow_unsafe: bool = False
+
+
+def ready_for(network: AnyNetwork, on: str, options: RunOptions) -> Network | MappedNetwork:
+    """What an executor is given: a network of floats gets a chip's integers where ``--chip`` or Lava asks for them."""
+    check_choice("--on", on, EXECUTORS)
+    if on == "lava" or options.chip is not None or not isinstance(network, Network):
+        return mapped_of(network, find_chip(options.chip or "loihi2"))
+    return network
+
+
+def envelope_of(
+    network: Network | MappedNetwork, stimulus: Stimulus, schedule: Schedule, on: str, options: RunOptions
+) -> tuple[Finding, ...]:
+    """What of a network for a chip or for Lava lies outside the safe envelope on these very frames, where allowed.
+
+    Raises:
+        ValueError: something does, and ``allow_unsafe`` is not set.
+    """
+    if isinstance(network, Network):
+        return ()
+    chip = network.chip or (find_chip(options.chip) if options.chip else None)
+    if chip is None and on != "lava":
+        return ()
+    integers = replace(network.network, schedule=schedule)
+    return check_safe(integers, chip or integers.arithmetic, stimulus.frames, options.allow_unsafe, THIS_INPUT)
 
 
 def execute(
-    network: AnyNetwork, stimulus: Stimulus, schedule: Schedule, on: str, options: RunOptions, tick: Tick
+    network: Network | MappedNetwork, stimulus: Stimulus, schedule: Schedule, on: str, options: RunOptions, tick: Tick
 ) -> Trace:
-    """Run ``network`` on one executor and record every spike."""
-    check_choice("--on", on, EXECUTORS)
-    if on == "lava":
-        return _on_lava(mapped_of(network, find_chip(options.chip or "loihi2")), stimulus, schedule, options, tick)
-    if options.chip is not None or not isinstance(network, Network):
-        network = mapped_of(network, find_chip(options.chip or "loihi2"))
+    """Run what :func:`ready_for` made on one executor and record every spike."""
+    if isinstance(network, MappedNetwork):
+        if on == "lava":
+            return _on_lava(network, stimulus, schedule, options, tick)
         if on == "reference":
             return run_reference(network, stimulus, schedule, tick)
     return _on_trainer(network, stimulus, schedule, tick)

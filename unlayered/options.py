@@ -36,6 +36,11 @@ StopAfterOutput = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of the random order.")]
 
+AllowUnsafe = Annotated[
+    bool,
+    typer.Option("--allow-unsafe", help="Go on outside the safe envelope; overflows are counted and shown."),
+]
+
 
 @dataclass(frozen=True)
 class ScheduleFlags:

@@ -9,6 +9,7 @@ import typer
 
 from unlayered.console import facts, progress, show
 from unlayered.options import (
+    AllowUnsafe,
     As,
     Data,
     Dt,
@@ -60,11 +61,13 @@ def run(
     process_per_core: Annotated[
         bool, typer.Option("--process-per-core", help="On Lava: processes of its own for every core; slower.")
     ] = False,
+    allow_unsafe: AllowUnsafe = False,
     as_json: Json = False,
 ) -> None:
     """Run a network and write every spike into a trace.
 
     An unmapped network runs on one large core. The schedule is the one the network was trained for; flags change it.
+    What a chip or Lava would not compute alike on these data is refused with the layer and the number.
 
       unlayered run mapped.npz --on reference --data digits --out a.npz
       unlayered run mapped.npz --on lava --data digits --samples 50 --out b.npz
@@ -73,7 +76,8 @@ def run(
     """
     from ir.formats import npz
     from sim_reference.statistics import statistics
-    from unlayered.execute import RunOptions, execute
+    from unlayered.execute import RunOptions, envelope_of, execute, ready_for
+    from unlayered.safety import overflows, warnings
     from unlayered.sources import MappedNetwork, check_width, open_network, open_stimulus
     from unlayered.summary import readable, summary
 
@@ -83,11 +87,14 @@ def run(
     chosen = flags.on(inner.schedule)
     stimulus = open_stimulus(data, root, split, samples)
     check_width(stimulus, inner.n_inputs, data)
+    options = RunOptions(chip, time_limit, process_per_core, allow_unsafe)
+    ready = ready_for(opened, on, options)
+    unsafe = envelope_of(ready, stimulus, chosen, on, options)
     with progress(f"{on}: samples", as_json) as tick:
-        trace = execute(opened, stimulus, chosen, on, RunOptions(chip, time_limit, process_per_core), tick)
+        trace = execute(ready, stimulus, chosen, on, options, tick)
     npz.save(trace, out)
     numbers = summary(trace, statistics(trace))
     rows = readable(numbers)
-    reached = {name: n for name, n in trace.limits_reached.items() if n}
-    warning = [f"register limits were reached: {reached}; calibrate with unlayered map --calibrate"] if reached else []
-    show({**numbers, "trace": str(out)}, as_json, facts(f"{network} on {on}", rows), *warning, f"wrote {out}")
+    value = {**numbers, "outside_envelope": [str(finding) for finding in unsafe], "trace": str(out)}
+    notes = [*warnings(unsafe), *overflows(trace.limits_reached), f"wrote {out}"]
+    show(value, as_json, facts(f"{network} on {on}", rows), *notes)

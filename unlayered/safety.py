@@ -1,0 +1,52 @@
+"""Nothing leaves the safe envelope unknowingly: refuse what chips and emulators compute differently, or say so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ir.chip import Chip
+from ir.envelope import Finding, check_envelope
+from ir.quantized import QuantizedNetwork
+
+ANY_INPUT = "; --calibrate DATA judges by your input instead of the worst, --allow-unsafe goes on"
+THIS_INPUT = "; --allow-unsafe runs it and counts each overflow"
+
+
+def check_safe(
+    network: QuantizedNetwork, chip: Chip | str, frames: NDArray[Any] | None, allow_unsafe: bool, way_out: str
+) -> tuple[Finding, ...]:
+    """Raise where ``network`` leaves the safe envelope of ``chip``, unless that is allowed.
+
+    Args:
+        chip: or the name of an arithmetic.
+        frames: (T, B, N_in) all the input there will be; None = any input whose counts are 0 or 1.
+
+    Returns:
+        What is outside, where ``allow_unsafe``.
+
+    Raises:
+        ValueError: says the layer, the number, and how to go on.
+    """
+    found = check_envelope(network, chip, frames=frames)
+    if found and not allow_unsafe:
+        title = chip.title if isinstance(chip, Chip) else chip
+        first, *others = found
+        more = f" (and {len(others)} more)" if others else ""
+        raise ValueError(f"outside the safe envelope of {title}: {first}{more}{way_out}")
+    return found
+
+
+def warnings(found: tuple[Finding, ...]) -> list[str]:
+    """A line for each finding that was allowed."""
+    return [f"outside the safe envelope: {finding}" for finding in found]
+
+
+def overflows(reached: dict[str, int]) -> list[str]:
+    """A line on the register limits a run reached, each counted; none where it reached none."""
+    words = {"int32": "32-bit sums", "accumulator": "accumulators", "u": "currents", "v": "membranes"}
+    parts = [f"{words.get(name, name)} {n:,} times" for name, n in reached.items() if n]
+    if not parts:
+        return []
+    return [f"register limits were reached: {', '.join(parts)}; calibrate with unlayered map --calibrate DATA"]
