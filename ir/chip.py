@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from ir.arithmetic import ARITHMETICS
 from ir.check import check_choice, require
@@ -62,11 +63,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class SynapseFormat:
-    """How a list of synapses lies in memory.
+    """How synapses lie in a core's memory.
 
-    An axon's list costs ``header_bits`` for each ``list_length`` synapses it holds, and
-    ``weight bits + index_bits + delay_bits`` a synapse (``index_bits`` only where the list has gaps,
-    ``delay_bits`` only where the projection has delays); each list begins at a new word.
+    A source's list on a core costs ``header_bits`` for each ``list_length`` synapses it holds, and weight, index
+    and delay bits a synapse; each part begins at a new word. ``delay_bits`` are needed where a projection has delays.
+
+    Attributes:
+        index_bits: of a synapse in a list with gaps.
+        dense_index_bits: of a synapse in a list without gaps (a dense layer, zero weights stored).
+        weight_bits: encodings there are, ascending.
+        shared_kernels: 1 = a core stores a convolution's kernel once, as a list of output channels for each input
+            channel and tap, without indices; 0 = a weight a synapse.
     """
 
     header_bits: int
@@ -74,6 +81,18 @@ class SynapseFormat:
     index_bits: int
     delay_bits: int
     weight_bits: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 8)
+    dense_index_bits: int = 0
+    shared_kernels: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("header_bits", "index_bits", "delay_bits", "dense_index_bits"):
+            value = getattr(self, name)
+            require(value >= 0, f"synapse format {name} is {value}; it must be at least 0")
+        require(self.list_length > 0, f"synapse format list_length is {self.list_length}; it must be positive")
+        bits = self.weight_bits
+        rising = len(bits) > 0 and bits[0] > 0 and all(a < b for a, b in pairwise(bits))
+        require(rising, f"synapse format weight_bits is {bits}; give positive numbers that rise")
+        require(self.shared_kernels in (0, 1), f"synapse format shared_kernels is {self.shared_kernels}; write 0 or 1")
 
 
 @dataclass(frozen=True)

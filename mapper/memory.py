@@ -1,0 +1,98 @@
+"""Synapse memory: how each projection lies on a core, in whole words, and an upper bound that adds up over neurons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ir.arrays import Ints
+from ir.chip import Chip
+from ir.connection import Conv2d, Dense
+from ir.quantized import FixedProjection
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a projection is stored.
+
+    Attributes:
+        kernel: the convolution's kernel once a core; else a list a source.
+        bits: of one synapse.
+        zeros: whether zero weights are stored.
+    """
+
+    kernel: bool
+    bits: int
+    zeros: bool
+
+
+@dataclass(frozen=True)
+class Words:
+    """The chip's list format.
+
+    Attributes:
+        word: bits a word. header: bits a part. length: synapses a part.
+    """
+
+    word: int
+    header: int
+    length: int
+
+    def of_list(self, n: Array | int, bits: int) -> Ints:
+        """Words of lists of ``n`` synapses: every part of ``length`` begins at a new word."""
+        full, rest = np.divmod(np.asarray(n, np.int64), self.length)
+        part = -(-(self.header + bits * self.length) // self.word)
+        return full * part + np.where(rest > 0, -(-(self.header + bits * rest) // self.word), 0)
+
+    def bound(self, bits: int) -> tuple[int, int]:
+        """Bits (a synapse, a list) such that ``n * synapse + list`` is never less than the words of a list of n."""
+        part = -(-(self.header + bits * self.length) // self.word) * self.word
+        synapse = -(-part // self.length)
+        n = np.arange(1, self.length + 1)
+        return synapse, int((self.of_list(n, bits) * self.word - n * synapse).max())
+
+
+def list_words(chip: Chip) -> Words:
+    """The list format of ``chip``."""
+    form = chip.synapse_format
+    return Words(chip.limits.synapse_word_bits, form.header_bits, form.list_length)
+
+
+def weight_bits(projection: FixedProjection, chip: Chip) -> int:
+    """Bits of the smallest encoding that holds every weight exactly.
+
+    Common factors of two go to the exponent as far as the chip has it; weights of one sign need no sign bit.
+    Weights that fit no encoding take the widest.
+    """
+    weight = np.asarray(projection.connection.weight, np.int64)
+    low, high = int(weight.min(initial=0)), int(weight.max(initial=0))
+    common = int(np.bitwise_or.reduce(np.abs(weight), axis=None))
+    shift = (common & -common).bit_length() - 1 if common else 0
+    mixed = int(low < 0 < high)
+    for bits in chip.synapse_format.weight_bits:
+        room = (1 << (bits - mixed)) - 1
+        exponent = projection.weight_exp + shift - (8 - bits) - mixed
+        fits = (high >> shift) <= room and (-low >> shift) <= room + mixed
+        if fits and (exponent >= chip.weight_exp[0] or not common):
+            return bits
+    return chip.synapse_format.weight_bits[-1]
+
+
+def layout(projection: FixedProjection, chip: Chip) -> Layout:
+    """Choose the smallest way to store a projection: a shared kernel, lists without gaps, or lists without zeros."""
+    form, c = chip.synapse_format, projection.connection
+    bits = weight_bits(projection, chip)
+    if isinstance(c, Conv2d) and form.shared_kernels:
+        return Layout(True, bits, True)
+    bits += form.delay_bits if bool(np.asarray(projection.delay_steps).any()) else 0
+    gaps = Layout(False, bits + form.index_bits, form.index_bits == 0 or isinstance(c, Conv2d))
+    full = Layout(False, bits + form.dense_index_bits, True)
+    if isinstance(c, Dense):
+        n = c.weight.size if gaps.zeros else int(np.count_nonzero(c.weight))
+        return gaps if n * gaps.bits < c.weight.size * full.bits else full
+    return gaps

@@ -1,0 +1,149 @@
+"""What each core of a mapped network holds, recounted from its synapses: the table that Intel's compiler prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ir.arrays import Ints
+from ir.check import require
+from ir.chip import Chip
+from ir.graph import slices
+from ir.mapped import MappedNetwork
+from ir.quantized import QuantizedNetwork
+from mapper.check import network_edges
+from mapper.words import synapse_words
+
+Array = NDArray[Any]
+TABLE = 500_000_000  # (source, core) flags kept as a table up to here
+
+
+@dataclass(frozen=True)
+class CoreUse:
+    """What one core holds; or, from ``limits``, what it can hold.
+
+    Attributes:
+        core: index into ``MappedNetwork.cores``; -1 in limits.
+        neurons: neurons.
+        synapses: weights of their own, zeros included; a shared kernel's weight counts at each of its synapses.
+        synapse_words: words of synapse memory.
+        input_axons: distinct sources, inputs included, with a synapse on the core.
+        output_axons: (source on the core, other core) pairs.
+        configs, thresholds: different neuron settings and thresholds.
+        packets_in: spikes that arrive from other cores and from inputs; one a source where no counts are given.
+    """
+
+    core: int
+    neurons: int
+    synapses: int
+    synapse_words: int
+    input_axons: int
+    output_axons: int
+    configs: int
+    thresholds: int
+    packets_in: float
+
+
+def utilization(mapped: MappedNetwork, counts: ArrayLike | None = None) -> list[CoreUse]:
+    """Count what every core holds.
+
+    Args:
+        counts: (N + inputs,) spikes of each source in a sample; None = one each.
+
+    Raises:
+        ValueError: the network is not mapped.
+    """
+    network, chip = mapped.network, mapped.chip
+    require(chip is not None, "an unmapped network lies on no chip; map it first")
+    assert chip is not None
+    k, core = len(mapped.cores), np.asarray(mapped.core_of_neuron, np.int64)
+    n_sources = network.n_neurons + network.n_inputs
+    spikes = np.ones(n_sources) if counts is None else np.asarray(counts, np.float64)
+    require(spikes.shape == (n_sources,), f"counts have shape {spikes.shape}; give ({n_sources},)")
+    source, reached, synapses = _reached(network, core, k)
+    home = np.concatenate([core, np.full(network.n_inputs, -1)])
+    away = home[source] != reached
+    leaving = home[source[away]]
+    words = np.zeros(k, np.int64)
+    found = synapse_words(network, chip, core)
+    words[: found.size] = found
+    columns = {
+        "neurons": np.bincount(core, minlength=k),
+        "synapses": synapses,
+        "synapse_words": words,
+        "input_axons": np.bincount(reached, minlength=k),
+        "output_axons": np.bincount(leaving[leaving >= 0], minlength=k),
+        "configs": distinct_per_core(neuron_configs(network), core, k),
+        "thresholds": distinct_per_core(neuron_thresholds(network), core, k),
+    }
+    packets = np.bincount(reached[away], spikes[source[away]], minlength=k)
+    rows = [{name: int(column[i]) for name, column in columns.items()} for i in range(k)]
+    return [CoreUse(core=i, packets_in=float(packets[i]), **row) for i, row in enumerate(rows)]
+
+
+def limits(chip: Chip) -> CoreUse:
+    """A core's limits in the same fields; synapses are the words full of the widest weights, packets have none."""
+    limit = chip.limits
+    bits = limit.max_synapse_words * limit.synapse_word_bits
+    return CoreUse(
+        -1,
+        limit.max_neurons,
+        bits // chip.synapse_format.weight_bits[-1],
+        limit.max_synapse_words,
+        limit.max_input_axons,
+        limit.max_output_axons,
+        limit.max_neuron_configs,
+        limit.max_thresholds,
+        float("inf"),
+    )
+
+
+def _reached(network: QuantizedNetwork, core: Ints, k: int) -> tuple[Ints, Ints, Ints]:
+    """Pairs (source, core it has a synapse on), and (K,) synapses of each core."""
+    n_sources, synapses = network.n_neurons + network.n_inputs, np.zeros(k, np.int64)
+    table = np.zeros((n_sources, k), np.bool_) if n_sources * k <= TABLE else None
+    pairs = np.zeros(0, np.int64)
+    for pre, post in network_edges(network):
+        where = core[post]
+        synapses += np.bincount(where, minlength=k)
+        if table is None:
+            pairs = np.union1d(pairs, np.asarray(pre, np.int64) * k + where)
+        else:
+            table[pre, where] = True
+    source, reached = np.divmod(pairs, k) if table is None else np.nonzero(table)
+    return source, reached, synapses
+
+
+def neuron_configs(network: QuantizedNetwork) -> Ints:
+    """(N,) number of each neuron's setting: decays, reset, refractoriness, lower edge; not threshold, not bias."""
+    rows = np.zeros((network.n_neurons, 7), np.int64)
+    for p, at in zip(network.populations, slices(network.populations).values()):
+        lif = p.neuron
+        rows[at, 0], rows[at, 1] = lif.decay_v, lif.decay_u
+        rows[at, 2:5] = lif.reset == "subtract", lif.refractory, lif.reset_interval
+        rows[at, 5] = lif.reset_offset % lif.reset_interval if lif.reset_interval else 0
+        rows[at, 6] = 1 if lif.v_min is None else lif.v_min
+    return _numbered(rows)
+
+
+def neuron_thresholds(network: QuantizedNetwork) -> Ints:
+    """(N,) number of each neuron's threshold; a neuron that never fires has one too."""
+    rows = np.full((network.n_neurons, 1), -1, np.int64)
+    for p, at in zip(network.populations, slices(network.populations).values()):
+        if p.neuron.v_threshold is not None:
+            rows[at, 0] = p.neuron.v_threshold
+    return _numbered(rows)
+
+
+def _numbered(rows: Array) -> Ints:
+    """Number equal rows alike."""
+    return np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def distinct_per_core(label: Ints, core: Ints, k: int) -> Ints:
+    """(K,) different labels on each core."""
+    n_labels = int(label.max()) + 1
+    return np.bincount(np.unique(core * n_labels + label) // n_labels, minlength=k)
