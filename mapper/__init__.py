@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -25,6 +27,7 @@ def map_network(
     rates: ArrayLike | None = None,
     preset: str = "default",
     seed: int = 0,
+    stage: Callable[[str], None] | None = None,
 ) -> MappedNetwork:
     """Quantize where still needed, partition under the chip's limits, place on its mesh.
 
@@ -33,6 +36,7 @@ def map_network(
         rates: (N + inputs,) spikes a time step of each neuron, then of each input; None = all equal.
         preset: ``fast``, ``default`` or ``quality``.
         seed: same seed, same map.
+        stage: called with the name of each stage as it begins.
 
     Returns:
         The mapped network; ``report`` holds cost and utilisation.
@@ -40,7 +44,10 @@ def map_network(
     Raises:
         CapacityError: a single neuron or the whole network does not fit.
     """
+    begin = stage or (lambda _: None)
+    begin("quantize")
     fixed = network if isinstance(network, QuantizedNetwork) else quantize(network, chip, weight_bits)
+    begin("partition")
     found = find_partition(fixed, chip, rates, preset, seed)
     n_cores = int(found.core_of_neuron.max()) + 1
     if n_cores > chip.mesh.n_cores:
@@ -48,6 +55,7 @@ def map_network(
             f"the network needs {n_cores} cores, {chip.title} has {chip.mesh.n_cores}; "
             "use fewer neurons or a larger board"
         )
+    begin("place")
     flow = core_traffic(found.cells, found.core_of_neuron)
     cores = place(flow, chip.mesh, seed)
     routes = route(flow, cores, chip.mesh)
