@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,9 @@ from numpy.typing import NDArray
 
 from ir.arrays import Int32s, Ints
 from ir.chip import Chip
-from ir.connection import Connection, Conv2d, Dense, source_lists, synapses
-from ir.graph import slices
+from ir.connection import Connection, Conv2d, Dense, source_lists
 from ir.quantized import QuantizedNetwork
+from mapper.bounds import Need, memory_need
 from mapper.twins import Cells, expand, rows_by_key
 
 Array = NDArray[Any]
@@ -58,25 +59,6 @@ def label_rows(c: Connection) -> tuple[Ints, Int32s]:
     return np.asarray(lists.indptr, np.int64), lists.post
 
 
-def fan_in(c: Connection) -> Ints:
-    """(n_post,) synapses of each target, zero weights included."""
-    if isinstance(c, Dense):
-        return np.full(c.n_post, c.n_pre, np.int64)
-    if isinstance(c, Conv2d):
-        _, post, _ = synapses(one_channel(c))
-        taps = np.bincount(post, minlength=c.groups * c.out_shape[1] * c.out_shape[2])
-        return taps[target_labels(c)] * int(c.weight.shape[1])
-    return np.diff(c.indptr)
-
-
-def synapse_counts(network: QuantizedNetwork) -> Ints:
-    """(N,) synapses that arrive at each neuron."""
-    at, count = slices(network.populations), np.zeros(network.n_neurons, np.int64)
-    for e in network.projections:
-        count[at[e.post]] += fan_in(e.connection)
-    return count
-
-
 def _block_cells(network: QuantizedNetwork, name: str, n: int) -> Int32s:
     """(n,) cell of each member of a block, numbered from 0 in order of first appearance."""
     labels = [np.zeros(n, np.int32)]
@@ -95,7 +77,7 @@ def network_cells(network: QuantizedNetwork, chip: Chip, rate: Ints) -> Cells:
         rate: (N + inputs,) scaled spike rate of each source, at least 1.
 
     Returns:
-        Cells whose memory is in bits of synapse weights.
+        Cells whose memory, in bits, is an upper bound that adds up (``mapper.bounds``).
     """
     blocks = (*network.populations, *network.inputs)
     own = {b.name: _block_cells(network, b.name, b.n) for b in blocks}
@@ -107,8 +89,31 @@ def network_cells(network: QuantizedNetwork, chip: Chip, rate: Ints) -> Cells:
     pre, post = np.divmod(key, n_cells)
     start = np.concatenate([[0], np.cumsum(np.bincount(pre, minlength=n_cells))]).astype(np.int64)
     cell = np.concatenate([own[b.name] + low[b.name] for b in blocks]).astype(np.int32)
-    memory = synapse_counts(network) * chip.synapse_format.weight_bits[-1]
-    return Cells(cell, network.n_neurons, start, post.astype(np.int32), rate, memory)
+    need = memory_need(network, chip)
+    cells = Cells(
+        cell, network.n_neurons, start, post.astype(np.int32), rate, need.memory, need.group, need.shared, need.overhead
+    )
+    return _solitary(cells, need, chip)
+
+
+def source_counts(cells: Cells) -> Ints:
+    """(N,) sources of each neuron."""
+    size = np.bincount(cells.cell, minlength=cells.start.size - 1)
+    sources = np.bincount(cells.target, np.repeat(size, np.diff(cells.start)), minlength=size.size)
+    return sources.astype(np.int64)[cells.cell[: cells.n_neurons]]
+
+
+def _solitary(cells: Cells, need: Need, chip: Chip) -> Cells:
+    """Give a core of their own to neurons that fit one exactly though not by the bound."""
+    assert cells.group is not None and cells.shared is not None
+    word, words = chip.limits.synapse_word_bits, chip.limits.max_synapse_words
+    once = np.concatenate([cells.shared, [0]])[cells.group]
+    lists = cells.overhead * source_counts(cells)
+    alone = (cells.memory + lists + once > word * words) & (need.alone <= words)
+    if not alone.any():
+        return cells
+    memory = np.where(alone, np.maximum(word * words - lists, 1), cells.memory)
+    return replace(cells, memory=memory, group=np.where(alone, -1, cells.group).astype(np.int32))
 
 
 def _cell_edges(c: Connection, pre: Int32s, post: Int32s, low_pre: int, low_post: int) -> tuple[Ints, Ints]:

@@ -49,12 +49,20 @@ class Words:
         part = -(-(self.header + bits * self.length) // self.word)
         return full * part + np.where(rest > 0, -(-(self.header + bits * rest) // self.word), 0)
 
-    def bound(self, bits: int) -> tuple[int, int]:
-        """Bits (a synapse, a list) such that ``n * synapse + list`` is never less than the words of a list of n."""
+    def bound(self, bits: int, most: int | None = None) -> tuple[int, int]:
+        """Bits (a synapse, a list) such that ``n * synapse + list`` is never less than the words of a list of n.
+
+        Args:
+            most: bits a list may count at most; what is left then goes to the synapses.
+        """
         part = -(-(self.header + bits * self.length) // self.word) * self.word
-        synapse = -(-part // self.length)
-        n = np.arange(1, self.length + 1)
-        return synapse, int((self.of_list(n, bits) * self.word - n * synapse).max())
+        synapse, n = -(-part // self.length), np.arange(1, self.length + 1)
+        need = self.of_list(n, bits) * self.word
+        once = int((need - n * synapse).max())
+        if most is not None and once > most:
+            once = most
+            synapse = max(synapse, int((-(-(need - once) // n)).max()))
+        return synapse, once
 
 
 def list_words(chip: Chip) -> Words:
@@ -96,3 +104,10 @@ def layout(projection: FixedProjection, chip: Chip) -> Layout:
         n = c.weight.size if gaps.zeros else int(np.count_nonzero(c.weight))
         return gaps if n * gaps.bits < c.weight.size * full.bits else full
     return gaps
+
+
+def taps(c: Conv2d, axis: int) -> NDArray[np.bool_]:
+    """(positions, kernel) which taps of a window lie inside the input, along one axis."""
+    place = np.arange(c.out_shape[1 + axis])[:, None] * c.stride[axis] - c.padding[axis]
+    place = place + np.arange(c.weight.shape[2 + axis]) * c.dilation[axis]
+    return (place >= 0) & (place < c.in_shape[1 + axis])

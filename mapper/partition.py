@@ -12,11 +12,14 @@ from ir.arrays import Int32s, Ints
 from ir.check import CapacityError, require
 from ir.chip import Chip
 from ir.quantized import QuantizedNetwork
-from mapper.cells import network_cells, synapse_counts
+from mapper.capacity import caps_of, check_neurons, core_use, exceeded
+from mapper.cells import network_cells
 from mapper.check import Tally, network_edges, recount
 from mapper.hypergraph import Caps
 from mapper.search import search
+from mapper.settings import split_settings
 from mapper.twins import Cells
+from mapper.words import synapse_words
 
 Array = NDArray[Any]
 RATE_SCALE = 1000
@@ -32,6 +35,7 @@ class Partition:
         tally: what the checker counted.
         cells: the twin classes that were searched.
         candidates: (km1, cores) of every method tried.
+        use: (K,) what each core holds of every limited thing, and a core's limit.
     """
 
     core_of_neuron: Int32s
@@ -39,6 +43,7 @@ class Partition:
     tally: Tally
     cells: Cells
     candidates: dict[str, tuple[int, int]]
+    use: dict[str, tuple[Ints, int]]
 
 
 def partition(
@@ -74,24 +79,30 @@ def find_partition(
     }
     tight = caps
     while True:
-        core, method, candidates = _cheapest(cells, tight, orders, preset, seed, chip)
+        core, method, candidates = _cheapest(network, cells, tight, orders, preset, seed, chip)
+        core = split_settings(network, chip, core)
         tally = recount(network_edges(network), core, cells.rate)
-        wrong = tally.violations(caps.neurons, caps.memory // chip.synapse_format.weight_bits[-1], caps.axons)
-        require(wrong == 0, f"the checker found {wrong} exceeded limits in the partition by {method}")
+        use = core_use(network, chip, core, tally)
         if int(tally.out_axons.max()) <= caps.out_axons:
-            return Partition(core, method, tally, cells, candidates)
+            wrong = exceeded(use)
+            require(
+                not wrong, f"the checker found {len(wrong)} exceeded limits in the partition by {method}: {wrong[:1]}"
+            )
+            return Partition(core, method, tally, cells, candidates, use)
         tight = _fewer_neurons(tight, tally, chip)
 
 
 def _cheapest(
-    cells: Cells, caps: Caps, orders: dict[str, Int32s], preset: str, seed: int, chip: Chip
+    network: QuantizedNetwork, cells: Cells, caps: Caps, orders: dict[str, Int32s], preset: str, seed: int, chip: Chip
 ) -> tuple[Int32s, str, dict[str, tuple[int, int]]]:
     """Best partition, how it was found, and what each method found; nothing is compiled where one core is enough."""
     n = cells.n_neurons
     feeding = (np.diff(cells.start) > 0)[cells.cell]
-    if n <= caps.neurons and int(cells.memory.sum()) <= caps.memory and int(feeding.sum()) <= caps.axons:
+    one = np.zeros(n, np.int32)
+    small = n <= caps.neurons and int(feeding.sum()) <= caps.axons
+    if small and int(synapse_words(network, chip, one)[0]) <= chip.limits.max_synapse_words:
         cost = int(cells.rate[n:][feeding[n:]].sum())
-        return np.zeros(n, np.int32), "one core", {"one core": (cost, 1)}
+        return one, "one core", {"one core": (cost, 1)}
     found = search(cells, caps, orders, preset, seed, chip.mesh.n_cores)
     require(bool(found), "the search returned no partition though every neuron fits a core")
     return found[0].block, found[0].method, {c.method: (c.km1, c.n_cores) for c in found}
@@ -112,13 +123,6 @@ def _fewer_neurons(caps: Caps, tally: Tally, chip: Chip) -> Caps:
     return replace(caps, neurons=max(1, min(caps.neurons, int(tally.neurons.max())) * 2 // 3))
 
 
-def caps_of(chip: Chip) -> Caps:
-    """A core's limits; memory in bits."""
-    limit = chip.limits
-    memory = limit.max_synapse_words * limit.synapse_word_bits
-    return Caps(limit.max_neurons, memory, limit.max_input_axons, limit.max_output_axons)
-
-
 def scaled(rates: ArrayLike | None, network: QuantizedNetwork) -> Ints:
     """Integer rates of at least 1: thousandths of a spike a time step, or all 1."""
     n = network.n_neurons + network.n_inputs
@@ -128,22 +132,3 @@ def scaled(rates: ArrayLike | None, network: QuantizedNetwork) -> Ints:
     require(given.shape == (n,), f"rates have shape {given.shape}; the network has {n} neurons and inputs")
     require(bool(np.isfinite(given).all() and (given >= 0).all()), "rates must be finite and at least 0")
     return np.maximum(np.rint(given * RATE_SCALE), 1).astype(np.int64)
-
-
-def check_neurons(network: QuantizedNetwork, cells: Cells, chip: Chip) -> None:
-    """Raise where a neuron fits no core even alone.
-
-    Raises:
-        CapacityError: says which neuron, what it needs and what a core holds.
-    """
-    size = np.bincount(cells.cell, minlength=cells.start.size - 1)
-    sources = np.zeros(cells.start.size - 1, np.int64)
-    np.add.at(sources, cells.target, np.repeat(size, np.diff(cells.start)))
-    sources = sources[cells.cell[: cells.n_neurons]]
-    worst, most = int(np.argmax(sources)), chip.limits.max_input_axons
-    if sources[worst] > most:
-        raise CapacityError(f"neuron {worst} has {sources[worst]} sources, a core takes {most}; give it fewer inputs")
-    synapses, room = synapse_counts(network), caps_of(chip).memory // chip.synapse_format.weight_bits[-1]
-    worst = int(np.argmax(synapses))
-    if synapses[worst] > room:
-        raise CapacityError(f"neuron {worst} has {synapses[worst]} synapses, a core holds {room}; give it fewer inputs")

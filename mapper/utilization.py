@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from ir.arrays import Ints
 from ir.check import require
 from ir.chip import Chip
-from ir.graph import slices
 from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork
 from mapper.check import network_edges
+from mapper.settings import distinct_per_core, neuron_configs, neuron_thresholds
 from mapper.words import synapse_words
 
 Array = NDArray[Any]
@@ -115,35 +115,3 @@ def _reached(network: QuantizedNetwork, core: Ints, k: int) -> tuple[Ints, Ints,
             table[pre, where] = True
     source, reached = np.divmod(pairs, k) if table is None else np.nonzero(table)
     return source, reached, synapses
-
-
-def neuron_configs(network: QuantizedNetwork) -> Ints:
-    """(N,) number of each neuron's setting: decays, reset, refractoriness, lower edge; not threshold, not bias."""
-    rows = np.zeros((network.n_neurons, 7), np.int64)
-    for p, at in zip(network.populations, slices(network.populations).values()):
-        lif = p.neuron
-        rows[at, 0], rows[at, 1] = lif.decay_v, lif.decay_u
-        rows[at, 2:5] = lif.reset == "subtract", lif.refractory, lif.reset_interval
-        rows[at, 5] = lif.reset_offset % lif.reset_interval if lif.reset_interval else 0
-        rows[at, 6] = 1 if lif.v_min is None else lif.v_min
-    return _numbered(rows)
-
-
-def neuron_thresholds(network: QuantizedNetwork) -> Ints:
-    """(N,) number of each neuron's threshold; a neuron that never fires has one too."""
-    rows = np.full((network.n_neurons, 1), -1, np.int64)
-    for p, at in zip(network.populations, slices(network.populations).values()):
-        if p.neuron.v_threshold is not None:
-            rows[at, 0] = p.neuron.v_threshold
-    return _numbered(rows)
-
-
-def _numbered(rows: Array) -> Ints:
-    """Number equal rows alike."""
-    return np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
-
-
-def distinct_per_core(label: Ints, core: Ints, k: int) -> Ints:
-    """(K,) different labels on each core."""
-    n_labels = int(label.max()) + 1
-    return np.bincount(np.unique(core * n_labels + label) // n_labels, minlength=k)

@@ -12,7 +12,7 @@ from ir.chip import Chip
 from ir.connection import Connection, Conv2d, Dense, synapses
 from ir.graph import slices
 from ir.quantized import QuantizedNetwork
-from mapper.memory import Words, layout, list_words
+from mapper.memory import Words, layout, list_words, taps
 
 Array = NDArray[Any]
 TABLE = 200_000_000  # (source, core) counts kept as a table up to here
@@ -84,13 +84,6 @@ def kernel_words(c: Conv2d, core: Ints, k: int, form: Words, bits: int) -> Ints:
     in_use = (present.astype(np.int64) @ masks.astype(np.int64) > 0).sum(1)
     lists = in_use * int(c.weight.shape[1])
     return (lists * form.of_list(channels, bits)).reshape(k, c.groups).sum(1)
-
-
-def taps(c: Conv2d, axis: int) -> NDArray[np.bool_]:
-    """(positions, kernel) which taps of a window lie inside the input, along one axis."""
-    place = np.arange(c.out_shape[1 + axis])[:, None] * c.stride[axis] - c.padding[axis]
-    place = place + np.arange(c.weight.shape[2 + axis]) * c.dilation[axis]
-    return (place >= 0) & (place < c.in_shape[1 + axis])
 
 
 def _kinds(inside: NDArray[np.bool_]) -> tuple[Ints, NDArray[np.bool_]]:

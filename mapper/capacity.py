@@ -1,0 +1,116 @@
+"""What fits a core, and the sentence that says what does not: who, which limit, have and need, the smallest change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ir.arrays import Ints
+from ir.check import CapacityError
+from ir.chip import Chip
+from ir.formats.chip_toml import CHIPS, load_chip
+from ir.graph import slices
+from ir.quantized import QuantizedNetwork
+from mapper.bounds import memory_need
+from mapper.cells import source_counts
+from mapper.check import Tally
+from mapper.hypergraph import Caps
+from mapper.settings import distinct_per_core, neuron_configs, neuron_thresholds
+from mapper.twins import Cells
+from mapper.words import synapse_words
+
+Array = NDArray[Any]
+
+
+def caps_of(chip: Chip) -> Caps:
+    """A core's limits; memory in bits."""
+    limit = chip.limits
+    memory = limit.max_synapse_words * limit.synapse_word_bits
+    return Caps(limit.max_neurons, memory, limit.max_input_axons, limit.max_output_axons)
+
+
+def core_use(network: QuantizedNetwork, chip: Chip, core_of_neuron: Array, tally: Tally) -> dict[str, tuple[Ints, int]]:
+    """What every core holds of each limited thing, (K,), and how much a core can hold, by the limit's name."""
+    limit, core = chip.limits, np.asarray(core_of_neuron, np.int64)
+    k = tally.neurons.size
+    return {
+        "neurons": (tally.neurons, limit.max_neurons),
+        "synapse_words": (synapse_words(network, chip, core), limit.max_synapse_words),
+        "input_axons": (tally.axons, limit.max_input_axons),
+        "output_axons": (tally.out_axons, limit.max_output_axons),
+        "neuron_configs": (distinct_per_core(neuron_configs(network), core, k), limit.max_neuron_configs),
+        "thresholds": (distinct_per_core(neuron_thresholds(network), core, k), limit.max_thresholds),
+    }
+
+
+def exceeded(use: dict[str, tuple[Ints, int]]) -> list[str]:
+    """Every (core, limit) that is exceeded, as ``core 3: 1100 neurons, at most 1024``."""
+    return [
+        f"core {i}: {held[i]} {name.replace('_', ' ')}, at most {most}"
+        for name, (held, most) in use.items()
+        for i in np.flatnonzero(held > most)
+    ]
+
+
+def check_neurons(network: QuantizedNetwork, cells: Cells, chip: Chip) -> None:
+    """Raise where a neuron fits no core even alone; it cannot be split exactly (docs/mapping.md, Limits).
+
+    Raises:
+        CapacityError: which population, which limit, what it needs, what a core holds, what would fit.
+    """
+    sources, words = source_counts(cells), memory_need(network, chip).alone
+    for p, at in zip(network.populations, slices(network.populations).values()):
+        most, room = chip.limits.max_input_axons, chip.limits.max_synapse_words
+        need, held = int(sources[at].max()), int(words[at].max())
+        if need <= most and held <= room:
+            continue
+        if need > most:
+            lacks = f"a neuron has {need} sources, a core takes {most} input axons"
+            way = f"drop {need - most} of its sources (pool or narrow {_feeding(network, p.name)!r})"
+        else:
+            lacks = f"a neuron's synapses take {held} words, a core has {room}"
+            way = f"drop {_share(held, room)} % of its synapses"
+        other = _other(network, chip, at, need)
+        raise CapacityError(
+            f"population {p.name!r} does not fit {chip.title}: {lacks}, and no neuron can be split exactly; "
+            f"{way}{other}"
+        )
+
+
+def _share(need: int, room: int) -> int:
+    """Percent to drop so that ``need`` falls to ``room``, rounded up."""
+    return -(-100 * (need - room) // need)
+
+
+def _feeding(network: QuantizedNetwork, name: str) -> str:
+    """The largest block that feeds a population."""
+    size = {b.name: b.n for b in (*network.populations, *network.inputs)}
+    return max((e.pre for e in network.projections if e.post == name), key=lambda pre: size[pre])
+
+
+def _other(network: QuantizedNetwork, chip: Chip, at: slice, sources: int) -> str:
+    """Name a chip that ships with the package and takes these neurons."""
+    for path in sorted(CHIPS.glob("*.toml")):
+        other = load_chip(path)
+        if other.name == chip.name or sources > other.limits.max_input_axons:
+            continue
+        if int(memory_need(network, other).alone[at].max()) <= other.limits.max_synapse_words:
+            return f", or map to {other.name}"
+    return ""
+
+
+def check_board(n_cores: int, chip: Chip) -> None:
+    """Raise where the board has too few cores.
+
+    Raises:
+        CapacityError: cores needed, cores there are, and the smallest board that would do.
+    """
+    mesh = chip.mesh
+    if n_cores > mesh.n_cores:
+        chips = -(-n_cores // mesh.usable_cores)
+        raise CapacityError(
+            f"the network needs {n_cores} cores, {chip.title} has {mesh.n_cores}; use fewer neurons or a board of "
+            f"{chips} chips (chips_x, chips_y under [mesh] in the chip's file)"
+        )
