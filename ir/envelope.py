@@ -67,18 +67,68 @@ def check_envelope(
     found: list[Finding] = []
     for projection in network.projections:
         found += _check_projection(projection)
-    n_steps = float("inf")
-    if frames is not None:
-        largest_count, n_steps = int(np.ceil(np.abs(frames).max(initial=0))), float(frames.shape[0])
     for p in network.populations:
         found += _check_registers(p.name, p.neuron)
-        # first as if every input came at once, which is quickly seen; only where that is too much, frame by frame
-        sums = _check_sums(p.name, p.neuron, arithmetic, drive_bounds(network, p.name, largest_count), n_steps)
-        if sums and frames is not None:
-            drive = drive_bounds(network, p.name, largest_count, frames)
-            sums = _check_sums(p.name, p.neuron, arithmetic, drive, n_steps)
-        found += sums
+        found += _check_sums(p.name, worst_case(network, p.name, arithmetic, largest_count, frames))
     return tuple(found)
+
+
+@dataclass(frozen=True)
+class WorstCase:
+    """The largest register values that any order of any input brings about, and the edges they must not reach."""
+
+    accumulator: float
+    accumulator_edge: int
+    current: float
+    current_edge: int
+
+    @property
+    def headroom(self) -> float:
+        """By what factor everything that drives the population could grow; below 1 it must shrink."""
+        pairs = (self.accumulator_edge, self.accumulator), (self.current_edge, self.current)
+        return min(edge / reached if reached else float("inf") for edge, reached in pairs)
+
+
+def worst_case(
+    network: QuantizedNetwork,
+    population: str,
+    arithmetic: Arithmetic,
+    largest_count: float = 1,
+    frames: Array | None = None,
+) -> WorstCase:
+    """The worst case of one forward step in the accumulator, and of all time steps in the current.
+
+    Args:
+        frames: (T, B, N_in) all the input there will be; looked at one by one only where all of it at once, which is
+            quickly seen, would be too much.
+    """
+    if frames is None:
+        return _worst_case(network, population, arithmetic, largest_count, None, float("inf"))
+    count, n_steps = float(np.abs(frames).max(initial=0)), float(frames.shape[0])
+    rough = _worst_case(network, population, arithmetic, count, None, n_steps)
+    if rough.headroom > 1:
+        return rough
+    return _worst_case(network, population, arithmetic, count, frames, n_steps)
+
+
+def _worst_case(
+    network: QuantizedNetwork,
+    population: str,
+    arithmetic: Arithmetic,
+    count: float,
+    frames: Array | None,
+    n_steps: float,
+) -> WorstCase:
+    neuron = next(p.neuron for p in network.populations if p.name == population)
+    at_once = drive_bounds(network, population, count, frames, one_round=True).max(0) * (1 << arithmetic.weight_shift)
+    kept, bias = at_once, neuron.register_bias()
+    if neuron.has_current:
+        in_all = drive_bounds(network, population, count, frames).max(0) * (1 << arithmetic.weight_shift)
+        kept = in_all * np.minimum(DECAY_ALL / np.maximum(np.asarray(neuron.decay_u, np.float64), 0.5), n_steps)
+    if bias is not None and arithmetic.bias_in_u:
+        kept = kept + np.abs(bias)
+    edges = 1 << (arithmetic.accumulator_bits or 31), 1 << arithmetic.u_bits
+    return WorstCase(float(np.max(at_once)), edges[0], float(np.max(kept)), edges[1])
 
 
 def _check_projection(projection: FixedProjection) -> list[Finding]:
@@ -124,29 +174,17 @@ def _check_registers(who: str, neuron: FixedLIF) -> list[Finding]:
     return found
 
 
-def _check_sums(who: str, neuron: FixedLIF, arithmetic: Arithmetic, drive: Array, n_steps: float) -> list[Finding]:
-    """The worst case of one time step in the accumulator, and of all time steps in the current.
-
-    Args:
-        drive: (2, n) largest sums up and down, in weights.
-        n_steps: how many time steps a sample has at most.
-    """
-    largest = drive.max(0) * (1 << arithmetic.weight_shift)
+def _check_sums(who: str, worst: WorstCase) -> list[Finding]:
     found: list[Finding] = []
-    remedy = "use smaller weights, a smaller exponent or fewer synapses"
-    edge = 1 << (arithmetic.accumulator_bits or 31)
-    if float(largest.max()) >= edge:
-        found.append(Finding(who, f"the summed drive may reach the accumulator's edge {edge}", _whole(largest), remedy))
-    bias = neuron.register_bias()
-    decay = np.asarray(neuron.decay_u, np.float64)
-    steady = largest * np.minimum(DECAY_ALL / np.maximum(decay, 0.5), n_steps)
-    reached = steady + (np.abs(bias) if bias is not None and arithmetic.bias_in_u else 0)
-    edge = 1 << arithmetic.u_bits
-    if float(np.max(reached)) >= edge:
-        remedy = "use smaller weights or a faster decay_u"
-        found.append(Finding(who, f"the current may reach its edge {edge}", _whole(reached), remedy))
+    if worst.accumulator >= worst.accumulator_edge:
+        what = f"the summed drive may reach the accumulator's edge {worst.accumulator_edge}"
+        remedy = "use smaller weights, a smaller exponent or fewer synapses"
+        found.append(Finding(who, what, _whole(worst.accumulator), remedy))
+    if worst.current >= worst.current_edge:
+        what = f"the current may reach its edge {worst.current_edge}"
+        found.append(Finding(who, what, _whole(worst.current), "use smaller weights or a faster decay_u"))
     return found
 
 
-def _whole(reached: Array) -> int:
-    return int(min(float(np.max(reached)), 2.0**62))
+def _whole(reached: float) -> int:
+    return int(min(reached, 2.0**62))

@@ -21,17 +21,40 @@ MOST_SPIKES = float(1 << 40)
 """Stands for "no limit" on the spikes of a neuron in one time step."""
 
 
-def worst_drive(connection: Connection) -> Array:
-    """(2, n_post) the sum of the excitatory and of the inhibitory weights into each target, both positive."""
+def worst_drive(connection: Connection, served: int | None = None) -> Array:
+    """(2, n_post) the sum of the excitatory and of the inhibitory weights into each target, both positive.
+
+    Args:
+        served: only so many sources come together, the strongest ones; None = all.
+    """
     weight = connection.weight.astype(np.int64)
     parts = np.maximum(weight, 0), np.maximum(-weight, 0)
     if isinstance(connection, Dense):
-        return np.array([p.sum(1) for p in parts], np.float64)
+        return np.array([_strongest(p, served) for p in parts], np.float64)
     if isinstance(connection, Conv2d):
         side = connection.n_post // connection.weight.shape[0]
-        return np.array([np.repeat(p.sum((1, 2, 3)), side) for p in parts], np.float64)
+        rows = (p.reshape(p.shape[0], -1) for p in parts)
+        return np.array([np.repeat(_strongest(p, served), side) for p in rows], np.float64)
     owners = np.repeat(np.arange(connection.n_post), np.diff(connection.indptr))
+    if served is not None:
+        parts = tuple(_without_weaker(p, owners, served) for p in parts)
     return np.array([np.bincount(owners, p, connection.n_post) for p in parts])
+
+
+def _strongest(rows: Array, served: int | None) -> Array:
+    """The sum of each row's ``served`` largest values."""
+    if served is None or served >= rows.shape[1]:
+        return rows.sum(1)
+    return np.partition(rows, rows.shape[1] - served, axis=1)[:, -served:].sum(1)
+
+
+def _without_weaker(values: Array, owners: Array, served: int) -> Array:
+    """Values with all but each owner's ``served`` largest set to 0."""
+    order = np.lexsort((-values, owners))
+    first = np.searchsorted(owners, owners)
+    kept = values.copy()
+    kept[order[np.arange(values.size) - first >= served]] = 0
+    return kept
 
 
 def worst_sums(connection: Connection) -> Array:
@@ -39,7 +62,9 @@ def worst_sums(connection: Connection) -> Array:
     return worst_drive(connection).max(1)
 
 
-def drive_bounds(network: QuantizedNetwork, population: str, count: float, frames: Array | None = None) -> Array:
+def drive_bounds(
+    network: QuantizedNetwork, population: str, count: float, frames: Array | None = None, one_round: bool = False
+) -> Array:
     """(2, n) how far up and how far down one time step can drive each neuron of a population, in weights.
 
     Every source that can spike is taken to spike, excitatory or inhibitory ones alone: no order of serving sums to
@@ -47,19 +72,24 @@ def drive_bounds(network: QuantizedNetwork, population: str, count: float, frame
 
     Args:
         frames: (T, B, N_in) all the input there will be.
+        one_round: only what meets in one forward step: under the asynchronous schedule F served spikes at most, and
+            none beside a frame that comes first.
     """
-    inputs = slices(network.inputs)
+    schedule, inputs = network.schedule, slices(network.inputs)
     many = spikes_at_most(network, count, frames)
     n = next(p.n for p in network.populations if p.name == population)
-    total = np.zeros((2, n))
+    queued = one_round and schedule.kind == "asynchronous"
+    served = schedule.F if queued and schedule.scope == "network" else None
+    came, sent = np.zeros((2, n)), np.zeros((2, n))
     for e in network.projections:
         if e.post == population:
-            if e.pre in inputs and frames is not None:
-                drive = _drive_of_frames(e, frames[:, :, inputs[e.pre]])
+            if e.pre not in inputs:
+                sent += worst_drive(e.connection, served) * (many[e.pre] * 2.0**e.weight_exp)
+            elif frames is None:
+                came += worst_drive(e.connection) * (count * 2.0**e.weight_exp)
             else:
-                drive = worst_drive(e.connection) * (count if e.pre in inputs else many[e.pre])
-            total += drive * 2.0**e.weight_exp
-    return total
+                came += _drive_of_frames(e, frames[:, :, inputs[e.pre]]) * 2.0**e.weight_exp
+    return np.maximum(came, sent) if queued and schedule.input == "first" else came + sent
 
 
 def _drive_of_frames(e: FixedProjection, frames: Array) -> Array:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ir.arithmetic import ARITHMETICS
 from ir.chip import Chip
+from ir.envelope import worst_case
 from ir.fixed_point import Formats, best_scale, largest_scale, to_fixed
 from ir.graph import layered_order
 from ir.network import Network
@@ -21,6 +25,10 @@ THRESHOLD_STEPS = (1.0, 0.98, 1.02, 0.95, 1.05, 0.9, 1.1, 0.8, 1.2)
 """Tried thresholds, as shares of the trained one: coarse weights shift a neuron's mean drive."""
 
 
+ROUNDING_ROOM = 0.97
+"""Left below an edge, for weights that round up."""
+
+
 @dataclass(frozen=True)
 class Calibration:
     """Real activity to hold on to.
@@ -28,10 +36,13 @@ class Calibration:
     Attributes:
         target: a run of the trained network (E0) on some samples.
         measure: runs a candidate on the same samples, e.g. on the reference simulator.
+        frames: (T, B, N_in) of the samples: the sums they can bring about stay inside the registers; None = those of
+            any input whose counts are 0 or 1.
     """
 
     target: Trace
     measure: Callable[[QuantizedNetwork], Trace]
+    frames: NDArray[Any] | None = None
 
 
 def quantize(
@@ -41,7 +52,8 @@ def quantize(
 
     Without calibration every population uses the whole range of its weights (8 bits) or the scale with
     the smallest weight error (fewer bits). With it, population by population in layered order, the scale
-    and then the threshold are chosen whose spikes differ least from the trained network's.
+    and then the threshold are chosen whose spikes differ least from the trained network's. No scale is so
+    large that the worst case carries a sum over a register's edge.
 
     Args:
         weight_bits: 8, 6, 4 or 2.
@@ -51,13 +63,33 @@ def quantize(
     """
     formats = Formats.of(chip, weight_bits)
     first_guess = largest_scale if weight_bits == 8 else best_scale
-    scales = {p.name: float(np.float64(first_guess(network, p.name, formats))) for p in network.populations}
+    most = safe_scales(network, chip, None if calibration is None else calibration.frames)
+    scales = {p.name: min(float(first_guess(network, p.name, formats)), most[p.name]) for p in network.populations}
     if calibration is None:
         return to_fixed(network, scales, formats)
     for name in layered_order(network).order:
-        scales = _search_scale(network, name, scales, formats, calibration)
+        scales = _search_scale(network, name, scales, formats, calibration, most[name])
         network = _search_threshold(network, name, scales, formats, calibration)
     return to_fixed(network, scales, formats)
+
+
+def safe_scales(network: Network, chip: Chip, frames: NDArray[Any] | None = None) -> dict[str, float]:
+    """For each population the scale above which some input could carry a sum over a register's edge.
+
+    Read off the chip's own weights, at a scale that clips none, where sums grow with the scale.
+
+    Args:
+        frames: (T, B, N_in) all the input there will be; None = any whose counts are 0 or 1.
+    """
+    formats = Formats.of(chip)
+    unclipped = to_fixed(
+        network, {p.name: largest_scale(network, p.name, formats) for p in network.populations}, formats
+    )
+    arithmetic = ARITHMETICS[formats.arithmetic]
+    return {
+        p.name: p.scale * worst_case(unclipped, p.name, arithmetic, frames=frames).headroom * ROUNDING_ROOM
+        for p in unclipped.populations
+    }
 
 
 def mismatch(target: Trace, candidate: Trace, population: str) -> float:
@@ -69,10 +101,10 @@ def mismatch(target: Trace, candidate: Trace, population: str) -> float:
 
 
 def _search_scale(
-    network: Network, name: str, scales: dict[str, float], formats: Formats, calibration: Calibration
+    network: Network, name: str, scales: dict[str, float], formats: Formats, calibration: Calibration, most: float
 ) -> dict[str, float]:
-    largest = largest_scale(network, name, formats)
-    tries = [scales[name], *(largest * step for step in SCALE_STEPS)]
+    largest = min(largest_scale(network, name, formats), most)
+    tries = [scales[name], *(min(largest * step, most) for step in SCALE_STEPS)]
     candidates = [{**scales, name: float(np.float64(s))} for s in tries]
     return min(candidates, key=lambda c: _score(network, name, c, formats, calibration))
 
