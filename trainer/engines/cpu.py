@@ -85,15 +85,16 @@ class Asynchronous(torch.autograd.Function):
         steps = np.empty(shape[:2], np.int64)
         shut = np.empty(shape if job.rules.training else (1, 1, 1), np.uint8)
         x = frames.detach().contiguous().numpy()
+        bits = x.view(np.int32 if x.itemsize == 4 else np.int64)
 
         def run_some(chosen: Array) -> kernel.Tape:
             net, most = job.layout.net, job.most_events
             state = kernel.fresh_state(net, job.rules, kind, job.n_cores, most)
-            tape = kernel.fresh_tape(net, job.rules, kind, len(x) * len(chosen), most)
+            tape = kernel.fresh_tape(net, job.rules, kind, len(x) * len(chosen), most, job.layout.usual)
             done, before = 0, np.zeros(8, np.int64)
             while True:
                 done = run_samples(
-                    net, job.rules, given, state, tape, x, job.ids, chosen, done, job.core_of_neuron,
+                    net, job.rules, given, state, tape, x, bits, job.ids, chosen, done, job.core_of_neuron,
                     job.events_at, job.events, job.cleared, counts, v, u, steps, shut, before,
                 )  # fmt: skip
                 if done == len(chosen):
@@ -101,6 +102,7 @@ class Asynchronous(torch.autograd.Function):
                 tape = kernel.grown(tape, job.plan.n_neurons, len(job.plan.parts), most)
 
         tapes = in_threads(run_some, job.chosen)
+        job.layout.usual = np.sum([tape.used for tape in tapes], axis=0) / max(1, steps.size)
         write_recording(job, tapes)
         if job.rules.training:
             ctx.job, ctx.given, ctx.tapes, ctx.seen = job, given, tapes, (counts, v, u, shut)

@@ -104,8 +104,9 @@ def select(
     if call.schedule.F is None:
         if queue.rule == "queued":
             x_in = queue.take(queue.waiting & active[:, None])
-        return candidates, silent(call, candidates, state.waiting, None, t, k), x_in
-    value = neuron_order(call, state, t, k)
+        return candidates, silent(call, candidates, state.waiting, None, None), x_in
+    draw = keys(call.schedule.seed, call.sample_ids, t, k, call.neurons)
+    value = neuron_order(call, state, draw, t, k)
     room: Tensor | int = call.schedule.F
     if queue.rule == "queued":
         served_in, served = select_queued(call, queue, candidates, value, active, k)
@@ -115,22 +116,21 @@ def select(
         served = by_core(call, value, candidates)
     else:
         served = best(value, candidates, room)
-    return served, silent(call, served, state.waiting, room, t, k), x_in
+    return served, silent(call, served, state.waiting, room, draw), x_in
 
 
-def neuron_order(call: Call, state: State, t: int, k: int) -> Tensor:
-    """(B, N) int64, smallest served first; distinct in a row."""
+def neuron_order(call: Call, state: State, draw: Tensor, t: int, k: int) -> Tensor:
+    """(B, N) int64, smallest served first; distinct in a row. ``draw``: the keys of this round."""
     order = call.schedule.order
     if order == "fifo":
         return state.k_fired * call.plan.n_neurons + call.neurons
-    tie = keys(call.schedule.seed, call.sample_ids, t, k, call.neurons)
     if order == "random":
-        return tie
+        return draw
     m = state.m
     if call.options.momentum_noise > 0:
         noise = chance(stream(call.schedule.seed, NOISE), call.sample_ids, t, k, call.neurons, m.dtype)
         m = m + call.options.momentum_noise * noise
-    return rank_by_momentum(m, tie)
+    return rank_by_momentum(m, draw)
 
 
 def select_queued(
@@ -156,15 +156,19 @@ def by_core(call: Call, value: Tensor, candidates: Tensor) -> Tensor:
     return served
 
 
-def silent(call: Call, served: Tensor, waiting: Tensor, room: Tensor | int | None, t: int, k: int) -> Tensor:
-    """Silent neurons that carry a gradient this round (Koopman et al. 2025: exactly F are selected)."""
+def silent(call: Call, served: Tensor, waiting: Tensor, room: Tensor | int | None, draw: Tensor | None) -> Tensor:
+    """Silent neurons that carry a gradient this round (Koopman et al. 2025: exactly F are selected).
+
+    Args:
+        room: places to fill beside the served; None = every silent neuron is selected.
+        draw: (B, N) the keys of this round.
+    """
     rule = call.options.silent_gradient
     if rule == "none" or not torch.is_grad_enabled():
         return torch.zeros_like(served)
     idle = ~served & ~waiting
-    if rule == "all" or room is None:
+    if rule == "all" or room is None or draw is None:
         return idle
-    draw = keys(call.schedule.seed, call.sample_ids, t, k, call.neurons)
     if call.schedule.scope == "core":
         return silent_by_core(call, draw, idle, served)
     return best(draw, idle, room - served.sum(1))

@@ -6,6 +6,7 @@ The execution contract, in the order of its steps, a row a sample; drained sampl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from trainer.engines.options import ESCAPE, EVALUATION, INPUT_DROP, SPIKE_DROP, 
 from trainer.engines.plan import Params, Plan, apply_link
 from trainer.engines.queue import InputQueue, select
 from trainer.engines.result import Recording, Result
-from trainer.engines.selection import chance
+from trainer.engines.selection import chance, happens
 from trainer.surrogate import spike
 
 
@@ -38,13 +39,37 @@ class Call:
     events: np.ndarray | None = None
     recording: Recording | None = None
 
-    @property
+    @cached_property
     def neurons(self) -> Tensor:
         """(N,) global indices."""
         return torch.arange(self.plan.n_neurons, device=self.frames.device)
 
-    def per_neuron(self, of: str) -> Tensor:
-        """(N,) a property of each neuron's population."""
+    @cached_property
+    def depth(self) -> Tensor:
+        """(N,) of each neuron's population."""
+        return self._per_neuron("depth")
+
+    @cached_property
+    def refractory(self) -> Tensor:
+        """(N,) whether each neuron fires at most once a time step."""
+        return self._per_neuron("refractory")
+
+    @cached_property
+    def has_current(self) -> Tensor:
+        """(N,) whether each neuron keeps a synaptic current."""
+        return self._per_neuron("has_current")
+
+    @cached_property
+    def v_min(self) -> Tensor | None:
+        """(N,) lowest membranes; None = no population has one."""
+        if all(p.v_min is None for p in self.plan.parts):
+            return None
+        lowest = [-np.inf if p.v_min is None else p.v_min for p in self.plan.parts]
+        sizes = torch.tensor([p.at.stop - p.at.start for p in self.plan.parts])
+        values = torch.tensor(lowest, dtype=self.params.leak_v.dtype).repeat_interleave(sizes)
+        return values.to(self.frames.device)
+
+    def _per_neuron(self, of: str) -> Tensor:
         values = [np.full(p.at.stop - p.at.start, getattr(p, of)) for p in self.plan.parts]
         return torch.as_tensor(np.concatenate(values), device=self.frames.device)
 
@@ -193,14 +218,15 @@ def run_time_step(call: Call, state: State, t: int) -> tuple[Tensor, Tensor]:
 
 def arriving(call: Call, x_in: Tensor | None, s_out: Tensor) -> Tensor:
     """The summed drive of one forward step, (B, N), in weight units."""
-    drive = torch.zeros_like(s_out)
+    drives: dict[int, Tensor] = {}
     for link, weight in zip(call.plan.links, call.params.weights):
         source = x_in if link.from_input else s_out
         if source is None:
             continue
         part = call.numbers.shift(apply_link(link, weight, source[:, link.pre]), link.weight_exp)
-        drive = torch.cat([drive[:, : link.post.start], drive[:, link.post] + part, drive[:, link.post.stop :]], 1)
-    return drive
+        before = drives.get(link.post.start)
+        drives[link.post.start] = part if before is None else before + part
+    return torch.cat([drives.get(p.at.start, torch.zeros_like(s_out[:, p.at])) for p in call.plan.parts], 1)
 
 
 def update_neurons(call: Call, state: State, drive: Tensor, active: Tensor, t: int, k: int) -> Tensor:
@@ -209,27 +235,19 @@ def update_neurons(call: Call, state: State, drive: Tensor, active: Tensor, t: i
     Returns:
         (B, N) spikes with gradient.
     """
-    numbers, plan, params = call.numbers, call.plan, call.params
-    at_depth = (call.per_neuron("depth") == k)[None, :] & active[:, None]
+    numbers, params = call.numbers, call.params
+    at_depth = (call.depth == k)[None, :] & active[:, None]
     bias = params.bias * at_depth if params.bias is not None else 0.0
     x = numbers.drive(drive)
     if state.u is None:
         x = numbers.add_to_current(torch.zeros_like(x), x)
     else:
         state.u = numbers.add_to_current(state.u, x)
-        x = torch.where(
-            at_depth & call.per_neuron("has_current"), state.u, numbers.add_to_current(torch.zeros_like(x), x)
-        )
-    lows = [p.v_min if p.v_min is not None else -np.inf for p in plan.parts]
-    v_min = None
-    if max(lows) > -np.inf:
-        v_min = torch.cat(
-            [torch.full((p.at.stop - p.at.start,), low, dtype=x.dtype) for p, low in zip(plan.parts, lows)]
-        ).to(x.device)
+        x = torch.where(at_depth & call.has_current, state.u, numbers.add_to_current(torch.zeros_like(x), x))
     moved = (x != 0) | (torch.as_tensor(bias, device=x.device) != 0)
     v = torch.where(
         active[:, None],
-        numbers.add_to_membrane(state.v, x, bias, v_min.expand_as(x) if v_min is not None else None),
+        numbers.add_to_membrane(state.v, x, bias, None if call.v_min is None else call.v_min.expand_as(x)),
         state.v,
     )
     v = torch.where(state.r & active[:, None], torch.zeros_like(v), v)
@@ -240,11 +258,13 @@ def update_neurons(call: Call, state: State, drive: Tensor, active: Tensor, t: i
     now = s.detach() > 0
     if call.recording is not None:
         call.recording.fire(now, v, t, k)
-    state.m = torch.where(now, v.detach(), state.m)
-    state.k_fired = torch.where(now, k, state.k_fired)
+    if call.schedule.order == "momentum":
+        state.m = torch.where(now, v.detach(), state.m)
+    if call.schedule.order == "fifo":
+        state.k_fired = torch.where(now, k, state.k_fired)
     state.v = v * (1 - s)
     state.fired = state.fired | now
-    state.r = state.r | (now & call.per_neuron("refractory") & ~escapes(call, now, t, k))
+    state.r = state.r | (now & call.refractory & ~escapes(call, now, t, k))
     state.waiting = state.waiting | now
     state.q = state.q + (s if call.options.silent_gradient != "none" else torch.where(now, s, torch.zeros_like(s)))
     return s
@@ -254,8 +274,8 @@ def escapes(call: Call, now: Tensor, t: int, k: int) -> Tensor:
     """Which firing neurons stay excitable (refractory dropout); (B, N) bool."""
     if call.options.refractory_dropout == 0:
         return torch.zeros_like(now)
-    draw = chance(stream(call.schedule.seed, ESCAPE), call.sample_ids, t, k, call.neurons, torch.float64)
-    return draw < call.options.refractory_dropout
+    seed = stream(call.schedule.seed, ESCAPE)
+    return happens(now, call.options.refractory_dropout, seed, call.sample_ids, t, k)
 
 
 def serve(call: Call, state: State, served: Tensor, slots: Tensor, t: int, k: int) -> Tensor:
@@ -267,6 +287,6 @@ def serve(call: Call, state: State, served: Tensor, slots: Tensor, t: int, k: in
     state.q = state.q * ~chosen
     state.waiting = state.waiting & ~served
     if call.options.spike_dropout > 0:
-        draw = chance(stream(call.schedule.seed, SPIKE_DROP), call.sample_ids, t, k, call.neurons, torch.float64)
-        out = out * (draw >= call.options.spike_dropout)
+        seed = stream(call.schedule.seed, SPIKE_DROP)
+        out = out * ~happens(chosen, call.options.spike_dropout, seed, call.sample_ids, t, k)
     return out

@@ -17,15 +17,21 @@ def _signed(x: int) -> int:
 
 def _shift_right(x: Tensor, n: int) -> Tensor:
     """Logical shift of the 64 bits."""
-    return (x >> n) & ((1 << (64 - n)) - 1)
+    return (x >> n).bitwise_and_((1 << (64 - n)) - 1)
 
 
 def _mix(x: Tensor) -> Tensor:
     """``ir.schedule.mix`` on int64 tensors, whose arithmetic wraps the same way."""
     x = x + _signed(0x9E3779B97F4A7C15)
-    x = (x ^ _shift_right(x, 30)) * _signed(0xBF58476D1CE4E5B9)
-    x = (x ^ _shift_right(x, 27)) * _signed(0x94D049BB133111EB)
-    return x ^ _shift_right(x, 31)
+    x.bitwise_xor_(_shift_right(x, 30)).mul_(_signed(0xBF58476D1CE4E5B9))
+    x.bitwise_xor_(_shift_right(x, 27)).mul_(_signed(0x94D049BB133111EB))
+    return x.bitwise_xor_(_shift_right(x, 31))
+
+
+def _prefix(seed: int, samples: Tensor, t: int, k: int) -> Tensor:
+    """The part of a key that all neurons of a sample's round share; as ``samples``."""
+    h = _mix(torch.tensor(_signed(seed), device=samples.device))
+    return _mix(_mix(_mix(h + samples) + t) + k)
 
 
 def keys(seed: int, samples: Tensor, t: int, k: int, neurons: Tensor) -> Tensor:
@@ -38,15 +44,25 @@ def keys(seed: int, samples: Tensor, t: int, k: int, neurons: Tensor) -> Tensor:
     Returns:
         (B, N).
     """
-    h = _mix(torch.tensor(_signed(seed), device=samples.device))
-    h = _mix(_mix(_mix(h + samples) + t) + k)[:, None]
-    return _mix(h + neurons) ^ _SIGN
+    return _mix(_prefix(seed, samples, t, k)[:, None] + neurons).bitwise_xor_(_SIGN)
+
+
+def _uniform(bits: Tensor) -> Tensor:
+    """The upper 53 bits as float64 in [0, 1)."""
+    return _shift_right(bits, 11).to(torch.float64).mul_(2.0**-53)
 
 
 def chance(seed: int, samples: Tensor, t: int, k: int, neurons: Tensor, dtype: torch.dtype) -> Tensor:
     """Uniform numbers in [0, 1) with the address as their only source of randomness; (B, N)."""
-    bits = keys(seed, samples, t, k, neurons) ^ _SIGN
-    return _shift_right(bits, 11).to(torch.float64).mul(2.0**-53).to(dtype)
+    return _uniform(_mix(_prefix(seed, samples, t, k)[:, None] + neurons)).to(dtype)
+
+
+def happens(where: Tensor, probability: float, seed: int, samples: Tensor, t: int, k: int) -> Tensor:
+    """Draw, with one ``probability``, only where asked: ``where`` (B, N) bool, cleared where the draw says no."""
+    b, j = where.nonzero(as_tuple=True)
+    happened = torch.zeros_like(where)
+    happened[b, j] = _uniform(_mix(_prefix(seed, samples, t, k)[b] + j)) < probability
+    return happened
 
 
 def rank_by_momentum(m: Tensor, tie: Tensor) -> Tensor:

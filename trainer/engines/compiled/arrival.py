@@ -29,12 +29,15 @@ def copy(source, target):
 
 
 @exact
-def list_inputs(rules, state, frame, h_input, n_neurons):
-    """The inputs of a time step that are not zero and not dropped, into ``event`` and ``event_x``."""
+def list_inputs(rules, state, frame, bits, h_input, n_neurons):
+    """The inputs of a time step that are not zero and not dropped, into ``event`` and ``event_x``.
+
+    ``bits``: the frame read as integers, which are compared in half the time.
+    """
     n = 0
-    for i in range(frame.shape[0]):
+    for i in range(bits.shape[0]):
         state.event[n] = i
-        n += np.int64(frame[i] != 0)
+        n += np.int64(bits[i] != 0)
     if rules.input_drop > 0:
         kept = 0
         for e in range(n):

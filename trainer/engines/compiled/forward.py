@@ -213,8 +213,8 @@ def _entry(version):
     """The entry, kept compiled on disk as long as ``version`` is the same."""
 
     @entry
-    def run_samples(net, rules, numbers, state, tape, frames, ids, chosen, first, core_of_neuron, events_at, events,
-                    cleared, counts, membranes, currents, steps, shut, before):  # fmt: skip
+    def run_samples(net, rules, numbers, state, tape, frames, bits, ids, chosen, first, core_of_neuron, events_at,
+                    events, cleared, counts, membranes, currents, steps, shut, before):  # fmt: skip
         n_steps, n = frames.shape[0], net.part_of.shape[0] * (version > 0)
         for place in range(first, chosen.shape[0]):
             b = chosen[place]
@@ -228,7 +228,7 @@ def _entry(version):
                 begin_time_step(net, rules, numbers, state, cleared[t])
                 h_in = extend(extend(h_input, t), 0)
                 if rules.input == FIRST:
-                    list_inputs(rules, state, frames[t, b], h_in, n)
+                    list_inputs(rules, state, frames[t, b], bits[t, b], h_in, n)
                 else:
                     listed = events[events_at[b * n_steps + t] : events_at[b * n_steps + t + 1]]
                     list_events(rules, state, frames[t, b], listed, h_in, n)
@@ -261,6 +261,7 @@ run_samples = _entry(fingerprint())
 """Run the samples ``chosen[first:]``; fills (T, B, N) counts, membranes, currents and shut, (T, B) steps.
 
 Args:
+    bits: the frames read as integers.
     before: (8,) working space: the tape's ``used`` at the start of a sample.
 
 Returns:

@@ -101,6 +101,7 @@ class Layout:
 
     Attributes:
         net: what the kernels read; ``sizes``: weights of each link.
+        usual: (8,) what the last run wrote on its tape for a sample and time step.
     """
 
     def __init__(self, plan: Plan, separate_sums: bool) -> None:
@@ -108,7 +109,7 @@ class Layout:
         part_at = np.array([*starts, plan.n_neurons], np.int64)
         rows, synapse_at, synapse_post, base, weight_at = [], [], [], 0, 0
         n_at = n_synapses = 0
-        self.links, self.orders, self.sizes = plan.links, [], []
+        self.links, self.orders, self.sizes, self.usual = plan.links, [], [], np.zeros(8)
         for link in plan.links:
             c, order = link.connection, None
             kind = DENSE if isinstance(c, Dense) else CONV if isinstance(c, Conv2d) else SPARSE

@@ -32,8 +32,8 @@ def add_four_rows(target, a, b, c, d, values):
 @loose
 def dot(a, b):
     """The sum of ``a * b``."""
-    total = a[0] * b[0]
-    for j in range(1, a.shape[0]):
+    total = a.dtype.type(0)
+    for j in range(a.shape[0]):
         total += a[j] * b[j]
     return total
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from trainer.engines.compiled.jit import exact
 from trainer.engines.compiled.keys import draw, extend, fill_keys
+from trainer.engines.compiled.smallest import HIGHEST, limit_of_smallest
 from trainer.engines.compiled.state import ALL, FIFO, MOMENTUM, NONE, QUEUED, RANDOM
 
 
@@ -86,7 +87,10 @@ def choose(rules, state, core_of_neuron, group, h_k, h_noise):
             state.waiting[j] = 0
         state.n[2], state.n[0] = n_queue, 0
         return
-    for core in range(state.room.shape[0]):
+    if rules.order == RANDOM and n_cores == 1:
+        choose_at_random(state, group, h_k)
+        return
+    for core in range(n_cores):
         state.held[core] = 0
     n_neurons = state.v.shape[0]
     for i in range(n_queue):
@@ -101,6 +105,22 @@ def choose(rules, state, core_of_neuron, group, h_k, h_noise):
             state.n[2] += 1
             state.waiting[state.heap[core, i]] = 0
     keep_waiting(state)
+
+
+@exact
+def choose_at_random(state, group, h_k):
+    """The ``group`` entries of the queue with the smallest keys."""
+    n = state.n[0]
+    for i in range(n):
+        state.second[i] = extend(h_k, state.queue[i])
+    limit = limit_of_smallest(state.second[:n], n, group)
+    kept = chosen = 0
+    for i in range(n):
+        j, now = state.queue[i], state.second[i] <= limit
+        state.chosen[chosen], state.queue[kept] = j, j
+        chosen, kept = chosen + np.int64(now), kept + 1 - np.int64(now)
+        state.waiting[j] = np.uint8(0) if now else np.uint8(1)
+    state.room[0], state.n[0], state.n[2] = 0, kept, chosen
 
 
 @exact
@@ -126,9 +146,7 @@ def choose_silent(rules, state, core_of_neuron, n_served, h_k):
     for i in range(n_served):
         state.live[state.chosen[i]] = 0
     if rules.silent == ALL or rules.group < 0:
-        for j in range(n_neurons):
-            if state.live[j] and not state.waiting[j]:
-                append_silent(state, j)
+        append_silent(state, state.second[:n_neurons], HIGHEST)
         return
     free = 0
     for core in range(state.room.shape[0]):
@@ -139,38 +157,49 @@ def choose_silent(rules, state, core_of_neuron, n_served, h_k):
         state.waiting[state.chosen[i]] = 2
     fill_keys(h_k, state.second[:n_neurons])
     if state.room.shape[0] == 1:
-        smallest_keys(state, state.room[0])
-    else:
-        smallest_keys_by_core(state, core_of_neuron)
-    for i in range(n_served):
-        state.waiting[state.chosen[i]] = 0
+        limit = limit_of_idle(state, state.second[:n_neurons])
+        append_silent(state, state.second[:n_neurons], limit)
+        clear_served(state, n_served)
+        return
+    smallest_keys_by_core(state, core_of_neuron)
+    clear_served(state, n_served)
     for core in range(state.room.shape[0]):
         for i in range(state.held[core]):
-            if state.live[state.heap[core, i]]:
-                append_silent(state, state.heap[core, i])
+            j = state.heap[core, i]
+            if state.live[j]:
+                state.live[j] = 0
+                state.chosen[state.n[2]] = j
+                state.n[2] += 1
 
 
 @exact
-def append_silent(state, j):
-    """One silent slot."""
-    state.live[j] = 0
-    state.chosen[state.n[2]] = j
-    state.n[2] += 1
+def clear_served(state, n_served):
+    """Take back the marks of what is served now."""
+    for i in range(n_served):
+        state.waiting[state.chosen[i]] = 0
 
 
 @exact
-def smallest_keys(state, room):
-    """The ``room`` neurons outside the queue with the smallest keys, into the heap of core 0."""
-    heap, keys, n = state.heap[0], state.second, 0
-    worst = np.uint64(0xFFFFFFFFFFFFFFFF)
-    for j in range(state.v.shape[0]):
-        if keys[j] > worst or state.waiting[j]:
-            continue
-        state.first[j] = 0.0
-        n = offer(heap, n, room, j, state.first, keys)
-        if n == room:
-            worst = keys[heap[0]]
-    state.held[0] = n
+def append_silent(state, keys, limit):
+    """Silent slots: neurons outside the queue with a key up to ``limit`` whose surrogate acted."""
+    n = state.n[2]
+    for j in range(keys.shape[0]):
+        take = state.live[j] & np.uint8(state.waiting[j] == 0) & np.uint8(keys[j] <= limit)
+        state.chosen[n] = j
+        state.live[j] ^= take
+        n += np.int64(take)
+    state.n[2] = n
+
+
+@exact
+def limit_of_idle(state, keys):
+    """The limit under which the keys of silent neurons fill the free places; other keys become ``HIGHEST``."""
+    idle = 0
+    for j in range(keys.shape[0]):
+        quiet = state.waiting[j] == 0
+        idle += np.int64(quiet)
+        keys[j] = keys[j] if quiet else HIGHEST
+    return limit_of_smallest(keys, idle, state.room[0])
 
 
 @exact

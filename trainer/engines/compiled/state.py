@@ -161,7 +161,7 @@ def fresh_state(net: Net, rules: Rules, kind: Any, n_cores: int, n_events: int) 
     return State(
         v=floats(n), u=floats(n if rules.current else 1), sums=floats(net.n_sums), shut=flags(n), spikes=small(n),
         waiting=flags(n), queue=small(n), q=floats(n), m=floats(n), since=small(n), live=flags(n),
-        touched=flags(n_parts), now=small(n), chosen=small(wide), first=np.zeros(wide),
+        touched=flags(n_parts), now=small(n), chosen=small(wide + 1), first=np.zeros(wide),
         second=np.zeros(wide, np.uint64),
         heap=np.zeros((n_cores, heap), np.int32), held=np.zeros(n_cores, np.int64), room=np.zeros(n_cores, np.int64),
         event=small(n_events + 1), event_x=floats(n_events + 1), event_left=flags(n_events + 1),
@@ -169,17 +169,24 @@ def fresh_state(net: Net, rules: Rules, kind: Any, n_cores: int, n_events: int) 
     )  # fmt: skip
 
 
-def fresh_tape(net: Net, rules: Rules, kind: Any, n_steps: int, n_events: int) -> Tape:
-    """An empty tape; ``grown`` gives it room."""
-    n = len(net.part_of)
-    rounds = 8 * n_steps if rules.training else 2
-    rows = n if rules.record else 1
+def fresh_tape(net: Net, rules: Rules, kind: Any, n_steps: int, n_events: int, usual: NDArray[np.float64]) -> Tape:
+    """An empty tape; ``grown`` gives it room.
+
+    Args:
+        usual: (8,) what a time step of a sample wrote in the run before; memory that is not written costs nothing.
+    """
+    n, n_parts = len(net.part_of), len(net.depth)
+    used = (1.125 * n_steps * usual).astype(np.int64)
+    rounds = max(8 * n_steps, int(used[ROUNDS])) + 2 if rules.training else 2
+    values = max(n * rounds // 2, int(used[VALUES]) + n) if rules.training else n
+    slots = max(4 * rounds, int(used[SLOT])) + n + n_events
+    events, rows = int(used[EVENTS]) + n_events + 1, int(used[FIRED]) + n if rules.record else 1
     small, table = np.int32, (rows, 4)
     return Tape(
-        values=np.empty(n * max(1, rounds // 2), kind), block=np.empty((2 * rounds + len(net.depth), 2), np.int64),
-        slot=np.empty(4 * rounds + n + n_events, small), slot_q=np.empty(4 * rounds + n + n_events, kind),
+        values=np.empty(values, kind), block=np.empty((max(2 * rounds, int(used[BLOCKS])) + n_parts, 2), np.int64),
+        slot=np.empty(slots, small), slot_q=np.empty(slots, kind),
         round=np.empty((rounds, 3), np.int64), step=np.zeros((n_steps + 1, 2), np.int64),
-        event=np.empty(n_events + 1, small), event_x=np.empty(n_events + 1, kind), clip=np.empty(n, small),
+        event=np.empty(events, small), event_x=np.empty(events, kind), clip=np.empty(int(used[CLIPS]) + n, small),
         fired=np.empty(table, small), fired_m=np.empty(rows, kind), served=np.empty(table, small),
         used=np.zeros(8, np.int64),
     )  # fmt: skip
