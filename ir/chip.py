@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import inf
 
 from ir.arithmetic import ARITHMETICS
 from ir.check import check_choice, require
@@ -130,9 +131,8 @@ class Range:
     high: float
 
     def __post_init__(self) -> None:
-        require(
-            0 <= self.low <= self.value <= self.high, f"range {self.low} <= {self.value} <= {self.high} does not hold"
-        )
+        ordered = 0 <= self.low <= self.value <= self.high < inf
+        require(ordered, f"range 0 <= {self.low} <= {self.value} <= {self.high} < inf does not hold")
 
 
 @dataclass(frozen=True)

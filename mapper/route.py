@@ -83,13 +83,25 @@ def flow_between(
     return flow
 
 
+def core_packets(cells: Cells, core: Int32s) -> tuple[scipy.sparse.csr_matrix, Floats]:
+    """Packets from core to core, (K, K), and from inputs to each core, (K,), of a network given by its twin classes."""
+    n, k = core.size, int(core.max()) + 1
+    wide = wide_graph(cells)
+    state = build_state(wide, build_nets(wide, incidence(wide)), core, k)
+    slots = state.slot_start, state.slot_len, state.slot_block
+    of_class = np.bincount(cells.cell[n:], cells.rate[n:], minlength=state.slot_len.size)
+    size = state.slot_len
+    inside = np.arange(int(size.sum())) - np.repeat(np.cumsum(size) - size, size)
+    reached = state.slot_block[np.repeat(state.slot_start[:-1], size) + inside]
+    from_inputs = np.bincount(reached, np.repeat(of_class, size), minlength=k).astype(np.float64)
+    return flow_between(cells.cell, cells.rate, core, *slots), from_inputs
+
+
 def core_traffic(cells: Cells, core: Int32s) -> scipy.sparse.csr_matrix:
     """Packets from core to core, (K, K), of a partition of a network given by its twin classes."""
     if int(core.max()) == 0:
         return scipy.sparse.csr_matrix((1, 1))
-    wide = wide_graph(cells)
-    state = build_state(wide, build_nets(wide, incidence(wide)), core, int(core.max()) + 1)
-    return flow_between(cells.cell, cells.rate, core, state.slot_start, state.slot_len, state.slot_block)
+    return core_packets(cells, core)[0]
 
 
 def route(flow: Flow, cores: Sequence[Core], mesh: Mesh) -> Routes:

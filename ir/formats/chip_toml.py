@@ -15,6 +15,7 @@ else:
     import tomli as tomllib
 
 FORMATS = ("weight", "threshold", "decay", "bias")
+LISTS = ("synapse_format.weight_bits", "exponents.weight_exp")
 
 CHIPS = Path(__file__).parents[2] / "targets" / "chips"
 """The chip files that ship with the package."""
@@ -51,6 +52,8 @@ def _chip(table: dict[str, Any]) -> Chip:
         return {key: _number(entry, f"{name}.{key}", sources) for key, entry in table[name].items()}
 
     exponents = numbers("exponents")
+    if len(exponents["weight_exp"]) != 2:
+        raise ValueError(f"exponents.weight_exp is {list(exponents['weight_exp'])}; give [least, most]")
     low, high = exponents["weight_exp"]
     return Chip(
         name=str(table["name"]),
@@ -75,6 +78,8 @@ def _number(entry: Any, name: str, sources: dict[str, str]) -> Any:
     if isinstance(entry, dict):
         value = entry["value"]
         sources[name] = str(entry.get("source", ""))
+    if isinstance(value, list) != (name in LISTS):
+        raise ValueError(f"{name} is {value!r}; give {'a list' if name in LISTS else 'one whole number'}")
     items = value if isinstance(value, list) else [value]
     if not items or any(isinstance(item, bool) or not isinstance(item, int) for item in items):
         raise ValueError(f"{name} is {value!r}; give whole numbers")
