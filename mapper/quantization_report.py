@@ -91,6 +91,7 @@ def _warnings(
             "no activity: the trained population spikes, the integer one does not; calibrate, or use more bits"
         )
     grown = rate_trained is not None and rate_fixed is not None and rate_fixed > 0.5 + rate_trained / 2
-    if clipped > 0.01 or (used is not None and used >= 1) or grown:
+    clips = clipped > 0.01 and rate_fixed is None  # a calibrated search clips where spikes gain from it: the run judges
+    if clips or (used is not None and used >= 1) or grown:
         found.append("saturated: weights are clipped, the register is full or nearly all neurons fire; lower the scale")
     return tuple(found)

@@ -63,8 +63,9 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     for i, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[i], (int, float)) for row in rows)
         whole = not numeric and all(len(str(row[i])) <= MAX_WORD for row in rows)
-        justify = "right" if numeric else "left"
-        made.add_column(name.replace("_", " "), justify=justify, overflow="fold", no_wrap=whole)
+        shares = bool(rows) and all(str(row[i]).endswith((" %", "-")) for row in rows)
+        justify = "right" if numeric or shares else "left"
+        made.add_column(name.replace("_", " "), justify=justify, overflow="fold", no_wrap=whole or numeric)
     for row in rows:
         made.add_row(*(short(x) for x in row))
     return made
@@ -99,6 +100,34 @@ def progress(title: str, quiet: bool = False) -> Generator[Tick]:
             bar.update(task, completed=done, total=total)
 
         yield tick
+
+
+class Stages:
+    """One bar on standard error that says which of several stages is at work, and how far it is where that is known."""
+
+    def __init__(self, title: str, names: Sequence[str], quiet: bool = False) -> None:
+        console = stderr()
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[known]}"))
+        self.bar = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
+        self.title, self.names = title, list(names)
+        self.task = self.bar.add_task(title, total=None, known="")
+
+    def __enter__(self) -> Stages:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def begin(self, name: str) -> None:
+        """Go on to a stage."""
+        place = self.names.index(name) + 1
+        text = f"{self.title}: {name} ({place} of {len(self.names)})"
+        self.bar.update(self.task, description=text, completed=0, total=None, known="")
+
+    def tick(self, done: int, total: int) -> None:
+        """Say how far the stage is."""
+        self.bar.update(self.task, completed=done, total=total, known=f"{done}/{total}")
 
 
 class Stopwatch:

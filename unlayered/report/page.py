@@ -53,11 +53,11 @@ def write_page(path: Path, report: Mapping[str, Any], roads: Sequence[Road], chi
     """
     sections = [
         _verdict(report, absent),
-        _section("Trained x tested", _train_test(report), _definitions()),
-        _section("Spike for spike", _equal_table(report), EQUAL_WORDS),
-        _section("Floats and integers", _floats_and_integers(roads), INTEGER_WORDS),
+        section("Trained x tested", _train_test(report), _definitions()),
+        section("Spike for spike", _equal_table(report), EQUAL_WORDS),
+        section("Floats and integers", _floats_and_integers(roads), INTEGER_WORDS),
         f'<div class="figures">{"".join(_figures(roads, chip))}</div>',
-        _section("Made with", _versions(report)),
+        section("Made with", _versions(report)),
     ]
     npz.write_atomically(path, page("unlayered: the demo", sections).encode())
 
@@ -81,19 +81,19 @@ INTEGER_WORDS = (
 )
 
 
-def _section(title: str, *parts: str) -> str:
+def section(title: str, *parts: str) -> str:
     body = "".join(part if part.startswith("<") else f"<p>{html.escape(part)}</p>" for part in parts)
     return f"<section><h2>{html.escape(title)}</h2>{body}</section>"
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def html_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     head = "".join(f"<th>{html.escape(c.replace('_', ' '))}</th>" for c in columns)
     lines = "".join("<tr>" + "".join(_cell(x) for x in row) + "</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'
 
 
 def _cell(x: Any) -> str:
-    number = isinstance(x, (int, float)) and not isinstance(x, bool)
+    number = (isinstance(x, (int, float)) and not isinstance(x, bool)) or str(x).endswith(" %")
     return f"<td{' class=number' if number else ''}>{html.escape(short(x))}</td>"
 
 
@@ -109,7 +109,7 @@ def _verdict(report: Mapping[str, Any], absent: str) -> str:
 
 def _train_test(report: Mapping[str, Any]) -> str:
     columns = ("trained", "tested", *WORDS)
-    return _table(columns, [[row[c] for c in columns] for row in report["table"]])
+    return html_table(columns, [[row[c] for c in columns] for row in report["table"]])
 
 
 def _definitions() -> str:
@@ -119,7 +119,7 @@ def _definitions() -> str:
 
 def _equal_table(report: Mapping[str, Any]) -> str:
     columns = ("a", "b", "schedule", "samples", "spikes_compared", "differing")
-    return _table(columns, [[row[c] for c in columns] for row in report["equal"]])
+    return html_table(columns, [[row[c] for c in columns] for row in report["equal"]])
 
 
 def _floats_and_integers(roads: Sequence[Road]) -> str:
@@ -128,7 +128,7 @@ def _floats_and_integers(roads: Sequence[Road]) -> str:
         for tested, (floats, integers) in road.tested.items():
             for numbers in (floats, integers):
                 rows.append([road.kind, tested, numbers["executor"], *(numbers[k] for k in WORDS)])
-    return _table(("trained", "tested", "executor", *WORDS), rows)
+    return html_table(("trained", "tested", "executor", *WORDS), rows)
 
 
 def write_picture(path: Path, roads: Sequence[Road]) -> None:
@@ -172,4 +172,4 @@ def _figures(roads: Sequence[Road], chip: Chip) -> list[str]:
 
 def _versions(report: Mapping[str, Any]) -> str:
     rows = [[k, v] for k, v in report["versions"].items()]
-    return _table(("package", "version"), [*rows, ["seed", str(report["seed"])]])
+    return html_table(("package", "version"), [*rows, ["seed", str(report["seed"])]])

@@ -1,14 +1,16 @@
-"""``unlayered map``: quantize, partition, place."""
+"""``unlayered map``: quantize, partition, place, check; a report to look at."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from unlayered.console import facts, show, table
-from unlayered.options import As, Dt, Json, Out, Root, Samples
+from unlayered.console import Stages, show
+from unlayered.options import AllowUnsafe, As, Dt, F, Json, Kind, Order, Out, Root, Samples, ScheduleFlags
+
+STAGES = ("quantize", "partition", "place", "check")
 
 
 def map_(
@@ -16,51 +18,56 @@ def map_(
     chip: Annotated[str, typer.Option("--chip", help="loihi1, loihi2 or a .toml file; see `unlayered chips`.")],
     out: Out,
     calibrate: Annotated[
-        str | None, typer.Option("--calibrate", help="Data whose spike rates guide quantization and partition.")
+        str | None,
+        typer.Option("--calibrate", help="Data that guide quantization and partition, and tell rates and cost."),
     ] = None,
     root: Root = None,
     samples: Samples = 256,
+    bits: Annotated[int, typer.Option("--bits", help="Of a weight: 8, 6, 4 or 2.")] = 8,
+    preset: Annotated[str, typer.Option("--preset", help="How hard to search: fast, default or quality.")] = "default",
+    seed: Annotated[int, typer.Option("--seed", help="Of the search; same seed, same map.")] = 0,
+    schedule: Kind = None,
+    f: F = None,
+    order: Order = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Where the page goes; default map.html by --out.")
+    ] = None,
+    explain: Annotated[
+        list[str] | None, typer.Option("--explain", help="A neuron (17, hidden[3]) or 'core 2'; may be repeated.")
+    ] = None,
+    allow_unsafe: AllowUnsafe = False,
     as_: As = None,
     dt: Dt = None,
     as_json: Json = False,
 ) -> None:
-    """Give a network the chip's integers and every neuron an address.
+    """Give a network the chip's integers and every neuron an address; write map.html beside it.
 
-    unlayered map net --chip loihi2 --out mapped.npz
-    unlayered map net --chip loihi1 --calibrate digits --out mapped.npz
-    unlayered map model.nir --as norse --chip mine.toml --out mapped.npz
+    The mapped network carries the schedule it is meant for: the one it was trained under, or --schedule, --F, --order.
+    Networks that were trained on the chip's integers pass through unchanged.
+
+      unlayered map net --chip loihi2 --out mapped.npz
+      unlayered map net --chip loihi1 --calibrate digits --bits 4 --out mapped.npz
+      unlayered map net --chip loihi2 --preset quality --explain "hidden[3]" --explain "core 2" --out mapped.npz
+      unlayered map model.nir --as norse --chip mine.toml --schedule layered --out mapped.npz
     """
     from ir.formats import npz
     from ir.formats.chip_toml import find_chip
-    from mapper import map_network
-    from unlayered.sources import MappedNetwork, check_width, open_network, open_stimulus
+    from unlayered.explain import explain as explained
+    from unlayered.mapping import MapOptions, map_whole, shown, with_schedule
+    from unlayered.mapping import as_json as plain
+    from unlayered.report.map_page import map_page
+    from unlayered.sources import check_width, open_network, open_stimulus
 
-    described = find_chip(chip)
-    opened = open_network(network, as_, dt)
-    if isinstance(opened, MappedNetwork):
-        opened = opened.network
-    calibration = None if calibrate is None else open_stimulus(calibrate, root, "train", samples)
-    if calibration is not None:
-        check_width(calibration, opened.n_inputs, str(calibrate))
-    mapped = map_network(opened, described)
-    npz.save(mapped, out)
-    value: dict[str, Any] = {
-        "out": str(out),
-        "chip": described.name,
-        "neurons": mapped.network.n_neurons,
-        "cores": len(mapped.cores),
-        "report": mapped.report,
-    }
-    rows = [(c.index, f"chip {c.chip} ({c.x}, {c.y}).{c.slot}", n) for c, n in zip(mapped.cores, per_core(mapped))]
-    shown = table(f"{network} on {described.title}", ("core", "place", "neurons"), rows[:40])
-    numbers = facts("Mapping", sorted(mapped.report.items()))
-    more = [f"... and {len(rows) - 40} more cores"] if len(rows) > 40 else []
-    show(value, as_json, shown, *more, numbers, f"wrote {out}")
-
-
-def per_core(mapped: Any) -> list[int]:
-    """Neurons on each core."""
-    counts = [0] * len(mapped.cores)
-    for core in mapped.core_of_neuron.tolist():
-        counts[core] += 1
-    return counts
+    options, described = MapOptions(preset, seed, bits, allow_unsafe), find_chip(chip)
+    opened = with_schedule(open_network(network, as_, dt), ScheduleFlags(schedule, f, order))
+    stimulus = None if calibrate is None else open_stimulus(calibrate, root, "train", samples)
+    if stimulus is not None:
+        check_width(stimulus, opened.n_inputs, str(calibrate))
+    with Stages(str(network), STAGES, as_json) as stages:
+        made = map_whole(opened, described, options, stimulus, stages)
+    answers = [line for word in explain or () for line in explained(made, word)]
+    where, text = report or out.with_name("map.html"), map_page(f"{network} on {described.title}", made)
+    npz.save(made.mapped, out)
+    npz.write_atomically(where, text.encode())
+    lines = [*shown(str(network), made), *answers, f"wrote {out} and {where}"]
+    show({"out": str(out), "page": str(where), **plain(made)}, as_json, *lines)

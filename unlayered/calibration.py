@@ -1,0 +1,88 @@
+"""Real activity for the mapper: joint quantization search, rates of every source, the quantization report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ir.arrays import Floats, Ints
+from ir.chip import Chip
+from ir.network import Network
+from ir.quantized import QuantizedNetwork
+from ir.schedule import Schedule
+from ir.stimulus import Stimulus
+from ir.trace import Trace
+from mapper.quantization_report import PopulationReport, report
+from mapper.quantize import SCALE_STEPS, THRESHOLD_STEPS, Calibration, quantize
+from unlayered.console import Tick
+from unlayered.costs import source_counts
+
+
+@dataclass(frozen=True, eq=False)
+class Integers:
+    """A network in a chip's integers and what is known of them.
+
+    Attributes:
+        report: one entry a population; empty where the network came as integers.
+        rates: (N + inputs,) spikes a time step of each source on the calibration data; None without.
+        counts: (N + inputs,) spikes of each source on all calibration data; None without.
+    """
+
+    network: QuantizedNetwork
+    report: tuple[PopulationReport, ...]
+    rates: Floats | None = None
+    counts: Ints | None = None
+
+
+def integers_of(
+    network: Network | QuantizedNetwork, chip: Chip, bits: int, stimulus: Stimulus | None, tick: Tick
+) -> Integers:
+    """Quantize where still needed, with calibration data where there are any; under the network's own schedule.
+
+    Args:
+        stimulus: guides the search of scales and thresholds, and gives every source its rate.
+        tick: called with how many runs of the search are done, and of how many.
+    """
+    if stimulus is None:
+        if isinstance(network, QuantizedNetwork):
+            return Integers(network, ())
+        fixed = quantize(network, chip, bits)
+        return Integers(fixed, report(network, fixed))
+    if isinstance(network, QuantizedNetwork):
+        fixed, after, found = network, _run(network, stimulus), ()
+    else:
+        before, fixed = _searched(network, chip, bits, stimulus, tick)
+        after = _run(fixed, stimulus, record_v=True)
+        found = report(network, fixed, before, after)
+    counts = source_counts(after, stimulus)
+    return Integers(fixed, found, counts / max(1, stimulus.n_steps * stimulus.n_samples), counts)
+
+
+def _searched(
+    network: Network, chip: Chip, bits: int, stimulus: Stimulus, tick: Tick
+) -> tuple[Trace, QuantizedNetwork]:
+    """The trained network's own run, and the integers that come closest to it."""
+    from trainer.execute import run
+
+    tries = 1 + len(SCALE_STEPS)
+    total = sum(tries + (0 if p.neuron.v_threshold is None else len(THRESHOLD_STEPS)) for p in network.populations)
+    done = 0
+
+    def measure(candidate: QuantizedNetwork) -> Trace:
+        nonlocal done
+        tick(done, total)
+        done += 1
+        return _run(candidate, stimulus)
+
+    before = run(network, stimulus, _schedule(network))
+    return before, quantize(network, chip, bits, Calibration(before, measure, stimulus.frames))
+
+
+def _run(network: QuantizedNetwork, stimulus: Stimulus, record_v: bool = False) -> Trace:
+    from sim_reference.fast import run
+
+    return run(network, stimulus, _schedule(network), record_spikes=False, record_v=record_v)
+
+
+def _schedule(network: Network | QuantizedNetwork) -> Schedule:
+    """The network's own; before there are cores, one queue for all tells the rates as well as one a core."""
+    return replace(network.schedule, scope="network")

@@ -1,0 +1,62 @@
+"""What a sample costs on the chip, as a range a person can read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ir.arrays import Ints
+from ir.chip import Range
+from ir.mapped import MappedNetwork
+from ir.stimulus import Stimulus
+from ir.trace import Trace
+from mapper.cost import Cost, count_events, estimate
+
+NOTE = "dynamic energy; from the low to the high end of the chip's constants, which `unlayered chips --json` sources"
+
+
+def cost_of_counts(mapped: MappedNetwork, counts: ArrayLike, time_steps: int, n_samples: int) -> Cost | None:
+    """Energy and time of the mean sample; None where the chip's file holds no costs.
+
+    Args:
+        counts: (N + inputs,) spikes of each source, all samples together.
+        time_steps: of one sample.
+    """
+    if mapped.chip is None or not mapped.chip.costs or n_samples == 0:
+        return None
+    events = count_events(mapped, counts, time_steps * n_samples)
+    mean = replace(events, **{name: value / n_samples for name, value in vars(events).items()})
+    return estimate(mean, mapped.chip)
+
+
+def cost_of_run(mapped: MappedNetwork, trace: Trace, stimulus: Stimulus) -> Cost | None:
+    """Energy and time of a run's mean sample."""
+    return cost_of_counts(mapped, source_counts(trace, stimulus), stimulus.n_steps, stimulus.n_samples)
+
+
+def source_counts(trace: Trace, stimulus: Stimulus) -> Ints:
+    """(N + inputs,) spikes of each neuron, then events of each input, all samples together."""
+    inputs = np.abs(stimulus.frames).sum((0, 1), dtype=np.float64)
+    return np.concatenate([trace.counts.sum(0, dtype=np.int64), np.rint(inputs).astype(np.int64)])
+
+
+def cost_facts(cost: Cost) -> dict[str, Any]:
+    """Energy and time, each as value, low and high."""
+    return {
+        "energy": in_units(cost.energy_pj, (("pJ", 1.0), ("nJ", 1e3), ("uJ", 1e6), ("mJ", 1e9))),
+        "time": in_units(cost.time_ns, (("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9))),
+        "note": NOTE,
+    }
+
+
+def in_units(amount: Range, units: tuple[tuple[str, float], ...]) -> str:
+    """A range in the largest unit that keeps its value at 1 or more.
+
+    >>> in_units(Range(1500.0, 800.0, 2000.0), (("pJ", 1.0), ("nJ", 1e3)))
+    '1.50 nJ (0.80 to 2.00)'
+    """
+    unit, size = next((u for u in reversed(units) if amount.value >= u[1]), units[0])
+    return f"{amount.value / size:.2f} {unit} ({amount.low / size:.2f} to {amount.high / size:.2f})"

@@ -1,0 +1,233 @@
+"""From a network to everything that ``unlayered map`` shows: integers, cores, places, traffic, cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rich.table import Table
+
+from ir.arrays import Floats
+from ir.check import check_choice
+from ir.chip import Chip
+from ir.envelope import Finding
+from ir.mapped import Core, MappedNetwork
+from ir.network import Network
+from ir.quantized import QuantizedNetwork
+from ir.stimulus import Stimulus
+from mapper import map_network
+from mapper.cost import Cost
+from mapper.quantization_report import PopulationReport
+from mapper.traffic import Traffic, traffic
+from mapper.utilization import CoreUse, limits, utilization
+from unlayered.calibration import integers_of
+from unlayered.console import Stages, facts, table
+from unlayered.costs import cost_facts, cost_of_counts
+from unlayered.options import ScheduleFlags
+from unlayered.safety import ANY_INPUT, THIS_INPUT, check_safe, warnings
+from unlayered.sources import AnyNetwork
+
+PRESETS = ("fast", "default", "quality")
+BITS = (8, 6, 4, 2)
+MOST_ROWS = 40
+RESOURCES = ("neurons", "synapse_words", "input_axons", "output_axons", "configs", "thresholds")
+"""What a core has a limit for, as named in ``mapper.utilization.CoreUse``."""
+
+
+@dataclass(frozen=True)
+class MapOptions:
+    """How to map.
+
+    Attributes:
+        preset: ``fast``, ``default`` or ``quality``.
+        seed: same seed, same map.
+        bits: of the weights.
+        allow_unsafe: map what lies outside the safe envelope, too.
+    """
+
+    preset: str = "default"
+    seed: int = 0
+    bits: int = 8
+    allow_unsafe: bool = False
+
+    def __post_init__(self) -> None:
+        check_choice("--preset", self.preset, PRESETS)
+        check_choice("--bits", self.bits, BITS)
+
+
+@dataclass(frozen=True, eq=False)
+class Mapping:
+    """A mapped network and what was found on the way.
+
+    Attributes:
+        quantization: one entry a population; empty where the network came as integers.
+        unsafe: what lies outside the safe envelope, where that was allowed.
+        use: what each core holds. limit: what one can hold.
+        traffic: packets of a time step, by the calibration's rates where there are any, else one a source.
+        rates: (N + inputs,) spikes a time step of each source; None = not known.
+        cost: of a sample; None without calibration or without the chip's constants.
+    """
+
+    mapped: MappedNetwork
+    chip: Chip
+    options: MapOptions
+    quantization: tuple[PopulationReport, ...]
+    unsafe: tuple[Finding, ...]
+    use: tuple[CoreUse, ...]
+    limit: CoreUse
+    traffic: Traffic
+    rates: Floats | None
+    cost: Cost | None
+
+
+def map_whole(
+    network: Network | QuantizedNetwork, chip: Chip, options: MapOptions, stimulus: Stimulus | None, stages: Stages
+) -> Mapping:
+    """Quantize, partition, place, check.
+
+    Args:
+        stimulus: calibration data; None = none.
+
+    Raises:
+        ValueError: the network is outside the safe envelope, and that was not allowed.
+        CapacityError: it does not fit.
+    """
+    stages.begin("quantize")
+    made = integers_of(network, chip, options.bits, stimulus, stages.tick)
+    frames, way_out = (None, ANY_INPUT) if stimulus is None else (stimulus.frames, THIS_INPUT)
+    unsafe = check_safe(made.network, chip, frames, options.allow_unsafe, way_out)
+    mapped = map_network(
+        made.network, chip, rates=made.rates, preset=options.preset, seed=options.seed, stage=stages.begin
+    )
+    stages.begin("check")
+    use = tuple(utilization(mapped, made.rates))
+    cost = None
+    if stimulus is not None and made.counts is not None:
+        cost = cost_of_counts(mapped, made.counts, stimulus.n_steps, stimulus.n_samples)
+    moved = traffic(mapped, made.rates)
+    return Mapping(mapped, chip, options, made.report, unsafe, use, limits(chip), moved, made.rates, cost)
+
+
+def share(use: CoreUse, limit: CoreUse, resource: str) -> float:
+    """Part of a limit that a core uses, 0 to 1."""
+    return float(getattr(use, resource)) / float(getattr(limit, resource))
+
+
+def fullest(use: CoreUse, limit: CoreUse) -> str:
+    """The resource that a core has least left of."""
+    return max(RESOURCES, key=lambda name: share(use, limit, name))
+
+
+def as_json(made: Mapping) -> dict[str, Any]:
+    """Plain values, for ``--json``."""
+    mapped = made.mapped
+    return {
+        "chip": made.chip.name,
+        "neurons": mapped.network.n_neurons,
+        "cores": len(mapped.cores),
+        "preset": made.options.preset,
+        "seed": made.options.seed,
+        "bits": made.options.bits,
+        "schedule": mapped.network.schedule.kind,
+        "report": mapped.report,
+        "utilization": [{**vars(core), **vars(use)} for core, use in zip(mapped.cores, made.use)],
+        "limits": {name: getattr(made.limit, name) for name in RESOURCES},
+        "quantization": [vars(entry) for entry in made.quantization],
+        "outside_envelope": [str(finding) for finding in made.unsafe],
+        "cost": None if made.cost is None else cost_facts(made.cost),
+    }
+
+
+def shown(title: str, made: Mapping) -> list[Table | str]:
+    """Tables for a terminal of 80 columns."""
+    lines: list[Table | str] = []
+    if made.quantization:
+        lines.append(table("Quantization", QUANTIZATION_COLUMNS, quantization_rows(made.quantization)))
+        lines += [f"{entry.population}: {text}" for entry in made.quantization for text in entry.warnings]
+    rows = [row[:MOST_COLUMNS] for row in use_rows(made)[:MOST_ROWS]]
+    lines.append(table(f"{title} on {made.chip.title}, percent of limits", USE_COLUMNS[:MOST_COLUMNS], rows))
+    if len(made.use) > MOST_ROWS:
+        lines.append(f"... and {len(made.use) - MOST_ROWS} more cores, all in the report")
+    lines.append(facts("Mapping", mapping_facts(made).items()))
+    if made.cost is not None:
+        lines.append(facts("The mean sample costs", cost_facts(made.cost).items()))
+    return [*lines, *warnings(made.unsafe)]
+
+
+def mapping_facts(made: Mapping) -> dict[str, Any]:
+    """What was minimized, in packets a time step, and the fullest core's share of each limit."""
+    routes, unit = made.traffic.routes, "a time step" if made.rates is not None else "one spike a neuron"
+    full = {
+        f"fullest core, {name}": percent(max(share(use, made.limit, name) for use in made.use)) for name in RESOURCES
+    }
+    return {
+        "cores": len(made.mapped.cores),
+        f"packets between cores, {unit}": routes.packets,
+        "hops a packet": routes.hops_per_packet,
+        f"hottest link, {unit}": routes.hottest_link,
+        **{name.replace("_", " "): value for name, value in full.items()},
+    }
+
+
+QUANTIZATION_COLUMNS = ("population", "scale", "error", "clipped", "v used", "rate", "integers", "change")
+
+
+def quantization_rows(entries: tuple[PopulationReport, ...]) -> list[tuple[Any, ...]]:
+    """What rounding did to each population."""
+    return [
+        (
+            e.population,
+            f"{e.scale:.4g}",
+            percent(e.weight_error),
+            percent(e.clipped_share),
+            percent(e.membrane_used),
+            "-" if e.rate_trained is None else f"{e.rate_trained:.3f}",
+            "-" if e.rate_fixed is None else f"{e.rate_fixed:.3f}",
+            percent(e.rate_fixed / e.rate_trained - 1, "+") if e.rate_trained and e.rate_fixed is not None else "-",
+        )
+        for e in entries
+    ]
+
+
+def percent(part: float | None, sign: str = "") -> str:
+    """A share as a person reads it."""
+    return "-" if part is None else f"{100 * part:{sign}.1f} %"
+
+
+USE_COLUMNS = (
+    "core",
+    "place",
+    "AxonIn",
+    "Neurons",
+    "Synapses",
+    "AxonMap",
+    "packets",
+    "Configs",
+    "Thresholds",
+    "fullest",
+)
+MOST_COLUMNS = 7
+"""As many fit a terminal."""
+
+
+def use_rows(made: Mapping) -> list[tuple[Any, ...]]:
+    """A line a core, in the columns of Intel's compiler: shares of the limits."""
+    order = ("input_axons", "neurons", "synapse_words", "output_axons", "configs", "thresholds")
+    rows: list[tuple[Any, ...]] = []
+    for core, use in zip(made.mapped.cores, made.use):
+        *first, configs, thresholds = (percent(share(use, made.limit, name)) for name in order)
+        packets = f"{use.packets_in:,.1f}" if made.rates is not None else f"{use.packets_in:,.0f}"
+        name = fullest(use, made.limit).replace("_", " ")
+        rows.append((core.index, place(core), *first, packets, configs, thresholds, name))
+    return rows
+
+
+def place(core: Core) -> str:
+    """A core's address: chip, tile, slot."""
+    return f"{core.chip} ({core.x}, {core.y}).{core.slot}"
+
+
+def with_schedule(network: AnyNetwork, flags: ScheduleFlags) -> Network | QuantizedNetwork:
+    """The network under the schedule it is meant for; a mapped one without its addresses."""
+    plain = network.network if isinstance(network, MappedNetwork) else network
+    return replace(plain, schedule=flags.on(plain.schedule))

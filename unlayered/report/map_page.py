@@ -1,0 +1,132 @@
+"""``map.html``: where a network lies on its chip, how full the cores are, what quantization and a sample cost."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from matplotlib.figure import Figure
+
+from mapper.traffic import links
+from unlayered.costs import cost_facts
+from unlayered.mapping import (
+    QUANTIZATION_COLUMNS,
+    RESOURCES,
+    USE_COLUMNS,
+    Mapping,
+    percent,
+    quantization_rows,
+    share,
+    use_rows,
+)
+from unlayered.report import mesh
+from unlayered.report.page import html_table, page, section
+from unlayered.report.svg import draw
+from unlayered.versions import versions
+
+OPEN_ROWS = 40
+"""Longer tables are folded."""
+
+USE_WORDS = (
+    "Place is chip (tile x, tile y).slot. Shares of a core's limits, in the columns of Intel's compiler: AxonIn the "
+    "sources that reach the core, Synapses words of synapse memory, AxonMap (source, other core) pairs, Configs and "
+    "Thresholds different neuron settings and thresholds. Packets that come in: "
+)
+RATES = {True: "spikes a time step on the calibration data", False: "one a source; --calibrate DATA counts real ones"}
+
+
+def map_page(title: str, made: Mapping) -> str:
+    """The whole report as one HTML document."""
+    limits = html_table(("limit", "fullest core", "uses", "of", "share"), _fullest(made))
+    cores = _folded(html_table(USE_COLUMNS, use_rows(made)), made)
+    sections = [
+        _verdict(made),
+        f'<div class="figures">{"".join(_figures(made))}</div>',
+        section("Fullest core, by limit", limits),
+        section("Cores", f"{USE_WORDS}{RATES[made.rates is not None]}.", cores),
+        *_quantization(made),
+        *_cost(made),
+        section("Made with", html_table(("", ""), _made_with(made))),
+    ]
+    return page(title, sections)
+
+
+def _verdict(made: Mapping) -> str:
+    mapped = made.mapped
+    said = (
+        f"{mapped.network.n_neurons:,} neurons on {len(mapped.cores):,} cores of {html.escape(made.chip.title)}; "
+        "every limit recounted and kept."
+    )
+    if not made.unsafe:
+        return f'<p class="verdict good">{said} Inside the safe envelope.</p>'
+    found = "".join(f"<li>{html.escape(str(finding))}</li>" for finding in made.unsafe)
+    return f'<p class="verdict bad">{said} Outside the safe envelope:</p><ul>{found}</ul>'
+
+
+def _figures(made: Mapping) -> list[str]:
+    grid, cores = made.chip.mesh, made.mapped.cores
+    unit = "packets a time step" if made.rates is not None else "packets, one a source"
+    columns, rows = mesh.board_size(grid, cores)
+    height = min(6.0, 1.3 + 3.9 * rows / max(columns, 1)) if columns > rows else 3.9
+
+    def over_cores(name: str, label: str) -> Callable[[Figure], None]:
+        values = [float(getattr(use, name)) for use in made.use]
+        return partial(mesh.heat, mesh=grid, cores=cores, values=values, label=label)
+
+    painted: list[tuple[str, Callable[[Figure], None]]] = [
+        (f"Neurons (at most {made.limit.neurons:,})", over_cores("neurons", "neurons")),
+        ("Synapses", over_cores("synapses", "synapses")),
+        ("Packets in", over_cores("packets_in", unit)),
+        (
+            "Link load",
+            partial(mesh.link_heat, mesh=grid, cores=cores, links=links(made.traffic.routes), label=unit),
+        ),
+    ]
+    return [
+        f"<figure><figcaption>{html.escape(name)}</figcaption>{draw(paint, height, salt=name)}</figure>"
+        for name, paint in painted
+    ]
+
+
+def _fullest(made: Mapping) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for name in RESOURCES:
+        use = max(made.use, key=lambda u: getattr(u, name))
+        part = percent(share(use, made.limit, name))
+        rows.append((name.replace("_", " "), use.core, getattr(use, name), getattr(made.limit, name), part))
+    return rows
+
+
+def _folded(table: str, made: Mapping) -> str:
+    if len(made.use) <= OPEN_ROWS:
+        return table
+    return f"<details><summary>{len(made.use):,} cores</summary>{table}</details>"
+
+
+def _quantization(made: Mapping) -> Sequence[str]:
+    if not made.quantization:
+        return [section("Quantization", "The network came as integers and passed through unchanged, bit for bit.")]
+    said = [f"{e.population}: {text}" for e in made.quantization for text in e.warnings]
+    listed = "<ul>" + "".join(f"<li class=bad>{html.escape(text)}</li>" for text in said) + "</ul>" if said else ""
+    words = f"{made.options.bits}-bit weights. Scale: weight units a trained unit. Error: root mean square of the "
+    words += "weights' rounding over that of the weights. v used: largest membrane, of its register. "
+    words += "Rates: spikes a neuron and time step." if made.rates is not None else "Rates need --calibrate DATA."
+    shown = html_table(QUANTIZATION_COLUMNS, quantization_rows(made.quantization))
+    return [section("Quantization", words, shown, *([listed] if listed else []))]
+
+
+def _cost(made: Mapping) -> Sequence[str]:
+    if made.cost is None:
+        return [section("Cost of a sample", "Needs spike counts: map with --calibrate DATA.")]
+    facts = cost_facts(made.cost)
+    parts = sorted(made.cost.parts_pj.items(), key=lambda item: -item[1].value)
+    rows = [(name.replace("_", " "), r.value, r.low, r.high) for name, r in parts]
+    table = html_table(("energy of", "pJ", "low", "high"), rows)
+    return [section("Cost of a sample", f"Energy {facts['energy']}, time {facts['time']}: {facts['note']}.", table)]
+
+
+def _made_with(made: Mapping) -> list[list[str]]:
+    options = made.options
+    chosen = {"preset": options.preset, "seed": str(options.seed), "schedule": made.mapped.network.schedule.kind}
+    return [[k, v] for k, v in {**chosen, **versions()}.items()]
