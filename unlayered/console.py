@@ -18,6 +18,9 @@ from rich.table import Table
 MAX_WORD = 16
 """Columns of text up to this long stay on one line."""
 
+MAX_NAME = 8
+"""Columns of numbers whose name is no longer stay on one line."""
+
 Tick = Callable[[int, int], None]
 """Called with how much is done, and of how much."""
 
@@ -65,7 +68,12 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
         whole = not numeric and all(len(str(row[i])) <= MAX_WORD for row in rows)
         shares = bool(rows) and all(str(row[i]).endswith((" %", "-")) for row in rows)
         justify = "right" if numeric or shares else "left"
-        made.add_column(name.replace("_", " "), justify=justify, overflow="fold", no_wrap=whole or numeric)
+        made.add_column(
+            name.replace("_", " "),
+            justify=justify,
+            overflow="fold",
+            no_wrap=whole or (numeric and len(name) <= MAX_NAME),
+        )
     for row in rows:
         made.add_row(*(short(x) for x in row))
     return made

@@ -40,6 +40,29 @@ class RunOptions:
     allow_unsafe: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What was run and what came of it.
+
+    Attributes:
+        network: as the executor was given it.
+        unsafe: what lies outside the safe envelope, where that was allowed.
+    """
+
+    network: Network | MappedNetwork
+    trace: Trace
+    unsafe: tuple[Finding, ...]
+
+
+def run_safely(
+    network: AnyNetwork, stimulus: Stimulus, schedule: Schedule, on: str, options: RunOptions, tick: Tick
+) -> Run:
+    """Run ``network`` on one executor, inside the safe envelope unless the options say otherwise."""
+    ready = ready_for(network, on, options)
+    unsafe = envelope_of(ready, stimulus, schedule, on, options)
+    return Run(ready, execute(ready, stimulus, schedule, on, options, tick), unsafe)
+
+
 def ready_for(network: AnyNetwork, on: str, options: RunOptions) -> Network | MappedNetwork:
     """What an executor is given: a network of floats gets a chip's integers where ``--chip`` or Lava asks for them."""
     check_choice("--on", on, EXECUTORS)

@@ -25,7 +25,7 @@ from unlayered.console import Stages, facts, table
 from unlayered.costs import cost_facts, cost_of_counts
 from unlayered.options import ScheduleFlags
 from unlayered.safety import ANY_INPUT, THIS_INPUT, check_safe, warnings
-from unlayered.sources import AnyNetwork
+from unlayered.sources import AnyNetwork, plain_network
 
 PRESETS = ("fast", "default", "quality")
 BITS = (8, 6, 4, 2)
@@ -229,5 +229,5 @@ def place(core: Core) -> str:
 
 def with_schedule(network: AnyNetwork, flags: ScheduleFlags) -> Network | QuantizedNetwork:
     """The network under the schedule it is meant for; a mapped one without its addresses."""
-    plain = network.network if isinstance(network, MappedNetwork) else network
+    plain = plain_network(network)
     return replace(plain, schedule=flags.on(plain.schedule))

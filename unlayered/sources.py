@@ -99,6 +99,11 @@ def check_width(stimulus: Stimulus, n_inputs: int, data: str) -> None:
         raise ValueError(f"{data} has {width} inputs a frame, the network has {n_inputs}; choose data of its size")
 
 
+def plain_network(network: AnyNetwork) -> Network | QuantizedNetwork:
+    """The network without addresses."""
+    return network.network if isinstance(network, MappedNetwork) else network
+
+
 def mapped_of(network: AnyNetwork, chip: Chip) -> MappedNetwork:
     """The network as a target runs it: as mapped, or its integers on one large core."""
     if isinstance(network, MappedNetwork):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.table import Table
 
 from unlayered.console import facts, progress, show
 from unlayered.options import (
@@ -29,6 +30,10 @@ from unlayered.options import (
     StopAfter,
     StopAfterOutput,
 )
+
+if TYPE_CHECKING:
+    from ir.stimulus import Stimulus
+    from unlayered.execute import Run
 
 On = Annotated[str, typer.Option("--on", help="reference (E2), lava (E3) or trainer (E1); floats run as E0.")]
 
@@ -75,26 +80,36 @@ def run(
       unlayered run net --on reference --data frames.npy --schedule layered --out d.npz
     """
     from ir.formats import npz
-    from sim_reference.statistics import statistics
-    from unlayered.execute import RunOptions, envelope_of, execute, ready_for
-    from unlayered.safety import overflows, warnings
-    from unlayered.sources import MappedNetwork, check_width, open_network, open_stimulus
-    from unlayered.summary import readable, summary
+    from unlayered.execute import RunOptions, run_safely
+    from unlayered.sources import check_width, open_network, open_stimulus, plain_network
 
     opened = open_network(network, as_, dt)
-    inner = opened.network if isinstance(opened, MappedNetwork) else opened
+    inner = plain_network(opened)
     flags = ScheduleFlags(schedule, f, order, scope, input_rule, r, stop_after, stop_after_output, seed)
     chosen = flags.on(inner.schedule)
     stimulus = open_stimulus(data, root, split, samples)
     check_width(stimulus, inner.n_inputs, data)
     options = RunOptions(chip, time_limit, process_per_core, allow_unsafe)
-    ready = ready_for(opened, on, options)
-    unsafe = envelope_of(ready, stimulus, chosen, on, options)
     with progress(f"{on}: samples", as_json) as tick:
-        trace = execute(ready, stimulus, chosen, on, options, tick)
-    npz.save(trace, out)
-    numbers = summary(trace, statistics(trace))
-    rows = readable(numbers)
-    value = {**numbers, "outside_envelope": [str(finding) for finding in unsafe], "trace": str(out)}
-    notes = [*warnings(unsafe), *overflows(trace.limits_reached), f"wrote {out}"]
-    show(value, as_json, facts(f"{network} on {on}", rows), *notes)
+        ran = run_safely(opened, stimulus, chosen, on, options, tick)
+    npz.save(ran.trace, out)
+    numbers, lines = _told(ran, stimulus, f"{network} on {on}")
+    show({**numbers, "trace": str(out)}, as_json, *lines, f"wrote {out}")
+
+
+def _told(ran: Run, stimulus: Stimulus, title: str) -> tuple[dict[str, Any], list[Table | str]]:
+    """A run in numbers, and as lines for a person."""
+    from ir.mapped import MappedNetwork
+    from sim_reference.statistics import statistics
+    from unlayered.costs import cost_facts, cost_of_run
+    from unlayered.safety import overflows, warnings
+    from unlayered.summary import readable, summary
+
+    numbers = summary(ran.trace, statistics(ran.trace))
+    cost = cost_of_run(ran.network, ran.trace, stimulus) if isinstance(ran.network, MappedNetwork) else None
+    costs = {} if cost is None else cost_facts(cost)
+    value = {**numbers, "outside_envelope": [str(finding) for finding in ran.unsafe], "cost": costs or None}
+    lines: list[Table | str] = [facts(title, readable(numbers))]
+    if costs:
+        lines.append(facts("The mean sample costs on the chip", costs.items()))
+    return value, [*lines, *warnings(ran.unsafe), *overflows(ran.trace.limits_reached)]
