@@ -7,17 +7,21 @@ from torch import Tensor
 
 from ir.check import require
 from ir.schedule import Schedule
-from trainer.engines.plan import Plan
+from trainer.engines.plan import Params, Plan
 
 
-def check_run(plan: Plan, frames: Tensor, schedule: Schedule, core_of_neuron: np.ndarray | None) -> None:
-    """Raise where the frames do not fit the network or the schedule has no meaning on it.
+def check_run(
+    plan: Plan, params: Params, frames: Tensor, schedule: Schedule, core_of_neuron: np.ndarray | None
+) -> None:
+    """Raise where frames or numbers do not fit the network, or the schedule has no meaning on it.
 
     Raises:
         ValueError: who, what, and the way out.
     """
     fits = frames.ndim == 3 and frames.shape[2] == plan.n_inputs
     require(fits, f"frames have shape {tuple(frames.shape)}; the network has {plan.n_inputs} inputs")
+    least = float(params.threshold.detach().amin())
+    require(least >= 0, f"the lowest threshold is {least}; it must be at least 0, or a refractory neuron would fire")
     if schedule.kind == "layered":
         return
     recurrent = any(link.recurrent for link in plan.links)

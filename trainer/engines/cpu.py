@@ -60,7 +60,7 @@ def run(
     record: bool = False,
 ) -> Result:
     """``reference.run`` for asynchronous schedules, compiled; same arguments, same result."""
-    check_run(plan, frames, schedule, core_of_neuron)
+    check_run(plan, params, frames, schedule, core_of_neuron)
     frames = frames.to(params.leak_v.dtype)
     job = make_job(
         plan, params, frames, sample_ids, schedule, options, numbers or FloatNumbers(), core_of_neuron, events, record

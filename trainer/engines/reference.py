@@ -100,7 +100,7 @@ def run(
     Raises:
         ValueError: the schedule asks for what this network cannot do.
     """
-    check_run(plan, frames, schedule, core_of_neuron)
+    check_run(plan, params, frames, schedule, core_of_neuron)
     call = Call(
         plan,
         params,

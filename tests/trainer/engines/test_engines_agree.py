@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -14,11 +16,12 @@ from ir import ARITHMETICS, MappedNetwork, Schedule, Stimulus
 from sim_reference.compare import first_divergence
 from sim_reference.simulate import run as run_meaning
 from tests.strategies import Draw, cases
+from tests.trainer.engines.test_small_cases import chain, constant, ones
 from trainer import run as run_network
 from trainer.engines import cpu, reference
 from trainer.engines.numbers import FixedNumbers, FloatNumbers
 from trainer.engines.options import TrainingOptions
-from trainer.engines.plan import Params, fixed_params, plan_of
+from trainer.engines.plan import Params, fixed_params, float_params, plan_of
 from trainer.engines.result import Result, trace_of
 
 EXAMPLES = settings(max_examples=40, deadline=None)
@@ -174,3 +177,47 @@ def test_threads_change_no_bit() -> None:
     finally:
         torch.set_num_threads(before)
     assert torch.equal(*spikes)
+
+
+@pytest.mark.parametrize("order", ["random", "momentum", "fifo"])
+@pytest.mark.parametrize("group", [3, 64, None])
+def test_engines_agree_on_a_network_wider_than_drawn_ones(order: str, group: int | None) -> None:
+    """Two hundred neurons in a chain: more spikes wait, and more silent neurons compete, than places are free."""
+    generator = torch.Generator().manual_seed(0)
+    sizes = (60, 90, 80, 30)
+    weights = [torch.randint(-8, 13, (b, a), generator=generator).double() / 16 for a, b in pairwise(sizes)]
+    network = chain([w.numpy() for w in weights], v_threshold=0.75, tau_mem_s=1.0)
+    frames = (torch.rand(3, 4, sizes[0], generator=generator) < 0.2).double()
+    options, found = TrainingOptions(refractory_dropout=0.5), []
+    for engine in (reference, cpu):
+        params = trained(float_params(network, torch.float64))
+        params.leak_v = torch.full_like(params.leak_v, 0.25).requires_grad_()
+        schedule = Schedule(F=group, order=order)  # type: ignore[arg-type]
+        result = engine.run(plan_of(network), params, frames, torch.arange(4), schedule, options)
+        found.append((result, backward(result, params)))
+    (slow, g_slow), (fast, g_fast) = found
+    assert torch.equal(slow.counts, fast.counts) and torch.equal(slow.forward_steps, fast.forward_steps)
+    assert int(slow.counts[0, 0].sum()) > 64, "more spikes than the largest group"
+    for a, b in zip(g_slow, g_fast):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9 * (1 + float(a.abs().sum())))
+
+
+def test_engines_agree_on_a_leak_that_turns_the_sign() -> None:
+    network, results = ones(2, 6, 4, v_threshold=1.5), []
+    for engine in (reference, cpu):
+        params = float_params(network, torch.float64)
+        params.leak_v = torch.full_like(params.leak_v, -0.5).requires_grad_()
+        result = engine.run(plan_of(network), params, constant([[1.0, 0.0]] * 5), torch.arange(2), Schedule(F=2))
+        results.append((result.v.detach(), *torch.autograd.grad(result.v.sum(), params.leak_v)))
+    assert torch.equal(results[0][0], results[1][0]) and float(results[0][0].abs().sum()) > 0
+    torch.testing.assert_close(results[0][1], results[1][1], rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("engine", [reference, cpu])
+@pytest.mark.parametrize("value", [-0.5, float("nan")])
+def test_a_threshold_below_zero_is_refused(engine: ModuleType, value: float) -> None:
+    network = ones(2, 3)
+    params = float_params(network)
+    params.threshold[1] = value
+    with pytest.raises(ValueError, match="must be at least 0"):
+        engine.run(plan_of(network), params, torch.ones(1, 1, 2), torch.arange(1), Schedule())
