@@ -49,7 +49,7 @@ def cases(options: argparse.Namespace) -> list[Case]:
     asynchronous = replace(
         preset("nmnist", **size),
         learning_rate=1e-3,
-        f_curriculum=((0, 64), (options.epochs // 4, 8)),
+        f_curriculum=((0, 64), (options.epochs // 4, 16), (options.epochs // 2, 8)),
         validation_share=0.05,
     )
     layered = replace(asynchronous, schedule=LAYERED, f_curriculum=(), options=TrainingOptions(input_dropout=0.25))
@@ -85,7 +85,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/nmnist"))
-    parser.add_argument("--samples", type=int, default=20_000, help="emulated training samples, from MNIST")
+    parser.add_argument("--samples", type=int, default=30_000, help="emulated training samples, from MNIST")
     parser.add_argument("--test-samples", type=int, default=10_000, help="emulated test samples")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)

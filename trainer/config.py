@@ -32,6 +32,8 @@ class TrainConfig:
         tau_mem_s, v_threshold: of every population.
         schedule: how spikes are served in training and, by default, in every run.
         options: dropouts, noise, gradient choices.
+        initial_density: scale the initial weights until so many spikes a neuron and time step are fired, layer by
+            layer (``trainer.initial``); 0 = torch's own, with which deep or sparsely driven networks stay silent.
         epochs, batch_size, learning_rate, weight_decay: of Adam.
         f_curriculum: pairs (first epoch, F) that override ``schedule.F``; F 0 means all.
         f_drawn: values of F to draw from for each batch (0 means all); overrides the curriculum.
@@ -59,6 +61,7 @@ class TrainConfig:
     v_threshold: float = 0.3
     schedule: Schedule = field(default_factory=Schedule)
     options: TrainingOptions = field(default_factory=TrainingOptions)
+    initial_density: float = 0.0
     epochs: int = 20
     batch_size: int = 64
     learning_rate: float = 1e-3
@@ -90,6 +93,7 @@ class TrainConfig:
         for name in ("epochs", "batch_size"):
             require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; at least 1")
         require(self.learning_rate > 0, f"learning_rate is {self.learning_rate}; it must be positive")
+        require(0 <= self.initial_density < 1, f"initial_density is {self.initial_density}; it lies in 0..1")
         require(0 <= self.validation_share < 1, f"validation_share is {self.validation_share}; it lies in 0..1")
         in_core = self.schedule.scope == "core"
         require(

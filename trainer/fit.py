@@ -27,6 +27,7 @@ from trainer.config import TrainConfig
 from trainer.data import load
 from trainer.engines.plan import Plan
 from trainer.engines.result import Result
+from trainer.initial import scale_to_density
 from trainer.losses import LOSS_FUNCTIONS, spike_penalty
 from trainer.network import SpikingNetwork
 from trainer.quantize_aware import train_on_grid
@@ -83,7 +84,7 @@ def train(
     stamps = config.schedule.input != "first"
     data = stimulus or load(config.data, config.root or None, "train", config.limit or None, stamps)
     fit_set, held_out = split(data, config)
-    network = prepared(config)
+    network = prepared(config, fit_set)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     history: list[Metrics] = []
     if resume and (out / "last.pt").exists():
@@ -110,9 +111,11 @@ def train(
     return finished(network, out, config)
 
 
-def prepared(config: TrainConfig) -> SpikingNetwork:
-    """The network before training: on the chip's grid and in its cores where the configuration says so."""
+def prepared(config: TrainConfig, data: Stimulus) -> SpikingNetwork:
+    """The network before training: scaled to fire, on the chip's grid, in its cores where the configuration says so."""
     network = build_network(config)
+    if config.initial_density:
+        scale_to_density(network, data, config.initial_density)
     if config.weight_bits:
         train_on_grid(network, config.chip, config.weight_bits)
     if config.partition:
