@@ -101,6 +101,22 @@ def _other(network: QuantizedNetwork, chip: Chip, at: slice, sources: int) -> st
     return ""
 
 
+def check_delays(network: QuantizedNetwork, chip: Chip) -> None:
+    """Raise where a spike would have to wait longer than the chip can hold it.
+
+    Raises:
+        CapacityError: which projection, its delay and the chip's longest.
+    """
+    most = chip.limits.max_delay_steps
+    for e in network.projections:
+        delay = int(np.max(e.delay_steps))
+        if delay > most:
+            raise CapacityError(
+                f"projection {e.pre} -> {e.post} delays by {delay} time steps, {chip.title} delays by at most {most}; "
+                "shorten the delay"
+            )
+
+
 def check_board(n_cores: int, chip: Chip) -> None:
     """Raise where the board has too few cores.
 

@@ -12,7 +12,7 @@ from ir.arrays import Int32s, Ints
 from ir.check import CapacityError, require
 from ir.chip import Chip
 from ir.quantized import QuantizedNetwork
-from mapper.capacity import caps_of, check_neurons, core_use, exceeded
+from mapper.capacity import caps_of, check_delays, check_neurons, core_use, exceeded
 from mapper.cells import network_cells
 from mapper.check import Tally, network_edges, recount
 from mapper.hypergraph import Caps
@@ -73,6 +73,7 @@ def find_partition(
     caps = caps_of(chip)
     cells = network_cells(network, chip, scaled(rates, network))
     check_neurons(network, cells, chip)
+    check_delays(network, chip)
     orders = {
         "id order": np.arange(network.n_neurons, dtype=np.int32),
         "position order": np.argsort(cells.cell[: network.n_neurons], kind="stable").astype(np.int32),

@@ -41,10 +41,10 @@ def _numbered(rows: Array) -> Ints:
     return np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-def distinct_per_core(label: Ints, core: Ints, k: int) -> Ints:
+def distinct_per_core(label: Ints, core: Array, k: int) -> Ints:
     """(K,) different labels on each core."""
     n_labels = int(label.max()) + 1
-    return np.bincount(np.unique(core * n_labels + label) // n_labels, minlength=k)
+    return np.bincount(np.unique(np.asarray(core, np.int64) * n_labels + label) // n_labels, minlength=k)
 
 
 def split_settings(network: QuantizedNetwork, chip: Chip, core_of_neuron: Array) -> Int32s:
