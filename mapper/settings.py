@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,42 +10,49 @@ from numpy.typing import NDArray
 
 from ir.arrays import Int32s, Ints
 from ir.chip import Chip
-from ir.graph import slices
-from ir.quantized import QuantizedNetwork
+from ir.quantized import FixedLIF, QuantizedNetwork
 
 Array = NDArray[Any]
+TABLE = 50_000_000  # (core, label) counts kept as a table up to here
 
 
 def neuron_configs(network: QuantizedNetwork) -> Ints:
     """(N,) number of each neuron's setting: decays, reset, refractoriness, lower edge; not threshold, not bias."""
-    rows = np.zeros((network.n_neurons, 7), np.int64)
-    for p, at in zip(network.populations, slices(network.populations).values()):
-        lif = p.neuron
-        rows[at, 0], rows[at, 1] = lif.decay_v, lif.decay_u
-        rows[at, 2:5] = lif.reset == "subtract", lif.refractory, lif.reset_interval
-        rows[at, 5] = lif.reset_offset % lif.reset_interval if lif.reset_interval else 0
-        rows[at, 6] = 1 if lif.v_min is None else lif.v_min
-    return _numbered(rows)
+    return _numbered(network, _config)
 
 
 def neuron_thresholds(network: QuantizedNetwork) -> Ints:
     """(N,) number of each neuron's threshold; a neuron that never fires has one too."""
-    rows = np.full((network.n_neurons, 1), -1, np.int64)
-    for p, at in zip(network.populations, slices(network.populations).values()):
-        if p.neuron.v_threshold is not None:
-            rows[at, 0] = p.neuron.v_threshold
-    return _numbered(rows)
+    return _numbered(network, lambda lif: (-1 if lif.v_threshold is None else lif.v_threshold,))
 
 
-def _numbered(rows: Array) -> Ints:
-    """Number equal rows alike."""
-    return np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+def _config(lif: FixedLIF) -> tuple[Array | int, ...]:
+    """What a neuron's setting consists of."""
+    offset = lif.reset_offset % lif.reset_interval if lif.reset_interval else 0
+    edge = 1 if lif.v_min is None else lif.v_min
+    return lif.decay_v, lif.decay_u, lif.reset == "subtract", lif.refractory, lif.reset_interval, offset, edge
+
+
+def _numbered(network: QuantizedNetwork, read: Callable[[FixedLIF], tuple[Array | int, ...]]) -> Ints:
+    """Number neurons with equal values alike; a population that shares its values is looked at once."""
+    rows: list[Array] = []
+    times: list[int] = []
+    for p in network.populations:
+        values = np.stack([np.asarray(x, np.int64) for x in np.broadcast_arrays(*read(p.neuron))], axis=-1)
+        rows.append(values.reshape(-1, values.shape[-1]))
+        times.append(p.n if values.ndim == 1 else 1)
+    number = np.unique(np.concatenate(rows), axis=0, return_inverse=True)[1].reshape(-1)
+    repeats = np.concatenate([np.full(len(block), t) for block, t in zip(rows, times)])
+    return np.repeat(number, repeats).astype(np.int64)
 
 
 def distinct_per_core(label: Ints, core: Array, k: int) -> Ints:
     """(K,) different labels on each core."""
     n_labels = int(label.max()) + 1
-    return np.bincount(np.unique(np.asarray(core, np.int64) * n_labels + label) // n_labels, minlength=k)
+    key = np.asarray(core, np.int64) * n_labels + label
+    if k * n_labels <= TABLE:
+        return (np.bincount(key, minlength=k * n_labels).reshape(k, n_labels) > 0).sum(1)
+    return np.bincount(np.unique(key) // n_labels, minlength=k)
 
 
 def split_settings(network: QuantizedNetwork, chip: Chip, core_of_neuron: Array) -> Int32s:
@@ -59,6 +67,8 @@ def split_settings(network: QuantizedNetwork, chip: Chip, core_of_neuron: Array)
     )
     for label, limit in kinds:
         n_labels = int(label.max()) + 1
+        if n_labels <= limit:
+            continue
         held = np.unique(core * n_labels + label)
         first = np.searchsorted(held, held // n_labels * n_labels)
         part = (np.arange(held.size) - first) // limit
