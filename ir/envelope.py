@@ -57,18 +57,19 @@ def check_envelope(
     one) carries over the edge of the accumulator or the current. Saturating membranes are inside: all clip alike.
 
     Args:
-        target: the chip or the name of its arithmetic; None = the network's own.
+        target: the chip, or the name of an arithmetic for what all with it hold; None = the network's own.
         largest_count: how often an input arrives in one time step at most.
         frames: (T, B, N_in) all the input there will be; then it, not any input, is the worst case, and
             ``largest_count`` does not count.
     """
     name = target.arithmetic if isinstance(target, Chip) else target or network.arithmetic
     arithmetic = ARITHMETICS[name]
+    most = target.decay.hi if isinstance(target, Chip) else DECAY_ALL - 1
     found: list[Finding] = []
     for projection in network.projections:
         found += _check_projection(projection)
     for p in network.populations:
-        found += _check_registers(p.name, p.neuron)
+        found += _check_registers(p.name, p.neuron) + ([] if name == "lava" else _check_decays(p.name, p.neuron, most))
         found += _check_sums(p.name, worst_case(network, p.name, arithmetic, largest_count, frames))
     return tuple(found)
 
@@ -159,18 +160,25 @@ def _check_registers(who: str, neuron: FixedLIF) -> list[Finding]:
     threshold = 0 if neuron.v_threshold is None else int(np.max(neuron.v_threshold))
     if threshold > THRESHOLD_MAX:
         found.append(Finding(who, f"threshold above {THRESHOLD_MAX}", threshold, "scale weights and threshold down"))
-    if bool((np.asarray(neuron.decay_v) == DECAY_ALL).any()):
-        n = int((np.asarray(neuron.decay_v) == DECAY_ALL).sum())
-        found.append(Finding(who, f"decay_v of {DECAY_ALL} does not fit 12 bits", n, f"use {DECAY_ALL - 1}"))
-    if bool((np.asarray(neuron.decay_u) == 0).any()):
-        n = int((np.asarray(neuron.decay_u) == 0).sum())
-        found.append(Finding(who, "decay_u of 0 does not exist on the chip, which adds 1", n, "use at least 1"))
     if neuron.bias is not None and bool(np.any(neuron.bias)):
         largest = int(np.abs(np.asarray(neuron.bias)).max())
         if largest > BIAS_MAX:
             found.append(Finding(who, f"bias mantissa above {BIAS_MAX}", largest, "raise bias_exp instead"))
         if not 0 <= neuron.bias_exp <= BIAS_EXP_MAX:
             found.append(Finding(who, f"bias_exp outside 0..{BIAS_EXP_MAX}", neuron.bias_exp, "scale the bias"))
+    return found
+
+
+def _check_decays(who: str, neuron: FixedLIF, most: int) -> list[Finding]:
+    """Decays that the chip's registers do not hold; Lava's own processes hold all from 0 to 4096."""
+    found: list[Finding] = []
+    n = int((np.asarray(neuron.decay_v) > most).sum())
+    if n:
+        what = f"decay_v above {most} does not fit the register"
+        found.append(Finding(who, what, n, f"use {most}"))
+    n = int((np.asarray(neuron.decay_u) == 0).sum())
+    if n:
+        found.append(Finding(who, "decay_u of 0 does not exist on the chip, which adds 1", n, "use at least 1"))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ir.arrays import Floats, Ints
+from ir.arrays import Floats
 from ir.chip import Chip
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
@@ -24,13 +24,13 @@ class Integers:
     Attributes:
         report: one entry a population; empty where the network came as integers.
         rates: (N + inputs,) spikes a time step of each source on the calibration data; None without.
-        counts: (N + inputs,) spikes of each source on all calibration data; None without.
+        trace: a run of the integers on the calibration data; None without.
     """
 
     network: QuantizedNetwork
     report: tuple[PopulationReport, ...]
     rates: Floats | None = None
-    counts: Ints | None = None
+    trace: Trace | None = None
 
 
 def integers_of(
@@ -54,7 +54,7 @@ def integers_of(
         after = _run(fixed, stimulus, record_v=True)
         found = report(network, fixed, before, after)
     counts = source_counts(after, stimulus)
-    return Integers(fixed, found, counts / max(1, stimulus.n_steps * stimulus.n_samples), counts)
+    return Integers(fixed, found, counts / max(1, stimulus.n_steps * stimulus.n_samples), after)
 
 
 def _searched(

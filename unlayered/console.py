@@ -18,9 +18,6 @@ from rich.table import Table
 MAX_WORD = 16
 """Columns of text up to this long stay on one line."""
 
-MAX_NAME = 8
-"""Columns of numbers whose name is no longer stay on one line."""
-
 Tick = Callable[[int, int], None]
 """Called with how much is done, and of how much."""
 
@@ -62,17 +59,18 @@ def show(value: dict[str, Any], as_json: bool, *lines: str | Table) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
     """A table whose numeric columns are right-aligned."""
-    made = Table(title=title, title_justify="left", title_style="bold")
+    made = Table(title=title, title_justify="left", title_style="bold", show_edge=False)
     for i, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[i], (int, float)) for row in rows)
-        whole = not numeric and all(len(str(row[i])) <= MAX_WORD for row in rows)
         shares = bool(rows) and all(str(row[i]).endswith((" %", "-")) for row in rows)
-        justify = "right" if numeric or shares else "left"
+        whole = not numeric and all(len(str(row[i])) <= MAX_WORD for row in rows)
+        words = [*name.replace("_", " ").split(), *([short(row[i]) for row in rows] if numeric else [])]
         made.add_column(
             name.replace("_", " "),
-            justify=justify,
+            justify="right" if numeric or shares else "left",
             overflow="fold",
-            no_wrap=whole or (numeric and len(name) <= MAX_NAME),
+            no_wrap=whole,
+            min_width=min(MAX_WORD, max(map(len, words), default=0)),
         )
     for row in rows:
         made.add_row(*(short(x) for x in row))

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ir.arrays import Ints
 from ir.chip import Range
@@ -15,26 +14,23 @@ from ir.stimulus import Stimulus
 from ir.trace import Trace
 from mapper.cost import Cost, count_events, estimate
 
-NOTE = "dynamic energy; from the low to the high end of the chip's constants, which `unlayered chips --json` sources"
-
-
-def cost_of_counts(mapped: MappedNetwork, counts: ArrayLike, time_steps: int, n_samples: int) -> Cost | None:
-    """Energy and time of the mean sample; None where the chip's file holds no costs.
-
-    Args:
-        counts: (N + inputs,) spikes of each source, all samples together.
-        time_steps: of one sample.
-    """
-    if mapped.chip is None or not mapped.chip.costs or n_samples == 0:
-        return None
-    events = count_events(mapped, counts, time_steps * n_samples)
-    mean = replace(events, **{name: value / n_samples for name, value in vars(events).items()})
-    return estimate(mean, mapped.chip)
+NOTE = "dynamic energy, no static power; the range is what the chip's constants leave open (unlayered chips --json)"
 
 
 def cost_of_run(mapped: MappedNetwork, trace: Trace, stimulus: Stimulus) -> Cost | None:
-    """Energy and time of a run's mean sample."""
-    return cost_of_counts(mapped, source_counts(trace, stimulus), stimulus.n_steps, stimulus.n_samples)
+    """Energy and time of a run's mean sample; None where the chip's file holds no costs.
+
+    The chip's tick, in which every neuron is updated and all cores meet at the barrier, is a time step of the layered
+    schedule and a forward step of the asynchronous one.
+    """
+    n = stimulus.n_samples
+    if mapped.chip is None or not mapped.chip.costs or n == 0:
+        return None
+    layered = trace.schedule.kind == "layered"
+    ticks = stimulus.n_steps * n if layered else int(trace.forward_steps.sum())
+    events = count_events(mapped, source_counts(trace, stimulus), ticks)
+    mean = replace(events, **{name: value / n for name, value in vars(events).items()})
+    return estimate(mean, mapped.chip)
 
 
 def source_counts(trace: Trace, stimulus: Stimulus) -> Ints:

@@ -26,9 +26,11 @@ from trainer.data import load
 from trainer.execute import run as run_trainer
 from trainer.fit import train
 from unlayered.console import Stopwatch, progress, table
+from unlayered.costs import cost_facts, cost_of_run
 from unlayered.equality import equality, first_samples
 from unlayered.execute import run_reference
 from unlayered.report.page import write_page, write_picture
+from unlayered.safety import THIS_INPUT, check_safe
 from unlayered.summary import summary
 from unlayered.training import TrainingBar, history
 from unlayered.versions import versions
@@ -74,6 +76,7 @@ class Road:
         metrics: of each epoch.
         tested: E0 statistics and E1 statistics by the schedule they were run under.
         traces: by executor, under the schedule of training; E3 on the first samples only.
+        cost: energy and time of the mean sample on the chip; empty where the chip's file holds no costs.
     """
 
     kind: str
@@ -83,6 +86,7 @@ class Road:
     tested: dict[str, tuple[dict[str, Any], dict[str, Any]]]
     traces: dict[str, Trace]
     latency: Statistics
+    cost: dict[str, Any]
 
 
 def run_demo(config: DemoConfig, out: Path, quiet: bool = False) -> dict[str, Any]:
@@ -103,6 +107,7 @@ def run_demo(config: DemoConfig, out: Path, quiet: bool = False) -> dict[str, An
     report = {
         "table": [_row(road, tested) for road in roads for tested in KINDS],
         "equal": [row for road in roads for row in equal_rows(road.kind, road.traces)],
+        "cost": [{"trained": road.kind, **road.cost} for road in roads if road.cost],
         "versions": versions(),
         "seed": config.seed,
     }
@@ -139,6 +144,7 @@ def _road(
     network = npz.load(folder / "network.npz", Network)
     watch.lap(f"trained the {kind} network")
     mapped = map_network(network, chip)
+    check_safe(mapped.network, chip, test.frames, False, THIS_INPUT)
     npz.save(mapped, out / f"mapped-{kind}.npz")
     watch.lap(f"mapped it to {len(mapped.cores)} cores")
     traces: dict[str, Trace] = {}
@@ -153,7 +159,9 @@ def _road(
         traces["E2"] = run_reference(mapped, test, schedules[kind], tick)
     npz.save(traces["E2"], out / f"reference-{kind}.npz")
     watch.lap(f"ran {test.n_samples} samples in the reference simulator (E2)")
-    return Road(kind, network, mapped, history(folder), tested, traces, statistics(traces["E2"]))
+    cost = cost_of_run(mapped, traces["E2"], test)
+    costs = {} if cost is None else cost_facts(cost)
+    return Road(kind, network, mapped, history(folder), tested, traces, statistics(traces["E2"]), costs)
 
 
 def _on_lava(roads: list[Road], stimulus: Stimulus, out: Path, quiet: bool) -> TargetError | None:

@@ -22,7 +22,7 @@ from mapper.traffic import Traffic, traffic
 from mapper.utilization import CoreUse, limits, utilization
 from unlayered.calibration import integers_of
 from unlayered.console import Stages, facts, table
-from unlayered.costs import cost_facts, cost_of_counts
+from unlayered.costs import cost_facts, cost_of_run
 from unlayered.options import ScheduleFlags
 from unlayered.safety import ANY_INPUT, THIS_INPUT, check_safe, warnings
 from unlayered.sources import AnyNetwork, plain_network
@@ -101,9 +101,7 @@ def map_whole(
     )
     stages.begin("check")
     use = tuple(utilization(mapped, made.rates))
-    cost = None
-    if stimulus is not None and made.counts is not None:
-        cost = cost_of_counts(mapped, made.counts, stimulus.n_steps, stimulus.n_samples)
+    cost = None if stimulus is None or made.trace is None else cost_of_run(mapped, made.trace, stimulus)
     moved = traffic(mapped, made.rates)
     return Mapping(mapped, chip, options, made.report, unsafe, use, limits(chip), moved, made.rates, cost)
 

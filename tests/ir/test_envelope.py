@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ir.connection import Conv2d, Dense, Sparse
 from ir.envelope import check_envelope, worst_sums
+from ir.formats.chip_toml import find_chip
 from ir.network import Input
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
@@ -46,7 +47,7 @@ def test_an_ordinary_network_is_inside():
         (network([[4, 2]], weight_exp=-2), "in -> a", "weights lose bits to exponent -2", 1),
         (network([[2]], weight_exp=8), "in -> a", "weight exponent above 7", 8),
         (network([[2]], v_threshold=1 << 17), "a", "threshold above 131071", 1 << 17),
-        (network([[2]], decay_v=4096), "a", "decay_v of 4096 does not fit 12 bits", 1),
+        (network([[2]], decay_v=4096), "a", "decay_v above 4095 does not fit the register", 1),
         (network([[2]], decay_u=0), "a", "decay_u of 0 does not exist", 1),
         (network([[2]], bias=4096), "a", "bias mantissa above 4095", 4096),
         (network([[2]], bias=1, bias_exp=8), "a", "bias_exp outside 0..7", 8),
@@ -141,3 +142,13 @@ def test_neurons_that_may_fire_again_count_as_often_as_they_can():
     for schedule, reaches in ((Schedule("layered"), False), (Schedule(stop_after=3), True), (Schedule(), True)):
         deep = replace(chain, populations=populations, projections=projections, schedule=schedule)
         assert any("edge" in f.what and f.layer == "b" for f in check_envelope(deep)) == reaches
+
+
+def test_decays_are_those_of_the_chip_at_hand_or_of_all():
+    """Loihi reaches 4096 by its offset bit, as its chip file says; Lava's processes take any decay."""
+    forgetful = network([[2]], decay_v=4096)
+    loihi1 = find_chip("loihi1")
+    assert loihi1.decay.hi == 4096 and check_envelope(forgetful, loihi1) == ()
+    short = replace(loihi1, decay=replace(loihi1.decay, hi=4095))
+    assert "above 4095" in check_envelope(forgetful, short)[0].what
+    assert check_envelope(network([[2]], decay_v=4096, decay_u=0), "lava") == ()

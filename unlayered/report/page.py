@@ -57,6 +57,7 @@ def write_page(path: Path, report: Mapping[str, Any], roads: Sequence[Road], chi
         section("Spike for spike", _equal_table(report), EQUAL_WORDS),
         section("Floats and integers", _floats_and_integers(roads), INTEGER_WORDS),
         f'<div class="figures">{"".join(_figures(roads, chip))}</div>',
+        *_cost(report, chip),
         section("Made with", _versions(report)),
     ]
     npz.write_atomically(path, page("unlayered: the demo", sections).encode())
@@ -168,6 +169,14 @@ def _figures(roads: Sequence[Road], chip: Chip) -> list[str]:
         f"<figure><figcaption>{html.escape(title)}</figcaption>{draw(paint, height, salt=title)}</figure>"
         for title, paint, height in shown
     ]
+
+
+def _cost(report: Mapping[str, Any], chip: Chip) -> list[str]:
+    rows = [[row["trained"], row["energy"], row["time"]] for row in report["cost"]]
+    if not rows:
+        return []
+    words = f"On {chip.title}, estimated from the spikes of the reference simulator: {report['cost'][0]['note']}."
+    return [section("What a sample would cost", html_table(("trained", "energy", "time"), rows), words)]
 
 
 def _versions(report: Mapping[str, Any]) -> str:
