@@ -13,6 +13,7 @@ import argparse
 import datetime
 import json
 import math
+import os
 import subprocess
 import sys
 import time
@@ -21,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# What importing ``trainer`` before torch does for everyone: threads that wait do not spin. All contestants run so.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Before this file's own folder, where Python would find this file under the name of the package.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
