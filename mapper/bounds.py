@@ -51,8 +51,8 @@ def fan_in(c: Connection, zeros: bool = True) -> Ints:
         return np.tile(inside, c.weight.shape[0]).astype(np.int64) * int(c.weight.shape[1])
     if zeros:
         return np.diff(c.indptr)
-    post = np.repeat(np.arange(c.n_post), np.diff(c.indptr))
-    return np.bincount(post[c.weight != 0], minlength=c.n_post)
+    held = np.concatenate([[0], np.cumsum(c.weight != 0, dtype=np.int64)])
+    return np.diff(held[c.indptr])
 
 
 def synapse_counts(network: QuantizedNetwork) -> Ints:

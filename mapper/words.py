@@ -12,11 +12,11 @@ from ir.chip import Chip
 from ir.connection import Connection, Conv2d, Dense, synapses
 from ir.graph import slices
 from ir.quantized import QuantizedNetwork
+from mapper.check import pieces
 from mapper.memory import Words, layout, list_words, taps
 
 Array = NDArray[Any]
 TABLE = 200_000_000  # (source, core) counts kept as a table up to here
-PIECE = 1 << 24  # elements looked at at a time
 
 
 def synapse_words(network: QuantizedNetwork, chip: Chip, core_of_neuron: Array) -> Ints:
@@ -53,10 +53,13 @@ def _dense_words(c: Dense, core: Ints, k: int, form: Words, bits: int, zeros: bo
 
 def _list_words(c: Connection, core: Ints, k: int, form: Words, bits: int, zeros: bool) -> Ints:
     """Words of the lists of any projection, synapse by synapse."""
-    pre, post, weight = synapses(c)
-    if not zeros:
-        pre, post = pre[weight != 0], post[weight != 0]
-    key = pre * k + core[post]
+    keys: list[Ints] = []
+    for first, piece in pieces(c):
+        pre, post, weight = synapses(piece)
+        if not zeros:
+            pre, post = pre[weight != 0], post[weight != 0]
+        keys.append(pre * k + core[post + first])
+    key = np.concatenate(keys)
     if c.n_pre * k <= TABLE:
         held = np.bincount(key, minlength=c.n_pre * k)
         pair = np.flatnonzero(held)

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ir.connection import Connection, Conv2d, Dense, synapses
+from ir.connection import Connection, Conv2d, Dense, Sparse, synapses
 from ir.formats.chip_toml import find_chip
 from ir.graph import slices
 from ir.mapped import Core, MappedNetwork, one_large_core
 from ir.network import Input
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from mapper.check import network_edges
 from mapper.memory import layout, list_words
 from mapper.utilization import limits, utilization
 from mapper.words import synapse_words
@@ -113,3 +114,19 @@ def test_an_unmapped_network_has_no_table():
     )
     with pytest.raises(ValueError, match="map it first"):
         utilization(one_large_core(network))
+
+
+def test_long_lists_are_recounted_in_pieces(monkeypatch: pytest.MonkeyPatch):
+    rng = np.random.default_rng(0)
+    indptr = np.concatenate([[0], np.cumsum(rng.integers(0, 6, 50))])
+    n = int(indptr[-1])
+    sparse = Sparse(indptr, rng.integers(0, 20, n).astype(np.int32), rng.integers(-3, 3, n), 20)
+    network = QuantizedNetwork(
+        (Input("in", (20,)),), (FixedPopulation("a", (50,)),), (FixedProjection("in", "a", sparse),), "a"
+    )
+    mapped = spread(network, 1)
+    whole = utilization(mapped), np.stack([np.concatenate(x) for x in zip(*network_edges(network))])
+    monkeypatch.setattr("mapper.check.PIECE", 7)
+    assert sum(1 for _ in network_edges(network)) > 10
+    parted = utilization(mapped), np.stack([np.concatenate(x) for x in zip(*network_edges(network))])
+    assert whole[0] == parted[0] and (whole[1] == parted[1]).all()
