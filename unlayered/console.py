@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import sys
@@ -57,11 +58,20 @@ def show(value: dict[str, Any], as_json: bool, *lines: str | Table) -> None:
         console.print(line, markup=False) if isinstance(line, str) else console.print(line)
 
 
+def text_of(*lines: str | Table) -> str:
+    """Lines as one text of up to 120 columns."""
+    buffer = io.StringIO()
+    console = Console(file=buffer, width=120, highlight=False)
+    for line in lines:
+        console.print(line, markup=False) if isinstance(line, str) else console.print(line)
+    return buffer.getvalue()
+
+
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
     """A table whose numeric columns are right-aligned."""
     made = Table(title=title, title_justify="left", title_style="bold", show_edge=False)
     for i, name in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[i], (int, float)) for row in rows)
+        numeric = bool(rows) and all(row[i] is None or isinstance(row[i], (int, float)) for row in rows)
         shares = bool(rows) and all(str(row[i]).endswith((" %", "-")) for row in rows)
         whole = not numeric and all(len(str(row[i])) <= MAX_WORD for row in rows)
         words = [*name.replace("_", " ").split(), *([short(row[i]) for row in rows] if numeric else [])]

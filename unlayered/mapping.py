@@ -106,6 +106,17 @@ def map_whole(
     return Mapping(mapped, chip, options, made.report, unsafe, use, limits(chip), moved, made.rates, cost)
 
 
+def look_again(mapped: MappedNetwork) -> Mapping:
+    """What a finished map still tells: use and traffic of its cores, one spike a source.
+
+    Raises:
+        ValueError: the network is not mapped.
+    """
+    moved, use, chip = traffic(mapped), tuple(utilization(mapped)), mapped.chip
+    assert chip is not None
+    return Mapping(mapped, chip, MapOptions(), (), (), use, limits(chip), moved, None, None)
+
+
 def share(use: CoreUse, limit: CoreUse, resource: str) -> float:
     """Part of a limit that a core uses, 0 to 1."""
     return float(getattr(use, resource)) / float(getattr(limit, resource))
@@ -175,12 +186,12 @@ def quantization_rows(entries: tuple[PopulationReport, ...]) -> list[tuple[Any, 
     return [
         (
             e.population,
-            f"{e.scale:.4g}",
+            float(e.scale),
             percent(e.weight_error),
             percent(e.clipped_share),
             percent(e.membrane_used),
-            "-" if e.rate_trained is None else f"{e.rate_trained:.3f}",
-            "-" if e.rate_fixed is None else f"{e.rate_fixed:.3f}",
+            e.rate_trained,
+            e.rate_fixed,
             percent(e.rate_fixed / e.rate_trained - 1, "+") if e.rate_trained and e.rate_fixed is not None else "-",
         )
         for e in entries
@@ -214,7 +225,7 @@ def use_rows(made: Mapping) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
     for core, use in zip(made.mapped.cores, made.use):
         *first, configs, thresholds = (percent(share(use, made.limit, name)) for name in order)
-        packets = f"{use.packets_in:,.1f}" if made.rates is not None else f"{use.packets_in:,.0f}"
+        packets = use.packets_in if made.rates is not None else int(use.packets_in)
         name = fullest(use, made.limit).replace("_", " ")
         rows.append((core.index, place(core), *first, packets, configs, thresholds, name))
     return rows

@@ -194,6 +194,11 @@ class TestExplain:
         for words in ("12 from in", "4 to out", "Moving it alone", "What limits core", "It holds", "Links"):
             assert words in done.stdout
 
+    def test_a_finished_map_is_explained_too(self, folder: Path):
+        done = call("inspect", folder / "mapped.npz", "--explain", "core 2", "--explain", "hidden[0]")
+        assert done.exit_code == 0 and "Core 2" in done.stdout and "Neuron 0" in done.stdout
+        assert call("inspect", folder / "network.npz", "--explain", "0").exit_code == 2
+
     def test_one_core_needs_no_reason(self, network: Network):
         lines = explain(made(network, most=100), "0")
         assert any("fits one core" in line for line in lines if isinstance(line, str))

@@ -111,14 +111,14 @@ def _quantization(made: Mapping) -> Sequence[str]:
     listed = "<ul>" + "".join(f"<li class=bad>{html.escape(text)}</li>" for text in said) + "</ul>" if said else ""
     words = f"{made.options.bits}-bit weights. Scale: weight units a trained unit. Error: root mean square of the "
     words += "weights' rounding over that of the weights. v used: largest membrane, of its register. "
-    words += "Rates: spikes a neuron and time step." if made.rates is not None else "Rates need --calibrate DATA."
+    words += "Rates: spikes a neuron and time step." if made.rates is not None else "Rates need calibration data."
     shown = html_table(QUANTIZATION_COLUMNS, quantization_rows(made.quantization))
     return [section("Quantization", words, shown, *([listed] if listed else []))]
 
 
 def _cost(made: Mapping) -> Sequence[str]:
     if made.cost is None:
-        return [section("Cost of a sample", "Needs spike counts: map with --calibrate DATA.")]
+        return [section("Cost of a sample", "Needs spike counts, from calibration data.")]
     facts = cost_facts(made.cost)
     parts = sorted(made.cost.parts_pj.items(), key=lambda item: -item[1].value)
     rows = [(name.replace("_", " "), r.value, r.low, r.high) for name, r in parts]

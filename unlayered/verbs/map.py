@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unlayered.console import Stages, show
+from unlayered.console import Stages, show, text_of
 from unlayered.options import AllowUnsafe, As, Dt, F, Json, Kind, Order, Out, Root, Samples, ScheduleFlags
 
 STAGES = ("quantize", "partition", "place", "check")
@@ -70,4 +70,5 @@ def map_(
     npz.save(made.mapped, out)
     npz.write_atomically(where, text.encode())
     lines = [*shown(str(network), made), *answers, f"wrote {out} and {where}"]
-    show({"out": str(out), "page": str(where), **plain(made)}, as_json, *lines)
+    value = {"out": str(out), "page": str(where), **plain(made), "explained": text_of(*answers)}
+    show(value, as_json, *lines)
