@@ -11,14 +11,14 @@ from sim_reference.compiled.flat import DEPTH, DUE, KEEPS, REFRACTORY, START, ST
 from sim_reference.compiled.heap import clear
 from sim_reference.compiled.jit import fingerprint, kernel, kernel_inside, kernel_on_disk
 from sim_reference.compiled.kernels import (
-    BLOCK,
     N_POSITIONS,
     N_SOURCES,
     N_TOUCHED,
     Work,
-    any_nonzero,
     begin_time_step,
     copy_into,
+    find_flags,
+    find_nonzero,
     zero,
 )
 from sim_reference.compiled.output import Output, add_spike, keep_registers
@@ -116,19 +116,14 @@ def _end_time_step(queue: Queue) -> None:
     queue.n[N_FIRED] = 0
 
 
-@kernel
-def _read_frame(frame: Array, n_neurons: Int, source: Array, times: Array, n: Array) -> None:
+@kernel_inside
+def _read_frame(frame: Array, n_neurons: Int, work: Work) -> None:
     """The whole frame arrives at k = 0."""
-    count = 0
-    for first in range(0, frame.size, BLOCK):
-        part = frame[first : min(first + BLOCK, frame.size)]
-        if any_nonzero(part):
-            for i in range(part.size):
-                if part[i] != 0:
-                    source[count] = n_neurons + first + i
-                    times[count] = part[i]
-                    count += 1
-    n[N_SOURCES] = count
+    n = find_nonzero(frame, work.flags, work.words, work.found)
+    for i in range(n):
+        work.source[i] = n_neurons + work.found[i]
+        work.times[i] = frame[work.found[i]]
+    work.n[N_SOURCES] = n
 
 
 @kernel_inside
@@ -159,7 +154,7 @@ def _time_step(
     work.n[N_SOURCES] = 0
     taken, first_output, k = np.int64(0), np.int64(-1), np.int64(0)
     if rules.input == FIRST:
-        _read_frame(frame, queue.q.size, work.source, work.times, work.n)
+        _read_frame(frame, queue.q.size, work)
     elif rules.input == PACED:
         taken = _next_paced(rules, taken, work, queue)
     else:
@@ -221,7 +216,7 @@ def _update(net: FlatNetwork, k: Int, work: Work, fired: Array) -> Any:
         if (due or work.all_touched[p]) and net.narrow:
             work.all_touched[p] = True
             update_population(net, work, p, due, net.pop[p, KEEPS])
-            n_fires = _list_firing(work.v, net.threshold, fired, start, stop, work.rows, n_fires)
+            n_fires = _list_firing(work, net.threshold[start:stop], fired[start:stop], start, n_fires)
         elif due or work.all_touched[p]:
             work.all_touched[p] = False
             for i in range(start, stop):
@@ -233,21 +228,37 @@ def _update(net: FlatNetwork, k: Int, work: Work, fired: Array) -> Any:
         if not work.all_touched[p]:
             due = net.pop[p, DUE] and net.pop[p, DEPTH] == k
             update_neuron(net, work, p, i, due, net.pop[p, KEEPS])
-            n_fires = _list_firing(work.v, net.threshold, fired, i, i + 1, work.rows, n_fires)
+            n_fires = _list_if_firing(work, net.threshold[i], fired[i], i, n_fires)
     work.n[N_TOUCHED] = 0
     zero(work.all_touched)
     return n_fires
 
 
-@kernel
-def _list_firing(v: Array, threshold: Array, fired: Array, start: Int, stop: Int, rows: Array, n: Int) -> Any:
+@kernel_inside
+def _list_firing(work: Work, threshold: Array, fired: Array, start: Int, n: Int) -> Any:
     """Append who lies above its threshold; charge that reached a refractory neuron is lost."""
-    for i in range(start, stop):
-        if fired[i]:
-            v[i] = 0
-        elif v[i] > threshold[i]:
-            rows[n] = i
-            n += 1
+    _flag_firing(work.v[start : start + fired.size], threshold, fired, work.flags)
+    n_found = find_flags(fired.size, work.flags, work.words, work.found)
+    for j in range(n_found):
+        work.rows[n + j] = start + work.found[j]
+    return n + n_found
+
+
+@kernel
+def _flag_firing(v: Array, threshold: Array, fired: Array, flags: Array) -> None:
+    for i in range(v.size):
+        v[i] = 0 if fired[i] else v[i]
+        flags[i] = (v[i] > threshold[i]) & (not fired[i])
+
+
+@kernel_inside
+def _list_if_firing(work: Work, threshold: Int, fired: Any, i: Int, n: Int) -> Any:
+    """The same for one neuron."""
+    if fired:
+        work.v[i] = 0
+    elif work.v[i] > threshold:
+        work.rows[n] = i
+        n += 1
     return n
 
 

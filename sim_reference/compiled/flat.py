@@ -50,7 +50,8 @@ class FlatNetwork(NamedTuple):
         place_of: (2, N) population and core of each neuron.
         delay: one a source of each link.
         list_start, list_post: sparse links: where each source's targets begin, and the targets.
-        weight: of all links, in the order in which spikes read them.
+        weight: of all links, in the order in which spikes read them, without the factors of two that all weights of a
+            link share: those are in its exponent.
         narrow: sums provably stay inside int32 and within one wrap of u, so that vector code may be used.
     """
 
@@ -95,13 +96,15 @@ def flatten(layout: Layout, stimulus: Stimulus, layered: bool) -> FlatNetwork:
     network, links, arithmetic = layout.network, layout.links, layout.arithmetic
     names = [p.name for p in network.populations]
     incoming = [[i for i, link in enumerate(links) if link.post == layout.blocks[n]] for n in names]
-    weights, lists = [_source_major(link) for link in links], [_lists(link) for link in links]
+    lists = [_lists(link) for link in links]
+    shared = [_shared_zeros(link) for link in links]
+    weights = [_source_major(link) >> zeros for link, zeros in zip(links, shared)]
     narrow = _is_narrow(layout, incoming, _largest_count(stimulus.frames), layered)
     list_at = starts([len(post) for _, post in lists])
     owners = np.repeat(np.arange(len(names)), [p.n for p in network.populations])
     return FlatNetwork(
         pop=_pop_table(layout, names, incoming),
-        link=_link_table(layout, names, weights, lists),
+        link=_link_table(layout, names, weights, lists, shared),
         in_links=np.array([i for x in incoming for i in x], np.int64),
         order=np.array([names.index(x) for x in layout.order.order], np.int64),
         keep_v=(DECAY_ALL - layout.decay_v) / DECAY_ALL,
@@ -114,7 +117,7 @@ def flatten(layout: Layout, stimulus: Stimulus, layered: bool) -> FlatNetwork:
         delay=_joined([link.delay_steps for link in links], np.int64),
         list_start=_joined([begin + at for (begin, _), at in zip(lists, list_at)], np.int64),
         list_post=_joined([post for _, post in lists], np.int64),
-        weight=_joined(weights, np.int16 if narrow else np.int32),
+        weight=_joined(weights, _narrowest(weights) if narrow else np.int32),
         accumulator_bits=arithmetic.accumulator_bits or 0,
         u_bits=arithmetic.u_bits,
         two_sided=arithmetic.u_wrap == "two_sided",
@@ -151,7 +154,9 @@ def _pop_table(layout: Layout, names: list[str], incoming: list[list[int]]) -> A
     return _table(columns, len(names))
 
 
-def _link_table(layout: Layout, names: list[str], weights: list[Array], lists: list[tuple[Array, Array]]) -> Array:
+def _link_table(
+    layout: Layout, names: list[str], weights: list[Array], lists: list[tuple[Array, Array]], shared: list[int]
+) -> Array:
     links = layout.links
     shift = np.array([layout.n_neurons if link.from_input else 0 for link in links], np.int64)
     owner = {layout.blocks[n].start: i for i, n in enumerate(names)}
@@ -160,7 +165,7 @@ def _link_table(layout: Layout, names: list[str], weights: list[Array], lists: l
         PRE_STOP: [link.pre.stop for link in links] + shift,
         POST: [owner[link.post.start] for link in links],
         KIND: [_kind(link) for link in links],
-        EXPONENT: [link.weight_exp for link in links],
+        EXPONENT: [link.weight_exp + zeros for link, zeros in zip(links, shared)],
         N_POST: [link.connection.n_post for link in links],
         WEIGHT_AT: starts([w.size for w in weights])[:-1],
         ACC_AT: starts([link.connection.n_post for link in links])[:-1],
@@ -202,6 +207,19 @@ def _source_major(link: Link) -> Array:
     c_out, per_in, kh, kw = c.weight.shape
     grouped = c.weight.reshape(c.groups, c_out // c.groups, per_in, kh, kw)
     return np.ascontiguousarray(grouped.transpose(0, 2, 3, 4, 1))
+
+
+def _shared_zeros(link: Link) -> int:
+    """How often all weights of a link can be halved: even 8-bit weights of mixed sign then fit a byte."""
+    bits = int(np.bitwise_or.reduce(link.connection.weight, axis=None, initial=0))
+    return (bits & -bits).bit_length() - 1 if bits else 0
+
+
+def _narrowest(weights: list[Array]) -> Any:
+    """The smaller of two integer types that holds all weights."""
+    byte = np.iinfo(np.int8)
+    fits = all(w.min(initial=0) >= byte.min and w.max(initial=0) <= byte.max for w in weights)
+    return np.int8 if fits else np.int16
 
 
 def _lists(link: Link) -> tuple[Array, Array]:

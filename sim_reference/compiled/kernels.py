@@ -36,7 +36,8 @@ class Work(NamedTuple):
 
     ``v``, ``u``, ``x`` (N,); ``acc`` one number for each link and target; ``touched``, ``is_touched`` neurons to
     update; ``all_touched`` (P,); ``positions``, ``is_position`` convolution outputs reached; ``rows`` sources of one
-    dense link; ``source``, ``times`` what is being delivered; ``n`` lengths: touched, positions, sources; ``limits``,
+    dense link; ``source``, ``times`` what is being delivered; ``n`` lengths: touched, positions, sources; ``flags`` a
+    byte a neuron or input, ``words`` the same memory eight bytes at a time, ``found`` where bytes are set; ``limits``,
     as they were at the sample's start in ``limits_before``; ``next_row`` free for a spike.
     """
 
@@ -54,6 +55,9 @@ class Work(NamedTuple):
     source: Array
     times: Array
     n: Array
+    flags: Array
+    words: Array
+    found: Array
     limits: Array
     limits_before: Array
     next_row: Array
@@ -61,14 +65,16 @@ class Work(NamedTuple):
 
 N_TOUCHED, N_POSITIONS, N_SOURCES = 0, 1, 2
 
-BLOCK = 32
-"""Values that vector code looks at in one go before any of them is looked at alone."""
+WORD = 8
+"""Flags looked at in one go before any of them is looked at alone."""
 
 
 def new_work(net: FlatNetwork, max_events: int) -> Work:
     """Empty working memory."""
     n = len(net.threshold)
     n_sources = n + net.n_inputs + max_events
+
+    words = np.zeros(max(n, net.n_inputs) // WORD + 1, np.uint64)
 
     def zeros(size: int, dtype: Any = np.int64) -> Array:
         return np.zeros(max(size, 1), dtype)
@@ -88,6 +94,9 @@ def new_work(net: FlatNetwork, max_events: int) -> Work:
         source=zeros(n_sources),
         times=zeros(n_sources),
         n=np.zeros(3, np.int64),
+        flags=words.view(np.uint8),
+        words=words,
+        found=zeros(max(n, net.n_inputs) + WORD),
         limits=np.zeros(4, np.int64),
         limits_before=np.zeros(4, np.int64),
         next_row=np.zeros(1, np.int64),
@@ -119,19 +128,34 @@ def zero(x: Array) -> None:
 
 
 @kernel
-def any_nonzero(x: Array) -> Any:
-    found = False
+def find_nonzero(x: Array, flags: Array, words: Array, found: Array) -> Int:
+    """List in ``found`` where x is not 0; returns how many places that are."""
     for i in range(x.size):
-        found |= x[i] != 0
-    return found
+        flags[i] = x[i] != 0
+    return find_flags(x.size, flags, words, found)
 
 
 @kernel
-def any_above(x: Array, y: Array) -> Any:
-    found = False
+def find_above(x: Array, y: Array, flags: Array, words: Array, found: Array) -> Int:
+    """List in ``found`` where x lies above y; returns how many places that are."""
     for i in range(x.size):
-        found |= x[i] > y[i]
-    return found
+        flags[i] = x[i] > y[i]
+    return find_flags(x.size, flags, words, found)
+
+
+@kernel
+def find_flags(n: Int, flags: Array, words: Array, found: Array) -> Int:
+    """List which of the first n flags are set, a branch a word instead of a flag; flags behind n may be lost."""
+    n_words = (n + WORD - 1) // WORD
+    for i in range(n, n_words * WORD):
+        flags[i] = 0
+    count = 0
+    for w in range(n_words):
+        if words[w] != 0:
+            for i in range(w * WORD, w * WORD + WORD):
+                found[count] = i
+                count += flags[i]
+    return count
 
 
 @kernel

@@ -23,15 +23,14 @@ from sim_reference.compiled.flat import (
 )
 from sim_reference.compiled.jit import fingerprint, kernel_inside, kernel_on_disk
 from sim_reference.compiled.kernels import (
-    BLOCK,
     N_POSITIONS,
     N_SOURCES,
     N_TOUCHED,
     Work,
-    any_above,
-    any_nonzero,
     begin_time_step,
     copy_into,
+    find_above,
+    find_nonzero,
     zero,
 )
 from sim_reference.compiled.output import Output, add_spike, keep_registers
@@ -83,7 +82,7 @@ def _run_layered(
         zero(work.u)
         for t in range(frames.shape[0]):
             begin_time_step(net, work, t)
-            _read_frame(frames[t, b], t % history.n_input.size, history)
+            _read_frame(frames[t, b], t % history.n_input.size, history, work)
             for i in range(net.order.size):
                 p = net.order[i]
                 _collect(net, work, history, p, t)
@@ -104,16 +103,11 @@ def _run_layered(
 
 
 @kernel_inside
-def _read_frame(frame: Array, slot: Int, history: History) -> None:
-    n = 0
-    for first in range(0, frame.size, BLOCK):
-        part = frame[first : min(first + BLOCK, frame.size)]
-        if any_nonzero(part):
-            for i in range(part.size):
-                if part[i] != 0:
-                    history.input[slot, n] = first + i
-                    history.times[slot, n] = part[i]
-                    n += 1
+def _read_frame(frame: Array, slot: Int, history: History, work: Work) -> None:
+    n = find_nonzero(frame, work.flags, work.words, work.found)
+    for i in range(n):
+        history.input[slot, i] = work.found[i]
+        history.times[slot, i] = frame[work.found[i]]
     history.n_input[slot] = n
 
 
@@ -162,17 +156,14 @@ def _collect_from(net: FlatNetwork, work: Work, history: History, link: Int, del
 
 @kernel_inside
 def _fire(net: FlatNetwork, work: Work, history: History, p: Int, t: Int, b: Int, at: Array, out: Output) -> None:
-    start, slot, n = net.pop[p, START], t % history.n_input.size, 0
+    start, stop, slot = net.pop[p, START], net.pop[p, STOP], t % history.n_input.size
     v, threshold, k = work.v, net.threshold, net.pop[p, PLACE]
-    for first in range(start, net.pop[p, STOP], BLOCK):
-        stop = min(first + BLOCK, net.pop[p, STOP])
-        if any_above(v[first:stop], threshold[first:stop]):
-            for i in range(first, stop):
-                if v[i] > threshold[i]:
-                    add_spike(out, at, b, t, k, i, v[i], k, -1)
-                    v[i] = v[i] - threshold[i] if net.subtract[i] else 0
-                    history.neuron[slot, start + n] = i
-                    n += 1
+    n = find_above(v[start:stop], threshold[start:stop], work.flags, work.words, work.found)
+    for j in range(n):
+        i = start + work.found[j]
+        add_spike(out, at, b, t, k, i, v[i], k, -1)
+        v[i] = v[i] - threshold[i] if net.subtract[i] else 0
+        history.neuron[slot, start + j] = i
     history.n_neuron[slot, p] = n
 
 
