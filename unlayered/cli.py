@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from importlib.metadata import version
 from typing import Annotated, Any, NoReturn
 
@@ -12,6 +11,7 @@ from typer.core import TyperGroup
 
 from ir.check import TargetError
 from unlayered.console import stderr
+from unlayered.interruption import listen
 from unlayered.verbs.check import check
 from unlayered.verbs.chips import chips
 from unlayered.verbs.compare import compare
@@ -108,11 +108,7 @@ app.command("chips")(chips)
 app.command("doctor")(doctor)
 
 
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def main() -> None:
     """Entry point; SIGTERM cleans up as Ctrl-C does."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    listen()
     app()

@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from unlayered.interruption import stop_if_asked
+
 MAX_WORD = 16
 """Columns of text up to this long stay on one line."""
 
@@ -136,7 +138,8 @@ class Stages:
         self.bar.stop()
 
     def begin(self, name: str) -> None:
-        """Go on to a stage."""
+        """Go on to a stage, unless somebody asked to end."""
+        stop_if_asked()
         place = self.names.index(name) + 1
         text = f"{self.title}: {name} ({place} of {len(self.names)})"
         self.bar.update(self.task, description=text, completed=0, total=None, known="")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -296,4 +298,28 @@ def test_interrupted_mapping_leaves_no_file(folder: Path, place: str, monkeypatc
     before = sorted(folder.iterdir())
     done = call("map", folder / "network.npz", "--chip", "loihi2", "--out", folder / "out.npz")
     assert done.exit_code == 130 and "Traceback" not in done.output
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_swallowed_interrupt_still_ends_it_with_no_file(folder: Path):
+    """A library may ignore what its callbacks raise; here one does, in a process of its own."""
+    script = f"""
+import os, signal, sys
+import unlayered.mapping as mapping
+real = mapping.traffic
+def swallows(*words):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000000): pass
+    except KeyboardInterrupt:
+        pass
+    return real(*words)
+mapping.traffic = swallows
+sys.argv = ["unlayered", "map", {str(folder / "network.npz")!r}, "--chip", "loihi2", "--out", {str(folder / "o.npz")!r}]
+from unlayered.cli import main
+main()
+"""
+    before = sorted(folder.iterdir())
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 130 and done.stderr.strip() == "unlayered: interrupted", done.stderr
     assert sorted(folder.iterdir()) == before

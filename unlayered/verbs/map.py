@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from unlayered.console import Stages, show, text_of
+from unlayered.interruption import stop_if_asked
 from unlayered.options import AllowUnsafe, As, Dt, F, Json, Kind, Order, Out, Root, Samples, ScheduleFlags
 
 STAGES = ("quantize", "partition", "place", "check")
@@ -67,6 +68,7 @@ def map_(
         made = map_whole(opened, described, options, stimulus, stages)
     answers = [line for word in explain or () for line in explained(made, word)]
     where, text = report or out.with_name("map.html"), map_page(f"{network} on {described.title}", made)
+    stop_if_asked()
     npz.save(made.mapped, out)
     npz.write_atomically(where, text.encode())
     lines = [*shown(str(network), made), *answers, f"wrote {out} and {where}"]
