@@ -315,6 +315,7 @@ def swallows(*words):
         pass
     return real(*words)
 mapping.traffic = swallows
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started the tests without one
 sys.argv = ["unlayered", "map", {str(folder / "network.npz")!r}, "--chip", "loihi2", "--out", {str(folder / "o.npz")!r}]
 from unlayered.cli import main
 main()
