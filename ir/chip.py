@@ -66,8 +66,9 @@ class Limits:
 class SynapseFormat:
     """How synapses lie in a core's memory.
 
-    A source's list on a core costs ``header_bits`` for each ``list_length`` synapses it holds, and weight, index
-    and delay bits a synapse; each part begins at a new word. ``delay_bits`` are needed where a projection has delays.
+    A source's list on a core is cut into parts of at most ``list_length`` synapses, so that it takes the fewest words;
+    a part costs ``header_bits``, and weight, index and delay bits a synapse, and begins at a new word. ``delay_bits``
+    are needed where a projection has delays.
 
     Attributes:
         index_bits: of a synapse in a list with gaps.

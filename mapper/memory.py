@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ class Words:
     """The chip's list format.
 
     Attributes:
-        word: bits a word. header: bits a part. length: synapses a part.
+        word: bits a word. header: bits a part. length: synapses a part at most.
     """
 
     word: int
@@ -44,10 +45,12 @@ class Words:
     length: int
 
     def of_list(self, n: Array | int, bits: int) -> Ints:
-        """Words of lists of ``n`` synapses: every part of ``length`` begins at a new word."""
-        full, rest = np.divmod(np.asarray(n, np.int64), self.length)
-        part = -(-(self.header + bits * self.length) // self.word)
-        return full * part + np.where(rest > 0, -(-(self.header + bits * rest) // self.word), 0)
+        """Fewest words of lists of ``n`` synapses: parts begin at a new word, each with a header, cut as fits best.
+
+        Never more for a list than for its pieces: ``of_list(a + b) <= of_list(a) + of_list(b)``.
+        """
+        n = np.asarray(n, np.int64)
+        return np.searchsorted(_most_synapses(self, bits, int(n.max(initial=0))), n).astype(np.int64)
 
     def bound(self, bits: int, most: int | None = None) -> tuple[int, int]:
         """Bits (a synapse, a list) such that ``n * synapse + list`` is never less than the words of a list of n.
@@ -55,14 +58,32 @@ class Words:
         Args:
             most: bits a list may count at most; what is left then goes to the synapses.
         """
-        part = -(-(self.header + bits * self.length) // self.word) * self.word
-        synapse, n = -(-part // self.length), np.arange(1, self.length + 1)
+        n = np.arange(1, self.length + 1)
         need = self.of_list(n, bits) * self.word
+        synapse = int((-(-need // n)).min())  # of the part that fills its words best: longer lists repeat it
         once = int((need - n * synapse).max())
         if most is not None and once > most:
             once = most
             synapse = max(synapse, int((-(-(need - once) // n)).max()))
         return synapse, once
+
+
+@lru_cache(maxsize=64)
+def _parts(form: Words, bits: int) -> Ints:
+    """(words,) most synapses that one part of 0, 1, 2, ... words holds, up to a part of full length."""
+    longest = -(-(form.header + bits * form.length) // form.word)
+    room = (np.arange(longest + 1) * form.word - form.header) // max(bits, 1)
+    return np.clip(room, 0, form.length)
+
+
+@lru_cache(maxsize=64)
+def _most_synapses(form: Words, bits: int, n: int) -> Ints:
+    """(words,) most synapses that 0, 1, 2, ... words hold, until they hold ``n``."""
+    part, held = _parts(form, bits), [0]
+    while held[-1] < n:
+        words = len(held)
+        held.append(max(held[words - w] + int(part[w]) for w in range(1, min(words, part.size - 1) + 1)))
+    return np.array(held, np.int64)
 
 
 def list_words(chip: Chip) -> Words:

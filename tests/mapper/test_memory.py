@@ -89,7 +89,21 @@ def test_a_lists_bound_holds_for_every_length(bits: int, header: int, length: in
 
 def test_lists_begin_at_new_words_and_parts_have_headers():
     form = Words(word=64, header=10, length=64)
-    assert form.of_list(np.array([0, 1, 6, 7, 64, 65, 128]), 8).tolist() == [0, 1, 1, 2, 9, 10, 18]
+    assert form.of_list(np.array([0, 1, 6, 7, 62, 64, 65, 128]), 8).tolist() == [0, 1, 1, 2, 8, 9, 9, 17]
+
+
+@laws
+@given(st.integers(1, 40), st.integers(0, 70), st.integers(1, 64), st.sampled_from([8, 32, 64]))
+def test_a_list_never_takes_more_than_its_pieces_nor_than_cutting_it_in_any_way(
+    bits: int, header: int, length: int, word: int
+):
+    form = Words(word, header, length)
+    words = form.of_list(np.arange(60), bits).tolist()
+    one_part = [-(-(header + bits * n) // word) for n in range(length + 1)]
+    best = [0]
+    for n in range(1, 60):
+        best.append(min(best[n - p] + one_part[p] for p in range(1, min(n, length) + 1)))
+    assert words == best
 
 
 @pytest.mark.parametrize(
@@ -120,6 +134,27 @@ def test_zero_weights_are_left_out_where_indices_cost_less():
 def test_delays_take_bits_only_where_there_are_any():
     slow, quick = projection(np.full((2, 2), 2), delay=3), projection(np.full((2, 2), 2))
     assert layout(slow, LOIHI1).bits - layout(quick, LOIHI1).bits == LOIHI1.synapse_format.delay_bits
+
+
+@laws
+@given(st.data())
+def test_the_bound_holds_for_kernels_cut_into_blocks(data: st.DataObject):
+    channels, groups = data.draw(st.sampled_from([(76, 1), (130, 1), (96, 2), (64, 4)]))
+    rng = np.random.default_rng(data.draw(seeds))
+    weight = rng.integers(-128, 128, (channels, 4 // groups, 3, 3)).astype(np.int32) * 2
+    conv = Conv2d(weight, (4, 3, 3), padding=(1, 1), groups=groups)
+    network = QuantizedNetwork(
+        (Input("in", (4, 3, 3)),),
+        (FixedPopulation("c", conv.out_shape),),
+        (FixedProjection("in", "c", conv),),
+        "c",
+    )
+    chip = replace(LOIHI1, limits=replace(LOIHI1.limits, max_synapse_words=data.draw(st.integers(100, 700))))
+    need = memory_need(network, chip)
+    core = (rng.random(channels) * data.draw(st.integers(1, 4))).astype(int).repeat(9)
+    core = np.where(rng.random(core.size) < data.draw(st.sampled_from([0.0, 0.5])), 0, core)
+    for b, words in enumerate(synapse_words(network, chip, core)):
+        assert int(need.shared[np.unique(need.group[core == b])].sum()) >= words * 64
 
 
 def test_a_kernel_too_large_for_a_core_is_cut_into_blocks_of_channels():
