@@ -8,22 +8,36 @@ from torch import Tensor
 from ir.check import check_choice
 from ir.schedule import Schedule
 from trainer.engines import cpu, reference
+from trainer.engines.gpu import run as gpu
 from trainer.engines.options import EVALUATION, TrainingOptions
 from trainer.engines.plan import Params, Plan
 from trainer.engines.result import Result
 
-ENGINES = {"reference": reference.run, "cpu": cpu.run}
+ENGINES = {"reference": reference.run, "cpu": cpu.run, "gpu": gpu.run}
 
 
-def choose(engine: str, schedule: Schedule, frames: Tensor) -> str:
-    """The engine behind ``auto``: the compiled one for asynchronous schedules on the CPU, else the reference.
+def choose(
+    engine: str,
+    plan: Plan,
+    params: Params,
+    frames: Tensor,
+    schedule: Schedule,
+    numbers: reference.Numbers | None = None,
+    record: bool = False,
+) -> str:
+    """The engine behind ``auto``: by the device of the frames, the reference where no other runs the call.
 
     The layered schedule is a handful of matrix products a time step; plain PyTorch is its fast engine too.
     """
     check_choice("engine", engine, ("auto", *ENGINES))
-    if schedule.kind == "layered" or frames.device.type != "cpu":
+    if schedule.kind == "layered":
         return "reference"
-    return "cpu" if engine == "auto" else engine
+    if engine != "auto":
+        return engine
+    if frames.device.type == "cpu":
+        return "cpu"
+    runs = frames.device.type == "cuda" and gpu.reason_against(plan, params, schedule, numbers, record) is None
+    return "gpu" if runs else "reference"
 
 
 def run(
@@ -40,5 +54,5 @@ def run(
     engine: str = "auto",
 ) -> Result:
     """Run a batch on the engine named; arguments as ``trainer.engines.reference.run``."""
-    chosen = ENGINES[choose(engine, schedule, frames)]
+    chosen = ENGINES[choose(engine, plan, params, frames, schedule, numbers, record)]
     return chosen(plan, params, frames, sample_ids, schedule, options, numbers, core_of_neuron, events, record)

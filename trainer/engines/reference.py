@@ -16,11 +16,11 @@ from ir.schedule import Schedule, stream
 from trainer.engines.checks import check_run
 from trainer.engines.layered import run_layered
 from trainer.engines.numbers import FloatNumbers, Numbers
-from trainer.engines.options import ESCAPE, EVALUATION, INPUT_DROP, SPIKE_DROP, TrainingOptions
+from trainer.engines.options import ESCAPE, EVALUATION, SPIKE_DROP, TrainingOptions
 from trainer.engines.plan import Params, Plan, apply_link
 from trainer.engines.queue import InputQueue, select
 from trainer.engines.result import Recording, Result
-from trainer.engines.selection import chance, happens
+from trainer.engines.selection import happens, kept_inputs
 from trainer.surrogate import spike
 
 
@@ -114,18 +114,11 @@ def run(
         Recording() if record else None,
     )
     if options.input_dropout > 0:
-        call.frames = drop_inputs(call)
+        kept = kept_inputs(call.frames, plan.n_neurons, sample_ids, schedule.seed, options.input_dropout)
+        call.frames = call.frames * kept
     if schedule.kind == "layered":
         return run_layered(call)
     return run_asynchronous(call)
-
-
-def drop_inputs(call: Call) -> Tensor:
-    """Drop inputs with the probability ``input_dropout``, each decision a function of its address."""
-    seed = stream(call.schedule.seed, INPUT_DROP)
-    inputs = torch.arange(call.plan.n_inputs, device=call.frames.device) + call.plan.n_neurons
-    rows = [chance(seed, call.sample_ids, t, 0, inputs, torch.float64) for t in range(call.frames.shape[0])]
-    return call.frames * (torch.stack(rows) >= call.options.input_dropout)
 
 
 @dataclass

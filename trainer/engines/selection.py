@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ir.schedule import stream
+from trainer.engines.options import INPUT_DROP
+
 LAST = torch.iinfo(torch.int64).max
 _SIGN = -(1 << 63)
 
@@ -28,10 +31,14 @@ def _mix(x: Tensor) -> Tensor:
     return x.bitwise_xor_(_shift_right(x, 31))
 
 
+def sample_prefix(seed: int, samples: Tensor) -> Tensor:
+    """The part of a key that everything in a sample shares; as ``samples``."""
+    return _mix(_mix(torch.tensor(_signed(seed), device=samples.device)) + samples)
+
+
 def _prefix(seed: int, samples: Tensor, t: int, k: int) -> Tensor:
     """The part of a key that all neurons of a sample's round share; as ``samples``."""
-    h = _mix(torch.tensor(_signed(seed), device=samples.device))
-    return _mix(_mix(_mix(h + samples) + t) + k)
+    return _mix(_mix(sample_prefix(seed, samples) + t) + k)
 
 
 def keys(seed: int, samples: Tensor, t: int, k: int, neurons: Tensor) -> Tensor:
@@ -55,6 +62,14 @@ def _uniform(bits: Tensor) -> Tensor:
 def chance(seed: int, samples: Tensor, t: int, k: int, neurons: Tensor, dtype: torch.dtype) -> Tensor:
     """Uniform numbers in [0, 1) with the address as their only source of randomness; (B, N)."""
     return _uniform(_mix(_prefix(seed, samples, t, k)[:, None] + neurons)).to(dtype)
+
+
+def kept_inputs(frames: Tensor, n_neurons: int, samples: Tensor, seed: int, probability: float) -> Tensor:
+    """Which inputs of ``frames`` (T, B, N_in) stay, each decision a function of its address."""
+    inputs = torch.arange(frames.shape[2], device=frames.device) + n_neurons
+    seed = stream(seed, INPUT_DROP)
+    rows = [chance(seed, samples, t, 0, inputs, torch.float64) for t in range(frames.shape[0])]
+    return torch.stack(rows) >= probability
 
 
 def happens(where: Tensor, probability: float, seed: int, samples: Tensor, t: int, k: int) -> Tensor:

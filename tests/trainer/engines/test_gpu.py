@@ -1,0 +1,180 @@
+"""The Triton engine against the reference: on a GPU where there is one, else in Triton's interpreter.
+
+The interpreter must be chosen before Triton is loaded, so without a GPU one test runs this file in another process.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+
+from ir import Network, Schedule
+from tests.strategies import Draw, cases
+from tests.trainer.engines.test_engines_agree import OPTIONS, Case, backward, dyadic, trained
+from tests.trainer.engines.test_small_cases import chain, constant, ones
+from trainer.engines import choose, reference
+from trainer.engines.gpu import run as gpu
+from trainer.engines.numbers import FixedNumbers
+from trainer.engines.options import EVALUATION, TrainingOptions
+from trainer.engines.plan import Params, float_params, plan_of
+from trainer.engines.result import Result
+
+triton: Any = pytest.importorskip("triton")
+HAS_GPU, INTERPRETED = torch.cuda.is_available(), os.environ.get("TRITON_INTERPRET") == "1"
+DEVICE = "cuda" if HAS_GPU else "cpu"
+runs = pytest.mark.skipif(not (HAS_GPU or INTERPRETED), reason="runs in the interpreter's process")
+NOISY = TrainingOptions(refractory_dropout=0.5, spike_dropout=0.25, momentum_noise=0.125, input_dropout=0.25)
+
+
+@pytest.mark.skipif(HAS_GPU or INTERPRETED, reason="the tests below run here")
+def test_the_gpu_engine_agrees_with_the_reference_in_tritons_interpreter() -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", __file__]
+    done = subprocess.run(command, env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+
+
+def moved(params: Params) -> Params:
+    """The same numbers where the engine runs, learning."""
+    values = [params.leak_v, params.threshold, params.leak_u, params.bias, params.unit]
+    copies = [None if x is None else x.detach().clone().to(DEVICE) for x in values]
+    return trained(Params([w.detach().clone().to(DEVICE) for w in params.weights], *copies))  # type: ignore[arg-type]
+
+
+def assert_agree(network: Any, params: Params, frames: torch.Tensor, ids: torch.Tensor, schedule: Schedule,
+                 options: TrainingOptions, tolerance: float = 1e-9) -> Result:  # fmt: skip
+    """Same spikes, membranes and forward steps; gradients within a tolerance. Returns the reference's result."""
+    results, gradients = [], []
+    for engine in (reference, gpu):
+        own = moved(params)
+        result = engine.run(plan_of(network), own, frames.to(DEVICE), ids.to(DEVICE), schedule, options)
+        results.append(result)
+        gradients.append(backward(result, own))
+    slow, fast = results
+    assert torch.equal(slow.counts, fast.counts)
+    assert torch.equal(slow.forward_steps, fast.forward_steps)
+    assert torch.equal(slow.v, fast.v)
+    for a, b in zip(*gradients):
+        torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance * (1 + float(a.abs().sum())))
+    return slow
+
+
+@runs
+@settings(max_examples=5 if INTERPRETED else 100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(cases(Draw(current=False, resets=False, max_populations=3, max_side=6)), OPTIONS)
+def test_drawn_networks_spike_alike_and_their_gradients_agree(case: Case, options: TrainingOptions) -> None:
+    mapped, stimulus, schedule = case
+    populations = tuple(replace(p, neuron=replace(p.neuron, v_min=None)) for p in mapped.network.populations)
+    mapped = replace(mapped, network=replace(mapped.network, populations=populations))
+    schedule = replace(schedule, input="first", R=None, scope="network")
+    frames = torch.as_tensor(stimulus.frames.copy())[:3]
+    ids = torch.as_tensor(np.array(stimulus.sample_ids))
+    assert_agree(mapped.network, dyadic(mapped), frames, ids, schedule, options)
+
+
+def small_chain(seed: int = 0) -> tuple[Network, torch.Tensor]:
+    """Six inputs, layers of nine, seven and four neurons; two samples of three time steps."""
+    generator = torch.Generator().manual_seed(seed)
+    sizes = [(9, 6), (7, 9), (4, 7)]
+    weights = [torch.randint(-8, 13, size, generator=generator).double().numpy() / 16 for size in sizes]
+    frames = (torch.rand(3, 2, 6, generator=generator) < 0.6).double()
+    return chain(weights, v_threshold=0.5, tau_mem_s=1.0, bias=0.125), frames
+
+
+@runs
+@pytest.mark.parametrize(("order", "group"), [("random", 2), ("momentum", 3), ("fifo", 1), ("random", None)])
+def test_every_order_with_every_noise(order: str, group: int | None) -> None:
+    network, frames = small_chain()
+    params = float_params(network, torch.float64)
+    params.leak_v = torch.full_like(params.leak_v, 0.25)
+    schedule = Schedule(F=group, order=order, seed=5)  # type: ignore[arg-type]
+    slow = assert_agree(network, params, frames, torch.tensor([7, 3]), schedule, NOISY)
+    assert slow.counts.sum() > 20 and int(slow.forward_steps.max()) > 2
+
+
+@runs
+def test_single_precision_keeps_the_spikes_and_gradients_to_one_in_ten_thousand() -> None:
+    network, frames = small_chain(1)
+    params = float_params(network)
+    params.leak_v = torch.full_like(params.leak_v, 0.25)
+    assert_agree(network, params, frames.float(), torch.arange(2), Schedule(F=2, order="random"), NOISY, 1e-4)
+
+
+@runs
+def test_a_time_step_longer_than_the_tape_has_the_same_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "ROUNDS_ON_TAPE", 3)
+    network, frames = small_chain(2)
+    schedule = Schedule(F=1, order="random")
+    slow = assert_agree(
+        network, float_params(network, torch.float64), frames[:2], torch.arange(2), schedule, EVALUATION
+    )
+    assert int(slow.forward_steps.max()) > 6, "more than two tapes"
+
+
+@runs
+@pytest.mark.parametrize("stop", [{"stop_after": 2}, {"stop_after_output": 0}])
+def test_forced_stops_give_a_sample_its_own_gradient(stop: dict[str, int]) -> None:
+    network, frames = small_chain(3)
+    schedule = Schedule(F=2, **stop)  # type: ignore[arg-type]
+    assert_agree(network, float_params(network, torch.float64), frames, torch.arange(2), schedule, EVALUATION)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "numbers", "record", "words"),
+    [
+        (Schedule(input="queued"), None, False, "input 'queued'"),
+        (Schedule(scope="core"), None, False, "a queue a core"),
+        (Schedule(), FixedNumbers(), False, "integers"),
+        (Schedule(), None, True, "a recording"),
+    ],
+)
+def test_what_it_does_not_run_is_said_with_the_engine_that_does(
+    schedule: Schedule, numbers: FixedNumbers | None, record: bool, words: str
+) -> None:
+    network = ones(2, 3)
+    arguments = plan_of(network), float_params(network), constant([[1.0, 1.0]]), torch.arange(2), schedule
+    with pytest.raises(ValueError, match=f"{words}.*use engine 'reference'"):
+        gpu.run(*arguments, numbers=numbers, record=record)
+
+
+def test_tensors_on_a_gpu_choose_this_engine_where_it_can_run() -> None:
+    network = ones(2, 3)
+    plan, params, there = plan_of(network), float_params(network), SimpleNamespace(device=torch.device("cuda"))
+    chosen = [
+        choose("auto", plan, params, there, schedule)  # type: ignore[arg-type]
+        for schedule in (Schedule(), Schedule(input="queued"), Schedule("layered"))
+    ]
+    assert chosen == ["gpu", "reference", "reference"]
+    assert choose("auto", plan, params, torch.zeros(1), Schedule()) == "cpu"
+
+
+@pytest.mark.skipif(INTERPRETED, reason="the interpreter compiles nothing")
+@pytest.mark.parametrize("number", ["fp32", "fp64"])
+@pytest.mark.parametrize("kernel", ["run_samples", "back_through_samples"])
+def test_the_kernels_compile_for_a_gpu_that_need_not_be_here(
+    kernel: str, number: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    from trainer.engines.gpu import kernels
+
+    function = getattr(kernels, kernel)
+    small = {"reach": "*i32", "depth": "*i32", "refractory": "*i32", "tape_code": "*i32"}
+    known = {**small, "prefix": "*i64", "steps": "*i64"}
+    known |= {name: "i32" for name in ("n_steps", "n_samples", "n", "out_start", "out_stop", "room_of_tape")}
+    rules = {"block": 256, "group": 8, "order": 1, "biased": True, "escape": 0.8, "noise": 1e-6, "drop": 0.1}
+    rules |= {"last_due": 1, "stop_after": -1, "stop_after_output": 2, "alpha": 2.0, "silent": 0}
+    kinds = {name: "constexpr" if name in rules else known.get(name, f"*{number}") for name in function.arg_names}
+    fixed = {(i,): rules[name] for i, name in enumerate(function.arg_names) if name in rules}
+    made = triton.compile(ASTSource(function, kinds, fixed), target=GPUTarget("cuda", 80, 32))
+    assert "ptx" in made.asm

@@ -1,0 +1,165 @@
+"""One call of the Triton engine: what it refuses, tables and keys for the kernels, one autograd function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ir.check import require
+from ir.schedule import Schedule, stream
+from trainer.engines.checks import check_run
+from trainer.engines.gpu.tables import first_drive, reach_of, table_of
+from trainer.engines.numbers import FixedNumbers, Numbers
+from trainer.engines.options import ESCAPE, EVALUATION, NOISE, SPIKE_DROP, TrainingOptions
+from trainer.engines.plan import Params, Plan
+from trainer.engines.result import Result
+from trainer.engines.selection import kept_inputs, sample_prefix
+
+ORDERS = {"random": 0, "momentum": 1, "fifo": 2}
+SILENT = {"slots": 0, "all": 1, "none": 2}
+MAX_NEURONS = 8192
+"""A sample's registers lie in one program's fast memory, its weights in an (N, N) table."""
+
+ROUNDS_ON_TAPE = 64
+"""Forward steps of a time step that the backward pass keeps; where there are more it runs the time step again."""
+
+
+def reason_against(plan: Plan, params: Params, schedule: Schedule, numbers: Numbers | None, record: bool) -> str | None:
+    """Why this engine cannot run a call; None = it can."""
+    asked = {
+        "the layered schedule": schedule.kind == "layered",
+        f"input {schedule.input!r}": schedule.input != "first",
+        "a queue a core": schedule.scope != "network",
+        "integers": isinstance(numbers, FixedNumbers),
+        "a recording": record,
+        "a synaptic current": params.leak_u is not None,
+        "a lowest membrane": any(p.v_min is not None for p in plan.parts),
+        "a reset by the clock": any(p.reset_interval for p in plan.parts),
+        f"{plan.n_neurons} neurons, more than {MAX_NEURONS},": plan.n_neurons > MAX_NEURONS,
+    }
+    found = [what for what, present in asked.items() if present]
+    return f"engine 'gpu' does not run {found[0]}; use engine 'reference'" if found else None
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What both kernels are launched with beside tensors that learn.
+
+    Attributes:
+        prefix: (B, 4) key prefixes of each sample: order, escape, noise, dropped spikes.
+        rules: compile-time settings that both kernels share.
+    """
+
+    reach: Tensor
+    depth: Tensor
+    refractory: Tensor
+    prefix: Tensor
+    rules: dict[str, Any]
+    stops: dict[str, Any]
+    learning: dict[str, Any]
+    output: slice
+
+
+def run(
+    plan: Plan,
+    params: Params,
+    frames: Tensor,
+    sample_ids: Tensor,
+    schedule: Schedule,
+    options: TrainingOptions = EVALUATION,
+    numbers: Numbers | None = None,
+    core_of_neuron: np.ndarray | None = None,
+    events: np.ndarray | None = None,
+    record: bool = False,
+) -> Result:
+    """``reference.run`` for floats, whole frames and one queue, on the tensors' GPU; same arguments, same result."""
+    against = reason_against(plan, params, schedule, numbers, record)
+    require(against is None, str(against))
+    check_run(plan, params, frames, schedule, core_of_neuron)
+    frames = frames.to(params.leak_v.dtype)
+    if options.input_dropout > 0:
+        frames = frames * kept_inputs(frames, plan.n_neurons, sample_ids, schedule.seed, options.input_dropout)
+    with torch.backends.cudnn.flags(allow_tf32=False):
+        drive0, table = first_drive(plan, params.weights, frames), table_of(plan, params.weights)
+    bias = torch.zeros_like(params.leak_v) if params.bias is None else params.bias
+    launch = launch_of(plan, params, sample_ids, schedule, options)
+    counts, v, steps = Asynchronous.apply(launch, drive0, table, params.leak_v, params.threshold, bias)
+    return Result(counts, v, steps)
+
+
+def launch_of(plan: Plan, params: Params, sample_ids: Tensor, schedule: Schedule, options: TrainingOptions) -> Launch:
+    """Static tables on the device (made once), keys of this call, settings."""
+    device = params.leak_v.device
+    name = f"gpu {device}"
+    if name not in plan.derived:
+        sizes = [p.at.stop - p.at.start for p in plan.parts]
+        depth = np.repeat([p.depth for p in plan.parts], sizes).astype(np.int32)
+        closing = np.repeat([p.refractory for p in plan.parts], sizes).astype(np.int32)
+        plan.derived[name] = tuple(torch.as_tensor(x, device=device) for x in (reach_of(plan), depth, closing))
+    seeds = [schedule.seed, *(stream(schedule.seed, x) for x in (ESCAPE, NOISE, SPIKE_DROP))]
+    prefix = torch.stack([sample_prefix(seed, sample_ids.to(device)) for seed in seeds], 1).contiguous()
+    block = 1 << (plan.n_neurons - 1).bit_length()
+    rules = {
+        "block": block,
+        "group": -1 if schedule.F is None else schedule.F,
+        "order": ORDERS[schedule.order],
+        "biased": params.bias is not None,
+        "escape": options.refractory_dropout,
+        "noise": options.momentum_noise,
+        "drop": options.spike_dropout,
+        "num_warps": max(1, min(16, block // 128)),
+        "enable_fp_fusion": False,
+    }
+    stops = {
+        "last_due": max((p.depth for p in plan.parts if p.has_bias), default=-1),
+        "stop_after": -1 if schedule.stop_after is None else schedule.stop_after,
+        "stop_after_output": -1 if schedule.stop_after_output is None else schedule.stop_after_output,
+    }
+    learning = {"alpha": options.alpha, "silent": SILENT[options.silent_gradient]}
+    reach, depths, refractory = plan.derived[name]
+    return Launch(reach, depths, refractory, prefix, rules, stops, learning, plan.output)
+
+
+class Asynchronous(torch.autograd.Function):
+    """First drives and parameters to counts, membranes and forward steps."""
+
+    @staticmethod
+    def forward(ctx: Any, launch: Launch, drive0: Tensor, table: Tensor, leak: Tensor, threshold: Tensor,
+                bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+        from trainer.engines.gpu.kernels import run_samples  # noqa: PLC0415  (Triton exists for Linux only)
+
+        given = [x.detach().contiguous() for x in (drive0, table, leak, threshold, bias)]
+        n_steps, n_samples, n = drive0.shape
+        counts, v = torch.empty_like(given[0]), torch.empty_like(given[0])
+        steps = torch.empty(n_steps, n_samples, dtype=torch.int64, device=drive0.device)
+        first, weights, *numbers = given
+        run_samples[(n_samples,)](
+            first, weights, launch.reach, *numbers, launch.depth, launch.refractory, launch.prefix, counts, v, steps,
+            n_steps, n_samples, n, launch.output.start, launch.output.stop, **launch.rules, **launch.stops,
+        )  # fmt: skip
+        ctx.launch = launch
+        ctx.save_for_backward(*given, counts, v, steps)
+        ctx.mark_non_differentiable(steps)
+        return counts, v, steps
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        from trainer.engines.gpu.kernels import back_through_samples  # noqa: PLC0415  (Triton exists for Linux only)
+
+        launch: Launch = ctx.launch
+        first, weights, leak, threshold, bias, counts, v, steps = ctx.saved_tensors
+        n_steps, n_samples, n = first.shape
+        g_first, g_table = torch.empty_like(first), torch.zeros_like(weights)
+        g_neuron = first.new_empty(3, n_samples, n)
+        tape = [torch.empty(n_samples, ROUNDS_ON_TAPE, n, dtype=d, device=v.device) for d in (v.dtype, v.dtype)]
+        code = torch.empty(n_samples, ROUNDS_ON_TAPE, n, dtype=torch.int32, device=v.device)
+        back_through_samples[(n_samples,)](
+            first, weights, launch.reach, leak, threshold, bias, launch.depth, launch.refractory, launch.prefix,
+            counts, v, steps, *(g.contiguous() for g in grad_outputs[:2]), g_first, g_table, g_neuron, *tape, code,
+            n_steps, n_samples, n, ROUNDS_ON_TAPE, **launch.rules, **launch.learning,
+        )  # fmt: skip
+        return None, g_first, g_table, *g_neuron.sum(1)
