@@ -28,7 +28,8 @@ class TrainConfig:
     Attributes:
         data: name of a data set; ``root``: its folder.
         layers: layer sizes and kinds from input to output, e.g. ``["64", "64", "10"]`` (dense),
-            ``"conv 16 5 stride 2 pad 1"``, ``"avgpool 2"``, ``"sumpool 2"``.
+            ``"conv 16 5 stride 2 pad 1"``, ``"avgpool 2"``, ``"sumpool 2"``; neurons follow every layer but a
+            pooling, and ``"conv 64 3 pad 1 avgpool 2"`` pools before its neurons.
         tau_mem_s, v_threshold: of every population.
         schedule: how spikes are served in training and, by default, in every run.
         options: dropouts, noise, gradient choices.
@@ -50,7 +51,7 @@ class TrainConfig:
         shift_px: augmentation, frames move up to this many pixels.
         limit: use at most so many training samples; 0 = all.
         seed: of everything random.
-        engine: ``auto``, ``cpu`` or ``reference``.
+        engine: ``auto``, ``cpu``, ``gpu`` or ``reference``.
         tensorboard: also write TensorBoard event files.
     """
 

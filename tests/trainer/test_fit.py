@@ -17,6 +17,7 @@ from ir.formats import npz
 from ir.formats.chip_toml import find_chip
 from mapper import map_network
 from trainer.batches import batches, split
+from trainer.build import build_network
 from trainer.config import TrainConfig, from_dict, preset, preset_names
 from trainer.data import DATA_SETS
 from trainer.fit import train
@@ -109,9 +110,20 @@ def test_held_out_samples_are_never_trained_on() -> None:
     assert sorted(seen.tolist()) == list(range(fit_set.n_samples))
 
 
-def test_every_preset_reads() -> None:
-    for name in preset_names():
-        assert preset(name).epochs >= 1
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_reads_and_its_network_fits_its_data(name: str) -> None:
+    config = preset(name)
+    network, data = build_network(config), DATA_SETS[config.data]
+    assert network.shapes["input"] == data.input_shape
+    assert network.plan().output.stop - network.plan().output.start == data.n_classes
+
+
+def test_the_data_sets_of_the_paper_have_presets() -> None:
+    assert {preset(name).data for name in preset_names()} >= {"nmnist", "shd", "dvsgesture", "cifar10"}
+
+
+def test_the_cifar10_preset_has_the_published_number_of_neurons() -> None:
+    assert build_network(preset("cifar10")).plan().n_neurons == 47_114
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from trainer.engines.selection import kept_inputs, sample_prefix
 
 ORDERS = {"random": 0, "momentum": 1, "fifo": 2}
 SILENT = {"slots": 0, "all": 1, "none": 2}
-MAX_NEURONS = 8192
+MAX_NEURONS = 1 << 14
 """A sample's registers lie in one program's fast memory, its weights in an (N, N) table."""
 
 ROUNDS_ON_TAPE = 64
