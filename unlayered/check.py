@@ -12,6 +12,7 @@ import numpy as np
 from ir.check import CapacityError, FormatError
 from ir.chip import Chip
 from ir.connection import synapses
+from ir.envelope import check_envelope
 from ir.formats import nir, onnx
 from ir.formats.nir_graph import NEURONS, Graph, read_graph
 from ir.formats.nir_own import is_ours
@@ -176,6 +177,9 @@ def _chip_problems(network: Network | QuantizedNetwork, chip: Chip) -> list[tupl
         if kinds > chip.limits.max_thresholds and not chip.per_neuron_threshold:
             reason = f"{kinds} thresholds, a core of {chip.title} has {chip.limits.max_thresholds}"
             found.append((p.name, (reason, "use fewer thresholds or finer cores")))
+    if isinstance(network, QuantizedNetwork):
+        outside = check_envelope(network, chip)
+        found += [(f.layer, (f"outside the safe envelope: {f.what} ({f.number})", f.remedy)) for f in outside]
     return found
 
 

@@ -11,6 +11,7 @@ from ir.arrays import Floats
 from ir.check import check_choice
 from ir.chip import Chip
 from ir.envelope import Finding
+from ir.graph import slices
 from ir.mapped import Core, MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
@@ -153,6 +154,7 @@ def shown(title: str, made: Mapping) -> list[Table | str]:
     if made.quantization:
         lines.append(table("Quantization", QUANTIZATION_COLUMNS, quantization_rows(made.quantization)))
         lines += [f"{entry.population}: {text}" for entry in made.quantization for text in entry.warnings]
+    lines.append(table("Populations", POPULATION_COLUMNS, population_rows(made)))
     rows = [row[:MOST_COLUMNS] for row in use_rows(made)[:MOST_ROWS]]
     lines.append(table(f"{title} on {made.chip.title}, percent of limits", USE_COLUMNS[:MOST_COLUMNS], rows))
     if len(made.use) > MOST_ROWS:
@@ -196,6 +198,21 @@ def quantization_rows(entries: tuple[PopulationReport, ...]) -> list[tuple[Any, 
         )
         for e in entries
     ]
+
+
+POPULATION_COLUMNS = ("population", "shape", "neurons", "cores", "fullest", "share")
+
+
+def population_rows(made: Mapping) -> list[tuple[Any, ...]]:
+    """A line a population: how many cores hold it, and what is fullest on any of them."""
+    rows: list[tuple[Any, ...]] = []
+    for p, at in zip(made.mapped.network.populations, slices(made.mapped.network.populations).values()):
+        lying = set(made.mapped.core_of_neuron[at].tolist())
+        use = max((made.use[i] for i in lying), key=lambda u: share(u, made.limit, fullest(u, made.limit)))
+        name = fullest(use, made.limit)
+        part = percent(share(use, made.limit, name))
+        rows.append((p.name, "x".join(map(str, p.shape)), p.n, len(lying), name.replace("_", " "), part))
+    return rows
 
 
 def percent(part: float | None, sign: str = "") -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ir.check import FormatError
+from ir.connection import Dense
+from ir.formats import npz
 from ir.formats.chip_toml import CHIPS, load_chip
 from ir.formats.open import OPENERS, WRITERS, open_network
+from ir.mapped import MappedNetwork
 from tests.ir.formats.drawn import example
 from tests.ir.formats.test_nir import AFFINE, chain, lif, write_nodes
 from tests.ir.formats.test_onnx_import import UNSUPPORTED, save, two_layers
@@ -86,6 +90,21 @@ class TestOnnx:
         assert report.ok and [row.kind for row in report.nodes] == ["Gemm", "Relu", "MatMul"]
 
 
+class TestEnvelope:
+    def test_integers_outside_it_are_named_with_their_number(self, tmp_path: Path, mapped: MappedNetwork) -> None:
+        first = mapped.network.projections[0]
+        fine = replace(first, connection=Dense(first.connection.weight * 2), weight_exp=-1)
+        odd = replace(first, connection=Dense(first.connection.weight + 1))
+        lossy = replace(first, weight_exp=-2)
+        for changed, says in ((fine, ""), (odd, "odd weights of mixed sign (96)"), (lossy, "lose bits to exponent -2")):
+            network = replace(mapped.network, projections=(changed, *mapped.network.projections[1:]))
+            npz.save(network, tmp_path / "a.npz")
+            report = check_file(tmp_path / "a.npz", LOIHI2)
+            assert bool(bad(report)) == (says != "")
+            assert report.ok == (says == "")
+            assert all(row.name == "in -> hidden" and says in row.reason for row in report.nodes if not row.ok)
+
+
 class TestOpening:
     def test_net_files_list_their_blocks(self) -> None:
         report = check_file(example("models", "lava_dl", "mnist_mlp.net"), LOIHI2)
@@ -96,8 +115,6 @@ class TestOpening:
         network = open_network(example("models", "lava_dl", "mnist_mlp.net"))
         path = tmp_path / f"a{ending}"
         if ending == ".npz":
-            from ir.formats import npz
-
             npz.save(network, path)
         else:
             WRITERS[ending[1:]](network, path)

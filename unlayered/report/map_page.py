@@ -11,11 +11,13 @@ from matplotlib.figure import Figure
 from mapper.traffic import links
 from unlayered.costs import cost_facts
 from unlayered.mapping import (
+    POPULATION_COLUMNS,
     QUANTIZATION_COLUMNS,
     RESOURCES,
     USE_COLUMNS,
     Mapping,
     percent,
+    population_rows,
     quantization_rows,
     share,
     use_rows,
@@ -44,6 +46,7 @@ def map_page(title: str, made: Mapping) -> str:
         _verdict(made),
         f'<div class="figures">{"".join(_figures(made))}</div>',
         section("Fullest core, by limit", limits),
+        section("Populations", html_table(POPULATION_COLUMNS, population_rows(made))),
         section("Cores", f"{USE_WORDS}{RATES[made.rates is not None]}.", cores),
         *_quantization(made),
         *_cost(made),
