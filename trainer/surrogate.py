@@ -11,7 +11,7 @@ from torch import Tensor
 
 def arctan_slope(x: Tensor, alpha: float) -> Tensor:
     """``(alpha/2) / (1 + (pi/2 alpha x)^2)``, peak alpha/2 (Fang et al. 2021, snnTorch's ``atan``)."""
-    return (alpha / 2) / (1 + (math.pi / 2 * alpha * x) ** 2)
+    return (x * (math.pi / 2 * alpha)).square_().add_(1).reciprocal_().mul_(alpha / 2)
 
 
 class ArctanSpike(torch.autograd.Function):
@@ -26,7 +26,7 @@ class ArctanSpike(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
         x, gate = ctx.saved_tensors
-        return grad_outputs[0] * arctan_slope(x, ctx.alpha) * gate, None, None
+        return arctan_slope(x, ctx.alpha).mul_(grad_outputs[0]).mul_(gate), None, None
 
 
 def spike(x: Tensor, gate: Tensor, alpha: float = 2.0) -> Tensor:

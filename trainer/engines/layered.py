@@ -35,10 +35,11 @@ def run_layered(call: Call) -> Result:
     layers = {name: Layer(v=zeros, u=zeros) for name, zeros in registers.items()}
     owner = {p.at.start: p.name for p in plan.parts}
     by_name = {p.name: p for p in plan.parts}
+    from_frames = [whole_input(call, link, weight) for link, weight in zip(plan.links, call.params.weights)]
     counts, membranes = [], []
     for t in range(n_steps):
         for name in plan.order.order:
-            drive = gather(call, by_name[name], layers, owner, t)
+            drive = gather(call, by_name[name], layers, owner, from_frames, t)
             layers[name].spikes.append(fire(call, by_name[name], layers[name], drive, t))
         counts.append(torch.cat([layers[p.name].spikes[t] for p in plan.parts], 1))
         membranes.append(torch.cat([layers[p.name].v for p in plan.parts], 1))
@@ -46,17 +47,32 @@ def run_layered(call: Call) -> Result:
     return Result(torch.stack(counts), torch.stack(membranes), steps, call.recording)
 
 
-def gather(call: Call, part: Part, layers: dict[str, Layer], owner: dict[int, str], t: int) -> Tensor:
+def whole_input(call: Call, link: Link, weight: Tensor) -> Tensor | None:
+    """(T, B, n) what all frames bring over a link without delays, in one product; None for other links."""
+    if not link.from_input or link.delay.any():
+        return None
+    return apply_link(link, weight, call.frames[:, :, link.pre].flatten(0, 1)).unflatten(0, call.frames.shape[:2])
+
+
+def gather(
+    call: Call, part: Part, layers: dict[str, Layer], owner: dict[int, str], from_frames: list[Tensor | None], t: int
+) -> Tensor:
     """The summed drive of one population, (B, n), in weight units."""
-    drive = torch.zeros_like(layers[part.name].v)
-    for link, weight in zip(call.plan.links, call.params.weights):
+    drive = None
+    for link, weight, whole in zip(call.plan.links, call.params.weights, from_frames):
         if link.post != part.at:
             continue
-        source = list(call.frames[:, :, link.pre]) if link.from_input else layers[owner[link.pre.start]].spikes
-        s = delayed(link, source, t - int(link.recurrent))
-        if s is not None:
-            drive = drive + call.numbers.shift(apply_link(link, weight, s), link.weight_exp)
-    return drive
+        if whole is not None:
+            brought = whole[t]
+        else:
+            source = list(call.frames[:, :, link.pre]) if link.from_input else layers[owner[link.pre.start]].spikes
+            s = delayed(link, source, t - int(link.recurrent))
+            if s is None:
+                continue
+            brought = apply_link(link, weight, s)
+        brought = call.numbers.shift(brought, link.weight_exp)
+        drive = brought if drive is None else drive + brought
+    return torch.zeros_like(layers[part.name].v) if drive is None else drive
 
 
 def delayed(link: Link, source: list[Tensor], t: int) -> Tensor | None:
@@ -79,12 +95,14 @@ def fire(call: Call, part: Part, layer: Layer, drive: Tensor, t: int) -> Tensor:
     if layer.spikes and not part.subtract:
         held = torch.where(layer.spikes[-1].detach() > 0, held.detach(), held)
     x = numbers.drive(drive)
-    u = torch.zeros_like(x) if params.leak_u is None else numbers.leak(layer.u, params.leak_u[at])
-    layer.u = numbers.add_to_current(u, x)
+    if params.leak_u is None:
+        layer.u = numbers.pass_current(x)
+    else:
+        layer.u = numbers.add_to_current(numbers.leak(layer.u, params.leak_u[at]), x)
     bias = 0.0 if params.bias is None else params.bias[at]
     v_min = None if part.v_min is None else torch.full_like(x, part.v_min)
     v = numbers.add_to_membrane(numbers.leak(held, params.leak_v[at]), layer.u, bias, v_min)
-    gate = (layer.u != 0) | (torch.as_tensor(bias, device=x.device) != 0)
+    gate = layer.u != 0 if params.bias is None else (layer.u != 0) | (bias != 0)
     above = v - params.threshold[at]
     s = spike(above if params.unit is None else above / params.unit[at], gate, call.options.alpha)
     if part.multi_spike:

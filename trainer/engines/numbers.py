@@ -26,6 +26,10 @@ class FloatNumbers:
         """``u + drive``."""
         return u + drive
 
+    def pass_current(self, drive: Tensor) -> Tensor:
+        """``add_to_current(0, drive)``: of neurons without current memory."""
+        return drive
+
     def drive(self, drive: Tensor) -> Tensor:
         """A summed drive in membrane units."""
         return drive
@@ -78,6 +82,10 @@ class FixedNumbers:
     def add_to_current(self, u: Tensor, drive: Tensor) -> Tensor:
         """``wrap(u + drive)``."""
         return self._wrap_u(self._wrap(u + drive, u + drive, 31))
+
+    def pass_current(self, drive: Tensor) -> Tensor:
+        """``wrap(drive)``: of neurons without current memory."""
+        return self._wrap_u(self._wrap(drive, drive, 31))
 
     def add_to_membrane(self, v: Tensor, u: Tensor, bias: Tensor | float, v_min: Tensor | None) -> Tensor:
         """``clip(v + u + bias)``; with ``bias_in_u`` the wrap covers u + bias."""

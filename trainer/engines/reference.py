@@ -233,11 +233,11 @@ def update_neurons(call: Call, state: State, drive: Tensor, active: Tensor, t: i
     bias = params.bias * at_depth if params.bias is not None else 0.0
     x = numbers.drive(drive)
     if state.u is None:
-        x = numbers.add_to_current(torch.zeros_like(x), x)
+        x = numbers.pass_current(x)
     else:
         state.u = numbers.add_to_current(state.u, x)
-        x = torch.where(at_depth & call.has_current, state.u, numbers.add_to_current(torch.zeros_like(x), x))
-    moved = (x != 0) | (torch.as_tensor(bias, device=x.device) != 0)
+        x = torch.where(at_depth & call.has_current, state.u, numbers.pass_current(x))
+    moved = x != 0 if params.bias is None else (x != 0) | (bias != 0)
     v = torch.where(
         active[:, None],
         numbers.add_to_membrane(state.v, x, bias, None if call.v_min is None else call.v_min.expand_as(x)),
