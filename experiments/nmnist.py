@@ -129,7 +129,9 @@ def _row(
 def _post_training(name: str, trained: Network, schedule: Schedule, tests: dict[str, Stimulus]) -> list[dict[str, Any]]:
     """The same network rounded to 8 bits with calibration on emulated training samples."""
     samples = load("nmnist-like", None, "train", 256)
-    calibration = Calibration(run(trained, samples, schedule), lambda q: run_integers(q, samples, schedule))
+    calibration = Calibration(
+        run(trained, samples, schedule), lambda q: run_integers(q, samples, schedule), samples.frames
+    )
     fixed = quantize(trained, find_chip("loihi2"), 8, calibration)
     return [
         _row(f"{name}, 8 bits after training", 0.0, kind, fixed, stimulus, schedule) for kind, stimulus in tests.items()
