@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ir.arrays import Int32s, Ints, frozen_array, set_field
 from ir.check import require
-from mapper.kernels import contract_pins, transpose_pins
+from mapper.kernels import contract_pins, renamed_pins, transpose_pins
 
+Array = NDArray[Any]
 UNLIMITED = 1 << 60
 
 
@@ -165,6 +167,31 @@ def contract(graph: Hypergraph, cluster: Int32s) -> Hypergraph:
         _sums(cluster, graph.memory, n),
         graph.overhead,
         group,
+        graph.shared,
+    )
+
+
+def renumber(graph: Hypergraph, order: Array) -> Hypergraph:
+    """Give vertex ``order[i]`` the number i and sort the nets by source, so that what is near lies near in memory.
+
+    Args:
+        order: (V,) permutation.
+    """
+    name = np.empty(graph.n_vertices, np.int32)
+    name[order] = np.arange(graph.n_vertices, dtype=np.int32)
+    source = np.where(graph.source >= 0, name[graph.source], -1)
+    nets = np.argsort(source, kind="stable")
+    start, target = renamed_pins(graph.start, graph.target, nets, name)
+    return Hypergraph(
+        start,
+        target,
+        source[nets],
+        graph.rate[nets],
+        graph.axons[nets],
+        graph.neurons[order],
+        graph.memory[order],
+        graph.overhead,
+        graph.group[order],
         graph.shared,
     )
 

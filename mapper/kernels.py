@@ -259,3 +259,17 @@ def contract_pins(start, target, cluster, n_clusters):
                 n += 1
         new_start[e + 1] = n
     return new_start, new_target[:n].copy()
+
+
+@njit(cache=True)
+def renamed_pins(start, target, nets, name):
+    """Reorder the nets and rename their targets; return the new start and target."""
+    new_start = np.zeros(start.size, np.int64)
+    new_target = np.empty(target.size, np.int32)
+    n = 0
+    for i in range(nets.size):
+        for j in range(start[nets[i]], start[nets[i] + 1]):
+            new_target[n] = name[target[j]]
+            n += 1
+        new_start[i + 1] = n
+    return new_start, new_target

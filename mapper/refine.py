@@ -14,6 +14,8 @@ from ir.arrays import Int32s
 from mapper.hypergraph import Caps, Hypergraph, Incidence, incidence
 from mapper.kernels import Nets, State, fill_slots, forget, look_around, move, own_nets, touch
 
+FAR = 6.0  # a vertex whose cheapest move costs so many heats sits out a pass, and one more for each further so many
+LONGEST_REST = 15  # passes a vertex sits out at most
 SEED_STEP = np.uint64(0x9E3779B97F4A7C15)
 MIX_1, MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
@@ -54,9 +56,12 @@ def choose(v, base, leave, n, heat, price, caps, nets, state, random):
     Args:
         base: rate that a move to a core none of v's nets reaches would add.
         n: number of cores listed in ``state.touched``.
+
+    Returns:
+        The core, and what the cheapest move elsewhere would cost.
     """
     a = state.block[v]
-    best, best_score = a, 0.0
+    best, best_score, least = a, 0.0, np.inf
     if heat > 0.0:
         best_score = -np.log(-np.log(uniform(random)))
     relief = use_after(v, a, -1, leave.axons_freed, nets, state, caps)
@@ -67,20 +72,29 @@ def choose(v, base, leave, n, heat, price, caps, nets, state, random):
             continue
         strain = use_after(v, b, 1, leave.axons_in - state.reached[b], nets, state, caps)
         strain -= overflow(state.use[b, 0], state.use[b, 1], state.use[b, 2], caps)
-        score = -(float(base - state.connected[b]) + price * (relief + strain))
+        cost = float(base - state.connected[b]) + price * (relief + strain)
+        least = min(least, cost)
+        score = -cost
         if heat > 0.0:
             score = score / heat - np.log(-np.log(uniform(random)))
         if score > best_score:
             best, best_score = b, score
-    return best
+    return best, least
 
 
 @njit(cache=True)
-def sweep(order, heat, price, caps, nets, state, random):
-    """Offer every vertex in ``order`` a new core once; return the number of moves."""
+def sweep(order, heat, price, caps, nets, state, rest, random):
+    """Offer every vertex in ``order`` a new core once, unless it rests; return the number of moves.
+
+    Args:
+        rest: (V,) passes each vertex sits out because no move is near; changed.
+    """
     moves = 0
     k = state.use.shape[0]
     for v in order:
+        if rest[v] > 0:
+            rest[v] -= 1
+            continue
         a = state.block[v]
         leave = look_around(v, nets, state)
         here = state.connected[a]
@@ -89,11 +103,13 @@ def sweep(order, heat, price, caps, nets, state, random):
         if overflow(state.use[a, 0], state.use[a, 1], state.use[a, 2], caps) > 0.0:
             stranger = min(int(uniform(random) * k), k - 1)
             n = touch(state, stranger, n, 0, 0)
-        b = choose(v, base, leave, n, heat, price, caps, nets, state, random)
+        b, least = choose(v, base, leave, n, heat, price, caps, nets, state, random)
         forget(state, n)
         if b != a:
             move(v, b, nets, state)
             moves += 1
+        elif heat > 0.0:
+            rest[v] = int(max(min(least / (FAR * heat), LONGEST_REST), 0.0))
     return moves
 
 
@@ -156,6 +172,12 @@ def cap_array(graph: Hypergraph, caps: Caps) -> NDArray[np.float64]:
     return np.array([caps.neurons, caps.memory, caps.axons, graph.overhead], np.float64)
 
 
+def core_by_core(state: State, draw: np.random.Generator) -> Int32s:
+    """Draw an order of all vertices that visits core after core: what they share stays in the processor's cache."""
+    turn = draw.permutation(state.use.shape[0])[state.block]
+    return np.lexsort((draw.random(turn.size, np.float32), turn)).astype(np.int32)
+
+
 def refine(
     graph: Hypergraph,
     block: NDArray[Any],
@@ -177,11 +199,13 @@ def refine(
     state = build_state(graph, nets, block, int(block.max()) + 1)
     unit = float(graph.rate.mean()) if graph.n_nets else 1.0
     limits, draw = cap_array(graph, caps), np.random.default_rng(seed)
-    random = np.array([seed], np.uint64)
+    random, rest = np.array([seed], np.uint64), np.zeros(graph.n_vertices, np.int32)
     for part in plan:
+        if part.heat == 0.0:
+            rest[:] = 0
         for _ in range(part.passes):
-            order = draw.permutation(graph.n_vertices).astype(np.int32)
-            moves = sweep(order, part.heat * unit, part.price * unit, limits, nets, state, random)
+            order = core_by_core(state, draw)
+            moves = sweep(order, part.heat * unit, part.price * unit, limits, nets, state, rest, random)
             if part.heat == 0.0 and moves == 0:
                 break
     return state.block

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ir.arrays import Int32s, Ints
 from ir.check import check_choice
 from mapper.fills import greedy_fill, ordered_fill
-from mapper.hypergraph import UNLIMITED, Caps, Hypergraph, Incidence, incidence
+from mapper.hypergraph import UNLIMITED, Caps, Hypergraph, Incidence, incidence, renumber
 from mapper.kernels import rate_of_cut
 from mapper.refine import Round, build_nets, build_state, cap_array, refine
 from mapper.split import compact, merge_cores, over_limit, refill, split_cores
@@ -23,12 +23,12 @@ Array = NDArray[Any]
 
 PRESETS = ("fast", "default", "quality")
 SCRATCH_PINS = 3_000_000  # up to here Mt-KaHyPar starts from scratch, beyond it METIS starts
-CYCLE_PINS = 20_000_000  # up to here Mt-KaHyPar improves what METIS found
+LONG = 1_300_000_000  # pins of the passes on a large network: some 30 seconds
 WORK = 90_000_000  # pins looked at in the moves of one network: some ten seconds
 QUICK = 1_000_000  # cores x pins up to which Mt-KaHyPar takes about a second
 COARSE = (6, 9)  # chunks a core of the first search
-AXON_LOAD = 1.0  # share of the input axons METIS may use on average: what follows takes a twentieth off
-UNIT = 10_000  # weight of a full core in the libraries' integers
+AXON_LOAD = 1.03  # share of the input axons METIS may use on average: what follows takes a twentieth off
+UNIT = 1 << 16  # weight of a full core in the libraries' integers; neuron limits are mostly powers of two
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ class Task:
 
 
 def mixed_weight(graph: Hypergraph, caps: Caps) -> Ints:
-    """One weight for two limits, in 1/10000 of a core: the larger of the vertex's shares."""
+    """One weight for two limits, in 1/65536 of a core: the larger of the vertex's shares."""
     share = np.maximum(graph.neurons / caps.neurons, graph.memory / caps.memory)
     return np.maximum(np.rint(UNIT * share), 1).astype(np.int64)
 
@@ -79,13 +79,13 @@ def cooling(hot: float, cold: float, price: tuple[float, float], steps: int, pas
 
 
 def feasible(task: Task, block: Int32s, plan: Sequence[Round]) -> Int32s:
-    """Refine; while cores exceed a limit, split them and refine again; at last lay the stray ones out anew."""
-    for attempt in range(4):
+    """Refine; while cores exceed a limit, split the fullest and refine again; at last lay the stray ones out anew."""
+    for attempt in range(6):
         block = compact(refine(task.graph, block, task.caps, plan, task.seed + attempt, task.where))
         if task.judge("", block):
             break
-        block = split_cores(task.graph, task.where, block, task.caps)
-        plan = plan[len(plan) // 2 :]
+        block = split_cores(task.graph, task.where, block, task.caps, 0.5 if attempt < 3 else 1.0)
+        plan = plan[len(plan) // 4 :]
     block = refill(task.graph, task.where, block, task.caps)
     return merge_cores(task.graph, task.where, block, task.caps)
 
@@ -150,9 +150,14 @@ def neuron_search(cells: Cells, caps: Caps, preset: str, seed: int) -> Iterator[
     task = Task(whole.graph, incidence(whole.graph), caps, seed)
     for i in range(3 if preset == "quality" else 1):
         name, block, plan = neuron_start(task, preset, seed + i)
-        found = task.judge(f"{name} {i} + moves", feasible(task, block, plan))
+        order = np.argsort(block, kind="stable").astype(np.int32)
+        graph = renumber(task.graph, order)
+        near = Task(graph, incidence(graph), caps, seed + i)
+        found = near.judge(f"{name} {i} + moves", feasible(near, block[order], plan))
         if found:
-            yield Candidate(found.method, found.block[whole.vertex], found.km1, found.n_cores)
+            back = np.empty_like(block)
+            back[order] = found.block
+            yield Candidate(found.method, back[whole.vertex], found.km1, found.n_cores)
 
 
 def neuron_start(task: Task, preset: str, seed: int) -> tuple[str, Int32s, list[Round]]:
@@ -164,22 +169,15 @@ def neuron_start(task: Task, preset: str, seed: int) -> tuple[str, Int32s, list[
         block = greedy_fill(graph, task.where, caps, np.arange(weight.size, dtype=np.int32))
         return "greedy overlap", block, cooling(0.3, 0.02, (300, 1e4), passes)
     if pins <= SCRATCH_PINS:
-        return "Mt-KaHyPar", kahypar(graph, least, weight, UNIT, seed), cooling(0.3, 0.02, (1e3, 3e4), passes)
-    block, weight = metis_for_axons(task, weight, least)
-    if pins > CYCLE_PINS:
-        return "METIS", block, cooling(0.1, 0.02, (300, 1e4), passes)
-    most = int(np.bincount(block, weight).max()) + 1
-    block = kahypar(graph, int(block.max()) + 1, weight, most, seed, block)
-    return "METIS + Mt-KaHyPar", block, cooling(0.3, 0.05, (1e3, 2e4), 10)
+        return "Mt-KaHyPar", kahypar(graph, least, weight, UNIT, seed), cooling(0.7, 0.05, (1e3, 3e4), 100)
+    block = metis_for_axons(task, weight, least)
+    return "METIS", block, cooling(0.7, 0.05, (1e3, 3e4), int(np.clip(LONG // pins, 4, 100)))
 
 
-def metis_for_axons(task: Task, weight: Ints, k: int) -> tuple[Int32s, Ints]:
+def metis_for_axons(task: Task, weight: Ints, k: int) -> Int32s:
     """Partition by METIS, with more cores until the mean number of input axons leaves some room.
 
     Where axons are scarce, crowded regions then get smaller cores: a block's axons a neuron weight its neurons.
-
-    Returns:
-        (V,) blocks, and the (V,) weights that they balance.
     """
     adjacency, nets = symmetric_graph(task.graph), build_nets(task.graph, task.where)
     while True:
@@ -190,10 +188,10 @@ def metis_for_axons(task: Task, weight: Ints, k: int) -> tuple[Int32s, Ints]:
             break
         k = int(np.ceil(k * max(load / AXON_LOAD, 1.01) ** 1.4))
     if load < 0.5:
-        return block, weight
+        return block
     crowd = axons / np.bincount(block, weight)
     weight = np.maximum(np.rint(100 * crowd[block] / crowd.mean() * weight / weight.mean()), 1).astype(np.int64)
-    return compact(metis(adjacency, k, weight, task.seed)), weight
+    return compact(metis(adjacency, k, weight, task.seed))
 
 
 def search(

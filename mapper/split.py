@@ -25,19 +25,20 @@ def over_limit(state: State, limits: Array) -> Array:
 
 
 @njit(cache=True)
-def grow_half(core, half, nets, start, target, state, gain):
-    """Collect about ``half`` of a core's weight by growing from one vertex along shared nets.
+def grow(core, first, weight, nets, start, target, state, gain):
+    """Collect ``weight`` neurons of a core by growing from vertex ``first`` along shared nets.
 
     Returns:
-        (V,) bool, the vertices of the grown part.
+        (V,) bool, the vertices of the grown part, and the last of them.
     """
     members = np.flatnonzero(state.block == core)
     picked = np.zeros(state.block.size, np.bool_)
-    filled, v = 0, members[0]
+    filled, v, last = 0, first, first
     while v >= 0:
+        last = v
         picked[v] = True
         filled += nets.neurons[v]
-        if filled >= half:
+        if filled >= weight:
             break
         for i in range(nets.in_start[v], nets.in_start[v + 1]):
             e = nets.in_net[i]
@@ -50,21 +51,24 @@ def grow_half(core, half, nets, start, target, state, gain):
                 v, best = u, gain[u]
     for u in members:
         gain[u] = 0.0
-    return picked
+    return picked, last
 
 
-def split_cores(graph: Hypergraph, where: Incidence, block: Int32s, caps: Caps) -> Int32s:
-    """Cut every core that exceeds a limit in two along its nets; others stay."""
+def split_cores(graph: Hypergraph, where: Incidence, block: Int32s, caps: Caps, share: float = 1.0) -> Int32s:
+    """Cut the fullest ``share`` of the cores that exceed a limit in two along their nets; others stay."""
     nets = build_nets(graph, where)
     k = int(block.max()) + 1
     state = build_state(graph, nets, block, k)
     gain, new = np.zeros(graph.n_vertices), block.copy()
-    for core in over_limit(state, cap_array(graph, caps)):
+    limits = cap_array(graph, caps)
+    wrong = over_limit(state, limits)
+    excess = np.array([overflow(*state.use[core], limits) for core in wrong])
+    for core in wrong[np.argsort(-excess, kind="stable")][: int(np.ceil(share * wrong.size))]:
         members = np.flatnonzero(block == core)
         if members.size > 1:
-            half = int(graph.neurons[members].sum()) // 2
-            part = grow_half(core, half, nets, graph.start, graph.target, state, gain)
-            new[part], k = k, k + 1
+            total, pins = int(graph.neurons[members].sum()), (nets, graph.start, graph.target, state, gain)
+            edge = grow(core, members[0], total, *pins)[1]
+            new[grow(core, edge, total // 2, *pins)[0]], k = k, k + 1
     return new
 
 
