@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 WORKERS ?= 2
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help setup demo test lint types unit slow pythons bench interop fuzz fuzz-quick clean
+.PHONY: help setup demo test lint types unit slow pythons bench interop crosscheck fuzz fuzz-quick clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
@@ -43,6 +43,10 @@ bench: setup  ## timings and ratios
 interop: setup  ## our spikes against each framework's own, 20 drawn networks each
 	PATH="$$PATH:.uv/bin" tests/interop/environments.sh
 	$(PYTHON) -m tests.interop.compare
+
+crosscheck: setup  ## our integers against the emulators nengo-loihi and brian2-loihi, spikes and registers
+	PATH="$$PATH:.uv/bin" tests/interop/environments.sh nengo-loihi brian2-loihi
+	$(PYTHON) -m tests.interop.crosscheck
 
 fuzz: setup  ## spoilt files through every reader for ten minutes
 	$(PYTHON) -m tests.fuzz.readers --seconds 600

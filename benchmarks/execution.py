@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from sim_reference import fast, simulate
+from tests.interop import crosscheck
 
 LAYERED = Schedule(kind="layered", F=None)
 ASYNCHRONOUS = Schedule(F=8, order="momentum")
@@ -120,6 +123,22 @@ def against_lava(
     return [*rows, row("lava_tick_ms" if kind == "asynchronous" else "lava_step_ms.layered", lava * 1e3, "ms")]
 
 
+def against_nengo_loihi(network: QuantizedNetwork) -> Row:
+    """Ratio to nengo-loihi's emulator, in its own environment, a step on its own chip's arithmetic."""
+    network = replace(network, arithmetic="loihi1")
+    stimulus = noise(network, 50, 256, 0.03)
+    if not crosscheck.has_environment("nengo-loihi"):
+        reason = "no environment holds nengo-loihi; build it with tests/interop/environments.sh nengo-loihi"
+        return row("fast_over_nengo_loihi", None, "x", reason=reason)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "net.npz"
+        crosscheck.write(network, stimulus.frames[:, :1], path)
+        crosscheck.emulate("nengo-loihi", path.parent)
+        with np.load(path.with_suffix(".out.npz")) as result:
+            theirs = float(result["seconds_a_step"])
+    return row("fast_over_nengo_loihi", theirs / fast_step_s(network, stimulus, LAYERED), "x")
+
+
 def growth() -> list[Row]:
     """How time grows with neurons, synapses and samples, others held."""
     rows = []
@@ -156,12 +175,11 @@ def measure(with_lava: bool = True) -> list[Row]:
     nmnist = chain([2312, 64, 64, 64, 10], [12, 6, 6, 6])
     asynchronous = against_lava("asynchronous", nmnist, noise(nmnist, 10, 256, 0.01), ASYNCHRONOUS, with_lava)
     ratios = [r["value"] for r in (*layered, *asynchronous) if r["name"].startswith("fast_over_numpy")]
-    reason = "no environment holds nengo-loihi; it needs numpy < 2 and is not installed here"
     return [
         *layered,
         *asynchronous,
         row("fast_over_numpy", min(ratios), "x"),
-        row("fast_over_nengo_loihi", None, "x", reason=reason),
+        against_nengo_loihi(mlp),
         small(),
         *growth(),
     ]

@@ -15,7 +15,7 @@ make() { # name python packages...
     "$uv" pip install --quiet --python "$root/$name/bin/python" "$@" && touch "$root/$name/ready"
 }
 
-for framework in ${*:-norse snntorch spikingjelly sinabs rockpool lava-dl}; do
+for framework in ${*:-norse snntorch spikingjelly sinabs rockpool lava-dl nengo-loihi brian2-loihi}; do
     case $framework in
         norse) make norse 3.11 "$torch" norse==1.1.0 nir==1.0.8 nirtorch==2.6 h5py ;;
         snntorch) make snntorch 3.11 "$torch" snntorch==1.0.0 nir==1.0.8 nirtorch==2.6 h5py ;;
@@ -26,6 +26,8 @@ for framework in ${*:-norse snntorch spikingjelly sinabs rockpool lava-dl}; do
             # rockpool imports samna, whose PyPI package is a downloader; an empty module of that name is enough here
             "$root/rockpool/bin/python" -c "import sysconfig, pathlib; pathlib.Path(sysconfig.get_path('purelib'), 'samna.py').touch()" ;;
         lava-dl) make lava-dl 3.10 lava-dl==0.6.0 "setuptools<81" ;;
+        nengo-loihi) make nengo-loihi 3.11 nengo-loihi==1.1.0 "numpy<1.25" "scipy<1.12" "setuptools<70" ;;
+        brian2-loihi) make brian2-loihi 3.11 brian2-loihi==0.5.2 "numpy<2" "setuptools<70" ;;
         *) echo "no framework $framework" >&2; exit 2 ;;
     esac
 done
