@@ -14,7 +14,7 @@ from ir.stimulus import Stimulus
 from ir.trace import Trace
 from unlayered.console import Tick
 from unlayered.safety import THIS_INPUT, check_safe
-from unlayered.sources import AnyNetwork, mapped_of
+from unlayered.sources import AnyNetwork, chip_names, mapped_of
 
 EXECUTORS = {
     "reference": "E2, the integers in the reference simulator; E0 for floats",
@@ -81,10 +81,12 @@ def envelope_of(
     """
     if isinstance(network, Network):
         return ()
-    chip = network.chip or (find_chip(options.chip) if options.chip else None)
-    if chip is None and on != "lava":
-        return ()
     integers = replace(network.network, schedule=schedule)
+    chip = network.chip or (find_chip(options.chip) if options.chip else None)
+    if chip is None:
+        if on != "lava":
+            return ()
+        chip = find_chip(integers.arithmetic) if integers.arithmetic in chip_names() else None
     return check_safe(integers, chip or integers.arithmetic, stimulus.frames, options.allow_unsafe, THIS_INPUT)
 
 
