@@ -252,18 +252,14 @@ def measure_peak(engine: str) -> int:
 
 
 def _status(field: str) -> int:
-    line = next(x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith(field))
-    return 1024 * int(line.split()[1])
+    return 1024 * int(Path("/proc/self/status").read_text().split(f"{field}:")[1].split()[0])
 
 
 def peak_rows() -> list[Row]:
     """Peak memory of the step on each engine, and their ratio."""
-    ours, reference = peak_bytes("cpu"), peak_bytes("reference")
-    return [
-        row("peak_mb.cpu", ours / 1e6, "MB"),
-        row("peak_mb.reference", reference / 1e6, "MB"),
-        row("peak_memory_ratio", ours / reference, "x"),
-    ]
+    peaks = {engine: peak_bytes(engine) for engine in ("cpu", "reference")}
+    rows = [row(f"peak_mb.{engine}", peak / 1e6, "MB") for engine, peak in peaks.items()]
+    return [*rows, row("peak_memory_ratio", peaks["cpu"] / peaks["reference"], "x")]
 
 
 def shown(rows: list[Row]) -> list[Row]:

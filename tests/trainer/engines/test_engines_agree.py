@@ -130,6 +130,17 @@ def test_integer_engines_have_the_same_straight_through_gradients(case: Case, op
 
 
 @EXAMPLES
+@given(cases(Draw()), OPTIONS, st.sampled_from([{"stop_after": 2}, {"stop_after_output": 0}, {"stop_after_output": 1}]))
+def test_gradients_agree_under_forced_stops(case: Case, options: TrainingOptions, stop: dict[str, int]) -> None:
+    mapped, stimulus, schedule = case
+    params = trained(dyadic(mapped))
+    slow, fast = both((mapped, stimulus, replace(schedule, **stop)), options, params, FloatNumbers())
+    assert torch.equal(slow.counts, fast.counts) and torch.equal(slow.v, fast.v)
+    for a, b in zip(backward(slow, params), backward(fast, params)):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9 * (1 + float(a.abs().sum())))
+
+
+@EXAMPLES
 @given(cases(), OPTIONS)
 def test_a_sample_does_not_depend_on_its_batch(case: Case, options: TrainingOptions) -> None:
     mapped, stimulus, schedule = case
