@@ -16,12 +16,13 @@ from ir.quantized import FixedProjection, QuantizedNetwork
 from mapper.memory import Layout, Words, layout, list_words, taps
 
 Array = NDArray[Any]
+WORTH = 1.3  # times more neurons a core for which a dense layer is bounded as a whole
 ROOMY = 4  # a kernel larger than half a core is cut into blocks of channels that take at most a fourth each
 
 
 @dataclass(frozen=True, eq=False)
 class Need:
-    """Synapse memory in bits: a core's sum is never less than the words its synapses take.
+    """Synapse memory in bits: a core's sum is never less than the words its synapses take, where these fit a core.
 
     Attributes:
         memory: (N,) of each neuron.
@@ -73,19 +74,38 @@ def memory_need(network: QuantizedNetwork, chip: Chip) -> Need:
     for p in network.populations:
         arriving = [(e, layout(e, chip)) for e in network.projections if e.post == p.name]
         here = slice(at[p.name].start, at[p.name].stop)
+        once = 0
         for e, way in arriving:
             alone[here] += fan_in(e.connection, way.zeros) * int(form.of_list(1, way.bits))
-            if not way.kernel:
-                synapse, once = form.bound(way.bits, None if isinstance(e.connection, Dense) else most)
-                per_axon = _single_targets(e.connection) * once
-                memory[here] += fan_in(e.connection, way.zeros) * (synapse + per_axon)
-                if not per_axon and not isinstance(e.connection, Dense):
-                    lists_of[e.pre] = lists_of.get(e.pre, 0) + once
-        blocks, amounts = _shared(arriving, form, chip.limits.max_synapse_words)
+            if isinstance(e.connection, Dense):
+                per_neuron, per_core = _dense_need(e.connection, way, form, chip.limits.max_synapse_words)
+                memory[here] += per_neuron
+                once += per_core
+            elif not way.kernel:
+                synapse, per_list = form.bound(way.bits, most)
+                single = _single_targets(e.connection)
+                memory[here] += fan_in(e.connection, way.zeros) * (synapse + single * per_list)
+                lists_of[e.pre] = lists_of.get(e.pre, 0) + (0 if single else per_list)
+        blocks, amounts = _shared(arriving, form, chip.limits.max_synapse_words, once)
         if max(amounts) > 0:
             group[here] = blocks + len(shared)
             shared += amounts
     return Need(memory, max(lists_of.values(), default=0), group, np.array(shared, np.int64), alone)
+
+
+def _dense_need(c: Dense, way: Layout, form: Words, room: int) -> tuple[Ints, int]:
+    """(n,) bits of each neuron of a dense layer and bits once a core.
+
+    One bound holds for lists of any lengths; the other counts zeros too and is tight where a core is full, but takes
+    most of a core for the first neuron already: for layers of which it puts clearly more neurons on a core.
+    """
+    synapse, per_list = form.bound(way.bits)
+    any_length, once = fan_in(c, way.zeros) * synapse, per_list * c.n_pre
+    neuron, core, fits = form.equal_lists(way.bits, c.n_pre, room, c.n_post)
+    held = (room * form.word - once) // max(float(any_length.mean()), 1e-9)
+    if fits >= WORTH * held or fits == c.n_post > held:
+        return np.full(c.n_post, neuron, np.int64), core
+    return any_length, once
 
 
 def _list_room(network: QuantizedNetwork, chip: Chip) -> int:
@@ -100,11 +120,13 @@ def _single_targets(c: Connection) -> bool:
     return not isinstance(c, (Dense, Conv2d)) and int(np.bincount(c.indices, minlength=1).max()) <= 1
 
 
-def _shared(arriving: list[tuple[FixedProjection, Layout]], form: Words, room: int) -> tuple[Int32s, list[int]]:
+def _shared(
+    arriving: list[tuple[FixedProjection, Layout]], form: Words, room: int, lists: int
+) -> tuple[Int32s, list[int]]:
     """Cut a population into blocks whose kernels fit a core well.
 
     Args:
-        arriving: its projections. room: words of a core.
+        arriving: its projections. room: words of a core. lists: bits of dense layers' lists once a core.
 
     Returns:
         (n,) block of each neuron, and the bits each block takes once a core.
@@ -112,11 +134,6 @@ def _shared(arriving: list[tuple[FixedProjection, Layout]], form: Words, room: i
     if not arriving:
         return np.zeros(1, np.int32), [0]
     kernels = [(e.connection, way.bits) for e, way in arriving if way.kernel and isinstance(e.connection, Conv2d)]
-    lists = sum(
-        form.bound(way.bits)[1] * e.connection.n_pre
-        for e, way in arriving
-        if not way.kernel and isinstance(e.connection, Dense)
-    )
     n = arriving[0][0].connection.n_post
     block = np.zeros(n, np.int32)
     whole = sum(_kernel_words(c, np.arange(n), form, bits) for c, bits in kernels)

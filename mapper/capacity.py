@@ -25,9 +25,9 @@ Array = NDArray[Any]
 
 
 def caps_of(chip: Chip) -> Caps:
-    """A core's limits; memory in bits."""
+    """A core's limits; memory in bits, up to the last before one word too many: synapses take whole words."""
     limit = chip.limits
-    memory = limit.max_synapse_words * limit.synapse_word_bits
+    memory = (limit.max_synapse_words + 1) * limit.synapse_word_bits - 1
     return Caps(limit.max_neurons, memory, limit.max_input_axons, limit.max_output_axons)
 
 

@@ -106,13 +106,14 @@ def source_counts(cells: Cells) -> Ints:
 def _solitary(cells: Cells, need: Need, chip: Chip) -> Cells:
     """Give a core of their own to neurons that fit one exactly though not by the bound."""
     assert cells.group is not None and cells.shared is not None
-    word, words = chip.limits.synapse_word_bits, chip.limits.max_synapse_words
+    words = chip.limits.max_synapse_words
+    room = (words + 1) * chip.limits.synapse_word_bits - 1
     once = np.concatenate([cells.shared, [0]])[cells.group]
     lists = cells.overhead * source_counts(cells)
-    alone = (cells.memory + lists + once > word * words) & (need.alone <= words)
+    alone = (cells.memory + lists + once > room) & (need.alone <= words)
     if not alone.any():
         return cells
-    memory = np.where(alone, np.maximum(word * words - lists, 1), cells.memory)
+    memory = np.where(alone, np.maximum(room - lists, 1), cells.memory)
     return replace(cells, memory=memory, group=np.where(alone, -1, cells.group).astype(np.int32))
 
 

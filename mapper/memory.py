@@ -52,6 +52,25 @@ class Words:
         n = np.asarray(n, np.int64)
         return np.searchsorted(_most_synapses(self, bits, int(n.max(initial=0))), n).astype(np.int64)
 
+    def equal_lists(self, bits: int, lists: int, room: int, most: int) -> tuple[int, int, int]:
+        """Bound ``lists`` lists that all have n synapses, one from each of n neurons, for n up to ``most``.
+
+        Args:
+            room: words of a core; whatever is less than a word above them counts as fitting.
+
+        Returns:
+            Bits (a neuron, a core): ``n * neuron + core`` is never less than the words of the lists, and more than a
+            core holds where they do not fit; tight where a core is full. And how many neurons fit.
+        """
+        n = np.arange(1, most + 1)
+        need, full = lists * self.of_list(n, bits) * self.word, room * self.word
+        fits = int((need <= full).sum())
+        if fits < most:
+            n, need = n[: fits + 1], np.append(need[:fits], full + self.word)
+        neuron = int(((need[-1] - need[:-1]) // (n[-1] - n[:-1])).min()) if n.size > 1 else int(need[0])
+        neuron = min(neuron, -(-int(need[-1]) // int(n[-1])))
+        return neuron, max(int((need - n * neuron).max()), 0), fits
+
     def bound(self, bits: int, most: int | None = None) -> tuple[int, int]:
         """Bits (a synapse, a list) such that ``n * synapse + list`` is never less than the words of a list of n.
 

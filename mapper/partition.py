@@ -23,6 +23,7 @@ from mapper.words import synapse_words
 
 Array = NDArray[Any]
 RATE_SCALE = 1000
+CUTS = 8  # times that cores with too many output axons are cut before the search starts again with smaller cores
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,23 +75,51 @@ def find_partition(
     cells = network_cells(network, chip, scaled(rates, network))
     check_neurons(network, cells, chip)
     check_delays(network, chip)
-    orders = {
-        "id order": np.arange(network.n_neurons, dtype=np.int32),
-        "position order": np.argsort(cells.cell[: network.n_neurons], kind="stable").astype(np.int32),
-    }
+    orders = fill_orders(network, cells)
     tight = caps
     while True:
         core, method, candidates = _cheapest(network, cells, tight, orders, preset, seed, chip)
-        core = split_settings(network, chip, core)
-        tally = recount(network_edges(network), core, cells.rate)
-        use = core_use(network, chip, core, tally)
-        if int(tally.out_axons.max()) <= caps.out_axons:
-            wrong = exceeded(use)
-            require(
-                not wrong, f"the checker found {len(wrong)} exceeded limits in the partition by {method}: {wrong[:1]}"
-            )
-            return Partition(core, method, tally, cells, candidates, use)
-        tight = _fewer_neurons(tight, tally, chip)
+        for _ in range(CUTS):
+            core = split_settings(network, chip, core)
+            tally = recount(network_edges(network), core, cells.rate)
+            if int(tally.out_axons.max()) <= caps.out_axons:
+                use = core_use(network, chip, core, tally)
+                wrong = exceeded(use)
+                require(
+                    not wrong, f"the checker found {len(wrong)} exceeded limits in the map by {method}: {wrong[:1]}"
+                )
+                return Partition(core, method, tally, cells, candidates, use)
+            core = _cut_senders(core, tally, caps, list(orders.values())[-1])
+        tight = _fewer_neurons(tight, recount(network_edges(network), core, cells.rate), chip)
+
+
+def _cut_senders(core: Int32s, tally: Tally, caps: Caps, order: Int32s) -> Int32s:
+    """Cut cores that send along too many axons into equal runs of ``order``; a part needs no more of anything else."""
+    parts = np.minimum(-(-tally.out_axons // caps.out_axons), tally.neurons)
+    along = order[np.argsort(core[order], kind="stable")]
+    first = np.cumsum(tally.neurons) - tally.neurons
+    rank = np.arange(core.size) - first[core[along]]
+    part = np.empty(core.size, np.int64)
+    part[along] = rank * parts[core[along]] // tally.neurons[core[along]]
+    return np.unique(part * tally.neurons.size + core, return_inverse=True)[1].reshape(-1).astype(np.int32)
+
+
+def fill_orders(network: QuantizedNetwork, cells: Cells) -> dict[str, Int32s]:
+    """Orders in which cores may be filled, by name; the last one suits the network best.
+
+    By index, by position with all channels of a position together, and where kernels are larger than a core,
+    population by population, block of channels by block: then few cores hold each block.
+    """
+    n = network.n_neurons
+    orders = {
+        "id order": np.arange(n, dtype=np.int32),
+        "position order": np.argsort(cells.cell[:n], kind="stable").astype(np.int32),
+    }
+    sizes = [p.n for p in network.populations]
+    population = np.repeat(np.arange(len(sizes)), sizes)
+    if cells.group is not None and np.unique(cells.group).size > len(sizes) + 1:
+        orders["kernel order"] = np.lexsort((cells.cell[:n], cells.group, population)).astype(np.int32)
+    return orders
 
 
 def _cheapest(

@@ -59,7 +59,8 @@ class Chunked:
 def _chunks(cells: Cells, caps: Caps, pieces: tuple[int, int]) -> tuple[Int32s, int, int]:
     """Cut every cell into chunks: (M,) chunk of each source, chunks of neurons, chunks in all."""
     n, m = cells.n_neurons, cells.cell.size
-    cost = np.maximum(1.0 / caps.neurons, cells.memory / caps.memory)
+    once = 0 if cells.group is None or cells.shared is None else np.append(cells.shared, 0)[cells.group]
+    cost = np.maximum(1.0 / caps.neurons, cells.memory / np.maximum(caps.memory - once, 1))
     cost = np.concatenate([np.maximum(cost, 1.0 / caps.axons), np.zeros(m - n)])
     is_input = np.arange(m) >= n
     group = np.full(m, -1) if cells.group is None else np.concatenate([cells.group, np.full(m - n, -1)])

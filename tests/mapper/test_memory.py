@@ -39,7 +39,7 @@ def projection(weight: object, exponent: int = 0, delay: int = 0) -> FixedProjec
 
 @laws
 @given(st.data())
-def test_the_bound_of_any_core_is_at_least_its_words(data: st.DataObject):
+def test_the_bound_of_any_core_is_at_least_its_words_or_more_than_fits(data: st.DataObject):
     network = data.draw(networks(Draw()))
     chip = data.draw(st.sampled_from([LOIHI1, LOIHI2, plain(LOIHI1)]))
     room = data.draw(st.sampled_from([20, 100, 16384]))
@@ -52,7 +52,7 @@ def test_the_bound_of_any_core_is_at_least_its_words(data: st.DataObject):
         groups = np.unique(need.group[core == b])
         once = int(need.shared[groups[groups >= 0]].sum())
         bound = int(need.memory[core == b].sum()) + once + need.overhead * int(axons[b])
-        assert bound >= words[b] * chip.limits.synapse_word_bits
+        assert bound >= chip.limits.synapse_word_bits * words[b] or bound >= chip.limits.synapse_word_bits * (room + 1)
 
 
 @laws
@@ -85,6 +85,30 @@ def test_a_lists_bound_holds_for_every_length(bits: int, header: int, length: in
         synapse, once = form.bound(bits, most)
         assert (n * synapse + once >= form.of_list(n, bits) * word).all()
         assert most is None or once <= most
+
+
+@laws
+@given(st.integers(1, 40), st.integers(0, 70), st.integers(1, 3000), st.integers(100, 20000), st.integers(1, 200))
+def test_equal_lists_are_bounded_as_far_as_they_fit(bits: int, header: int, lists: int, room: int, most: int):
+    form = Words(64, header, 64)
+    neuron, core, fits = form.equal_lists(bits, lists, room, most)
+    n = np.arange(1, most + 1)
+    words, bound = lists * form.of_list(n, bits), n * neuron + core
+    assert fits == (words <= room).sum()
+    assert (bound[:fits] >= words[:fits] * 64).all() and (bound[fits:] >= (room + 1) * 64).all()
+    assert fits == 0 or bound[fits - 1] < (room + 1) * 64
+
+
+def test_a_wide_dense_layer_fills_its_cores():
+    rng = np.random.default_rng(0)
+    network = QuantizedNetwork(
+        (Input("in", (5184,)),),
+        (FixedPopulation("fc", (20,)),),
+        (FixedProjection("in", "fc", Dense(2 * rng.integers(-128, 128, (20, 5184)).astype(np.int32))),),
+        "fc",
+    )
+    assert LOIHI2.limits.max_synapse_words // 5184 == 2  # words a source, and two hold lists of five
+    assert len(map_network(network, LOIHI2, preset="fast").cores) == 4
 
 
 def test_lists_begin_at_new_words_and_parts_have_headers():
