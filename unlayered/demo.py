@@ -107,7 +107,6 @@ def run_demo(config: DemoConfig, out: Path, quiet: bool = False) -> dict[str, An
     report = {
         "table": [_row(road, tested) for road in roads for tested in KINDS],
         "equal": [row for road in roads for row in equal_rows(road.kind, road.traces)],
-        "cost": [{"trained": road.kind, **road.cost} for road in roads if road.cost],
         "versions": versions(),
         "seed": config.seed,
     }

@@ -42,6 +42,8 @@ class Road(Protocol):
     def tested(self) -> Mapping[str, tuple[dict[str, Any], dict[str, Any]]]: ...
     @property
     def traces(self) -> Mapping[str, Trace]: ...
+    @property
+    def cost(self) -> Mapping[str, Any]: ...
 
 
 def write_page(path: Path, report: Mapping[str, Any], roads: Sequence[Road], chip: Chip, absent: str = "") -> None:
@@ -57,7 +59,7 @@ def write_page(path: Path, report: Mapping[str, Any], roads: Sequence[Road], chi
         section("Spike for spike", _equal_table(report), EQUAL_WORDS),
         section("Floats and integers", _floats_and_integers(roads), INTEGER_WORDS),
         f'<div class="figures">{"".join(_figures(roads, chip))}</div>',
-        *_cost(report, chip),
+        *_cost(roads, chip),
         section("Made with", _versions(report)),
     ]
     npz.write_atomically(path, page("unlayered: the demo", sections).encode())
@@ -171,11 +173,12 @@ def _figures(roads: Sequence[Road], chip: Chip) -> list[str]:
     ]
 
 
-def _cost(report: Mapping[str, Any], chip: Chip) -> list[str]:
-    rows = [[row["trained"], row["energy"], row["time"]] for row in report["cost"]]
-    if not rows:
+def _cost(roads: Sequence[Road], chip: Chip) -> list[str]:
+    known = [road for road in roads if road.cost]
+    if not known:
         return []
-    words = f"On {chip.title}, estimated from the spikes of the reference simulator: {report['cost'][0]['note']}."
+    rows = [[road.kind, road.cost["energy"], road.cost["time"]] for road in known]
+    words = f"On {chip.title}, estimated from the spikes of the reference simulator: {known[0].cost['note']}."
     return [section("What a sample would cost", html_table(("trained", "energy", "time"), rows), words)]
 
 
