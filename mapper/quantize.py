@@ -1,4 +1,4 @@
-"""Post-training quantization: for each population search the scale and threshold that keep its spikes, then round."""
+"""Post-training quantization: for each population search scale, threshold and decay that keep its spikes; round."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ir.arithmetic import ARITHMETICS
+from ir.arithmetic import ARITHMETICS, DECAY_ALL
 from ir.chip import Chip
 from ir.envelope import worst_case
 from ir.fixed_point import Formats, best_scale, largest_scale, to_fixed
@@ -24,6 +24,9 @@ SCALE_STEPS = (1.0, 0.94, 0.87, 1.12, 1.25, 1.4, 1.6, 1.85, 2.2, 2.6)
 THRESHOLD_STEPS = (1.0, 0.98, 1.02, 0.95, 1.05, 0.9, 1.1, 0.8, 1.2)
 """Tried thresholds, as shares of the trained one: coarse weights shift a neuron's mean drive."""
 
+
+DECAY_STEPS = (1.0, 0.9, 1.1, 0.8, 1.25)
+"""Tried membrane time constants, as shares of the trained one, where a population remembers at all."""
 
 ROUNDING_ROOM = 0.97
 """Left below an edge, for weights that round up."""
@@ -51,9 +54,9 @@ def quantize(
     """Round a trained network to a chip's formats.
 
     Without calibration every population uses the whole range of its weights (8 bits) or the scale with
-    the smallest weight error (fewer bits). With it, population by population in layered order, the scale
-    and then the threshold are chosen whose spikes differ least from the trained network's. No scale is so
-    large that the worst case carries a sum over a register's edge.
+    the smallest weight error (fewer bits). With it, population by population in layered order, first the
+    scale, then the threshold, then the decay is chosen whose spikes differ least from the trained
+    network's. No scale is so large that the worst case carries a sum over a register's edge.
 
     Args:
         weight_bits: 8, 6, 4 or 2.
@@ -70,6 +73,7 @@ def quantize(
     for name in layered_order(network).order:
         scales = _search_scale(network, name, scales, formats, calibration, most[name])
         network = _search_threshold(network, name, scales, formats, calibration)
+        network = _search_decay(network, name, scales, formats, calibration)
     return to_fixed(network, scales, formats)
 
 
@@ -119,6 +123,28 @@ def _search_threshold(
     return min(candidates, key=lambda n: _score(n, name, scales, formats, calibration))
 
 
+def _search_decay(
+    network: Network, name: str, scales: dict[str, float], formats: Formats, calibration: Calibration
+) -> Network:
+    if not _remembers(network, name):
+        return network
+    candidates = [with_time_constant(network, name, step) for step in DECAY_STEPS]
+    return min(candidates, key=lambda n: _score(n, name, scales, formats, calibration))
+
+
+def _remembers(network: Network, name: str) -> bool:
+    """Whether a population forgets some of its membrane in a time step, and not all of it."""
+    leak = next(p.neuron for p in network.populations if p.name == name).leak_v(network.dt_s)
+    return bool(((leak * DECAY_ALL > 1) & (leak < 1)).any())
+
+
+def search_runs(network: Network) -> int:
+    """How often a calibrated search runs the network."""
+    scales = len(network.populations) * (1 + len(SCALE_STEPS))
+    thresholds = sum(p.neuron.v_threshold is not None for p in network.populations) * len(THRESHOLD_STEPS)
+    return scales + thresholds + sum(_remembers(network, p.name) for p in network.populations) * len(DECAY_STEPS)
+
+
 def _score(network: Network, name: str, scales: dict[str, float], formats: Formats, calibration: Calibration) -> float:
     return mismatch(calibration.target, calibration.measure(to_fixed(network, scales, formats)), name)
 
@@ -129,6 +155,15 @@ def with_threshold(network: Network, name: str, factor: float) -> Network:
         replace(p, neuron=replace(p.neuron, v_threshold=np.asarray(p.neuron.v_threshold) * factor))
         if p.name == name and p.neuron.v_threshold is not None
         else p
+        for p in network.populations
+    )
+    return replace(network, populations=populations)
+
+
+def with_time_constant(network: Network, name: str, factor: float) -> Network:
+    """The same network with one population's membrane time constant multiplied."""
+    populations = tuple(
+        replace(p, neuron=replace(p.neuron, tau_mem_s=np.asarray(p.neuron.tau_mem_s) * factor)) if p.name == name else p
         for p in network.populations
     )
     return replace(network, populations=populations)

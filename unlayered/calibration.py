@@ -12,7 +12,7 @@ from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from mapper.quantization_report import PopulationReport, report
-from mapper.quantize import SCALE_STEPS, THRESHOLD_STEPS, Calibration, quantize
+from mapper.quantize import Calibration, quantize, search_runs
 from unlayered.console import Tick
 from unlayered.costs import source_counts
 
@@ -63,9 +63,7 @@ def _searched(
     """The trained network's own run, and the integers that come closest to it."""
     from trainer.execute import run
 
-    tries = 1 + len(SCALE_STEPS)
-    total = sum(tries + (0 if p.neuron.v_threshold is None else len(THRESHOLD_STEPS)) for p in network.populations)
-    done = 0
+    total, done = search_runs(network), 0
 
     def measure(candidate: QuantizedNetwork) -> Trace:
         nonlocal done

@@ -13,7 +13,7 @@ from ir import LIF, Dense, Input, Network, Population, Projection, QuantizedNetw
 from ir.fixed_point import Formats, best_scale, largest_scale, to_fixed, weight_error
 from ir.formats.chip_toml import find_chip
 from mapper.quantization_report import report
-from mapper.quantize import Calibration, mismatch, quantize
+from mapper.quantize import DECAY_STEPS, Calibration, mismatch, quantize, search_runs
 from sim_reference.simulate import run as run_integers
 from trainer import LIF as Neurons
 from trainer import SpikingNetwork
@@ -71,8 +71,25 @@ def test_calibration_brings_the_spikes_closer(bits: int) -> None:
     trained, chip = network(), find_chip("loihi2")
     known = calibration(trained)
     plain, tuned = (known.measure(quantize(trained, chip, bits, c)) for c in (None, known))
-    before, after = (sum(mismatch(known.target, t, n) for n in ("layer0", "layer1")) for t in (plain, tuned))
+    before, after = (int(np.abs(t.counts - known.target.counts).sum()) for t in (plain, tuned))
     assert after < before
+    assert mismatch(known.target, tuned, "layer0") < mismatch(known.target, plain, "layer0")
+
+
+def test_the_search_runs_as_often_as_it_says_and_leaves_a_decay_that_helps() -> None:
+    trained, known, runs = network(), calibration(network()), 0
+
+    def measure(candidate: QuantizedNetwork) -> Trace:
+        nonlocal runs
+        runs += 1
+        return known.measure(candidate)
+
+    fixed = quantize(trained, find_chip("loihi2"), 4, replace(known, measure=measure))
+    assert runs == search_runs(trained) == 2 * (11 + 9 + 5)
+    for p in fixed.populations:
+        assert int(p.neuron.decay_v) in {int(np.rint(4096 * (1 - np.exp(-1 / (5 * step))))) for step in DECAY_STEPS}
+    forgetful = replace(trained.populations[0], neuron=replace(trained.populations[0].neuron, tau_mem_s=1e-5))
+    assert search_runs(replace(trained, populations=(forgetful, trained.populations[1]))) == 2 * (11 + 9) + 5
 
 
 def test_the_report_measures_error_and_rates() -> None:
