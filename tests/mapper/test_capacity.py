@@ -106,6 +106,14 @@ def test_a_core_holds_no_more_thresholds_than_the_chip_allows():
     assert len(map_network(layers(4, 20, lif=lif), LOIHI2).cores) == 1
 
 
+def test_cores_that_send_along_too_many_axons_are_cut():
+    network, chip = layers(4, 40, 40), limited(LOIHI2, max_neurons=10)
+    free = utilization(map_network(network, chip))
+    assert max(use.output_axons for use in free) == 40  # ten neurons, each to the four cores of the next layer
+    bound = utilization(map_network(network, limited(chip, max_output_axons=25)))
+    assert max(use.output_axons for use in bound) <= 25 and len(free) < len(bound) <= 12
+
+
 @laws
 @given(st.integers(1, 4), st.integers(1, 4), seeds)
 def test_cores_are_cut_until_settings_fit(configs: int, thresholds: int, seed: int):
