@@ -17,7 +17,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-LOSSES = ("rate", "membrane", "first_spike")
+LOSSES = ("rate", "count", "membrane", "first_spike")
 PRESETS = Path(__file__).with_name("presets")
 
 
@@ -38,7 +38,8 @@ class TrainConfig:
         epochs, batch_size, learning_rate, weight_decay: of Adam.
         f_curriculum: pairs (first epoch, F) that override ``schedule.F``; F 0 means all.
         f_drawn: values of F to draw from for each batch (0 means all); overrides the curriculum.
-        loss: ``rate`` (cross-entropy of spike counts a time step), ``membrane``, ``first_spike``.
+        loss: ``rate`` (cross-entropy of spike counts a time step), ``count`` (of the whole sample's), ``membrane``,
+            ``first_spike``.
         spike_penalty: added loss for each network spike a neuron and time step, from epoch
             ``spike_penalty_after`` on: a network that does not spike yet would never start.
         keep: which network leaves the trainer, of the ``best`` or the ``last`` epoch.

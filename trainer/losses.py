@@ -16,6 +16,11 @@ def rate_loss(result: Result, plan: Plan, labels: Tensor) -> Tensor:
     return functional.cross_entropy(counts.flatten(0, 1), labels.repeat(counts.shape[0]))
 
 
+def count_loss(result: Result, plan: Plan, labels: Tensor) -> Tensor:
+    """Cross-entropy of the output spike counts of the whole sample, which decide; for samples of many time steps."""
+    return functional.cross_entropy(result.counts[:, :, plan.output].sum(0), labels)
+
+
 def membrane_loss(result: Result, plan: Plan, labels: Tensor) -> Tensor:
     """Cross-entropy of the output membranes, averaged over time steps."""
     v = result.v[:, :, plan.output]
@@ -29,7 +34,12 @@ def first_spike_loss(result: Result, plan: Plan, labels: Tensor, decay: float = 
     return functional.cross_entropy((counts * weight[:, None, None]).sum(0), labels)
 
 
-LOSS_FUNCTIONS = {"rate": rate_loss, "membrane": membrane_loss, "first_spike": first_spike_loss}
+LOSS_FUNCTIONS = {
+    "rate": rate_loss,
+    "count": count_loss,
+    "membrane": membrane_loss,
+    "first_spike": first_spike_loss,
+}
 
 
 def spike_penalty(result: Result) -> Tensor:
