@@ -71,7 +71,7 @@ def link_heat(figure: Figure, mesh: Mesh, cores: Sequence[Core], links: Sequence
         lines.append([(link.x + shift_x, link.y + shift_y), (link.to_x + shift_x, link.to_y + shift_y)])
         loads.append(link.load)
     drawn = LineCollection(lines, array=np.array(loads), cmap="viridis", linewidths=2.2)
-    drawn.set_clim(0, max([*loads, 1e-12]))
+    drawn.set_clim(0, max(loads, default=0.0) or 1.0)
     ax.add_collection(drawn)
     ax.set_xlim(-0.5, columns - 0.5)
     ax.set_ylim(rows - 0.5, -0.5)
