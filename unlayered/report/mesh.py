@@ -43,18 +43,12 @@ def board_grid(mesh: Mesh, cores: Sequence[Core], values: Sequence[float]) -> np
     return grid
 
 
-def heat(
-    figure: Figure, mesh: Mesh, cores: Sequence[Core], values: Sequence[float], label: str, top: float = 0
-) -> None:
-    """One value a core; lines mark tiles, heavier ones chips.
-
-    Args:
-        top: end of the colour scale; 0 = the largest value.
-    """
+def heat(figure: Figure, mesh: Mesh, cores: Sequence[Core], values: Sequence[float], label: str) -> None:
+    """One value a core, from 0 to the largest; lines mark tiles, heavier ones chips."""
     side = int(np.ceil(np.sqrt(mesh.cores_per_tile)))
     ax = figure.subplots()
     grid = board_grid(mesh, cores, values)
-    image = ax.imshow(grid, cmap="viridis", vmin=0, vmax=top or max(1e-12, float(np.nanmax(grid))), aspect="equal")
+    image = ax.imshow(grid, cmap="viridis", vmin=0, vmax=float(np.nanmax(grid)) or 1.0, aspect="equal")
     _frame(ax, mesh, board_size(mesh, cores), side)
     _bar(figure, ax, image, label, board_size(mesh, cores))
 
