@@ -17,8 +17,9 @@ from sim_reference.compiled.kernels import (
     Work,
     begin_time_step,
     copy_into,
-    find_flags,
     find_nonzero,
+    list_firing,
+    list_if_firing,
     zero,
 )
 from sim_reference.compiled.output import Output, add_spike, keep_registers
@@ -216,7 +217,7 @@ def _update(net: FlatNetwork, k: Int, work: Work, fired: Array) -> Any:
         if (due or work.all_touched[p]) and net.narrow:
             work.all_touched[p] = True
             update_population(net, work, p, due, net.pop[p, KEEPS])
-            n_fires = _list_firing(work, net.threshold[start:stop], fired[start:stop], start, n_fires)
+            n_fires = list_firing(work, net.threshold[start:stop], fired[start:stop], start, n_fires)
         elif due or work.all_touched[p]:
             work.all_touched[p] = False
             for i in range(start, stop):
@@ -228,38 +229,10 @@ def _update(net: FlatNetwork, k: Int, work: Work, fired: Array) -> Any:
         if not work.all_touched[p]:
             due = net.pop[p, DUE] and net.pop[p, DEPTH] == k
             update_neuron(net, work, p, i, due, net.pop[p, KEEPS])
-            n_fires = _list_if_firing(work, net.threshold[i], fired[i], i, n_fires)
+            n_fires = list_if_firing(work, net.threshold[i], fired[i], i, n_fires)
     work.n[N_TOUCHED] = 0
     zero(work.all_touched)
     return n_fires
-
-
-@kernel_inside
-def _list_firing(work: Work, threshold: Array, fired: Array, start: Int, n: Int) -> Any:
-    """Append who lies above its threshold; charge that reached a refractory neuron is lost."""
-    _flag_firing(work.v[start : start + fired.size], threshold, fired, work.flags)
-    n_found = find_flags(fired.size, work.flags, work.words, work.found)
-    for j in range(n_found):
-        work.rows[n + j] = start + work.found[j]
-    return n + n_found
-
-
-@kernel
-def _flag_firing(v: Array, threshold: Array, fired: Array, flags: Array) -> None:
-    for i in range(v.size):
-        v[i] = 0 if fired[i] else v[i]
-        flags[i] = (v[i] > threshold[i]) & (not fired[i])
-
-
-@kernel_inside
-def _list_if_firing(work: Work, threshold: Int, fired: Any, i: Int, n: Int) -> Any:
-    """The same for one neuron."""
-    if fired:
-        work.v[i] = 0
-    elif work.v[i] > threshold:
-        work.rows[n] = i
-        n += 1
-    return n
 
 
 @kernel_inside

@@ -158,6 +158,34 @@ def find_flags(n: Int, flags: Array, words: Array, found: Array) -> Int:
     return count
 
 
+@kernel_inside
+def list_firing(work: Work, threshold: Array, fired: Array, start: Int, n: Int) -> Any:
+    """Append who lies above its threshold; charge that reached a refractory neuron is lost."""
+    _flag_firing(work.v[start : start + fired.size], threshold, fired, work.flags)
+    n_found = find_flags(fired.size, work.flags, work.words, work.found)
+    for j in range(n_found):
+        work.rows[n + j] = start + work.found[j]
+    return n + n_found
+
+
+@kernel
+def _flag_firing(v: Array, threshold: Array, fired: Array, flags: Array) -> None:
+    for i in range(v.size):
+        v[i] = 0 if fired[i] else v[i]
+        flags[i] = (v[i] > threshold[i]) & (not fired[i])
+
+
+@kernel_inside
+def list_if_firing(work: Work, threshold: Int, fired: Any, i: Int, n: Int) -> Any:
+    """The same for one neuron."""
+    if fired:
+        work.v[i] = 0
+    elif work.v[i] > threshold:
+        work.rows[n] = i
+        n += 1
+    return n
+
+
 @kernel
 def copy_into(x: Array, y: Array) -> None:
     """``x[:] = y``."""
