@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from ir.check import check_choice
+from ir.check import check_choice, require
 from ir.schedule import Schedule
 from trainer.engines import cpu, reference
 from trainer.engines.gpu import run as gpu
@@ -32,11 +32,14 @@ def choose(
     check_choice("engine", engine, ("auto", *ENGINES))
     if schedule.kind == "layered":
         return "reference"
+    device = frames.device.type
+    there = {"cpu": device == "cpu", "gpu": device == "cuda" or gpu.interpreted()}
+    require(there.get(engine, True), f"engine {engine!r} does not run tensors on {device!r}; move them, or use 'auto'")
     if engine != "auto":
         return engine
-    if frames.device.type == "cpu":
+    if device == "cpu":
         return "cpu"
-    runs = frames.device.type == "cuda" and gpu.reason_against(plan, params, schedule, numbers, record) is None
+    runs = device == "cuda" and gpu.reason_against(plan, params, schedule, numbers, record) is None
     return "gpu" if runs else "reference"
 
 

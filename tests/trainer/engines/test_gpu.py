@@ -156,6 +156,16 @@ def test_tensors_on_a_gpu_choose_this_engine_where_it_can_run() -> None:
     assert choose("auto", plan, params, torch.zeros(1), Schedule()) == "cpu"
 
 
+@pytest.mark.parametrize(("engine", "device"), [("cpu", "cuda"), ("gpu", "cpu")])
+def test_an_engine_named_for_tensors_elsewhere_is_refused(
+    engine: str, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    network, there = ones(2, 3), SimpleNamespace(device=torch.device(device))
+    with pytest.raises(ValueError, match=f"engine '{engine}' does not run tensors on '{device}'"):
+        choose(engine, plan_of(network), float_params(network), there, Schedule())  # type: ignore[arg-type]
+
+
 @pytest.mark.skipif(INTERPRETED, reason="the interpreter compiles nothing")
 @pytest.mark.parametrize("number", ["fp32", "fp64"])
 @pytest.mark.parametrize("kernel", ["run_samples", "back_through_samples"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -28,9 +30,15 @@ ROUNDS_ON_TAPE = 64
 """Forward steps of a time step that the backward pass keeps; where there are more it runs the time step again."""
 
 
+def interpreted() -> bool:
+    """Whether Triton runs kernels in Python, on the CPU: slowly, for tests."""
+    return os.environ.get("TRITON_INTERPRET") == "1"
+
+
 def reason_against(plan: Plan, params: Params, schedule: Schedule, numbers: Numbers | None, record: bool) -> str | None:
     """Why this engine cannot run a call; None = it can."""
     asked = {
+        "without Triton": find_spec("triton") is None,
         "the layered schedule": schedule.kind == "layered",
         f"input {schedule.input!r}": schedule.input != "first",
         "a queue a core": schedule.scope != "network",
