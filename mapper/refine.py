@@ -16,6 +16,10 @@ from mapper.kernels import Nets, State, fill_slots, forget, look_around, move, o
 
 FAR = 6.0  # a vertex whose cheapest move costs so many heats sits out a pass, and one more for each further so many
 LONGEST_REST = 15  # passes a vertex sits out at most
+CACHED = 3_000_000  # pins up to which any order of visits is quick
+MAX_UINT16 = (1 << 16) - 1
+FEW = 5000  # a cold round ends when fewer than one vertex in so many moves
+COLD_REST = 2  # passes it sits out where only improvements count
 SEED_STEP = np.uint64(0x9E3779B97F4A7C15)
 MIX_1, MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
@@ -110,6 +114,8 @@ def sweep(order, heat, price, caps, nets, state, rest, random):
             moves += 1
         elif heat > 0.0:
             rest[v] = int(max(min(least / (FAR * heat), LONGEST_REST), 0.0))
+        else:
+            rest[v] = COLD_REST
     return moves
 
 
@@ -120,7 +126,7 @@ class Round:
     Attributes:
         heat: temperature in mean net rates; 0 = only improvements.
         price: cost of exceeding a limit by its whole size, in mean net rates.
-        passes: at most so many; a cold round ends when nothing moves.
+        passes: at most so many; a cold round ends when next to nothing moves.
     """
 
     heat: float
@@ -172,10 +178,13 @@ def cap_array(graph: Hypergraph, caps: Caps) -> NDArray[np.float64]:
     return np.array([caps.neurons, caps.memory, caps.axons, graph.overhead], np.float64)
 
 
-def core_by_core(state: State, draw: np.random.Generator) -> Int32s:
-    """Draw an order of all vertices that visits core after core: what they share stays in the processor's cache."""
-    turn = draw.permutation(state.use.shape[0])[state.block]
-    return np.lexsort((draw.random(turn.size, np.float32), turn)).astype(np.int32)
+def visits(state: State, n_pins: int, draw: np.random.Generator) -> Int32s:
+    """Draw an order of all vertices; large networks go core after core: what these share stays in the cache."""
+    if n_pins < CACHED:
+        return draw.permutation(state.block.size).astype(np.int32)
+    k, order = state.use.shape[0], draw.permutation(state.block.size).astype(np.int32)
+    turn = draw.permutation(k).astype(np.uint16 if k <= MAX_UINT16 else np.int32)
+    return order[np.argsort(turn[state.block[order]], kind="stable")]
 
 
 def refine(
@@ -204,8 +213,8 @@ def refine(
         if part.heat == 0.0:
             rest[:] = 0
         for _ in range(part.passes):
-            order = core_by_core(state, draw)
+            order = visits(state, graph.n_pins, draw)
             moves = sweep(order, part.heat * unit, part.price * unit, limits, nets, state, rest, random)
-            if part.heat == 0.0 and moves == 0:
+            if part.heat == 0.0 and moves * FEW < graph.n_vertices:
                 break
     return state.block

@@ -23,8 +23,9 @@ Array = NDArray[Any]
 
 PRESETS = ("fast", "default", "quality")
 SCRATCH_PINS = 3_000_000  # up to here Mt-KaHyPar starts from scratch, beyond it METIS starts
-LONG = 1_300_000_000  # pins of the passes on a large network: some 30 seconds
-WORK = 90_000_000  # pins looked at in the moves of one network: some ten seconds
+LONG = 1_200_000_000  # pins of the passes on a large network, a visit counted as 60: some 20 seconds
+METIS_PINS = 8_000_000  # pins METIS sees at most
+WORK = 200_000_000  # pins looked at in the moves of one network: some ten seconds
 QUICK = 1_000_000  # cores x pins up to which Mt-KaHyPar takes about a second
 COARSE = (6, 9)  # chunks a core of the first search
 AXON_LOAD = 1.03  # share of the input axons METIS may use on average: what follows takes a twentieth off
@@ -132,12 +133,12 @@ def twin_search(cells: Cells, caps: Caps, order: Array, preset: str, seed: int) 
     along = chunks.vertex[order]
     along = along[np.sort(np.unique(along, return_index=True)[1])]
     passes = int(np.clip(WORK // (30 * max(graph.n_pins, 1)), 2, 40))
-    for i in range(3 if preset == "quality" else 1):
+    for i in range(6 if preset == "quality" else 2 if quick else 1):
         if quick:
             name, block = "Mt-KaHyPar", kahypar(graph, k, weight, UNIT, seed + i)
             plan = cooling(0.3, 0.02, (1e4, 1e5), 20, 5)
         else:
-            name, block, plan = "order", spread(weight, along, k), cooling(10.0, 0.1, (1e4, 3e4), 30, passes)
+            name, block, plan = "order", spread(weight, along, k), cooling(10.0, 0.3, (1e4, 3e4), 30, passes)
         task = Task(graph, task.where, caps, seed + i)
         found = task.judge(f"{name} {i} + moves", feasible(task, block, plan))
         if found:
@@ -161,7 +162,7 @@ def neuron_search(cells: Cells, caps: Caps, preset: str, seed: int) -> Iterator[
 
 
 def neuron_start(task: Task, preset: str, seed: int) -> tuple[str, Int32s, list[Round]]:
-    """Choose the start by size, and the annealing that suits it: greedy, Mt-KaHyPar, or METIS and a V-cycle."""
+    """Choose the start by size, and the annealing that suits it: greedy, Mt-KaHyPar or METIS."""
     graph, caps, weight = task.graph, task.caps, mixed_weight(task.graph, task.caps)
     least, pins = max(2, -(-int(weight.sum()) // UNIT)), graph.n_pins
     passes = int(np.clip(WORK // max(pins, 1), 4, 24))
@@ -171,7 +172,8 @@ def neuron_start(task: Task, preset: str, seed: int) -> tuple[str, Int32s, list[
     if pins <= SCRATCH_PINS:
         return "Mt-KaHyPar", kahypar(graph, least, weight, UNIT, seed), cooling(0.7, 0.05, (1e3, 3e4), 100)
     block = metis_for_axons(task, weight, least)
-    return "METIS", block, cooling(0.7, 0.05, (1e3, 3e4), int(np.clip(LONG // pins, 4, 100)))
+    passes = int(np.clip(LONG // (pins + 60 * graph.n_vertices), 4, 100))
+    return "METIS", block, cooling(0.7, 0.05, (1e3, 3e4), passes)
 
 
 def metis_for_axons(task: Task, weight: Ints, k: int) -> Int32s:
@@ -179,7 +181,7 @@ def metis_for_axons(task: Task, weight: Ints, k: int) -> Int32s:
 
     Where axons are scarce, crowded regions then get smaller cores: a block's axons a neuron weight its neurons.
     """
-    adjacency, nets = symmetric_graph(task.graph), build_nets(task.graph, task.where)
+    adjacency, nets = symmetric_graph(task.graph, METIS_PINS), build_nets(task.graph, task.where)
     while True:
         block = compact(metis(adjacency, k, weight, task.seed))
         axons = build_state(task.graph, nets, block, int(block.max()) + 1).use[:, 2]

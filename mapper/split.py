@@ -62,7 +62,7 @@ def split_cores(graph: Hypergraph, where: Incidence, block: Int32s, caps: Caps, 
     gain, new = np.zeros(graph.n_vertices), block.copy()
     limits = cap_array(graph, caps)
     wrong = over_limit(state, limits)
-    excess = np.array([overflow(*state.use[core], limits) for core in wrong])
+    excess = np.array([overflow(u[0], u[1], u[2], limits) for u in state.use[wrong]])
     for core in wrong[np.argsort(-excess, kind="stable")][: int(np.ceil(share * wrong.size))]:
         members = np.flatnonzero(block == core)
         if members.size > 1:

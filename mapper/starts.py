@@ -10,21 +10,26 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from ir.arrays import Int32s, Ints
-from mapper.hypergraph import Hypergraph
+from mapper.hypergraph import Hypergraph, renumber
 
 Array = NDArray[Any]
 THREADS = 2
 MAX_INT32 = (1 << 31) - 1
 
 
-def symmetric_graph(graph: Hypergraph) -> scipy.sparse.csr_matrix:
-    """Join sources and targets by edges weighted with the number of axons between them, both ways."""
-    pre = np.repeat(graph.source, np.diff(graph.start))
-    count = np.repeat(graph.axons, np.diff(graph.start)).astype(np.int32)
-    real = (pre >= 0) & (pre != graph.target)
+def symmetric_graph(graph: Hypergraph, most_pins: int = MAX_INT32) -> scipy.sparse.csr_matrix:
+    """Join sources and targets by edges weighted with the number of axons between them, both ways.
+
+    Args:
+        most_pins: of a network with more pins every second, third, ... is taken, which saves memory and time.
+    """
+    step = -(-graph.n_pins // most_pins)
+    net = np.repeat(np.arange(graph.n_nets, dtype=np.int32), np.diff(graph.start))[::step]
+    pre, post, count = graph.source[net], graph.target[::step], graph.axons.astype(np.int32)[net]
+    real = (pre >= 0) & (pre != post)
     shape = (graph.n_vertices, graph.n_vertices)
-    one_way = scipy.sparse.csr_matrix((count[real], (pre[real], graph.target[real])), shape=shape)
-    del pre, count, real
+    one_way = scipy.sparse.csr_matrix((count[real], (pre[real], post[real])), shape=shape)
+    del net, pre, post, count, real
     return (one_way + one_way.T).tocsr()
 
 
@@ -70,10 +75,11 @@ def kahypar(
     weight: Ints,
     max_weight: int,
     seed: int,
-    block: Int32s | None = None,
     preset: str = "DETERMINISTIC",
 ) -> Int32s:
-    """Partition for km1 by Mt-KaHyPar, from scratch or by one V-cycle from ``block``; same seed, same result.
+    """Partition for km1 by Mt-KaHyPar; same seed, same result.
+
+    The seed shuffles the vertices: the deterministic presets ignore the library's own.
 
     Args:
         weight: (V,) balance weight of each vertex.
@@ -90,11 +96,9 @@ def kahypar(
     context.set_individual_target_block_weights([int(max_weight)] * k)
     context.logging = False
     mtkahypar.set_seed(seed)
-    nets, rate = _pin_lists(graph)
-    hyper = start.create_hypergraph(context, graph.n_vertices, len(nets), nets, weight.tolist(), rate)
-    del nets, rate
-    if block is None:
-        return np.array(hyper.partition(context).get_partition(), np.int32)
-    parts = hyper.create_partitioned_hypergraph(context, k, block.tolist())
-    parts.improve_partition(context, 1)
-    return np.array(parts.get_partition(), np.int32)
+    order = np.random.default_rng(seed).permutation(graph.n_vertices).astype(np.int32)
+    nets, rate = _pin_lists(renumber(graph, order))
+    hyper = start.create_hypergraph(context, graph.n_vertices, len(nets), nets, weight[order].tolist(), rate)
+    block = np.empty(graph.n_vertices, np.int32)
+    block[order] = hyper.partition(context).get_partition()
+    return block
