@@ -49,9 +49,9 @@ def chain(sizes: list[int], gains: list[float], seed: int = 0) -> QuantizedNetwo
 
 
 def noise(network: QuantizedNetwork, n_steps: int, n_samples: int, rate: float, seed: int = 1) -> Stimulus:
-    """Independent input spikes."""
+    """Independent input spikes, in bytes as data sets give them."""
     rng = np.random.default_rng(seed)
-    return Stimulus((rng.random((n_steps, n_samples, network.n_inputs)) < rate).astype(np.int32))
+    return Stimulus((rng.random((n_steps, n_samples, network.n_inputs)) < rate).astype(np.int8))
 
 
 def shortest_s(call: Callable[[], object], repeats: int = REPEATS) -> float:

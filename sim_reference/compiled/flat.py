@@ -239,8 +239,8 @@ def _geometry(link: Link) -> tuple[int, ...]:
 
 def _largest_count(frames: Array) -> int:
     """The largest input count, negative ones by their size; one pass where none is negative."""
-    largest = int(frames.view(np.uint32).max(initial=0))
-    return largest if largest < 1 << 31 else max(int(frames.max()), -int(frames.min()))
+    largest = int(frames.view(f"u{frames.dtype.itemsize}").max(initial=0))
+    return largest if largest <= np.iinfo(frames.dtype).max else max(int(frames.max()), -int(frames.min()))
 
 
 def _is_narrow(layout: Layout, incoming: list[list[int]], largest_count: int, layered: bool) -> bool:

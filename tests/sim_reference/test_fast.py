@@ -157,3 +157,22 @@ def test_sums_far_over_the_edge_of_u_wrap_alike_in_vector_code(arithmetic, decay
     reached = simulate.run(network, Stimulus(frames), schedule).limits_reached
     assert reached["u" if arithmetic == "lava" else "accumulator"] > 0
     assert_same(network, Stimulus(frames), schedule)
+
+
+@pytest.mark.parametrize("schedule", [LAYERED, Schedule(F=2, order="momentum")])
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32])
+@pytest.mark.parametrize("largest", [1, 100, -128])
+def test_frames_of_any_integer_type_are_the_same_input(schedule, dtype, largest):
+    rng = np.random.default_rng(3)
+    weight = 2 * rng.integers(-64, 64, (5, 7)).astype(np.int32)
+    network = QuantizedNetwork(
+        (Input("in", (7,)),),
+        (FixedPopulation("out", (5,), FixedLIF(decay_v=410, v_threshold=90)),),
+        (FixedProjection("in", "out", Dense(weight)),),
+        "out",
+    )
+    frames = (largest * (rng.random((10, 3, 7)) < 0.4)).astype(dtype)
+    assert_same(network, Stimulus(frames), schedule)
+    narrow, wide = (fast.run(network, Stimulus(frames.astype(t)), schedule) for t in (dtype, np.int32))
+    assert first_divergence(narrow, wide) is None
+    assert narrow.counts.sum() > 0
