@@ -83,7 +83,8 @@ def kahypar(
 
     Args:
         weight: (V,) balance weight of each vertex.
-        max_weight: most that one of the k blocks may weigh.
+        max_weight: most that one of the k blocks may weigh; raised where k blocks cannot hold everything, for one
+            weight overstates several limits (``mixed_weight``): moves that follow know the limits themselves.
         preset: one of the library's deterministic presets.
     """
     import mtkahypar  # noqa: PLC0415 - not on every platform, and slow to load
@@ -93,7 +94,8 @@ def kahypar(
     start = _initializer()
     context = start.context_from_preset(getattr(mtkahypar.PresetType, preset))
     context.set_partitioning_parameters(k, 0.03, mtkahypar.Objective.KM1)
-    context.set_individual_target_block_weights([int(max_weight)] * k)
+    most = max(int(max_weight), -(-103 * int(weight.sum()) // (100 * k)))
+    context.set_individual_target_block_weights([most] * k)
     context.logging = False
     mtkahypar.set_seed(seed)
     order = np.random.default_rng(seed).permutation(graph.n_vertices).astype(np.int32)

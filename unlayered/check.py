@@ -173,10 +173,6 @@ def _chip_problems(network: Network | QuantizedNetwork, chip: Chip) -> list[tupl
                     ),
                 )
             )
-        kinds = 0 if n.v_threshold is None else np.unique(np.asarray(n.v_threshold)).size
-        if kinds > chip.limits.max_thresholds and not chip.per_neuron_threshold:
-            reason = f"{kinds} thresholds, a core of {chip.title} has {chip.limits.max_thresholds}"
-            found.append((p.name, (reason, "use fewer thresholds or finer cores")))
     if isinstance(network, QuantizedNetwork):
         outside = check_envelope(network, chip)
         found += [(f.layer, (f"outside the safe envelope: {f.what} ({f.number})", f.remedy)) for f in outside]

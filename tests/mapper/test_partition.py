@@ -258,3 +258,26 @@ def test_an_unknown_preset_is_refused_with_the_known_ones():
     cells = network_cells(dense(3, 4), LOIHI2, scaled(None, dense(3, 4)))
     with pytest.raises(ValueError, match="fast"):
         search(cells, Caps(2), {"id order": np.arange(4)}, "best")
+
+
+def test_a_network_with_neuron_heavy_and_memory_heavy_layers_maps_where_one_mixed_weight_overstates_it() -> None:
+    rng = np.random.default_rng(0)
+    first = Conv2d(2 * rng.integers(-60, 60, (8, 2, 3, 3)).astype(np.int32), (2, 24, 24), padding=(1, 1))
+    second = Conv2d(2 * rng.integers(-60, 60, (16, 8, 3, 3)).astype(np.int32), (8, 24, 24), (2, 2), (1, 1))
+    dense = Dense(2 * rng.integers(-60, 60, (64, second.n_post)).astype(np.int32))
+    lif = FixedLIF(decay_v=410, v_threshold=90)
+    network = QuantizedNetwork(
+        (Input("in", (2, 24, 24)),),
+        (
+            FixedPopulation("conv1", first.out_shape, lif),
+            FixedPopulation("conv2", second.out_shape, lif),
+            FixedPopulation("fc", (64,), lif),
+        ),
+        (
+            FixedProjection("in", "conv1", first),
+            FixedProjection("conv1", "conv2", second),
+            FixedProjection("conv2", "fc", dense),
+        ),
+        "fc",
+    )
+    assert map_network(network, find_chip("loihi1")).report["n_cores"] < 10
