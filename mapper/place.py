@@ -23,7 +23,8 @@ Array = NDArray[Any]
 Flow = Any  # (K, K) scipy.sparse matrix of packets from core to core
 DENSE_EIGEN = 1500  # cores up to which all eigenvectors are the quickest way to three
 ASSIGN_AT_ONCE = 2500  # sites up to which the assignment takes about a second
-VISITS = 400_000_000  # flow entries annealing may look at: about two seconds
+VISITS = 800_000_000  # flow entries annealing may look at: about two seconds
+HEAT = 1.5  # first temperature, in the mean flow of a core
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +209,7 @@ def place_on(flow: Flow, sites: Sites, seed: int = 0, visits: int = VISITS) -> I
     lookup = np.full((int(sites.column.max()) + 1, int(sites.row.max()) + 1, int(sites.slot.max()) + 1), -1, np.int32)
     lookup[sites.column, sites.row, sites.slot] = np.arange(n_sites)
     moves = int(min(visits * k / (2 * both.nnz + 16 * k), 5000 * k))
-    hot = 0.5 * float(both.data.mean())
+    hot = HEAT * float(both.sum()) / k
     return anneal_sites(
         both.indptr,
         both.indices,
