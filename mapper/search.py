@@ -133,7 +133,7 @@ def twin_search(cells: Cells, caps: Caps, order: Array, preset: str, seed: int) 
     along = chunks.vertex[order]
     along = along[np.sort(np.unique(along, return_index=True)[1])]
     passes = int(np.clip(WORK // (30 * max(graph.n_pins, 1)), 2, 40))
-    for i in range(6 if preset == "quality" else 2 if quick else 1):
+    for i in range(6 if preset == "quality" else 1):
         if quick:
             name, block = "Mt-KaHyPar", kahypar(graph, k, weight, UNIT, seed + i)
             plan = cooling(0.3, 0.02, (1e4, 1e5), 20, 5)
