@@ -16,7 +16,7 @@ from mapper.kernels import Nets, State, fill_slots, forget, look_around, move, o
 
 FAR = 6.0  # a vertex whose cheapest move costs so many heats sits out a pass, and one more for each further so many
 LONGEST_REST = 15  # passes a vertex sits out at most
-CACHED = 3_000_000  # pins up to which any order of visits is quick
+CACHED = 1_000_000  # pins up to which any order of visits is quick
 MAX_UINT16 = (1 << 16) - 1
 FEW = 5000  # a cold round ends when fewer than one vertex in so many moves
 COLD_REST = 2  # passes it sits out where only improvements count

@@ -170,7 +170,7 @@ def neuron_start(task: Task, preset: str, seed: int) -> tuple[str, Int32s, list[
         block = greedy_fill(graph, task.where, caps, np.arange(weight.size, dtype=np.int32))
         return "greedy overlap", block, cooling(0.3, 0.02, (300, 1e4), passes)
     if pins <= SCRATCH_PINS:
-        return "Mt-KaHyPar", kahypar(graph, least, weight, UNIT, seed), cooling(0.7, 0.05, (1e3, 3e4), 100)
+        return "Mt-KaHyPar", kahypar(graph, least, weight, UNIT, seed or None), cooling(0.7, 0.05, (1e3, 3e4), 100)
     block = metis_for_axons(task, weight, least)
     passes = int(np.clip(LONG // (pins + 60 * graph.n_vertices), 4, 100))
     return "METIS", block, cooling(0.7, 0.05, (1e3, 3e4), passes)

@@ -74,12 +74,12 @@ def kahypar(
     k: int,
     weight: Ints,
     max_weight: int,
-    seed: int,
+    seed: int | None,
     preset: str = "DETERMINISTIC",
 ) -> Int32s:
     """Partition for km1 by Mt-KaHyPar; same seed, same result.
 
-    The seed shuffles the vertices: the deterministic presets ignore the library's own.
+    The seed shuffles the vertices, None keeps their order: the deterministic presets ignore the library's own.
 
     Args:
         weight: (V,) balance weight of each vertex.
@@ -97,8 +97,9 @@ def kahypar(
     most = max(int(max_weight), -(-103 * int(weight.sum()) // (100 * k)))
     context.set_individual_target_block_weights([most] * k)
     context.logging = False
-    mtkahypar.set_seed(seed)
-    order = np.random.default_rng(seed).permutation(graph.n_vertices).astype(np.int32)
+    n = graph.n_vertices
+    order = np.arange(n) if seed is None else np.random.default_rng(seed).permutation(n)
+    order = order.astype(np.int32)
     nets, rate = _pin_lists(renumber(graph, order))
     hyper = start.create_hypergraph(context, graph.n_vertices, len(nets), nets, weight[order].tolist(), rate)
     block = np.empty(graph.n_vertices, np.int32)
