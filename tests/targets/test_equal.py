@@ -1,4 +1,4 @@
-"""Lava and the reference are equal: spikes, membranes, currents, serving rounds, on drawn networks."""
+"""Lava, the reference and its compiled twin are equal: spikes, membranes, currents, serving rounds."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNe
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
+from sim_reference import fast
 from sim_reference.compare import first_divergence
 from sim_reference.simulate import run as run_reference
 from targets.lava import Job, run, run_jobs
@@ -28,11 +29,13 @@ EXTREME_LAYERED = Draw(asynchronous=False, lava=True, extremes=True)
 
 
 def equal_on_all(drawn_cases, **options) -> list[Trace]:
-    """Run all cases on both; returns Lava's traces."""
+    """Run all cases on the reference, its compiled twin and Lava; returns Lava's traces."""
     reference = [run_reference(*case, record_u=True) for case in drawn_cases]
+    compiled = [fast.run(*case, record_u=True) for case in drawn_cases]
     lava = run_jobs([Job(*case) for case in drawn_cases], record_u=True, **options)
-    for number, (a, b) in enumerate(zip(reference, lava)):
+    for number, (a, b, c) in enumerate(zip(reference, lava, compiled)):
         assert first_divergence(a, b) is None, f"case {number}: {first_divergence(a, b)}"
+        assert first_divergence(a, c) is None, f"case {number}, compiled: {first_divergence(a, c)}"
     return lava
 
 
