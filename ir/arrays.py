@@ -20,6 +20,16 @@ def frozen_array(values: ArrayLike, dtype: DTypeLike | None = None) -> NDArray[A
     return array
 
 
+def magnitudes(values: NDArray[Any]) -> NDArray[Any]:
+    """``|values|`` without overflow: the lowest integer of a type has no positive twin there.
+
+    >>> magnitudes(np.array([-128, 3], np.int8)).tolist()
+    [128, 3]
+    """
+    found = np.abs(values)
+    return found.view(f"u{found.itemsize}") if found.dtype.kind == "i" else found
+
+
 def set_field(value: object, name: str, content: Any) -> None:
     """Set a field of a frozen dataclass from its own ``__post_init__``."""
     object.__setattr__(value, name, content)

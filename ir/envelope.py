@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ir.arithmetic import ARITHMETICS, DECAY_ALL, Arithmetic
+from ir.arrays import magnitudes
 from ir.chip import Chip
 from ir.quantized import FixedLIF, FixedProjection, QuantizedNetwork
 from ir.worst_case import drive_bounds, worst_sums
@@ -105,7 +106,7 @@ def worst_case(
     """
     if frames is None:
         return _worst_case(network, population, arithmetic, largest_count, None, float("inf"))
-    count, n_steps = float(np.abs(frames).max(initial=0)), float(frames.shape[0])
+    count, n_steps = float(magnitudes(frames).max(initial=0)), float(frames.shape[0])
     rough = _worst_case(network, population, arithmetic, count, None, n_steps)
     if rough.headroom > 1:
         return rough

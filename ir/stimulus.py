@@ -35,6 +35,12 @@ class Stimulus:
         check_finite("frames", frames)
         whole = frames.dtype.kind in "iub"
         small = frames.dtype.kind == "i" and frames.dtype.itemsize < 4
+        if whole and frames.size and not np.can_cast(frames.dtype, np.int32):
+            low, high = int(frames.min()), int(frames.max())
+            require(
+                -(1 << 31) <= low and high < 1 << 31,
+                f"frames hold counts from {low} to {high}, which leave 32 bits; give smaller counts",
+            )
         set_field(self, "frames", frozen_array(frames, frames.dtype if small else np.int32 if whole else np.float32))
         b = frames.shape[1]
         ids = np.arange(b) if self.sample_ids is None else self.sample_ids

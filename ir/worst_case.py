@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ir.arrays import magnitudes
 from ir.connection import Connection, Conv2d, Dense, apply
 from ir.fixed_point import with_weight
 from ir.graph import layered_order, slices
@@ -122,7 +123,9 @@ def spikes_at_most(network: QuantizedNetwork, count: float, frames: Array | None
     schedule = network.schedule
     order = layered_order(network)
     events = (
-        network.n_inputs * count if frames is None else float(np.abs(frames).sum(2, dtype=np.float64).max(initial=0))
+        network.n_inputs * count
+        if frames is None
+        else float(magnitudes(frames).sum(2, dtype=np.float64).max(initial=0))
     )
     rounds = {i.name: 1.0 if schedule.input == "first" else events for i in network.inputs}
     cyclic = any(order.recurrent)

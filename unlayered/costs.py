@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ir.arrays import Ints
+from ir.arrays import Ints, magnitudes
 from ir.chip import Range
 from ir.mapped import MappedNetwork
 from ir.stimulus import Stimulus
@@ -35,7 +35,7 @@ def cost_of_run(mapped: MappedNetwork, trace: Trace, stimulus: Stimulus) -> Cost
 
 def source_counts(trace: Trace, stimulus: Stimulus) -> Ints:
     """(N + inputs,) spikes of each neuron, then events of each input, all samples together."""
-    inputs = np.abs(stimulus.frames).sum((0, 1), dtype=np.float64)
+    inputs = magnitudes(stimulus.frames).sum((0, 1), dtype=np.float64)
     return np.concatenate([trace.counts.sum(0, dtype=np.int64), np.rint(inputs).astype(np.int64)])
 
 

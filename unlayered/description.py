@@ -8,6 +8,7 @@ from typing import Any, Union
 import numpy as np
 from rich.table import Table
 
+from ir.arrays import magnitudes
 from ir.formats import npz
 from ir.mapped import MappedNetwork
 from ir.network import Network
@@ -52,7 +53,7 @@ def describe(value: Anything) -> dict[str, Any]:
 
 def _stimulus(value: Stimulus) -> dict[str, Any]:
     steps, samples, inputs = value.frames.shape
-    counts = float(np.abs(value.frames).sum(dtype=np.float64)) / max(samples, 1)
+    counts = float(magnitudes(value.frames).sum(dtype=np.float64)) / max(samples, 1)
     return {
         "kind": "Stimulus",
         "time_steps": steps,

@@ -152,3 +152,10 @@ def test_decays_are_those_of_the_chip_at_hand_or_of_all():
     short = replace(loihi1, decay=replace(loihi1.decay, hi=4095))
     assert "above 4095" in check_envelope(forgetful, short)[0].what
     assert check_envelope(network([[2]], decay_v=4096, decay_u=0), "lava") == ()
+
+
+def test_the_lowest_byte_counts_as_much_as_the_same_number_in_a_larger_type():
+    frames = np.full((2, 1, 3), -128, np.int8)
+    edge = network([[254, 254, 254]], weight_exp=1)
+    found = [[f.what for f in check_envelope(edge, frames=x)] for x in (frames, frames.astype(np.int32))]
+    assert found[0] == found[1] and "accumulator" in found[0][0]

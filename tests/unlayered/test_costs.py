@@ -78,3 +78,9 @@ def test_a_run_tells_the_cost(tmp_path: Path, mapped: MappedNetwork, stimulus: S
 
     assert "J (" in json.loads(call("--json").stdout)["cost"]["energy"]
     assert "costs on the chip" in call().stdout
+
+
+def test_the_lowest_byte_is_counted_as_128_events(mapped: MappedNetwork):
+    stimulus = Stimulus(np.full((2, 1, mapped.network.n_inputs), -128, np.int8))
+    counts = source_counts(run(mapped, stimulus), stimulus)
+    assert (counts[mapped.network.n_neurons :] == 256).all()
