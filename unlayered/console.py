@@ -15,6 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from unlayered.interruption import stop_if_asked
 
@@ -71,7 +72,7 @@ def text_of(*lines: str | Table) -> str:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
     """A table whose numeric columns are right-aligned."""
-    made = Table(title=title, title_justify="left", title_style="bold", show_edge=False)
+    made = Table(title=Text(title), title_justify="left", title_style="bold", show_edge=False)
     for i, name in enumerate(columns):
         numeric = bool(rows) and all(row[i] is None or isinstance(row[i], (int, float)) for row in rows)
         shares = bool(rows) and all(str(row[i]).endswith((" %", "-")) for row in rows)
@@ -85,15 +86,17 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
             min_width=min(MAX_WORD, max(map(len, words), default=0)),
         )
     for row in rows:
-        made.add_row(*(short(x) for x in row))
+        made.add_row(*(Text(short(x)) for x in row))
     return made
 
 
 def facts(title: str, pairs: Iterable[tuple[str, Any]]) -> Table:
     """Names and values, without lines."""
-    made = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None, pad_edge=False)
+    made = Table(
+        title=Text(title), title_justify="left", title_style="bold", show_header=False, box=None, pad_edge=False
+    )
     for name, value in pairs:
-        made.add_row(name.replace("_", " "), short(value))
+        made.add_row(Text(name.replace("_", " ")), Text(short(value)))
     return made
 
 
@@ -110,7 +113,7 @@ def short(x: Any) -> str:
 def progress(title: str, quiet: bool = False) -> Generator[Tick]:
     """A progress bar on standard error; nothing where that is no terminal or ``quiet``."""
     console = stderr()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task(title, total=None)
 
@@ -125,7 +128,7 @@ class Stages:
 
     def __init__(self, title: str, names: Sequence[str], quiet: bool = False) -> None:
         console = stderr()
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[known]}"))
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[known]}"))
         self.bar = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
         self.title, self.names = title, list(names)
         self.task = self.bar.add_task(title, total=None, known="")

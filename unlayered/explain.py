@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,46 +13,61 @@ from rich.table import Table
 from ir.arrays import Ints
 from ir.graph import slices
 from ir.mapped import Core, MappedNetwork
+from ir.network import Network
+from ir.quantized import QuantizedNetwork
 from mapper.check import network_edges
 from mapper.traffic import Link, links
 from unlayered.console import facts, table
 from unlayered.mapping import RESOURCES, Mapping, percent, share
 
+CORE = re.compile(r"\s*core\s*(\d+)\s*")
 MOST = 8
 """Cores and links listed at most."""
 
 
 def explain(made: Mapping, word: str) -> list[Table | str]:
     """Explain ``core N``, ``N`` (a global index) or ``POPULATION[i]`` (``[c,y,x]`` for a shaped one)."""
-    found = re.fullmatch(r"\s*core\s*(\d+)\s*", word)
+    found = CORE.fullmatch(word)
     if found:
         return _core(made, int(found[1]))
-    return _neuron(made, neuron_of(made.mapped, word))
+    return _neuron(made, neuron_of(made.mapped.network, word))
 
 
-def neuron_of(mapped: MappedNetwork, word: str) -> int:
+def explain_all(made: Mapping, words: Iterable[str]) -> list[Table | str]:
+    """Explain several words, one after the other."""
+    return [line for word in words for line in explain(made, word)]
+
+
+def check_words(network: Network | QuantizedNetwork, words: Iterable[str]) -> None:
+    """Raise, before anything is mapped, where a word is neither a core nor a neuron of ``network``."""
+    for word in words:
+        if not CORE.fullmatch(word):
+            neuron_of(network, word)
+
+
+def neuron_of(network: Network | QuantizedNetwork, word: str) -> int:
     """The global index that a word names.
 
     Raises:
         ValueError: it names no neuron; says what there is.
     """
-    found = re.fullmatch(r"\s*(?:(.+?)\s*\[\s*([\d\s,]+)\]|(\d+))\s*", word)
+    found = re.fullmatch(r"\s*(?:(.+?)\s*\[\s*(\d+(?:\s*,\s*\d+)*)\s*\]|(\d+))\s*", word)
     if found is None:
         raise ValueError(f"--explain is {word!r}; give a neuron as 17 or hidden[3], or a core as 'core 2'")
-    n = mapped.network.n_neurons
+    n = network.n_neurons
     if found[3] is not None:
         if int(found[3]) >= n:
             raise ValueError(f"there is no neuron {found[3]}; the network has neurons 0 to {n - 1}")
         return int(found[3])
-    population = next((p for p in mapped.network.populations if p.name == found[1]), None)
+    population = next((p for p in network.populations if p.name == found[1]), None)
     if population is None:
-        names = ", ".join(p.name for p in mapped.network.populations)
+        names = ", ".join(p.name for p in network.populations)
         raise ValueError(f"there is no population {found[1]!r}; the network has {names}")
-    index = tuple(int(x) for x in found[2].replace(" ", "").strip(",").split(","))
+    index = tuple(int(x) for x in found[2].split(","))
     shape = (population.n,) if len(index) == 1 else population.shape
     if len(index) != len(shape) or any(i >= size for i, size in zip(index, shape)):
         raise ValueError(f"{word} is outside population {found[1]!r} of shape {population.shape}; count from 0")
-    return slices(mapped.network.populations)[population.name].start + int(np.ravel_multi_index(index, shape))
+    return slices(network.populations)[population.name].start + int(np.ravel_multi_index(index, shape))
 
 
 def place_of(core: Core) -> str:

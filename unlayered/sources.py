@@ -78,6 +78,8 @@ def _batched(array: NDArray[Any], path: Path) -> NDArray[Any]:
         )
     if array.ndim in (2, 4):
         array = array[:, None]
+    if array.size == 0:
+        raise FormatError(f"{path} is empty (shape {array.shape}); give at least one time step, sample and input")
     return array.reshape(*array.shape[:2], -1)
 
 

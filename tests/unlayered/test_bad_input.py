@@ -22,9 +22,14 @@ from ir.stimulus import Stimulus
 from unlayered.cli import app
 
 
+def call(*words: object) -> Any:
+    """Call a verb."""
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
 def refused(code: int, *words: object) -> str:
     """Call a verb that must fail; returns its one sentence."""
-    done = CliRunner().invoke(app, [str(word) for word in words])
+    done = call(*words)
     assert done.exit_code == code, done.output
     assert done.stdout == "" and "Traceback" not in done.output
     assert done.stderr.startswith("unlayered: ") and done.stderr.count("\n") == 1
@@ -101,6 +106,39 @@ def test_frames_of_the_wrong_width_are_refused(folder: Path):
 def test_arrays_of_no_known_shape_are_refused(folder: Path, shape: tuple[int, ...]):
     np.save(folder / "odd.npy", np.ones(shape))
     assert "(T, B, N)" in refused(2, *run_words(folder, data="odd.npy"))
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 12), (5, 0, 12), (5, 3, 0)], ids=str)
+def test_empty_arrays_are_refused(folder: Path, shape: tuple[int, ...]):
+    np.save(folder / "none.npy", np.ones(shape))
+    assert "none.npy is empty" in refused(2, *run_words(folder, data="none.npy"))
+
+
+def test_results_do_not_overwrite_one_another(folder: Path):
+    words = ["map", folder / "network.npz", "--chip", "loihi2", "--out", folder / "map.html"]
+    assert "give each a name of its own" in refused(2, *words)
+    assert not (folder / "map.html").exists()
+
+
+def test_a_word_to_explain_is_looked_at_before_anything_is_mapped(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    words = ["map", folder / "network.npz", "--chip", "loihi2", "--out", folder / "out.npz"]
+    monkeypatch.setattr("unlayered.mapping.map_whole", None)
+    assert "there is no population 'deep'" in refused(2, *words, "--explain", "deep[0]")
+
+
+def test_names_may_look_like_markup(folder: Path, network: Network):
+    first, last = network.populations
+    into, out = network.projections
+    named = replace(
+        network,
+        populations=(replace(first, name="a[/b]"), replace(last, name="c[red]")),
+        projections=(replace(into, post="a[/b]"), replace(out, pre="a[/b]", post="c[red]")),
+        output="c[red]",
+    )
+    npz.save(named, folder / "network.npz")
+    words = ["map", folder / "network.npz", "--chip", "loihi2", "--out", folder / "out.npz", "--explain", "a[/b][0]"]
+    for done in (call(*words), call("inspect", folder / "network.npz"), call("inspect", folder / "out.npz")):
+        assert done.exit_code == 0 and "a[/b]" in done.stdout and "c[red]" in done.stdout, done.output
 
 
 def test_arrays_of_objects_are_never_unpickled(folder: Path):

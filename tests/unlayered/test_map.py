@@ -160,7 +160,7 @@ def test_a_silent_and_a_saturated_population_are_warned_of_with_a_remedy(network
 
 class TestExplain:
     def test_words_name_neurons(self, mapped: MappedNetwork):
-        assert [neuron_of(mapped, w) for w in ("0", "hidden[3]", " out [2] ", "11")] == [0, 3, 10, 11]
+        assert [neuron_of(mapped.network, w) for w in ("0", "hidden[3]", " out [2] ", "11")] == [0, 3, 10, 11]
 
     @pytest.mark.parametrize(
         ("word", "says"),
@@ -171,6 +171,8 @@ class TestExplain:
             ("deep[0]", "hidden, out"),
             ("core 9", "cores 0 to"),
             ("core", "'core 2'"),
+            ("hidden[,]", "'core 2'"),
+            ("hidden[1 2]", "'core 2'"),
         ],
     )
     def test_what_is_not_there_is_said_and_nothing_is_written(self, folder: Path, word: str, says: str):
@@ -221,6 +223,8 @@ class TestBadInput:
             (["--bits", "5"], "8, 6, 4, 2"),
             (["--schedule", "often"], "'asynchronous', 'layered'"),
             (["--calibrate", "gone.npz"], "does not exist"),
+            (["--report", "no/such/map.html"], "there is no folder"),
+            (["--report", "."], "name a file in it"),
         ],
         ids=str,
     )

@@ -41,10 +41,9 @@ def inspect(
 
 def _explained(value: Any, words: list[str]) -> list[Table | str]:
     from ir.mapped import MappedNetwork
-    from unlayered.explain import explain
+    from unlayered.explain import explain_all
     from unlayered.mapping import look_again
 
     if not isinstance(value, MappedNetwork):
         raise ValueError(f"--explain needs a mapped network, this is a {type(value).__name__}; map it first")
-    made = look_again(value)
-    return [line for word in words for line in explain(made, word)]
+    return explain_all(look_again(value), words)

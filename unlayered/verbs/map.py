@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unlayered.console import Stages, show, text_of
+from unlayered.destinations import check_destinations
 from unlayered.interruption import stop_if_asked
 from unlayered.options import AllowUnsafe, As, Dt, F, Json, Kind, Order, Out, Root, Samples, ScheduleFlags
+
+if TYPE_CHECKING:
+    from ir.stimulus import Stimulus
 
 STAGES = ("quantize", "partition", "place", "check")
 
@@ -53,24 +57,32 @@ def map_(
     """
     from ir.formats import npz
     from ir.formats.chip_toml import find_chip
-    from unlayered.explain import explain as explained
+    from unlayered.explain import check_words, explain_all
     from unlayered.mapping import MapOptions, map_whole, shown, with_schedule
     from unlayered.mapping import as_json as plain
     from unlayered.report.map_page import map_page
-    from unlayered.sources import check_width, open_network, open_stimulus
+    from unlayered.sources import open_network
 
+    where = report or out.parent / "map.html"
+    check_destinations(out, where)
     options, described = MapOptions(preset, seed, bits, allow_unsafe), find_chip(chip)
     opened = with_schedule(open_network(network, as_, dt), ScheduleFlags(schedule, f, order))
-    stimulus = None if calibrate is None else open_stimulus(calibrate, root, "train", samples)
-    if stimulus is not None:
-        check_width(stimulus, opened.n_inputs, str(calibrate))
+    check_words(opened, explain or ())
+    stimulus = None if calibrate is None else _calibration(calibrate, root, samples, opened.n_inputs)
     with Stages(str(network), STAGES, as_json) as stages:
         made = map_whole(opened, described, options, stimulus, stages)
-    answers = [line for word in explain or () for line in explained(made, word)]
-    where, text = report or out.with_name("map.html"), map_page(f"{network} on {described.title}", made)
+    answers = explain_all(made, explain or ())
+    text = map_page(f"{network} on {described.title}", made)
     stop_if_asked()
     npz.save(made.mapped, out)
     npz.write_atomically(where, text.encode())
-    lines = [*shown(str(network), made), *answers, f"wrote {out} and {where}"]
     value = {"out": str(out), "page": str(where), **plain(made), "explained": text_of(*answers)}
-    show(value, as_json, *lines)
+    show(value, as_json, *shown(str(network), made), *answers, f"wrote {out} and {where}")
+
+
+def _calibration(data: str, root: Path | None, samples: int | None, n_inputs: int) -> Stimulus:
+    from unlayered.sources import check_width, open_stimulus
+
+    stimulus = open_stimulus(data, root, "train", samples)
+    check_width(stimulus, n_inputs, data)
+    return stimulus

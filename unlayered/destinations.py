@@ -1,0 +1,27 @@
+"""Where results go: looked at before the work, so that nothing is computed that cannot be written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ir.check import FormatError
+
+
+def check_destinations(*paths: Path) -> None:
+    """Raise unless every path names a file of its own in a folder that can be written.
+
+    Raises:
+        FormatError: says which path, and what to choose.
+    """
+    for path in paths:
+        if path.is_dir():
+            raise FormatError(f"cannot write {path}: it is a folder; name a file in it")
+        if not path.parent.is_dir():
+            raise FormatError(
+                f"cannot write {path}: there is no folder {path.parent}; make it or choose another folder"
+            )
+        if not os.access(path.parent, os.W_OK):
+            raise FormatError(f"cannot write {path}: folder {path.parent} is read-only; choose another folder")
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise FormatError(f"{paths[0]} is asked to hold two results; give each a name of its own")
