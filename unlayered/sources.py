@@ -59,7 +59,9 @@ def read_frames(path: Path) -> Stimulus:
     A plain array is (T, N) or (T, C, H, W) for one sample, (T, B, N) or (T, B, C, H, W) for a batch.
     """
     if path.suffix != ".npy":
-        return npz.load(path, Stimulus)
+        stimulus = npz.load(path, Stimulus)
+        _check_filled(stimulus.frames, path)
+        return stimulus
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
@@ -78,9 +80,13 @@ def _batched(array: NDArray[Any], path: Path) -> NDArray[Any]:
         )
     if array.ndim in (2, 4):
         array = array[:, None]
-    if array.size == 0:
-        raise FormatError(f"{path} is empty (shape {array.shape}); give at least one time step, sample and input")
+    _check_filled(array, path)
     return array.reshape(*array.shape[:2], -1)
+
+
+def _check_filled(frames: NDArray[Any], path: Path) -> None:
+    if frames.size == 0:
+        raise FormatError(f"{path} is empty (shape {frames.shape}); give at least one time step, sample and input")
 
 
 def _whole(array: NDArray[Any]) -> NDArray[Any]:

@@ -111,7 +111,9 @@ def test_arrays_of_no_known_shape_are_refused(folder: Path, shape: tuple[int, ..
 @pytest.mark.parametrize("shape", [(0, 3, 12), (5, 0, 12), (5, 3, 0)], ids=str)
 def test_empty_arrays_are_refused(folder: Path, shape: tuple[int, ...]):
     np.save(folder / "none.npy", np.ones(shape))
-    assert "none.npy is empty" in refused(2, *run_words(folder, data="none.npy"))
+    npz.save(Stimulus(np.ones(shape, np.int32)), folder / "none.npz")
+    for name in ("none.npy", "none.npz"):
+        assert f"{name} is empty" in refused(2, *run_words(folder, data=name, on="trainer"))
 
 
 def test_results_do_not_overwrite_one_another(folder: Path):
