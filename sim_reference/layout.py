@@ -14,6 +14,7 @@ from ir.connection import Connection
 from ir.graph import LayeredOrder, input_depths, layered_order, slices
 from ir.mapped import MappedNetwork, one_large_core
 from ir.quantized import FixedLIF, QuantizedNetwork
+from ir.runnable import check_schedule
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 
@@ -189,22 +190,7 @@ def check_run(layout: Layout, stimulus: Stimulus, schedule: Schedule) -> None:
     require(frames.dtype.kind == "i", "stimulus holds floats; an integer network needs whole counts")
     if schedule.kind == "layered":
         return
-    for p in layout.network.populations:
-        require(
-            p.neuron.reset == "zero",
-            f"population {p.name!r} resets by subtraction, which the asynchronous schedule does not define; "
-            "use the layered schedule or reset 'zero'",
-        )
-        require(
-            p.neuron.refractory or schedule.stop_after is not None or not any(layout.order.recurrent),
-            f"population {p.name!r} has no refractoriness in a network with cycles; set stop_after",
-        )
-    for e in layout.network.projections:
-        require(
-            not bool(np.any(e.delay_steps)),
-            f"projection {e.pre} -> {e.post} has delays, which the asynchronous schedule does not define; "
-            "use the layered schedule",
-        )
+    check_schedule(layout.network, schedule)
     require(
         schedule.input == "first" or bool((frames >= 0).all()),
         f"stimulus holds negative counts, which {schedule.input!r} input cannot order; use input 'first'",

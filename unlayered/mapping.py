@@ -15,6 +15,7 @@ from ir.graph import slices
 from ir.mapped import Core, MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
+from ir.runnable import check_schedule
 from ir.stimulus import Stimulus
 from mapper import map_network
 from mapper.cost import Cost
@@ -162,7 +163,17 @@ def shown(title: str, made: Mapping) -> list[Table | str]:
     lines.append(facts("Mapping", mapping_facts(made).items()))
     if made.cost is not None:
         lines.append(facts("The mean sample costs", cost_facts(made.cost).items()))
-    return [*lines, *warnings(made.unsafe)]
+    return [*lines, *warnings(made.unsafe), *simulated_only(made)]
+
+
+def simulated_only(made: Mapping) -> list[str]:
+    """A line where the chip's own neurons could not run the schedule that the map carries."""
+    if made.chip.asynchronous or made.mapped.network.schedule.kind == "layered":
+        return []
+    return [
+        f"{made.chip.title} itself runs the layered schedule only; this map is for simulators, use --schedule layered "
+        "for the chip"
+    ]
 
 
 def mapping_facts(made: Mapping) -> dict[str, Any]:
@@ -254,6 +265,12 @@ def place(core: Core) -> str:
 
 
 def with_schedule(network: AnyNetwork, flags: ScheduleFlags) -> Network | QuantizedNetwork:
-    """The network under the schedule it is meant for; a mapped one without its addresses."""
+    """The network under the schedule it is meant for; a mapped one without its addresses.
+
+    Raises:
+        ValueError: no executor could run it so.
+    """
     plain = plain_network(network)
-    return replace(plain, schedule=flags.on(plain.schedule))
+    schedule = flags.on(plain.schedule)
+    check_schedule(plain, schedule)
+    return replace(plain, schedule=schedule)

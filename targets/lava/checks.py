@@ -6,8 +6,8 @@ import numpy as np
 
 from ir.arithmetic import ARITHMETICS
 from ir.check import require
-from ir.graph import is_acyclic
 from ir.quantized import FixedPopulation, QuantizedNetwork
+from ir.runnable import check_schedule
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from targets.lava.routes import plan_routes
@@ -45,22 +45,7 @@ def _check_bias(population: FixedPopulation) -> None:
 
 
 def _check_asynchronous(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule) -> None:
-    for p in network.populations:
-        require(
-            p.neuron.reset == "zero",
-            f"population {p.name!r} resets by subtraction, which the asynchronous schedule does not define; "
-            "use the layered schedule or reset 'zero'",
-        )
-        require(
-            p.neuron.refractory or schedule.stop_after is not None or is_acyclic(network),
-            f"population {p.name!r} has no refractoriness in a network with cycles; set stop_after",
-        )
-    for e in network.projections:
-        require(
-            not bool(np.any(e.delay_steps)),
-            f"projection {e.pre} -> {e.post} has delays, which the asynchronous schedule does not define; "
-            "use the layered schedule",
-        )
+    check_schedule(network, schedule)
     require(
         schedule.input == "first" or bool((stimulus.frames >= 0).all()),
         f"stimulus holds negative counts, which {schedule.input!r} input cannot order; use input 'first'",

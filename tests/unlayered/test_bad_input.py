@@ -128,6 +128,29 @@ def test_a_word_to_explain_is_looked_at_before_anything_is_mapped(folder: Path, 
     assert "there is no population 'deep'" in refused(2, *words, "--explain", "deep[0]")
 
 
+def test_a_schedule_that_no_executor_runs_is_not_mapped(folder: Path, network: Network):
+    first, *others = network.projections
+    npz.save(replace(network, projections=(replace(first, delay_steps=1), *others)), folder / "network.npz")
+    words = ["map", folder / "network.npz", "--chip", "loihi2", "--out", folder / "out.npz"]
+    assert "use the layered schedule" in refused(2, *words)
+    assert call(*words, "--schedule", "layered").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("chip", "schedule", "said"),
+    [
+        ("loihi1", "asynchronous", True),
+        ("loihi1", "layered", False),
+        ("loihi2", "asynchronous", False),
+    ],
+)
+def test_a_schedule_that_the_chip_itself_lacks_is_said(folder: Path, chip: str, schedule: str, said: bool):
+    words = ["map", folder / "network.npz", "--chip", chip, "--schedule", schedule, "--out", folder / "out.npz"]
+    shown = " ".join(call(*words).stdout.split())
+    assert ("itself runs the layered schedule only" in shown) == said
+    assert ("itself runs the layered schedule only" in (folder / "map.html").read_text()) == said
+
+
 def test_names_may_look_like_markup(folder: Path, network: Network):
     first, last = network.populations
     into, out = network.projections

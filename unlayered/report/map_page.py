@@ -20,6 +20,7 @@ from unlayered.mapping import (
     population_rows,
     quantization_rows,
     share,
+    simulated_only,
     use_rows,
 )
 from unlayered.report import mesh
@@ -36,6 +37,8 @@ USE_WORDS = (
     "Thresholds different neuron settings and thresholds. Packets that come in: "
 )
 RATES = {True: "spikes a time step on the calibration data", False: "one a source; --calibrate DATA counts real ones"}
+
+JUDGED = {True: " on the calibration data", False: ""}
 
 
 def map_page(title: str, made: Mapping) -> str:
@@ -60,9 +63,10 @@ def _verdict(made: Mapping) -> str:
     said = (
         f"{mapped.network.n_neurons:,} neurons on {len(mapped.cores):,} cores of {html.escape(made.chip.title)}; "
         "every limit recounted and kept."
+        f"{''.join(' ' + html.escape(line) + '.' for line in simulated_only(made))}"
     )
     if not made.unsafe:
-        return f'<p class="verdict good">{said} Inside the safe envelope.</p>'
+        return f'<p class="verdict good">{said} Inside the safe envelope{JUDGED[made.rates is not None]}.</p>'
     found = "".join(f"<li>{html.escape(str(finding))}</li>" for finding in made.unsafe)
     return f'<p class="verdict bad">{said} Outside the safe envelope:</p><ul>{found}</ul>'
 

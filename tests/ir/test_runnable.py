@@ -1,0 +1,43 @@
+"""What the asynchronous schedule does not define is refused; the layered one takes it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ir.connection import Dense
+from ir.network import LIF, Network, Projection
+from ir.runnable import check_schedule
+from ir.schedule import Schedule
+
+LAYERED, ASYNCHRONOUS = Schedule(kind="layered"), Schedule()
+
+
+def with_neuron(network: Network, neuron: LIF) -> Network:
+    return replace(network, populations=tuple(replace(p, neuron=neuron) for p in network.populations))
+
+
+def refused(network: Network) -> str:
+    check_schedule(network, LAYERED)
+    with pytest.raises(ValueError) as caught:
+        check_schedule(network, ASYNCHRONOUS)
+    return str(caught.value)
+
+
+def test_delays_are_refused(network: Network):
+    first, *others = network.projections
+    assert "has delays" in refused(replace(network, projections=(replace(first, delay_steps=1), *others)))
+
+
+def test_a_reset_by_subtraction_is_refused(network: Network):
+    assert "resets by subtraction" in refused(with_neuron(network, LIF(reset="subtract")))
+
+
+def test_neurons_that_may_fire_for_ever_are_refused(network: Network):
+    free = with_neuron(network, LIF(refractory=False))
+    check_schedule(free, ASYNCHRONOUS)
+    loop = replace(free, projections=(*free.projections, Projection("out", "hidden", Dense(np.ones((8, 4))))))
+    assert "set stop_after" in refused(loop)
+    check_schedule(loop, Schedule(stop_after=5))
