@@ -187,7 +187,7 @@ def check_run(layout: Layout, stimulus: Stimulus, schedule: Schedule) -> None:
     """Raise where the network, the stimulus and the schedule do not go together."""
     n_inputs, frames = layout.network.n_inputs, stimulus.frames
     require(frames.shape[2] == n_inputs, f"stimulus has {frames.shape[2]} inputs, the network {n_inputs}")
-    require(frames.dtype.kind == "i", "stimulus holds floats; an integer network needs whole counts")
+    require(frames.dtype.kind == "i", "stimulus holds floats; an integer network needs whole counts, round them")
     if schedule.kind == "layered":
         return
     check_schedule(layout.network, schedule)

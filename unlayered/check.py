@@ -21,6 +21,7 @@ from ir.formats.open import AnyNetwork, open_network
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
+from ir.runnable import check_schedule
 from mapper import map_network
 
 
@@ -137,6 +138,10 @@ def _on_chip(rows: tuple[NodeRow, ...], network: AnyNetwork, chip: Chip) -> tupl
     rows = tuple(NodeRow(r.name, r.kind, False, *found.pop(r.name)) if r.name in found else r for r in rows)
     rows += tuple(NodeRow(name, "projection", False, *problem) for name, problem in found.items())
     if all(r.ok for r in rows) and not isinstance(network, MappedNetwork):
+        try:
+            check_schedule(plain, plain.schedule)
+        except ValueError as error:
+            return (*rows, NodeRow("network", "schedule", False, *_parts(str(error))))
         try:
             map_network(network, chip)
         except CapacityError as error:

@@ -20,7 +20,7 @@ def check_run(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule,
     """Raise where network, stimulus and schedule do not go together, or Lava would change a number."""
     n_inputs, frames = network.n_inputs, stimulus.frames
     require(frames.shape[2] == n_inputs, f"stimulus has {frames.shape[2]} inputs, the network {n_inputs}")
-    require(frames.dtype.kind == "i", "stimulus holds floats; an integer network needs whole counts")
+    require(frames.dtype.kind == "i", "stimulus holds floats; an integer network needs whole counts, round them")
     require(frames.size > 0, "stimulus is empty; give at least one sample and one time step")
     require(ARITHMETICS[network.arithmetic].weight_shift == 6, "Lava's registers hold weight << 6")
     if schedule.kind == "layered":

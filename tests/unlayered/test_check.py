@@ -15,6 +15,8 @@ from ir.formats import npz
 from ir.formats.chip_toml import CHIPS, load_chip
 from ir.formats.open import OPENERS, WRITERS, open_network
 from ir.mapped import MappedNetwork
+from ir.network import Network
+from ir.schedule import Schedule
 from tests.ir.formats.drawn import example
 from tests.ir.formats.test_nir import AFFINE, chain, lif, write_nodes
 from tests.ir.formats.test_onnx_import import UNSUPPORTED, save, two_layers
@@ -103,6 +105,16 @@ class TestEnvelope:
             assert bool(bad(report)) == (says != "")
             assert report.ok == (says == "")
             assert all(row.name == "in -> hidden" and says in row.reason for row in report.nodes if not row.ok)
+
+
+def test_a_schedule_that_no_executor_runs_is_a_row(tmp_path: Path, network: Network) -> None:
+    first, *others = network.projections
+    delayed = replace(network, projections=(replace(first, delay_steps=1), *others))
+    npz.save(delayed, tmp_path / "a.npz")
+    report = check_file(tmp_path / "a.npz", LOIHI2)
+    assert bad(report) == [("network", "schedule")] and "layered" in report.nodes[-1].remedy
+    npz.save(replace(delayed, schedule=Schedule("layered")), tmp_path / "a.npz")
+    assert check_file(tmp_path / "a.npz", LOIHI2).ok
 
 
 class TestOpening:

@@ -33,4 +33,4 @@ def check_run(
     for link in plan.links:
         require(not link.delay.any(), "a projection has a delay; the asynchronous schedule has none, use 'layered'")
     core = schedule.scope != "core" or core_of_neuron is not None
-    require(core, "scope 'core' needs a partition, core_of_neuron")
+    require(core, "scope 'core' needs a partition, core_of_neuron; map the network first")
