@@ -23,6 +23,7 @@ from mapper.words import synapse_words
 
 Array = NDArray[Any]
 RATE_SCALE = 1000
+SEEDS = 1 << 30  # as many fit the libraries' integers, with room for further starts
 CUTS = 8  # times that cores with too many output axons are cut before the search starts again with smaller cores
 
 
@@ -69,8 +70,10 @@ def find_partition(
         seed: same seed, same partition.
 
     Raises:
+        ValueError: the seed is negative or too large.
         CapacityError: a neuron exceeds a limit alone, or no partition fits.
     """
+    require(0 <= seed < SEEDS, f"seed is {seed}; give a whole number from 0 to {SEEDS - 1}")
     caps = caps_of(chip)
     cells = network_cells(network, chip, scaled(rates, network))
     check_neurons(network, cells, chip)

@@ -225,6 +225,8 @@ class TestBadInput:
             (["--calibrate", "gone.npz"], "does not exist"),
             (["--report", "no/such/map.html"], "there is no folder"),
             (["--report", "."], "name a file in it"),
+            (["--seed", "-1"], "give a whole number from 0"),
+            (["--seed", str(1 << 80)], "give a whole number from 0"),
         ],
         ids=str,
     )
