@@ -138,7 +138,7 @@ def as_json(made: Mapping) -> dict[str, Any]:
         "cores": len(mapped.cores),
         "preset": made.options.preset,
         "seed": made.options.seed,
-        "bits": made.options.bits,
+        "bits": made.options.bits if made.quantization else None,  # integers keep their own
         "schedule": mapped.network.schedule.kind,
         "report": mapped.report,
         "utilization": [{**vars(core), **vars(use)} for core, use in zip(mapped.cores, made.use)],
