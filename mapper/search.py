@@ -22,6 +22,7 @@ from mapper.twins import Cells, chunk_cells, km1_of_neurons, wide_graph
 Array = NDArray[Any]
 
 PRESETS = ("fast", "default", "quality")
+SLOW_PINS = 2_500  # a temperature of the moves after Mt-KaHyPar for so many pins
 SCRATCH_PINS = 3_000_000  # up to here Mt-KaHyPar starts from scratch, beyond it METIS starts
 LONG = 1_200_000_000  # pins of the passes on a large network, a visit counted as 60: some 20 seconds
 METIS_PINS = 8_000_000  # pins METIS sees at most
@@ -170,7 +171,9 @@ def neuron_start(task: Task, preset: str, seed: int) -> tuple[str, Int32s, list[
         block = greedy_fill(graph, task.where, caps, np.arange(weight.size, dtype=np.int32))
         return "greedy overlap", block, cooling(0.3, 0.02, (300, 1e4), passes)
     if pins <= SCRATCH_PINS:
-        return "Mt-KaHyPar", kahypar(graph, least, weight, UNIT, seed or None), cooling(0.7, 0.05, (1e3, 3e4), 100)
+        steps = int(np.clip(pins // SLOW_PINS, 100, 800))
+        block = kahypar(graph, least, weight, UNIT, seed or None)
+        return "Mt-KaHyPar", block, cooling(1.5, 0.05, (1e3, 3e4), steps, 3)
     block = metis_for_axons(task, weight, least)
     passes = int(np.clip(LONG // (pins + 60 * graph.n_vertices), 4, 100))
     return "METIS", block, cooling(0.7, 0.05, (1e3, 3e4), passes)
