@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
 
+from ir.arithmetic import ARITHMETICS
 from ir.chip import Chip
 from ir.envelope import Finding, check_envelope
+from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork
 
 ANY_INPUT = "; --calibrate DATA judges by your input instead of the worst, --allow-unsafe goes on"
@@ -50,3 +53,11 @@ def overflows(reached: dict[str, int]) -> list[str]:
     if not parts:
         return []
     return [f"register limits were reached: {', '.join(parts)}; calibrate with unlayered map --calibrate DATA"]
+
+
+def other_edges(mapped: MappedNetwork, found: tuple[Finding, ...]) -> list[str]:
+    """A line where overflows are counted at other edges than the chip's, for the integers came with their own."""
+    chip, own = mapped.chip, mapped.network.arithmetic
+    if chip is None or not found or replace(ARITHMETICS[own], name=chip.arithmetic) == ARITHMETICS[chip.arithmetic]:
+        return []
+    return [f"overflows are counted at the edges of arithmetic {own!r}, as the integers came; {chip.title} has others"]

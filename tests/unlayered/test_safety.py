@@ -87,6 +87,15 @@ def test_allowed_overflows_are_counted_and_shown(folder: Path):
     assert "outside the safe envelope: hidden" in text and "accumulators 6 times" in text
 
 
+def test_integers_of_another_arithmetic_say_whose_edges_are_counted(folder: Path):
+    mapped = wide(np.full((3, 200), 254, np.int32))
+    npz.save(replace(mapped, network=replace(mapped.network, arithmetic="loihi2")), folder / "other.npz")
+    said = "overflows are counted at the edges of arithmetic 'loihi2'"
+    assert said in call(*run(folder, "other.npz", "all.npz", "--allow-unsafe")).stdout
+    assert said not in call(*run(folder, "other.npz", "few.npz", "--allow-unsafe")).stdout
+    assert "at the edges of" not in call(*run(folder, "wide.npz", "all.npz", "--allow-unsafe")).stdout
+
+
 def test_odd_weights_of_mixed_sign_are_refused_with_their_number(folder: Path):
     npz.save(wide(np.array([[3, -2, 4, 5]], np.int32)), folder / "odd.npz")
     npz.save(Stimulus(np.ones((2, 1, 4), np.int32)), folder / "four.npz")

@@ -104,7 +104,7 @@ def _told(ran: Run, stimulus: Stimulus, title: str) -> tuple[dict[str, Any], lis
     from ir.mapped import MappedNetwork
     from sim_reference.statistics import statistics
     from unlayered.costs import cost_facts, cost_of_run
-    from unlayered.safety import overflows, warnings
+    from unlayered.safety import other_edges, overflows, warnings
     from unlayered.summary import readable, summary
 
     numbers = summary(ran.trace, statistics(ran.trace))
@@ -114,4 +114,6 @@ def _told(ran: Run, stimulus: Stimulus, title: str) -> tuple[dict[str, Any], lis
     lines: list[Table | str] = [facts(title, readable(numbers))]
     if costs:
         lines.append(facts("The mean sample costs on the chip", costs.items()))
+    if isinstance(ran.network, MappedNetwork):
+        lines += other_edges(ran.network, ran.unsafe)
     return value, [*lines, *warnings(ran.unsafe), *overflows(ran.trace.limits_reached)]
