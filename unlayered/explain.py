@@ -192,16 +192,16 @@ def _why(made: Mapping, neuron: int, nets: Nets, rates: np.ndarray, unit: str) -
     open_ = [float(cost[c]) for c in range(cost.size) if c != here and _room(made, c, nets) == "yes"]
     best = min(open_, default=0.0)
     if not open_:
-        said = "Why there: no other core has room for it."
+        said = "Why there: by estimate no other core has room for it."
     elif best >= 0:
-        said = f"Why there: no core with room would need fewer packets (the best: {best:+.4g} {unit})."
+        said = f"Why there: no core that seems to have room would need fewer packets (the best: {best:+.4g} {unit})."
     else:
         said = f"Moved alone it would save {-best:.4g} packets {unit}; --preset quality searches on."
-    return [said, table(f"Moving it alone, packets {unit}", ("to core", "packets", "room"), rows)]
+    return [said, table(f"Moving it alone, packets {unit}", ("to core", "packets", "room, estimated"), rows)]
 
 
 def _room(made: Mapping, core: int, nets: Nets) -> str:
-    """Whether one more neuron fits a core, or what is full."""
+    """Whether one more neuron fits a core, or what is full: an estimate from its widest weight, kernels not shared."""
     use, limit = made.use[core], made.limit
     new = int((nets.pins[:, core] == 0).sum())
     bits = nets.sources.size * made.chip.synapse_format.weight_bits[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -295,7 +296,7 @@ PLACES = (
 
 @pytest.mark.parametrize("place", PLACES)
 def test_interrupted_mapping_leaves_no_file(folder: Path, place: str, monkeypatch: pytest.MonkeyPatch):
-    import unlayered.report.map_page  # noqa: F401
+    importlib.import_module("unlayered.report.map_page")
 
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
