@@ -2,6 +2,7 @@
 PYTHON := .venv/bin/python
 WORKERS ?= 2
 export OMP_WAIT_POLICY ?= PASSIVE
+export GOMP_SPINCOUNT ?= 3000
 
 .PHONY: help setup demo test lint types unit slow pythons bench interop crosscheck fuzz fuzz-quick clean
 

@@ -24,6 +24,7 @@ from typing import Any
 
 # What importing ``trainer`` before torch does for everyone: threads that wait do not spin. All contestants run so.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 # Before this file's own folder, where Python would find this file under the name of the package.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
 from sim_reference.compiled.asynchronous import run_asynchronous
-from sim_reference.compiled.flat import FlatNetwork, flatten, starts
+from sim_reference.compiled.flat import FlatNetwork, flatten, largest_count, starts
 from sim_reference.compiled.kernels import Work, new_work
 from sim_reference.compiled.layered import new_history, run_layered
 from sim_reference.compiled.output import K_SERVED, NEURON, K, M, Output, T, new_rows
@@ -31,6 +32,9 @@ Array = NDArray[Any]
 
 SAMPLES_A_CALL, SAMPLES_A_REPORT = 256, 8
 """At most so many samples run in one call of a kernel, without and with progress to report."""
+
+KEPT_BYTES, KEPT_VARIANTS = 1 << 26, 8
+"""The last networks with weights up to this size stay prepared, for so many largest counts and schedule kinds."""
 
 FIRST_CAPACITY = 1 << 16
 """Spikes that find room at first; doubled where it is not enough."""
@@ -71,11 +75,12 @@ def run(
     Raises:
         ValueError: the network, the stimulus and the schedule do not go together.
     """
-    layout = layout_of(mapped)
+    kept = _kept(mapped)
+    layout = kept.layout
     schedule = layout.network.schedule if schedule is None else schedule
     check_run(layout, stimulus, schedule)
     require(n_threads is None or n_threads >= 1, f"n_threads is {n_threads}; use at least 1")
-    task = _task(layout, stimulus, schedule)
+    task = _task(kept, stimulus, schedule)
     t, b, n = stimulus.n_steps, stimulus.n_samples, layout.n_neurons
     counts, forward_steps = np.zeros((b, n), np.int32), np.zeros((t, b), np.int32)
     v, u = (np.zeros((t, b, n) if kept else (0, 0, 0), np.int64) for kept in (record_v, record_u))
@@ -111,7 +116,39 @@ def _ids(stimulus: Stimulus) -> Array:
     return stimulus.sample_ids
 
 
-def _task(layout: Layout, stimulus: Stimulus, schedule: Schedule) -> _Task:
+class _Kept(NamedTuple):
+    """What one network needs in every run; ``flat`` by schedule kind and largest input count."""
+
+    layout: Layout
+    flat: dict[tuple[bool, int], FlatNetwork]
+
+
+def _prepare(mapped: MappedNetwork | QuantizedNetwork) -> _Kept:
+    return _Kept(layout_of(mapped), {})
+
+
+_remembered = lru_cache(maxsize=8)(_prepare)
+
+
+def _kept(mapped: MappedNetwork | QuantizedNetwork) -> _Kept:
+    """Prepare a network, or look up a small one's earlier preparation, which takes longer than a short run of it."""
+    network = mapped.network if isinstance(mapped, MappedNetwork) else mapped
+    n_bytes = sum(e.connection.weight.nbytes for e in network.projections)
+    return _remembered(mapped) if n_bytes <= KEPT_BYTES else _prepare(mapped)
+
+
+def _flat(kept: _Kept, stimulus: Stimulus, layered: bool) -> FlatNetwork:
+    """The network's arrays."""
+    key = layered, largest_count(stimulus.frames)
+    flat = kept.flat.get(key)
+    if flat is None:
+        flat = flatten(kept.layout, key[1], layered)
+        if len(kept.flat) < KEPT_VARIANTS:
+            kept.flat[key] = flat
+    return flat
+
+
+def _task(kept: _Kept, stimulus: Stimulus, schedule: Schedule) -> _Task:
     """Prepare network and events."""
     layered = schedule.kind == "layered"
     stamped, stamped_start = np.zeros(0, np.int64), np.zeros(stimulus.n_steps * stimulus.n_samples + 1, np.int64)
@@ -122,7 +159,7 @@ def _task(layout: Layout, stimulus: Stimulus, schedule: Schedule) -> _Task:
             stamped = np.ascontiguousarray(stimulus.events[:, 3])
             slot = stimulus.events[:, 0] * stimulus.n_steps + stimulus.events[:, 1]
             stamped_start = starts(np.bincount(slot, minlength=stimulus.n_steps * stimulus.n_samples))
-    return _Task(flatten(layout, stimulus, layered), schedule, stimulus, max_events, stamped, stamped_start)
+    return _Task(_flat(kept, stimulus, layered), schedule, stimulus, max_events, stamped, stamped_start)
 
 
 class _Share(NamedTuple):

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from ir.arithmetic import DECAY_ALL
 from ir.connection import Conv2d, Dense, Sparse, source_lists
-from ir.stimulus import Stimulus
 from sim_reference.layout import Layout, Link
 
 Array = NDArray[Any]
@@ -91,15 +90,15 @@ def starts(sizes: Any) -> Array:
     return np.concatenate([[0], np.cumsum(np.asarray(sizes, np.int64))]).astype(np.int64)
 
 
-def flatten(layout: Layout, stimulus: Stimulus, layered: bool) -> FlatNetwork:
-    """Lay everything out for the kernels; ``narrow`` follows from the largest input count of the stimulus."""
+def flatten(layout: Layout, largest_count: int, layered: bool) -> FlatNetwork:
+    """Lay everything out for the kernels; ``narrow`` follows from the largest input count."""
     network, links, arithmetic = layout.network, layout.links, layout.arithmetic
     names = [p.name for p in network.populations]
     incoming = [[i for i, link in enumerate(links) if link.post == layout.blocks[n]] for n in names]
     lists = [_lists(link) for link in links]
     shared = [_shared_zeros(link) for link in links]
     weights = [_source_major(link) >> zeros for link, zeros in zip(links, shared)]
-    narrow = _is_narrow(layout, incoming, _largest_count(stimulus.frames), layered)
+    narrow = _is_narrow(layout, incoming, largest_count, layered)
     list_at = starts([len(post) for _, post in lists])
     owners = np.repeat(np.arange(len(names)), [p.n for p in network.populations])
     return FlatNetwork(
@@ -237,7 +236,7 @@ def _geometry(link: Link) -> tuple[int, ...]:
     return (*c.in_shape, *c.out_shape, *c.weight.shape[2:], *c.stride, *c.padding, *c.dilation, c.groups)
 
 
-def _largest_count(frames: Array) -> int:
+def largest_count(frames: Array) -> int:
     """The largest input count, negative ones by their size; one pass where none is negative."""
     largest = int(frames.view(f"u{frames.dtype.itemsize}").max(initial=0))
     return largest if largest <= np.iinfo(frames.dtype).max else max(int(frames.max()), -int(frames.min()))
