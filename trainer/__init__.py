@@ -2,8 +2,8 @@
 
 import os
 
-# Before torch loads OpenMP: threads that spin for long starve small networks on a busy machine (60x), threads that sleep at
-# once must be woken for every small operation (3x); some ten microseconds are enough.
+# Before torch loads OpenMP: threads that spin for long starve small networks on a busy machine (60x), threads that
+# sleep at once must be woken for every small operation (3x); some ten microseconds are enough.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
