@@ -50,16 +50,7 @@ def recount(edges: Iterable[tuple[Array, Array]], core_of_neuron: Array, rate: A
     """
     core = np.asarray(core_of_neuron, np.int64)
     n, k = core.size, int(core.max()) + 1
-    held, pairs = np.zeros(k, np.int64), np.zeros(0, np.int64)
-    dense = np.zeros((rate.size, k), np.bool_) if rate.size * k <= DENSE else None
-    for pre, post in edges:
-        where = core[post]
-        held += np.bincount(where, minlength=k)
-        if dense is None:
-            pairs = np.union1d(pairs, np.asarray(pre, np.int64) * k + where)
-        else:
-            dense[pre, where] = True
-    source, reached = np.divmod(pairs, k) if dense is None else np.nonzero(dense)
+    source, reached, held = reached_cores(edges, core, k, rate.size)
     home = np.full(rate.size, -1, np.int64)
     home[:n] = core
     remote = home[source] != reached
@@ -71,6 +62,26 @@ def recount(edges: Iterable[tuple[Array, Array]], core_of_neuron: Array, rate: A
         np.bincount(reached, minlength=k),
         np.bincount(fired[fired >= 0], minlength=k),
     )
+
+
+def reached_cores(edges: Iterable[tuple[Array, Array]], core: Ints, k: int, n_sources: int) -> tuple[Ints, Ints, Ints]:
+    """Pairs (source, core it has a synapse on), sorted, and (K,) synapses of each core.
+
+    Args:
+        edges: as ``recount`` takes them. core: (N,) core of each neuron, one of ``k``.
+        n_sources: neurons and inputs.
+    """
+    held, pairs = np.zeros(k, np.int64), np.zeros(0, np.int64)
+    dense = np.zeros((n_sources, k), np.bool_) if n_sources * k <= DENSE else None
+    for pre, post in edges:
+        where = core[post]
+        held += np.bincount(where, minlength=k)
+        if dense is None:
+            pairs = np.union1d(pairs, np.asarray(pre, np.int64) * k + where)
+        else:
+            dense[pre, where] = True
+    source, reached = np.divmod(pairs, k) if dense is None else np.nonzero(dense)
+    return source, reached, held
 
 
 def network_edges(network: QuantizedNetwork) -> Iterator[tuple[Array, Array]]:

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ir.arrays import Ints
 from ir.check import require
 from ir.chip import Chip
 from ir.mapped import MappedNetwork
-from ir.quantized import QuantizedNetwork
-from mapper.check import network_edges
+from mapper.check import network_edges, reached_cores
 from mapper.settings import distinct_per_core, neuron_configs, neuron_thresholds
 from mapper.words import synapse_words
-
-Array = NDArray[Any]
-TABLE = 500_000_000  # (source, core) flags kept as a table up to here
 
 
 @dataclass(frozen=True)
@@ -63,7 +57,7 @@ def utilization(mapped: MappedNetwork, counts: ArrayLike | None = None) -> list[
     n_sources = network.n_neurons + network.n_inputs
     spikes = np.ones(n_sources) if counts is None else np.asarray(counts, np.float64)
     require(spikes.shape == (n_sources,), f"counts have shape {spikes.shape}; give ({n_sources},)")
-    source, reached, synapses = _reached(network, core, k)
+    source, reached, synapses = reached_cores(network_edges(network), core, k, n_sources)
     home = np.concatenate([core, np.full(network.n_inputs, -1)])
     away = home[source] != reached
     leaving = home[source[away]]
@@ -99,19 +93,3 @@ def limits(chip: Chip) -> CoreUse:
         limit.max_thresholds,
         float("inf"),
     )
-
-
-def _reached(network: QuantizedNetwork, core: Ints, k: int) -> tuple[Ints, Ints, Ints]:
-    """Pairs (source, core it has a synapse on), and (K,) synapses of each core."""
-    n_sources, synapses = network.n_neurons + network.n_inputs, np.zeros(k, np.int64)
-    table = np.zeros((n_sources, k), np.bool_) if n_sources * k <= TABLE else None
-    pairs = np.zeros(0, np.int64)
-    for pre, post in network_edges(network):
-        where = core[post]
-        synapses += np.bincount(where, minlength=k)
-        if table is None:
-            pairs = np.union1d(pairs, np.asarray(pre, np.int64) * k + where)
-        else:
-            table[pre, where] = True
-    source, reached = np.divmod(pairs, k) if table is None else np.nonzero(table)
-    return source, reached, synapses
