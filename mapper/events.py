@@ -15,7 +15,7 @@ from ir.connection import Connection, Conv2d, Dense, synapses
 from ir.graph import slices
 from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork
-from mapper.cells import network_cells
+from mapper.cells import network_cells, one_channel
 from mapper.partition import scaled
 from mapper.route import core_packets, route
 
@@ -153,8 +153,7 @@ def _delivered(c: Connection, spikes: Floats) -> Floats:
         return np.bincount(post, spikes[pre], minlength=c.n_post).astype(np.float64)
     side, per_group = c.in_shape[1:], c.in_shape[0] // c.groups
     summed = spikes.reshape(c.groups, per_group, *side).sum(1)
-    one = np.ones((c.groups, 1, *c.weight.shape[2:]), np.int32)
-    window = Conv2d(one, (c.groups, *side), c.stride, c.padding, c.dilation, c.groups)
+    window = one_channel(c)
     pre, post, _ = synapses(window)
     once = np.bincount(post, summed.reshape(-1)[pre], minlength=window.n_post).reshape(c.groups, -1)
     return np.repeat(once, c.out_shape[0] // c.groups, axis=0).reshape(-1).astype(np.float64)
