@@ -12,9 +12,11 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
+from contextlib import ContextDecorator, suppress
 from multiprocessing import shared_memory
 from pathlib import Path
 
@@ -150,8 +152,12 @@ class Host:
 
     def _actor(self, *, builder, exception_q) -> None:
         """What each forked process runs instead of Lava's ``target_fn``: the same, with a word on failure."""
-        with Telling(self.job, self.names.get(id(builder), SERVICE)):
+        telling = Telling(self.job, self.names.get(id(builder), SERVICE))
+        with telling:
             model = builder.build()
+            # Lava stops the other processes before it lets an exception out of this one: tell it first.
+            handlers = getattr(model, "_cmd_handlers", {})
+            handlers.update({command: telling(handler) for command, handler in handlers.items()})
             exception_q.put(None)
             model.start()
 
@@ -193,8 +199,8 @@ def _how(ended: tuple[int, int]) -> str:
     return NO_ROOM if status == signal.SIGBUS else f"it was killed by signal {status}"
 
 
-class Telling:
-    """Turns whatever leaves the block into ``error.json``, and lets it go on."""
+class Telling(ContextDecorator):
+    """Turns whatever leaves the block, or the function it decorates, into ``error.json``, and lets it go on."""
 
     def __init__(self, job: Path, who: str) -> None:
         self.job, self.who = job, who
@@ -210,9 +216,9 @@ class Telling:
 
 
 def write_error(job: Path, who: str, what: str, detail: str = "") -> None:
-    """Write ``error.json`` unless one is there: the first failure is the cause."""
-    try:
-        with open(job / "error.json", "x") as file:
-            json.dump({"who": who, "what": " ".join(what.split()), "detail": detail}, file)
-    except FileExistsError:
-        pass
+    """Write ``error.json``, whole at once, unless one is there: the first failure is the cause."""
+    text = json.dumps({"who": who, "what": " ".join(what.split()), "detail": detail})
+    with tempfile.NamedTemporaryFile("w", dir=job, suffix=".error") as file, suppress(FileExistsError):
+        file.write(text)
+        file.flush()
+        os.link(file.name, job / "error.json")

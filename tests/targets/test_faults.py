@@ -99,6 +99,14 @@ def test_the_time_limit_ends_a_run():
     assert time.monotonic() - start < 4 + 10
 
 
+SLOW_TO_LEAVE = (
+    "from lava.magma.core.model.py.model import AbstractPyProcessModel as Model; "
+    "Model.join = lambda model: __import__('time').sleep(2); "
+)
+"""Between telling Lava, which then stops the other processes, and letting the exception out."""
+
+
+@pytest.mark.parametrize("before", ["", SLOW_TO_LEAVE], ids=["", "slow"])
 @pytest.mark.parametrize(
     ("schedule", "file", "line", "sentence"),
     [
@@ -114,13 +122,15 @@ def test_the_time_limit_ends_a_run():
     ],
     ids=["neurons", "queue", "input", "import"],
 )
-def test_an_exception_in_a_process_comes_back_with_its_name(tmp_path, monkeypatch, schedule, file, line, sentence):
+def test_an_exception_in_a_process_comes_back_with_its_name(
+    tmp_path, monkeypatch, schedule, file, line, sentence, before
+):
     for package in ("ir", "targets"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     path = tmp_path / "targets" / "lava" / file
     indent = line[: len(line) - len(line.lstrip())]
     assert path.read_text().count(line) == 1
-    path.write_text(path.read_text().replace(line, f'{line}{indent}raise ZeroDivisionError("planted")\n'))
+    path.write_text(path.read_text().replace(line, f'{line}{indent}{before}raise ZeroDivisionError("planted")\n'))
     monkeypatch.setattr(launch, "PACKAGES", tmp_path)
     with pytest.raises(TargetError, match=sentence) as error:
         run(chain(4, 3), counts(3, 1, 4), schedule, time_limit_s=100)
