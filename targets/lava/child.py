@@ -1,4 +1,4 @@
-"""The child process: reads jobs, runs them on Lava one after the other, leaves traces or one word of failure."""
+"""The child process: reads jobs, runs them on Lava one after the other, leaves traces."""
 
 # pyright: basic, reportAssignmentType=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false
 
@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from ir.formats import npz
@@ -21,6 +22,7 @@ from targets.lava.asynchronous import AsynchronousGraph
 from targets.lava.collect import trace_of
 from targets.lava.host import Host, Telling
 from targets.lava.layered import LayeredGraph
+from targets.lava.words import progress
 
 
 class Reporter:
@@ -38,13 +40,21 @@ class Reporter:
         while True:
             ready, _, _ = select.select([0], [], [], 0.2)
             if (ready and not os.read(0, 1)) or os.getppid() != self.parent:
-                shutil.rmtree(self.folder, ignore_errors=True)
-                os.killpg(os.getpgrp(), signal.SIGTERM)
-            progress = self.progress
-            now = None if progress is None else (self.job, int(progress[0]), int(progress[1]))
+                self._end()
+            counts = self.progress
+            now = None if counts is None else (self.job, int(counts[0]), int(counts[1]))
             if now is not None and now != told:
                 told = now
-                os.write(1, f"{now[0]} {now[1]} {now[2]}\n".encode())
+                with suppress(BrokenPipeError):  # the parent has just gone; the next round sees it
+                    progress(*now)
+
+    def _end(self) -> None:
+        """Leave no folder and no process; under its other name nobody adds to the folder while it is emptied."""
+        gone = self.folder.with_name(f"{self.folder.name}-gone")
+        with suppress(OSError):
+            self.folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+        os.killpg(os.getpgrp(), signal.SIGTERM)
 
 
 def run_job(host: Host, folder: Path, reporter: Reporter) -> None:
@@ -69,9 +79,9 @@ def main() -> None:
     job, prefix = Path(sys.argv[1]), sys.argv[2]
     code = 1
     try:
-        with Telling(job, "the runtime"):
+        with Telling("the runtime"):
             reporter = Reporter(job)
-            host = Host(job, prefix)
+            host = Host(prefix)
             for folder in sorted((f for f in job.iterdir() if f.name.isdigit()), key=lambda f: int(f.name)):
                 run_job(host, folder, reporter)
         code = 0

@@ -6,19 +6,13 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import json
-import math
 import multiprocessing
 import os
 import signal
 import sys
-import tempfile
 import threading
-import time
-import traceback
-from contextlib import ContextDecorator, suppress
+from contextlib import ContextDecorator
 from multiprocessing import shared_memory
-from pathlib import Path
 
 import lava.magma.runtime.runtime as lava_runtime
 from lava.magma.compiler.compiler import Compiler
@@ -52,6 +46,7 @@ from targets.lava.processes.per_core import (
     PyControllerProcess,
     PyCoreQueueProcess,
 )
+from targets.lava.words import failure
 
 MODELS = {
     Conv: PyConvModelFixed,
@@ -77,31 +72,28 @@ CHANNEL_SIZE = 4
 PR_SET_PDEATHSIG = 1
 SERVICE = "the runtime service"
 NO_ROOM = "no room in shared memory; enlarge /dev/shm (docker: --shm-size) or run a smaller network"
-STOP_LIMIT_S = 10.0
-"""How long a finished graph's processes may take to end before they are killed."""
+NO_DISK = "no room in the temporary folder; free some space or set TMPDIR"
 
 
 class Host:
     """Runs graphs of processes, one after the other, in this interpreter.
 
     Args:
-        job: folder that takes ``error.json``.
         prefix: start of the names of all shared memory and semaphores.
     """
 
-    def __init__(self, job: Path, prefix: str) -> None:
-        self.job = job
+    def __init__(self, prefix: str) -> None:
         self.actors = []
         self.names = {}
         self.runtime: lava_runtime.Runtime | None = None
-        self.stopping = math.inf
+        self.finished = threading.Event()
+        self.watcher: threading.Thread | None = None
         self._libc = ctypes.CDLL(None) if sys.platform == "linux" else None
         self._name_shared_memory(prefix)
         ProcGroupDiGraphs._find_proc_models = staticmethod(lambda proc: [MODELS[type(proc)]])
         lava_runtime.target_fn = self._actor
         MultiProcessing.build_actor = self._build_actor(MultiProcessing.build_actor)
         os.register_at_fork(after_in_child=self._die_with_parent)
-        threading.Thread(target=self._watch_actors, daemon=True).start()
 
     def run(self, process, n_ticks: int | None = None) -> None:
         """Compile the graph around ``process`` and run it.
@@ -110,27 +102,38 @@ class Host:
             n_ticks: None = until a process asks for a pause.
         """
         executable = Compiler({"pypy_channel_size": CHANNEL_SIZE}).compile(process, Loihi2SimCfg(select_tag="fixed_pt"))
-        runtime = lava_runtime.Runtime(executable, ActorType.MultiProcessing)
-        executable.assign_runtime_to_all_processes(runtime)
+        self.runtime = lava_runtime.Runtime(executable, ActorType.MultiProcessing)
+        executable.assign_runtime_to_all_processes(self.runtime)
         self.actors = []
         self.names = {id(builder): f"process {proc.name!r}" for proc, builder in executable.proc_builders.items()}
-        self.stopping = math.inf
-        runtime.initialize()
-        runtime.start(RunSteps(num_steps=MAX_TICKS if n_ticks is None else n_ticks))
-        self.runtime = runtime
-        self.stopping = time.monotonic()
+        self.finished.clear()
+        self.watcher = threading.Thread(target=self._watch_actors, daemon=True)
+        self.watcher.start()
+        try:
+            self.runtime.initialize()
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise OSError(error.errno, NO_ROOM) from error
+            raise
+        self.runtime.start(RunSteps(num_steps=MAX_TICKS if n_ticks is None else n_ticks))
 
     def stop(self) -> None:
-        """End the graph's processes."""
-        assert self.runtime is not None
-        self.runtime.stop()
-        self.actors = []
-        self.runtime = None
+        """End the graph's processes, which hold nothing that is still needed.
 
-    def fail(self, who: str, what: str, detail: str = "") -> None:
-        """Leave the first word about a failure, then end the whole process group."""
-        write_error(self.job, who, what, detail)
-        os.killpg(os.getpgrp(), signal.SIGTERM)
+        They are killed: Lava's own stop waits for an answer of each, and its selector may miss a command that comes
+        while another waits.
+        """
+        assert self.runtime is not None and self.watcher is not None
+        infrastructure = self.runtime._messaging_infrastructure
+        assert infrastructure is not None
+        self.finished.set()
+        self.watcher.join()
+        for pid, _ in self.actors:
+            os.kill(pid, signal.SIGKILL)
+        self.runtime.join()
+        self.runtime._is_started = False
+        infrastructure.stop()
+        self.runtime = None
 
     def _name_shared_memory(self, prefix: str) -> None:
         shared_memory._SHM_NAME_PREFIX = f"/{prefix}"
@@ -152,7 +155,7 @@ class Host:
 
     def _actor(self, *, builder, exception_q) -> None:
         """What each forked process runs instead of Lava's ``target_fn``: the same, with a word on failure."""
-        telling = Telling(self.job, self.names.get(id(builder), SERVICE))
+        telling = Telling(self.names.get(id(builder), SERVICE))
         with telling:
             model = builder.build()
             # Lava stops the other processes before it lets an exception out of this one: tell it first.
@@ -172,53 +175,37 @@ class Host:
         return build_and_note
 
     def _watch_actors(self) -> None:
-        """Notice in a thread of its own what Lava never notices: a process that ended early, or does not end."""
-        pause = threading.Event()
-        while not pause.wait(0.1):
+        """Notice in a thread of its own what Lava never notices: a process that ends while the graph runs."""
+        while not self.finished.wait(0.1):
             for pid, name in tuple(self.actors):
-                ended = _ended(pid)
-                if ended is not None and time.monotonic() < self.stopping:
-                    self.fail(name, _how(ended))
-                elif ended is None and time.monotonic() > self.stopping + STOP_LIMIT_S:
-                    os.kill(pid, signal.SIGKILL)
+                try:
+                    ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                except ChildProcessError:  # Lava has heard of a failure, which was told, and gathers them
+                    return
+                if ended is not None:
+                    failure(name, _how(ended.si_code, ended.si_status))
+                    return
 
 
-def _ended(pid: int) -> tuple[int, int] | None:
-    """(code, status) of a child that has ended and is left to be reaped; None while it lives."""
-    try:
-        result = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return os.CLD_EXITED, 0
-    return None if result is None else (result.si_code, result.si_status)
-
-
-def _how(ended: tuple[int, int]) -> str:
-    code, status = ended
+def _how(code: int, status: int) -> str:
     if code == os.CLD_EXITED:
         return f"it ended early with code {status}"
     return NO_ROOM if status == signal.SIGBUS else f"it was killed by signal {status}"
 
 
 class Telling(ContextDecorator):
-    """Turns whatever leaves the block, or the function it decorates, into ``error.json``, and lets it go on."""
+    """Tells the parent what leaves the block, or the function it decorates, and lets it go on."""
 
-    def __init__(self, job: Path, who: str) -> None:
-        self.job, self.who = job, who
+    def __init__(self, who: str) -> None:
+        self.who = who
 
     def __enter__(self):
         return self
 
     def __exit__(self, kind, error, trace) -> None:
-        if error is not None and not (isinstance(error, SystemExit) and not error.code):
-            no_room = isinstance(error, OSError) and error.errno == errno.ENOSPC
-            what = NO_ROOM if no_room else f"{kind.__name__}: {error}"
-            write_error(self.job, self.who, what, "".join(traceback.format_exception(error)))
-
-
-def write_error(job: Path, who: str, what: str, detail: str = "") -> None:
-    """Write ``error.json``, whole at once, unless one is there: the first failure is the cause."""
-    text = json.dumps({"who": who, "what": " ".join(what.split()), "detail": detail})
-    with tempfile.NamedTemporaryFile("w", dir=job, suffix=".error") as file, suppress(FileExistsError):
-        file.write(text)
-        file.flush()
-        os.link(file.name, job / "error.json")
+        if error is None or (isinstance(error, SystemExit) and not error.code):
+            return
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            failure(self.who, NO_ROOM if error.strerror == NO_ROOM else NO_DISK)
+        else:
+            failure(self.who, f"{kind.__name__}: {error}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import select
@@ -17,9 +16,11 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from ir.check import TargetError
 from targets.lava.interpreter import find_python
+from targets.lava.words import Listener
 
 SHARED_MEMORY = Path("/dev/shm")
 PACKAGES = Path(__file__).resolve().parents[2]
@@ -56,9 +57,24 @@ def run_child(job: Path, time_limit_s: float | None, report: Report) -> None:
     """
     python = find_python()
     prefix = f"unlayered-{os.getpid()}-{secrets.token_hex(4)}-"
-    with open(job / "stderr", "wb") as errors, _quiet_end(python, job, prefix, errors) as child:
-        ended = _listen(child, None if time_limit_s is None else time.monotonic() + time_limit_s, report)
-    _judge(job, child.process.returncode, ended, time_limit_s)
+    listener = Listener()
+    try:
+        _link_packages(job / "code")
+        errors = tempfile.TemporaryFile(dir=job)
+    except OSError as error:
+        raise TargetError(f"Lava's temporary folder cannot be written ({error}); free some space") from error
+    with errors:
+        with _quiet_end(python, job, prefix, errors) as child:
+            deadline = None if time_limit_s is None else time.monotonic() + time_limit_s
+            ended = _listen(child, deadline, listener, report)
+        if listener.failed is not None:
+            raise TargetError("Lava failed in {}: {}".format(*listener.failed))
+        if not ended:
+            raise TargetError(
+                f"Lava did not finish within {time_limit_s:g} s and was ended; allow more time, fewer samples, or run "
+                "on the reference"
+            )
+        _check_end(child.process.returncode, errors)
 
 
 @contextmanager
@@ -75,11 +91,12 @@ def job_folder() -> Generator[Path, None, None]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with _deaf_to_interrupts():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def _quiet_end(python: str, job: Path, prefix: str, errors: object) -> Generator[Child, None, None]:
+def _quiet_end(python: str, job: Path, prefix: str, errors: IO[bytes]) -> Generator[Child, None, None]:
     """Start the child, and end its whole group when the block is left."""
     child = Child(_start(python, job, prefix, errors), prefix)
     try:
@@ -94,20 +111,22 @@ def _quiet_end(python: str, job: Path, prefix: str, errors: object) -> Generator
             sweep(prefix)
 
 
-def _start(python: str, job: Path, prefix: str, errors: object) -> subprocess.Popen[bytes]:
-    """The packages are linked into a folder of their own: this interpreter's site-packages must not leak in."""
-    code = job / "code"
+def _link_packages(code: Path) -> None:
+    """Link our packages into a folder of their own: this interpreter's site-packages must not leak in."""
     code.mkdir()
     for package in ("ir", "targets"):
         (code / package).symlink_to(PACKAGES / package, target_is_directory=True)
+
+
+def _start(python: str, job: Path, prefix: str, errors: IO[bytes]) -> subprocess.Popen[bytes]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-    environment |= {"PYTHONPATH": str(code), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    environment |= {"PYTHONPATH": str(job / "code"), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     try:
         return subprocess.Popen(
             [python, "-W", "ignore", "-m", "targets.lava.child", str(job), prefix],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=errors,  # type: ignore[arg-type]
+            stderr=errors,
             cwd=job,
             env=environment,
             start_new_session=True,
@@ -116,31 +135,25 @@ def _start(python: str, job: Path, prefix: str, errors: object) -> subprocess.Po
         raise TargetError(f"{python} does not start: {error.strerror}; see `unlayered doctor`") from error
 
 
-def _listen(child: Child, deadline: float | None, report: Report) -> bool:
-    """Pass the child's progress on; False = the deadline came first."""
+def _listen(child: Child, deadline: float | None, listener: Listener, report: Report) -> bool:
+    """Pass the child's progress on until it ends or tells of a failure; False = the deadline came first."""
     stdout = child.process.stdout
     assert stdout is not None
-    pending = b""
-    while True:
+    while listener.failed is None:
         left = 0.5 if deadline is None else min(0.5, deadline - time.monotonic())
-        if left <= 0:
-            return False
-        ready, _, _ = select.select([stdout], [], [], left)
+        ended = has_ended(child.process.pid)  # before the pipe is read: what it said last is read, too
+        ready, _, _ = select.select([stdout], [], [], 0 if ended else max(left, 0))
         if ready:
             chunk = os.read(stdout.fileno(), 1 << 16)
+            for told in listener.hear(chunk):
+                report(*told)
             if not chunk:
                 return True
-            *lines, pending = (pending + chunk).split(b"\n")
-            for line in lines:
-                _pass_on(line, report)
-        if has_ended(child.process.pid):
+        elif ended:
             return True
-
-
-def _pass_on(line: bytes, report: Report) -> None:
-    words = line.split()
-    if len(words) == 3 and all(w.isdigit() for w in words):
-        report(*(int(w) for w in words))
+        if left <= 0:
+            return ended
+    return True
 
 
 def has_ended(pid: int) -> bool:
@@ -187,33 +200,27 @@ def sweep(prefix: str) -> None:
 
 @contextmanager
 def _deaf_to_interrupts() -> Generator[None, None, None]:
-    """Finish the cleaning even if Ctrl-C is pressed again."""
+    """Finish the cleaning even if Ctrl-C is pressed again, or whatever else raises here from a signal."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {sign: signal.getsignal(sign) for sign in (signal.SIGINT, signal.SIGTERM)}
+    raising = {sign: handler for sign, handler in before.items() if callable(handler)}
+    for sign in raising:
+        signal.signal(sign, signal.SIG_IGN)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for sign, handler in raising.items():
+            signal.signal(sign, handler)
 
 
-def _judge(job: Path, code: int, ended: bool, time_limit_s: float | None) -> None:
-    """Raise unless the child has ended well."""
-    if not ended:
-        raise TargetError(
-            f"Lava did not finish within {time_limit_s:g} s and was ended; allow more time, fewer samples, or run on "
-            "the reference"
-        )
-    try:
-        error = json.loads((job / "error.json").read_text())
-    except (OSError, ValueError):
-        error = None
-    if error is not None:
-        raise TargetError(f"Lava failed in {error['who']}: {error['what']}")
+def _check_end(code: int, errors: IO[bytes]) -> None:
+    """Raise unless the child has ended well; ``errors`` are its last words."""
     if code != 0:
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        last = (job / "stderr").read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+        errors.seek(0)
+        last = errors.read().decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
         raise TargetError(f"the Lava process {how}: {last[0][:300]}; run it again, or see `unlayered doctor`")
 
 

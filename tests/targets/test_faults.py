@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -16,7 +17,7 @@ import pytest
 
 from ir.check import TargetError
 from ir.schedule import Schedule
-from targets.lava import launch, run
+from targets.lava import Job, launch, run, run_jobs
 from tests.targets.lava_cases import chain, counts, lava_children_of, needs_lava, shared_memory_of
 
 pytestmark = [*needs_lava, pytest.mark.timeout(180)]
@@ -27,10 +28,11 @@ ENDLESS = (100, 3_000)
 """Time steps and samples of a run that nobody waits for."""
 
 SCRIPT = """
+from pathlib import Path
 from tests.targets.lava_cases import chain, counts
-from targets.lava import run
+from targets.lava import launch, run
 from ir.schedule import Schedule
-print("running", flush=True)
+launch.PACKAGES = Path({})
 run(chain(4, 3), counts({}, {}, 4), Schedule(F=2), progress=lambda *_: print("progress", flush=True))
 """
 
@@ -40,11 +42,18 @@ def nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """After each test: no process, no shared memory, no folder of ours."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     yield
     assert lava_children_of(os.getpid()) == [] and shared_memory_of(os.getpid()) == []
     assert list(tmp_path.glob("unlayered-lava-*")) == []
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(open_files()) <= len(before), f"{open_files()}, before {before}"
+
+
+def open_files() -> list[str]:
+    """What this process has open, without what other tests left to the garbage collector."""
+    gc.collect()
+    links = (Path(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd"))
+    return [os.readlink(link) for link in links if link.is_symlink()]
 
 
 def wait_for(condition, limit_s: float = 60.0):
@@ -58,9 +67,17 @@ def wait_for(condition, limit_s: float = 60.0):
 
 
 def actors_of(leader: int) -> list[int]:
-    """The processes of a Lava graph, once all of an asynchronous one are up (four, a service, a manager)."""
-    others = [pid for pid in launch.members(leader) if pid != leader]
+    """The processes of a Lava graph in the order of their start, once all of an asynchronous one are up.
+
+    They are Python's tracker and manager of shared memory, four processes of ours, and Lava's service.
+    """
+    others = sorted((pid for pid in launch.members(leader) if pid != leader), key=started)
     return others if len(others) >= 7 else []
+
+
+def started(pid: int) -> tuple[int, int]:
+    """When a process was started, in clock ticks; its number may have begun again from below since."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]), pid
 
 
 def failure_while_running(strike) -> tuple[str, float]:
@@ -99,6 +116,44 @@ def test_the_time_limit_ends_a_run():
     assert time.monotonic() - start < 4 + 10
 
 
+def plant(folder: Path, file: str, line: str, planted: str) -> None:
+    """Copy the packages into ``folder``, with a statement more after ``line``."""
+    for package in ("ir", "targets"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    path = folder / "targets" / "lava" / file
+    before = path.read_text().splitlines()
+    at = [number for number, text in enumerate(before) if text.strip() == line.strip()]
+    assert len(at) == 1
+    text = before[at[0]]
+    deeper = 4 * text.rstrip().endswith(":")
+    before.insert(at[0] + 1, f"{' ' * (len(text) - len(text.lstrip()) + deeper)}{planted}")
+    path.write_text("\n".join(before))
+
+
+def test_a_folder_that_vanishes_is_told(tmp_path):
+    def remove(_: int) -> None:
+        (folder,) = tmp_path.glob("unlayered-lava-*")
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    sentence, took_s = failure_while_running(remove)
+    assert "Lava failed in process 'spike queue': FileNotFoundError" in sentence and took_s < 10
+
+
+def test_a_trace_that_is_long_in_writing_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "PACKAGES", tmp_path)
+    plant(tmp_path, "child.py", "reporter.progress = None", "__import__('time').sleep(12)")
+    trace = run(chain(4, 3), counts(3, 1, 4), Schedule(F=2), time_limit_s=100)
+    assert trace.forward_steps.shape == (3, 1)
+
+
+def test_processes_of_a_graph_that_has_ended_are_not_taken_for_failures(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "PACKAGES", tmp_path)
+    plant(tmp_path, "host.py", "for pid, name in tuple(self.actors):", "__import__('time').sleep(0.4)")
+    jobs = [Job(chain(4, 3), counts(30, 2, 4), Schedule(F=2)) for _ in range(3)]
+    assert len(run_jobs(jobs, time_limit_s=100)) == 3
+
+
 SLOW_TO_LEAVE = (
     "from lava.magma.core.model.py.model import AbstractPyProcessModel as Model; "
     "Model.join = lambda model: __import__('time').sleep(2); "
@@ -125,22 +180,17 @@ SLOW_TO_LEAVE = (
 def test_an_exception_in_a_process_comes_back_with_its_name(
     tmp_path, monkeypatch, schedule, file, line, sentence, before
 ):
-    for package in ("ir", "targets"):
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    path = tmp_path / "targets" / "lava" / file
-    indent = line[: len(line) - len(line.lstrip())]
-    assert path.read_text().count(line) == 1
-    path.write_text(path.read_text().replace(line, f'{line}{indent}{before}raise ZeroDivisionError("planted")\n'))
     monkeypatch.setattr(launch, "PACKAGES", tmp_path)
+    plant(tmp_path, file, line, f'{before}raise ZeroDivisionError("planted")')
     with pytest.raises(TargetError, match=sentence) as error:
         run(chain(4, 3), counts(3, 1, 4), schedule, time_limit_s=100)
     assert "\n" not in str(error.value)
 
 
-def start_script(words: list[str] | None = None) -> tuple[subprocess.Popen[str], int]:
+def start_script(packages: Path = ROOT) -> tuple[subprocess.Popen[str], int]:
     """Start an endless run in a Python of its own; returns it and the process that leads its Lava run."""
     process = subprocess.Popen(
-        [*(words or []), sys.executable, "-c", SCRIPT.format(*ENDLESS)],
+        [sys.executable, "-c", SCRIPT.format(repr(str(packages)), *ENDLESS)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -169,20 +219,30 @@ def test_a_parent_that_is_ended_takes_everything_with_it(sign, tmp_path):
     wait_for(lambda: not list(tmp_path.glob("unlayered-lava-*")), 10)
 
 
-def can_mount() -> bool:
-    words = ["unshare", "--mount", "mount", "-t", "tmpfs", "-o", "size=64k", "none", "/dev/shm"]
-    return shutil.which("unshare") is not None and subprocess.run(words, capture_output=True).returncode == 0
+def test_a_parent_that_is_gone_while_it_is_told_of_progress_takes_everything_with_it(tmp_path):
+    plant(tmp_path, "child.py", "if now is not None and now != told:", "__import__('time').sleep(2)")
+    process, leader = start_script(tmp_path)
+    time.sleep(3)
+    process.kill()
+    process.communicate(timeout=60)
+    wait_for(lambda: not launch.members(leader) and not shared_memory_of(process.pid), 15)
 
 
-def test_no_room_in_shared_memory_is_one_sentence():
-    if not can_mount():
+@pytest.mark.parametrize(
+    ("full", "size_kib", "sentence"),
+    [("/dev/shm", 64, "no room in shared memory"), ("$TMPDIR", 200, "no room in the temporary folder")],
+    ids=["shared memory", "folder"],
+)
+def test_no_room_is_one_sentence(full, size_kib, sentence):
+    can_mount = ["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/dev/shm"]
+    if shutil.which("unshare") is None or subprocess.run(can_mount, capture_output=True).returncode != 0:
         pytest.skip("no private mount namespace here")
-    script = SCRIPT.format(3, 1)
-    mount = 'mount -t tmpfs -o size=64k none /dev/shm && exec "$0" -c "$1"'
+    script = SCRIPT.format(repr(str(ROOT)), 100, 50)
+    mount = f'mount -t tmpfs -o size={size_kib}k none {full} && exec "$0" -c "$1"'
     words = ["unshare", "--mount", "sh", "-c", mount, sys.executable, script]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=150)
     last = done.stderr.strip().splitlines()[-1]
-    assert done.returncode == 1 and "TargetError" in last and "no room in shared memory" in last
+    assert done.returncode == 1 and "TargetError" in last and sentence in last
 
 
 @pytest.mark.parametrize(
