@@ -6,8 +6,19 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf
 
-from ir.arithmetic import ARITHMETICS
+from ir.arithmetic import ARITHMETICS, DECAY_ALL
 from ir.check import check_choice, require
+
+MOST = 1 << 40
+"""No limit of a chip is larger: sums of them stay inside 64 bits."""
+
+COSTS = (
+    *("synop_dense_pj", "synop_sparse_pj", "synop_conv_pj", "neuron_inactive_pj", "neuron_active_pj"),
+    *("spike_out_pj", "packet_out_pj", "hop_x_pj", "hop_y_pj"),
+    *("synop_dense_ns", "synop_sparse_ns", "synop_conv_ns", "neuron_inactive_ns", "neuron_active_ns"),
+    *("spike_out_ns", "packet_out_ns", "packet_in_ns", "hop_x_ns", "hop_y_ns", "barrier_ns"),
+)
+"""What a chip's events take: energy in pJ, time in ns."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +67,8 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            require(
-                value > 0 or (name == "max_delay_steps" and value == 0),
-                f"chip limit {name} is {value}; it must be positive",
-            )
+            least = 0 if name == "max_delay_steps" else 1
+            require(least <= value <= MOST, f"chip limit {name} is {value}; it must lie in {least}..{MOST}")
 
 
 @dataclass(frozen=True)
@@ -110,7 +119,7 @@ class Mesh:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            require(value > 0, f"chip mesh {name} is {value}; it must be positive")
+            require(0 < value <= MOST, f"chip mesh {name} is {value}; it must lie in 1..{MOST}")
         places = self.width * self.height * self.cores_per_tile
         require(
             self.usable_cores <= places,
@@ -146,7 +155,7 @@ class Chip:
         asynchronous: whether its neurons could run the asynchronous schedule.
         per_neuron_threshold: whether thresholds are free a neuron.
         arithmetic: profile name in ``ir.arithmetic``.
-        costs: energy (pJ) and time (ns) constants by name.
+        costs: energy (pJ) and time (ns) constants by name: all of ``COSTS``, or none.
         sources: for each dotted name of a number, where it comes from.
     """
 
@@ -169,3 +178,16 @@ class Chip:
 
     def __post_init__(self) -> None:
         check_choice(f"arithmetic of chip {self.name!r}", self.arithmetic, ARITHMETICS)
+        for name in ("weight", "threshold", "decay", "bias"):
+            form = getattr(self, name)
+            holds_0 = form.lo <= 0 <= form.hi and form.lo % form.step == 0
+            require(holds_0, f"the {name} format {form.lo}..{form.hi} step {form.step} lacks 0; include it")
+        low, high = self.decay.lo, self.decay.hi
+        require(0 <= low and high <= DECAY_ALL, f"the decay format is {low}..{high}; decays lie in 0..{DECAY_ALL}")
+        require(0 <= self.bias_exp_max <= 31, f"bias_exp_max is {self.bias_exp_max}; it must lie in 0..31")
+        low, high = self.weight_exp
+        require(low <= 0 <= high, f"weight_exp is {low}..{high}; give the least, at most 0, and the most, at least 0")
+        for name in self.costs:
+            require(name in COSTS, f"there is no cost {name!r}; name it as in ir.chip.COSTS")
+        lacks = [name for name in COSTS if name not in self.costs]
+        require(not self.costs or not lacks, f"it lacks costs {', '.join(lacks)}; give all, or none")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ir.check import FormatError
 from ir.chip import Chip, IntFormat, Limits, Mesh, Range, SynapseFormat
@@ -14,7 +16,20 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+T = TypeVar("T")
+
 FORMATS = ("weight", "threshold", "decay", "bias")
+WORDS = ("name", "arithmetic", "asynchronous", "per_neuron_threshold")
+EXPONENTS = ("bias_exp_max", "weight_exp")
+PARTS: dict[str, type[Limits | SynapseFormat | Mesh | IntFormat] | None] = {
+    "limits": Limits,
+    "synapse_format": SynapseFormat,
+    "mesh": Mesh,
+    **dict.fromkeys(FORMATS, IntFormat),
+    "exponents": None,
+}
+"""The tables of a chip file, and what their numbers make."""
+
 LISTS = ("synapse_format.weight_bits", "exponents.weight_exp")
 
 CHIPS = Path(__file__).parents[2] / "targets" / "chips"
@@ -39,43 +54,72 @@ def load_chip(path: str | Path) -> Chip:
         raise FormatError(f"chip file {path} cannot be read as TOML: {error}") from error
     try:
         return _chip(table)
-    except KeyError as error:
-        raise FormatError(f"chip file {path} lacks {error}; targets/chips/loihi2.toml shows all entries") from error
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise FormatError(f"chip file {path}: {error}; targets/chips/loihi2.toml shows all entries") from error
 
 
 def _chip(table: dict[str, Any]) -> Chip:
+    _check_names("", table, {*WORDS, *PARTS}, {"title", "costs", "references"})
     sources: dict[str, str] = {}
-
-    def numbers(name: str) -> dict[str, Any]:
-        return {key: _number(entry, f"{name}.{key}", sources) for key, entry in table[name].items()}
-
-    exponents = numbers("exponents")
+    numbers = {name: _numbers(table[name], name, sources) for name in PARTS}
+    exponents = numbers["exponents"]
     if len(exponents["weight_exp"]) != 2:
         raise ValueError(f"exponents.weight_exp is {list(exponents['weight_exp'])}; give [least, most]")
     low, high = exponents["weight_exp"]
+    costs, references = (_table(table.get(name, {}), name) for name in ("costs", "references"))
     return Chip(
-        name=str(table["name"]),
-        title=str(table.get("title", table["name"])),
-        limits=Limits(**numbers("limits")),
-        synapse_format=SynapseFormat(**numbers("synapse_format")),
-        mesh=Mesh(**numbers("mesh")),
-        **{name: IntFormat(**numbers(name)) for name in FORMATS},
+        name=_text(table["name"], "name"),
+        title=_text(table.get("title", table["name"]), "title"),
+        limits=Limits(**numbers["limits"]),
+        synapse_format=SynapseFormat(**numbers["synapse_format"]),
+        mesh=Mesh(**numbers["mesh"]),
+        **{name: _named(name, IntFormat, **numbers[name]) for name in FORMATS},
         bias_exp_max=exponents["bias_exp_max"],
         weight_exp=(low, high),
         asynchronous=_boolean(table, "asynchronous"),
         per_neuron_threshold=_boolean(table, "per_neuron_threshold"),
-        arithmetic=str(table["arithmetic"]),
-        costs={key: _cost(entry, f"costs.{key}", sources) for key, entry in table.get("costs", {}).items()},
-        sources={**sources, **{f"references.{key}": str(text) for key, text in table.get("references", {}).items()}},
+        arithmetic=_text(table["arithmetic"], "arithmetic"),
+        costs={key: _cost(entry, f"costs.{key}", sources) for key, entry in costs.items()},
+        sources={**sources, **{f"references.{key}": str(text) for key, text in references.items()}},
     )
+
+
+def _check_names(where: str, given: Iterable[str], needed: Iterable[str], optional: Iterable[str]) -> None:
+    """Raise where an entry is missing, or is none that there is: a misspelt one would be overlooked."""
+    given, needed, optional = set(given), set(needed), set(optional)
+    lacks, unknown = (sorted(f"{where}{name}" for name in x) for x in (needed - given, given - needed - optional))
+    if lacks and unknown:
+        raise ValueError(f"it lacks {lacks[0]}, and {unknown[0]} is no entry of a chip")
+    if lacks or unknown:
+        raise ValueError(f"it lacks {lacks[0]}" if lacks else f"{unknown[0]} is no entry of a chip")
+
+
+def _table(entry: Any, name: str) -> dict[str, Any]:
+    if not isinstance(entry, dict):
+        raise ValueError(f"{name} is {entry!r}; write it as a table [{name}]")
+    return entry
+
+
+def _text(entry: Any, name: str) -> str:
+    if not isinstance(entry, str) or not entry.strip():
+        raise ValueError(f"{name} is {entry!r}; write a word between quotation marks")
+    return entry
+
+
+def _numbers(entry: Any, name: str, sources: dict[str, str]) -> dict[str, Any]:
+    """The numbers of a table, all there and none unknown."""
+    table, form = _table(entry, name), PARTS[name]
+    needed = EXPONENTS if form is None else [f.name for f in fields(form) if f.default is MISSING]
+    optional = [] if form is None else [f.name for f in fields(form)]
+    _check_names(f"{name}.", table, needed, optional)
+    return {key: _number(number, f"{name}.{key}", sources) for key, number in table.items()}
 
 
 def _number(entry: Any, name: str, sources: dict[str, str]) -> Any:
     """An integer or a list of them, with its source noted."""
     value = entry
     if isinstance(entry, dict):
+        _check_names(f"{name}.", entry, ("value",), ("source",))
         value = entry["value"]
         sources[name] = str(entry.get("source", ""))
     if isinstance(value, list) != (name in LISTS):
@@ -89,11 +133,20 @@ def _number(entry: Any, name: str, sources: dict[str, str]) -> Any:
 def _cost(entry: Any, name: str, sources: dict[str, str]) -> Range:
     if not isinstance(entry, dict):
         raise ValueError(f"{name} is {entry!r}; give {{ value, low, high, source }}")
+    _check_names(f"{name}.", entry, ("value", "low", "high"), ("source",))
     sources[name] = str(entry.get("source", ""))
     value, low, high = (entry[key] for key in ("value", "low", "high"))
     if any(isinstance(x, bool) or not isinstance(x, (int, float)) for x in (value, low, high)):
         raise ValueError(f"{name} is {entry!r}; value, low and high are numbers")
-    return Range(float(value), float(low), float(high))
+    return _named(name, Range, float(value), float(low), float(high))
+
+
+def _named(name: str, form: Callable[..., T], *numbers: float, **named: int) -> T:
+    """The value that the numbers make; what is wrong with them begins with the entry's name."""
+    try:
+        return form(*numbers, **named)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
 def _boolean(table: dict[str, Any], name: str) -> bool:
