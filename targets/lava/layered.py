@@ -96,8 +96,7 @@ class LayeredGraph:
             connection.a_out.connect(target)
 
     def _source(self, route: Route) -> FrameSource:
-        name = route.projection.pre
-        address = (name, route.late, route.input_delay.tobytes())
+        name, address = route.projection.pre, _address(route)
         if address not in self.sources:
             at = slices(self.network.inputs)[name]
             frames = held_back(self.stimulus.frames[:, :, at], route.input_delay)
@@ -109,9 +108,10 @@ class LayeredGraph:
     def _tie_together(self) -> None:
         """Join loose parts by connections of weight zero: Lava compiles only what hangs together."""
         parts = {name: {name} for name in self.neurons}
-        for p in self.network.projections:
-            ends = [e for e in (p.pre, p.post) if e in parts]
-            ends += [q.post for q in self.network.projections if q.pre == p.pre]
+        for route in self.routes:
+            pre, post = route.projection.pre, route.projection.post
+            shared = [r.projection.post for r in self.routes if _address(r) == _address(route)]
+            ends = [pre, post] if pre in parts else shared
             joined = set().union(*(parts[e] for e in ends))
             parts.update({name: joined for name in joined})
         first, *rest = {id(part): part for part in parts.values()}.values()
@@ -143,6 +143,11 @@ class LayeredGraph:
             m = probe.m[row, neuron]
             records.rows.append(np.stack([ids[row], row % self.pipeline.n_steps, k, at.start + neuron, m, k], axis=1))
         return records
+
+
+def _address(route: Route):
+    """Routes from an input share a source where these are equal."""
+    return route.projection.pre, route.late, route.input_delay.tobytes()
 
 
 def _number(value):

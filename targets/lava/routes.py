@@ -11,7 +11,14 @@ from ir.arrays import Int32s, Ints
 from ir.connection import Conv2d, Dense
 from ir.graph import LayeredOrder, layered_order
 from ir.quantized import FixedProjection, QuantizedNetwork
-from targets.lava.weights import WeightFormat, is_lossless_shift, largest_sum, name_of, weight_format
+from targets.lava.weights import (
+    WeightFormat,
+    is_lossless_shift,
+    largest_sum,
+    name_of,
+    weight_format,
+    without_parallels,
+)
 
 MAX_DELAY = 63
 """Lava's DelayDense and DelaySparse allow no longer delay (Loihi 2: 6 bits)."""
@@ -61,7 +68,7 @@ def plan_routes(network: QuantizedNetwork, frames: Int32s) -> tuple[Route, ...]:
     counts = Counts(max(high, -low), low < 0 or high > 1)
     return tuple(
         _input_route(p, order, counts) if p.pre in inputs else _neuron_route(p, order, back)
-        for p, back in zip(network.projections, order.recurrent)
+        for p, back in zip(map(without_parallels, network.projections), order.recurrent)
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ir.connection import Dense, synapses
+from ir.connection import Dense, Sparse, synapses
 from ir.quantized import FixedProjection
 
 
@@ -29,6 +29,21 @@ class WeightFormat:
 def name_of(projection: FixedProjection) -> str:
     """How messages call a projection."""
     return f"projection {projection.pre} -> {projection.post}"
+
+
+def without_parallels(projection: FixedProjection) -> FixedProjection:
+    """Synapses of one source onto one target as a single one with their sum, as Lava's ``Sparse`` would hold them."""
+    c = projection.connection
+    if not isinstance(c, Sparse):
+        return projection
+    pre, post, weight = synapses(c)
+    places, which = np.unique(post * c.n_pre + pre, return_inverse=True)
+    if places.size == weight.size:
+        return projection
+    total = np.zeros(places.size, np.int64)
+    np.add.at(total, which, weight)
+    indptr = np.searchsorted(places, np.arange(c.n_post + 1) * c.n_pre)
+    return replace(projection, connection=Sparse(indptr, (places % c.n_pre).astype(np.int32), total, c.n_pre))
 
 
 def weight_format(projection: FixedProjection) -> WeightFormat:

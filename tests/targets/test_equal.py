@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ir.connection import Dense
+from ir.connection import Dense, Sparse
 from ir.network import Input
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
@@ -84,7 +84,7 @@ def test_a_process_for_each_core_changes_no_spike():
 
 
 def unusual() -> list[tuple[QuantizedNetwork, Stimulus]]:
-    """What the strategies do not draw: odd weights of both signs, loose parts, two inputs, counts below 0."""
+    """Not drawn: odd weights of both signs, loose parts, two inputs, counts below 0, several synapses between two."""
     rng = np.random.default_rng(3)
     odd = replace(chain(6, 5, 4), projections=tuple(odd_edges(rng)))
     alone = FixedPopulation("alone", (3,), FixedLIF(decay_v=100, v_threshold=9, bias=2, bias_exp=7))
@@ -97,7 +97,25 @@ def unusual() -> list[tuple[QuantizedNetwork, Stimulus]]:
         odd, projections=(*odd.projections, FixedProjection("p0", "p0", Dense(rng.integers(-90, 9, (5, 5)))))
     )
     below = Stimulus(rng.integers(-2, 4, (6, 3, 6)))
-    return [(odd, below), (loose, counts(6, 3, 6)), (two_inputs, counts(6, 3, 8)), (loop, counts(6, 3, 6))]
+    parallels = Sparse(np.array([0, 4, 5, 8, 8, 9]), np.array([3, 3, 5, 3, 0, 1, 4, 1, 2]), np.arange(19, 28) * 3, 6)
+    twice = replace(odd, projections=(FixedProjection("in", "p0", parallels), odd.projections[1]))
+    return [
+        (odd, below),
+        (loose, counts(6, 3, 6)),
+        (two_inputs, counts(6, 3, 8)),
+        (loop, counts(6, 3, 6)),
+        (twice, below),
+    ]
+
+
+def test_parts_that_share_an_input_at_different_delays_all_run():
+    rng = np.random.default_rng(4)
+    lif = FixedLIF(decay_v=400, v_threshold=60)
+    parts = [FixedPopulation(f"p{i}", (4,), lif) for i in range(3)]
+    ends = [FixedProjection("in", f"p{i}", Dense(rng.integers(-20, 64, (4, 6))), delay_steps=i) for i in range(3)]
+    network = QuantizedNetwork((Input("in", (6,)),), tuple(parts), tuple(ends), "p0")
+    (trace,) = equal_on_all([(network, counts(6, 3, 6), LAYERED)])
+    assert set(trace.spikes.neuron // 4) == {0, 1, 2}
 
 
 def odd_edges(rng: np.random.Generator):
