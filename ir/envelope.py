@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ir.arithmetic import ARITHMETICS, DECAY_ALL, Arithmetic
 from ir.arrays import magnitudes
-from ir.chip import Chip
+from ir.chip import Chip, IntFormat
 from ir.quantized import FixedLIF, FixedProjection, QuantizedNetwork
 from ir.worst_case import drive_bounds, worst_sums
 
@@ -18,14 +18,46 @@ __all__ = ["Finding", "check_envelope", "worst_sums"]
 
 Array = NDArray[Any]
 
-MIXED, EXCITATORY, INHIBITORY = (-256, 254), (0, 255), (-255, 0)
-"""Weights of 8 bits by sign mode; mixed ones are even (lava-nc 0.10.0, ``Dense``; 8 bits with sign on Loihi)."""
 
-WEIGHT_EXP_MAX = 7
-THRESHOLD_MAX = (1 << 17) - 1
-BIAS_MAX = (1 << 12) - 1
-BIAS_EXP_MAX = 7
-"""Register formats of Loihi 1 (Davies et al. 2018; nengo-loihi 1.1.0's validation)."""
+@dataclass(frozen=True)
+class Registers:
+    """What a chip's registers hold.
+
+    Attributes:
+        weight: of mixed sign. A step of 2 is the sign's bit: weights of one sign have it for themselves.
+    """
+
+    weight: IntFormat
+    threshold: IntFormat
+    decay: IntFormat
+    bias: IntFormat
+    weight_exp_max: int
+    bias_exp_max: int
+
+    @staticmethod
+    def of(chip: Chip) -> Registers:
+        """Those of ``chip``."""
+        formats = chip.weight, chip.threshold, chip.decay, chip.bias
+        return Registers(*formats, chip.weight_exp[1], chip.bias_exp_max)
+
+    def weights(self, low: int, high: int) -> IntFormat:
+        """The format of weights that reach from ``low`` to ``high``."""
+        own = self.weight
+        sign = int(own.step == 2)
+        if low < 0 < high or not sign:
+            return own
+        return IntFormat(own.lo + sign, 0) if low < 0 else IntFormat(0, own.hi + sign)
+
+
+LOIHI = Registers(
+    IntFormat(-256, 254, 2),
+    IntFormat(0, (1 << 17) - 1),
+    IntFormat(0, DECAY_ALL - 1),
+    IntFormat(-(1 << 12) + 1, (1 << 12) - 1),
+    weight_exp_max=7,
+    bias_exp_max=7,
+)
+"""Weights as lava-nc 0.10.0's ``Dense`` has them; the rest as Davies et al. 2018 and nengo-loihi 1.1.0 have it."""
 
 
 @dataclass(frozen=True)
@@ -58,20 +90,23 @@ def check_envelope(
     one) carries over the edge of the accumulator or the current. Saturating membranes are inside: all clip alike.
 
     Args:
-        target: the chip, or the name of an arithmetic for what all with it hold; None = the network's own.
+        target: the chip, whose edges count beside those of the network's own arithmetic, which the run keeps; or the
+            name of an arithmetic for what all with it hold; None = the network's own.
         largest_count: how often an input arrives in one time step at most.
         frames: (T, B, N_in) all the input there will be; then it, not any input, is the worst case, and
             ``largest_count`` does not count.
     """
     name = target.arithmetic if isinstance(target, Chip) else target or network.arithmetic
-    arithmetic = ARITHMETICS[name]
-    most = target.decay.hi if isinstance(target, Chip) else DECAY_ALL - 1
+    registers = Registers.of(target) if isinstance(target, Chip) else LOIHI
+    both = dict.fromkeys((name, network.arithmetic) if isinstance(target, Chip) else (name,))
     found: list[Finding] = []
     for projection in network.projections:
-        found += _check_projection(projection)
+        found += _check_projection(projection, registers)
     for p in network.populations:
-        found += _check_registers(p.name, p.neuron) + ([] if name == "lava" else _check_decays(p.name, p.neuron, most))
-        found += _check_sums(p.name, worst_case(network, p.name, arithmetic, largest_count, frames))
+        found += _check_registers(p.name, p.neuron, registers)
+        found += [] if name == "lava" else _check_decays(p.name, p.neuron, registers.decay)
+        sums = (_check_sums(p.name, worst_case(network, p.name, ARITHMETICS[x], largest_count, frames)) for x in both)
+        found += next((outside for outside in sums if outside), [])
     return tuple(found)
 
 
@@ -133,22 +168,24 @@ def _worst_case(
     return WorstCase(float(np.max(at_once)), edges[0], float(np.max(kept)), edges[1])
 
 
-def _check_projection(projection: FixedProjection) -> list[Finding]:
+def _check_projection(projection: FixedProjection, registers: Registers) -> list[Finding]:
     who = f"{projection.pre} -> {projection.post}"
     weight, exponent = projection.connection.weight.astype(np.int64), projection.weight_exp
     found: list[Finding] = []
     low, high = int(weight.min(initial=0)), int(weight.max(initial=0))
-    mixed = low < 0 < high
-    least, most = MIXED if mixed else INHIBITORY if low < 0 else EXCITATORY
-    if low < least or high > most:
-        number = low if low < least else high
-        found.append(Finding(who, f"a weight lies outside {least}..{most}", number, "quantize to 8 bits"))
-    n_odd = int((weight % 2 != 0).sum()) if mixed else 0
+    form = registers.weights(low, high)
+    if low < form.lo or high > form.hi:
+        number = low if low < form.lo else high
+        bits = (registers.weight.n_values - 1).bit_length()
+        found.append(Finding(who, f"a weight lies outside {form.lo}..{form.hi}", number, f"quantize to {bits} bits"))
+    n_odd = int((weight % form.step != 0).sum())
     if n_odd:
+        what = "odd weights of mixed sign" if form.step == 2 else f"weights that {form.step} does not divide"
         remedy = "quantize mixed signs to even weights, whose last bit the chip does not store"
-        found.append(Finding(who, "odd weights of mixed sign", n_odd, remedy))
-    if exponent > WEIGHT_EXP_MAX:
-        found.append(Finding(who, f"weight exponent above {WEIGHT_EXP_MAX}", exponent, "scale the weights instead"))
+        found.append(Finding(who, what, n_odd, remedy if form.step == 2 else "quantize to the chip's own weights"))
+    if exponent > registers.weight_exp_max:
+        what = f"weight exponent above {registers.weight_exp_max}"
+        found.append(Finding(who, what, exponent, "scale the weights instead"))
     if exponent < 0 and bool((weight & ((1 << -exponent) - 1)).any()):
         n_lossy = int(((weight & ((1 << -exponent) - 1)) != 0).sum())
         remedy = f"use weights that {1 << -exponent} divides, or an exponent of at least 0"
@@ -156,31 +193,48 @@ def _check_projection(projection: FixedProjection) -> list[Finding]:
     return found
 
 
-def _check_registers(who: str, neuron: FixedLIF) -> list[Finding]:
+def _check_registers(who: str, neuron: FixedLIF, registers: Registers) -> list[Finding]:
     found: list[Finding] = []
-    threshold = 0 if neuron.v_threshold is None else int(np.max(neuron.v_threshold))
-    if threshold > THRESHOLD_MAX:
-        found.append(Finding(who, f"threshold above {THRESHOLD_MAX}", threshold, "scale weights and threshold down"))
+    if neuron.v_threshold is not None:
+        threshold, form = np.asarray(neuron.v_threshold), registers.threshold
+        if int(threshold.max()) > form.hi:
+            remedy = "scale weights and threshold down"
+            found.append(Finding(who, f"threshold above {form.hi}", int(threshold.max()), remedy))
+        found += _check_steps(who, "thresholds", threshold, form)
     if neuron.bias is not None and bool(np.any(neuron.bias)):
-        largest = int(np.abs(np.asarray(neuron.bias)).max())
-        if largest > BIAS_MAX:
-            found.append(Finding(who, f"bias mantissa above {BIAS_MAX}", largest, "raise bias_exp instead"))
-        if not 0 <= neuron.bias_exp <= BIAS_EXP_MAX:
-            found.append(Finding(who, f"bias_exp outside 0..{BIAS_EXP_MAX}", neuron.bias_exp, "scale the bias"))
+        bias, form, most = np.asarray(neuron.bias), registers.bias, registers.bias_exp_max
+        if int(bias.max()) > form.hi or int(bias.min()) < form.lo:
+            largest = int(np.abs(bias).max())
+            what = f"bias mantissa above {form.hi}" if form.lo == -form.hi else f"bias outside {form.lo}..{form.hi}"
+            found.append(Finding(who, what, largest, "raise bias_exp instead"))
+        found += _check_steps(who, "biases", bias, form)
+        if not 0 <= neuron.bias_exp <= most:
+            found.append(Finding(who, f"bias_exp outside 0..{most}", neuron.bias_exp, "scale the bias"))
     return found
 
 
-def _check_decays(who: str, neuron: FixedLIF, most: int) -> list[Finding]:
+def _check_steps(who: str, what: str, values: Array, form: IntFormat) -> list[Finding]:
+    """Numbers between those that a register can hold."""
+    n = int((values % form.step != 0).sum())
+    remedy = "quantize the trained network for this chip"
+    return [Finding(who, f"{what} that {form.step} does not divide", n, remedy)] if n else []
+
+
+def _check_decays(who: str, neuron: FixedLIF, form: IntFormat) -> list[Finding]:
     """Decays that the chip's registers do not hold; Lava's own processes hold all from 0 to 4096."""
+    decay_v, decay_u, most = np.asarray(neuron.decay_v), np.asarray(neuron.decay_u), form.hi
     found: list[Finding] = []
-    n = int((np.asarray(neuron.decay_v) > most).sum())
+    n = int((decay_v > most).sum())
     if n:
         what = f"decay_v above {most} does not fit the register"
         found.append(Finding(who, what, n, f"use {most}"))
-    n = int((np.asarray(neuron.decay_u) == 0).sum())
+    n = int((decay_u == 0).sum())
     if n:
         found.append(Finding(who, "decay_u of 0 does not exist on the chip, which adds 1", n, "use at least 1"))
-    return found
+    n = int(((decay_u > most + 1) & (decay_u < DECAY_ALL)).sum())  # all of it: no current memory, no register
+    if n:
+        found.append(Finding(who, f"decay_u above {most + 1} does not fit the register", n, f"use {most + 1}"))
+    return found + _check_steps(who, "decay_v", decay_v, form)
 
 
 def _check_sums(who: str, worst: WorstCase) -> list[Finding]:

@@ -17,23 +17,38 @@ from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNe
 
 Array = NDArray[Any]
 
+WEIGHT_EXP = 6
+"""A weight of 1 adds ``1 << 6`` to a register, in every arithmetic."""
+
 
 @dataclass(frozen=True)
 class Formats:
-    """The number formats a network is quantized to."""
+    """The number formats a network is quantized to.
+
+    Attributes:
+        bias_exp: exponent that biases are stored with; at 6 a bias counts like a weight.
+    """
 
     weight: IntFormat
     threshold: IntFormat
     decay: IntFormat
     bias: IntFormat
     arithmetic: str
+    bias_exp: int = WEIGHT_EXP
 
     @staticmethod
     def of(chip: Chip, weight_bits: int = 8) -> Formats:
-        """Formats of a chip with ``weight_bits`` wide weights: fewer bits keep the range and coarsen the step."""
-        step = chip.weight.step << (8 - weight_bits)
-        top = chip.weight.lo + (chip.weight.hi - chip.weight.lo) // step * step
-        return Formats(IntFormat(chip.weight.lo, top, step), chip.threshold, chip.decay, chip.bias, chip.arithmetic)
+        """Formats of a chip with weights of at most ``weight_bits``: fewer bits keep the range and coarsen the step."""
+        own = chip.weight
+        step = own.step << max(0, (own.n_values - 1).bit_length() - weight_bits)
+        weight = IntFormat(-(-own.lo // step) * step, own.hi // step * step, step)
+        bias_exp = min(WEIGHT_EXP, chip.bias_exp_max)
+        return Formats(weight, chip.threshold, chip.decay, chip.bias, chip.arithmetic, bias_exp)
+
+    @property
+    def bias_unit(self) -> int:
+        """Bias mantissa units a weight mantissa unit."""
+        return 1 << (WEIGHT_EXP - self.bias_exp)
 
 
 def to_grid(values: Array, scale: float, grid: IntFormat) -> Array:
@@ -55,8 +70,9 @@ def to_fixed(network: Network, scales: dict[str, float], formats: Formats) -> Qu
     for p in network.populations:
         require(
             not p.neuron.multi_spike,
-            f"population {p.name!r} fires several times in one time step, which no chip here does; "
-            "read the file with --as a framework that fires once, or retrain it so",
+            f"population {p.name!r} fires several times in one time step (sinabs' and rockpool's neurons do), which no "
+            "chip here can; train it with one spike a time step, or read the file with --as norse, where it then fires "
+            "once and the network computes something else",
         )
     populations = tuple(
         FixedPopulation(p.name, p.shape, _fixed_lif(p.neuron, scales[p.name], network.dt_s, formats), scales[p.name])
@@ -84,26 +100,26 @@ def to_fixed(network: Network, scales: dict[str, float], formats: Formats) -> Qu
 
 
 def _fixed_lif(n: LIF, scale: float, dt_s: float, formats: Formats) -> FixedLIF:
-    def whole(values: Array, low: int, high: int) -> Array:
-        return np.clip(np.rint(values), low, high).astype(np.int64)
-
     leak_u = n.leak_u(dt_s)
     return FixedLIF(
-        decay_v=whole(DECAY_ALL * (1 - n.leak_v(dt_s)), formats.decay.lo, formats.decay.hi),
-        v_threshold=None
-        if n.v_threshold is None
-        else whole(np.asarray(n.v_threshold) * scale, formats.threshold.lo, formats.threshold.hi),
-        decay_u=DECAY_ALL
-        if leak_u is None
-        else whole(DECAY_ALL * (1 - leak_u), formats.decay.lo + 1, formats.decay.hi + 1),
+        decay_v=_whole(DECAY_ALL * (1 - n.leak_v(dt_s)), formats.decay),
+        v_threshold=None if n.v_threshold is None else _whole(np.asarray(n.v_threshold) * scale, formats.threshold),
+        decay_u=DECAY_ALL if leak_u is None else _whole(DECAY_ALL * (1 - leak_u), formats.decay, offset=1),
         bias=None
         if n.bias is None or not np.any(n.bias)
-        else whole(np.asarray(n.bias) * scale, formats.bias.lo, formats.bias.hi),
-        bias_exp=6,
+        else _whole(np.asarray(n.bias) * scale * formats.bias_unit, formats.bias),
+        bias_exp=formats.bias_exp,
         reset=n.reset,
         refractory=n.refractory,
         v_min=None if n.v_min is None else int(np.rint(n.v_min * scale * 64)),
     )
+
+
+def _whole(values: Array, form: IntFormat, offset: int = 0) -> Array:
+    """The nearest numbers of a format whose registers hold ``value - offset``."""
+    held = np.rint((np.rint(values) - offset) / form.step) * form.step
+    top = form.hi // form.step * form.step
+    return np.clip(held, form.lo, top).astype(np.int64) + offset
 
 
 def with_weight(connection: Connection, weight: Array) -> Connection:
@@ -118,19 +134,40 @@ def with_weight(connection: Connection, weight: Array) -> Connection:
 
 
 def largest_scale(network: Network, population: str, formats: Formats) -> float:
-    """The largest scale at which no weight, threshold or bias of a population leaves its format."""
-    limits = [float("inf")]
-    for e in network.projections:
-        if e.post == population:
-            top, bottom = float(e.connection.weight.max(initial=0)), float(e.connection.weight.min(initial=0))
-            limits += [formats.weight.hi / top] if top > 0 else []
-            limits += [formats.weight.lo / bottom] if bottom < 0 else []
-    neuron = next(p.neuron for p in network.populations if p.name == population)
-    for value, top in ((neuron.v_threshold, formats.threshold.hi), (neuron.bias, formats.bias.hi)):
-        peak = 0.0 if value is None else float(np.abs(value).max())
-        limits += [top / peak] if peak > 0 else []
-    best = min(limits)
+    """The largest scale at which no weight, threshold or bias of a population leaves its format.
+
+    Raises:
+        ValueError: a format lacks a sign that the population needs.
+    """
+    limits = _limits(network, population, formats)
+    best = min(limits, default=float("inf"))
+    require(
+        best > 0,
+        f"population {population!r} has numbers of a sign that the chip's formats lack (weights "
+        f"{formats.weight.lo}..{formats.weight.hi}, biases {formats.bias.lo}..{formats.bias.hi}); "
+        "train it without them, or map to another chip",
+    )
     return 1.0 if best == float("inf") else best
+
+
+def _limits(network: Network, population: str, formats: Formats) -> list[float]:
+    """Scales at which a weight, threshold or bias of a population reaches an end of its format."""
+    weights = [np.asarray(e.connection.weight) for e in network.projections if e.post == population]
+    return [x for w in weights for x in _ends(w, formats.weight)] + _neuron_limits(network, population, formats)
+
+
+def _neuron_limits(network: Network, population: str, formats: Formats) -> list[float]:
+    """The same for thresholds and biases alone."""
+    neuron = next(p.neuron for p in network.populations if p.name == population)
+    threshold = [] if neuron.v_threshold is None else _ends(np.asarray(neuron.v_threshold), formats.threshold)
+    bias = [] if neuron.bias is None else _ends(np.asarray(neuron.bias) * formats.bias_unit, formats.bias)
+    return threshold + bias
+
+
+def _ends(values: Array, form: IntFormat) -> list[float]:
+    """Factors that carry the largest and the least of ``values`` to the ends of a format."""
+    top, bottom = float(values.max(initial=0)), float(values.min(initial=0))
+    return ([form.hi / top] if top > 0 else []) + ([form.lo / bottom] if bottom < 0 else [])
 
 
 def weight_error(network: Network, population: str, scale: float, formats: Formats) -> float:
@@ -147,8 +184,6 @@ def weight_error(network: Network, population: str, scale: float, formats: Forma
 def best_scale(network: Network, population: str, formats: Formats, n_tries: int = 40) -> float:
     """The scale with the smallest weight error: few bits gain from clipping outliers."""
     largest = largest_scale(network, population, formats)
-    neuron = next(p.neuron for p in network.populations if p.name == population)
-    peak = 0.0 if neuron.v_threshold is None else float(np.abs(neuron.v_threshold).max())
-    ceiling = formats.threshold.hi / peak if peak else float("inf")
+    ceiling = min(_neuron_limits(network, population, formats), default=float("inf"))
     tries = [min(largest * 2 ** (3 * i / n_tries), ceiling) for i in range(n_tries)]
     return min(tries, key=lambda s: weight_error(network, population, s, formats))

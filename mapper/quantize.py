@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ir.arithmetic import ARITHMETICS, DECAY_ALL
+from ir.check import require
 from ir.chip import Chip
 from ir.envelope import worst_case
 from ir.fixed_point import Formats, best_scale, largest_scale, to_fixed
@@ -27,6 +28,9 @@ THRESHOLD_STEPS = (1.0, 0.98, 1.02, 0.95, 1.05, 0.9, 1.1, 0.8, 1.2)
 
 DECAY_STEPS = (1.0, 0.9, 1.1, 0.8, 1.25)
 """Tried membrane time constants, as shares of the trained one, where a population remembers at all."""
+
+FEW = 128
+"""Weights that take as many values or fewer gain from a scale that clips outliers."""
 
 ROUNDING_ROOM = 0.97
 """Left below an edge, for weights that round up."""
@@ -63,11 +67,17 @@ def quantize(
 
     Returns:
         The integers, each population with its scale.
+
+    Raises:
+        ValueError: the chip's formats have no number for a sign or a decay.
     """
     formats = Formats.of(chip, weight_bits)
-    first_guess = largest_scale if weight_bits == 8 else best_scale
-    most = safe_scales(network, chip, None if calibration is None else calibration.frames)
+    check_decays(network, chip)
+    first_guess = largest_scale if formats.weight.n_values > FEW else best_scale
+    frames = None if calibration is None else calibration.frames
+    most = safe_scales(network, chip, frames)
     scales = {p.name: min(float(first_guess(network, p.name, formats)), most[p.name]) for p in network.populations}
+    scales = {name: inside(network, name, scales, formats, frames) for name in scales}
     if calibration is None:
         return to_fixed(network, scales, formats)
     for name in layered_order(network).order:
@@ -75,6 +85,25 @@ def quantize(
         network = _search_threshold(network, name, scales, formats, calibration)
         network = _search_decay(network, name, scales, formats, calibration)
     return to_fixed(network, scales, formats)
+
+
+def check_decays(network: Network, chip: Chip) -> None:
+    """Raise where a population forgets faster than the chip's decays can.
+
+    Raises:
+        ValueError: which population, the decay it needs, the chip's largest.
+    """
+    for p in network.populations:
+        for leak, most in (
+            (p.neuron.leak_v(network.dt_s), chip.decay.hi),
+            (p.neuron.leak_u(network.dt_s), chip.decay.hi),
+        ):
+            need = 0 if leak is None else int(np.rint(DECAY_ALL * (1 - leak)).max())
+            require(
+                need <= most + 1,
+                f"population {p.name!r} loses {need}/{DECAY_ALL} a time step, {chip.title} at most {most}; "
+                "use a longer time constant, a shorter time step, or another chip",
+            )
 
 
 def safe_scales(network: Network, chip: Chip, frames: NDArray[Any] | None = None) -> dict[str, float]:
@@ -96,6 +125,19 @@ def safe_scales(network: Network, chip: Chip, frames: NDArray[Any] | None = None
     }
 
 
+def inside(
+    network: Network, name: str, scales: dict[str, float], formats: Formats, frames: NDArray[Any] | None
+) -> float:
+    """The scale of a population, made smaller where weights that round up carry a sum over a register's edge."""
+    scale, arithmetic = scales[name], ARITHMETICS[formats.arithmetic]
+    while True:
+        fixed = to_fixed(network, {**scales, name: scale}, formats)
+        headroom = worst_case(fixed, name, arithmetic, frames=frames).headroom
+        if headroom > 1:
+            return scale
+        scale *= headroom * ROUNDING_ROOM
+
+
 def mismatch(target: Trace, candidate: Trace, population: str) -> float:
     """Differing spikes of a population, as a share of the target's: sum |counts - counts| / sum counts."""
     at = target.population_slice(population)
@@ -109,7 +151,8 @@ def _search_scale(
 ) -> dict[str, float]:
     largest = min(largest_scale(network, name, formats), most)
     tries = [scales[name], *(min(largest * step, most) for step in SCALE_STEPS)]
-    candidates = [{**scales, name: float(np.float64(s))} for s in tries]
+    rough = ({**scales, name: float(np.float64(s))} for s in tries)
+    candidates = [{**c, name: inside(network, name, c, formats, calibration.frames)} for c in rough]
     return min(candidates, key=lambda c: _score(network, name, c, formats, calibration))
 
 

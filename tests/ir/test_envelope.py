@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ir.chip import IntFormat
 from ir.connection import Conv2d, Dense, Sparse
 from ir.envelope import check_envelope, worst_sums
 from ir.formats.chip_toml import find_chip
@@ -58,6 +59,44 @@ def test_what_is_outside_is_named_with_its_number(outside, layer, what, number):
     assert finding.number == number
     assert str(finding).startswith(f"{layer}: {what}")
     assert finding.remedy
+
+
+SMALL = replace(
+    find_chip("loihi1"),
+    weight=IntFormat(-8, 7),
+    threshold=IntFormat(0, 1000, 10),
+    decay=IntFormat(0, 4000, 100),
+    bias=IntFormat(-50, 100, 5),
+    bias_exp_max=3,
+    weight_exp=(0, 2),
+)
+
+
+@pytest.mark.parametrize(
+    ("neuron", "weight", "weight_exp", "what"),
+    [
+        ({}, [[8, -8]], 0, "a weight lies outside -8..7"),
+        ({}, [[1, 1]], 3, "weight exponent above 2"),
+        ({"v_threshold": 1010}, [[1]], 0, "threshold above 1000"),
+        ({"v_threshold": 15}, [[1]], 0, "thresholds that 10 does not divide"),
+        ({"decay_v": 4010}, [[1]], 0, "decay_v above 4000"),
+        ({"decay_v": 150}, [[1]], 0, "decay_v that 100 does not divide"),
+        ({"decay_u": 4002}, [[1]], 0, "decay_u above 4001"),
+        ({"bias": -55}, [[1]], 0, "bias outside -50..100"),
+        ({"bias": 7}, [[1]], 0, "biases that 5 does not divide"),
+        ({"bias": 5, "bias_exp": 4}, [[1]], 0, "bias_exp outside 0..3"),
+    ],
+)
+def test_a_chips_own_formats_count(neuron, weight, weight_exp, what):
+    assert check_envelope(network([[7, -8, 3]]), SMALL) == ()
+    assert check_envelope(network(weight, weight_exp, **neuron), SMALL)[0].what.startswith(what)
+
+
+def test_integers_of_a_narrower_arithmetic_keep_its_edges_on_another_chip():
+    wide = [[254] * 130]
+    assert check_envelope(network(wide, arithmetic="loihi2"), find_chip("loihi2")) == ()
+    assert "accumulator" in check_envelope(network(wide, arithmetic="loihi1"), find_chip("loihi2"))[0].what
+    assert "accumulator" in check_envelope(network(wide, arithmetic="loihi2"), find_chip("loihi1"))[0].what
 
 
 def test_the_worst_case_input_decides_about_overflow():

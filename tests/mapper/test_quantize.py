@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import torch
 from torch import nn
 
 from ir import LIF, Dense, Input, Network, Population, Projection, QuantizedNetwork, Schedule, Stimulus, Trace
+from ir.chip import IntFormat
+from ir.envelope import check_envelope
 from ir.fixed_point import Formats, best_scale, largest_scale, to_fixed, weight_error
 from ir.formats.chip_toml import find_chip
 from mapper.quantization_report import report
@@ -51,6 +54,67 @@ def test_every_number_lies_in_the_chips_formats(bits: int) -> None:
         assert formats.weight.lo <= p.connection.weight.min() and p.connection.weight.max() <= formats.weight.hi
     for p in fixed.populations:
         assert chip.decay.lo <= np.min(p.neuron.decay_v) and np.max(p.neuron.decay_v) <= chip.decay.hi
+
+
+@pytest.mark.parametrize("bits", [8, 4, 2])
+@pytest.mark.parametrize("calibrated", [False, True])
+def test_weights_that_all_round_up_stay_inside_the_registers(bits: int, calibrated: bool) -> None:
+    """Most weights lie above half a step, so that rounding nearly doubles a sum that the accumulator just holds."""
+    chip = find_chip("loihi1")
+    step = 1 / 2 ** (bits - 1)
+    weight = np.full((2, int(129 / (0.56 * step))), 0.56 * step)
+    weight[:, 0], weight[0, 1] = 1.0, -1.0
+    trained = tiny(1.0, 1.0)
+    wide = replace(
+        trained,
+        inputs=(Input("in", (weight.shape[1],)),),
+        populations=(replace(trained.populations[0], shape=(2,)),),
+        projections=(Projection("in", "p", Dense(weight)),),
+    )
+    known, samples = None, Stimulus(np.ones((1, 1, weight.shape[1]), np.int8))
+    if calibrated:
+        target = run_floats(wide, samples, LAYERED)
+        known = Calibration(target, lambda candidate: run_integers(candidate, samples, LAYERED), samples.frames)
+    assert check_envelope(quantize(wide, chip, bits, known), chip, frames=samples.frames) == ()
+
+
+OTHER_FORMATS = {
+    "few weights": {"weight": IntFormat(-8, 7)},
+    "three weights": {"weight": IntFormat(-1, 1)},
+    "odd range": {"weight": IntFormat(-7, 7)},
+    "wide weights": {"weight": IntFormat(-32768, 32767)},
+    "coarse thresholds": {"threshold": IntFormat(0, 1000, 64)},
+    "small thresholds": {"threshold": IntFormat(0, 100)},
+    "coarse biases": {"bias": IntFormat(-4080, 4080, 16)},
+    "small biases": {"bias": IntFormat(-3, 3)},
+    "short bias exponent": {"bias_exp_max": 3},
+    "coarse decays": {"decay": IntFormat(0, 4096, 256)},
+}
+
+
+@pytest.mark.parametrize("bits", [8, 4, 2])
+@pytest.mark.parametrize("changes", OTHER_FORMATS.values(), ids=OTHER_FORMATS)
+def test_a_chip_of_other_formats_gets_its_own_numbers(changes: dict[str, Any], bits: int) -> None:
+    chip, trained = replace(find_chip("loihi2"), **changes), network()
+    first, last = trained.populations
+    biased = replace(first, neuron=replace(first.neuron, bias=np.linspace(-0.1, 0.2, first.n), tau_syn_s=3e-3))
+    fixed = quantize(replace(trained, populations=(biased, last)), chip, bits)
+    assert check_envelope(fixed, chip) == ()
+    weights = np.concatenate([e.connection.weight.reshape(-1) for e in fixed.projections])
+    assert np.unique(weights).size <= 2**bits
+    hidden = fixed.populations[0].neuron
+    assert hidden.bias is not None and hidden.bias_exp <= chip.bias_exp_max
+    if "bias_exp_max" in changes:
+        wanted = np.linspace(-0.1, 0.2, first.n) * fixed.populations[0].scale * 64
+        np.testing.assert_allclose(np.asarray(hidden.register_bias()), wanted, atol=8)
+
+
+def test_what_no_number_of_the_chip_can_be_is_refused() -> None:
+    chip = find_chip("loihi2")
+    with pytest.raises(ValueError, match=r"population 'layer0' has numbers of a sign .* \(weights 0..255"):
+        quantize(network(), replace(chip, weight=IntFormat(0, 255)))
+    with pytest.raises(ValueError, match=r"population 'layer0' loses 742/4096 a time step, Intel Loihi 2 at most 255"):
+        quantize(network(), replace(chip, decay=IntFormat(0, 255)))
 
 
 def test_the_largest_scale_clips_nothing_and_wastes_nothing() -> None:
