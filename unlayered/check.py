@@ -11,7 +11,6 @@ import numpy as np
 
 from ir.check import CapacityError, FormatError
 from ir.chip import Chip
-from ir.connection import synapses
 from ir.envelope import check_envelope
 from ir.formats import nir, onnx
 from ir.formats.nir_graph import NEURONS, Graph, read_graph
@@ -137,6 +136,9 @@ def _on_chip(rows: tuple[NodeRow, ...], network: AnyNetwork, chip: Chip) -> tupl
     found = dict(_chip_problems(plain, chip))
     rows = tuple(NodeRow(r.name, r.kind, False, *found.pop(r.name)) if r.name in found else r for r in rows)
     rows += tuple(NodeRow(name, "projection", False, *problem) for name, problem in found.items())
+    if plain.schedule.kind == "asynchronous" and not chip.asynchronous:
+        reason = f"it is meant for the asynchronous schedule, {chip.title} itself runs the layered one only"
+        rows += (NodeRow("network", "schedule", False, reason, "map it with --schedule layered"),)
     if all(r.ok for r in rows) and not isinstance(network, MappedNetwork):
         try:
             check_schedule(plain, plain.schedule)
@@ -164,8 +166,6 @@ def _chip_problems(network: Network | QuantizedNetwork, chip: Chip) -> list[tupl
                     (f"delays of {longest} time steps, {chip.title} has {most}", "shorten them or use a larger dt"),
                 )
             )
-        if e.connection.weight.dtype.kind in "iu":
-            found += _weight_problem(e, chip)
     for p in network.populations:
         n = p.neuron
         if getattr(n, "multi_spike", False):
@@ -182,18 +182,6 @@ def _chip_problems(network: Network | QuantizedNetwork, chip: Chip) -> list[tupl
         outside = check_envelope(network, chip)
         found += [(f.layer, (f"outside the safe envelope: {f.what} ({f.number})", f.remedy)) for f in outside]
     return found
-
-
-def _weight_problem(e: Any, chip: Chip) -> list[tuple[str, tuple[str, str]]]:
-    weight = synapses(e.connection)[2] if e.connection.weight.size < 1 << 20 else e.connection.weight
-    form = chip.weight
-    outside = (weight < form.lo) | (weight > form.hi) | ((weight.astype(np.int64) - form.lo) % form.step != 0)
-    if not outside.any():
-        return []
-    reason = (
-        f"{int(outside.sum())} weights are not in {form.lo}..{form.hi} step {form.step}, e.g. {int(weight[outside][0])}"
-    )
-    return [(f"{e.pre} -> {e.post}", (reason, "quantize the float network for this chip instead"))]
 
 
 def _semantics(

@@ -98,13 +98,23 @@ class TestEnvelope:
         fine = replace(first, connection=Dense(first.connection.weight * 2), weight_exp=-1)
         odd = replace(first, connection=Dense(first.connection.weight + 1))
         lossy = replace(first, weight_exp=-2)
-        for changed, says in ((fine, ""), (odd, "odd weights of mixed sign (96)"), (lossy, "lose bits to exponent -2")):
+        one_sign = replace(first, connection=Dense(np.abs(first.connection.weight) + 1))
+        passes = [(fine, ""), (one_sign, "")]
+        for changed, says in (*passes, (odd, "odd weights of mixed sign (96)"), (lossy, "lose bits to exponent -2")):
             network = replace(mapped.network, projections=(changed, *mapped.network.projections[1:]))
             npz.save(network, tmp_path / "a.npz")
             report = check_file(tmp_path / "a.npz", LOIHI2)
             assert bool(bad(report)) == (says != "")
             assert report.ok == (says == "")
             assert all(row.name == "in -> hidden" and says in row.reason for row in report.nodes if not row.ok)
+
+
+def test_a_schedule_that_the_chip_itself_lacks_is_a_row(tmp_path: Path, network: Network) -> None:
+    npz.save(network, tmp_path / "a.npz")
+    assert bad(check_file(tmp_path / "a.npz", LOIHI1)) == [("network", "schedule")]
+    assert check_file(tmp_path / "a.npz", LOIHI2).ok
+    npz.save(replace(network, schedule=Schedule("layered")), tmp_path / "a.npz")
+    assert check_file(tmp_path / "a.npz", LOIHI1).ok
 
 
 def test_a_schedule_that_no_executor_runs_is_a_row(tmp_path: Path, network: Network) -> None:
