@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from ir.arrays import Floats
 from ir.chip import Chip
+from ir.fixed_point import Formats
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule
@@ -42,17 +43,18 @@ def integers_of(
         stimulus: guides the search of scales and thresholds, and gives every source its rate.
         tick: called with how many runs of the search are done, and of how many.
     """
+    weight = Formats.of(chip, bits).weight
     if stimulus is None:
         if isinstance(network, QuantizedNetwork):
             return Integers(network, ())
         fixed = quantize(network, chip, bits)
-        return Integers(fixed, report(network, fixed))
+        return Integers(fixed, report(network, fixed, weight))
     if isinstance(network, QuantizedNetwork):
         fixed, after, found = network, _run(network, stimulus), ()
     else:
         before, fixed = _searched(network, chip, bits, stimulus, tick)
         after = _run(fixed, stimulus, record_v=True)
-        found = report(network, fixed, before, after)
+        found = report(network, fixed, weight, before, after)
     counts = source_counts(after, stimulus)
     return Integers(fixed, found, counts / max(1, stimulus.n_steps * stimulus.n_samples), after)
 

@@ -23,6 +23,7 @@ from trainer import SpikingNetwork
 from trainer import run as run_floats
 
 LAYERED = Schedule("layered")
+LOIHI2 = find_chip("loihi2")
 
 
 def network(seed: int = 0) -> Network:
@@ -156,18 +157,33 @@ def test_the_search_runs_as_often_as_it_says_and_leaves_a_decay_that_helps() -> 
     assert search_runs(replace(trained, populations=(forgetful, trained.populations[1]))) == 2 * (11 + 9) + 5
 
 
+WEIGHT = Formats.of(LOIHI2).weight
+
+
 def test_the_report_measures_error_and_rates() -> None:
-    trained, chip = network(), find_chip("loihi2")
+    trained, chip = network(), LOIHI2
     known = calibration(trained)
     rows = {
-        bits: report(trained, f := quantize(trained, chip, bits), known.target, known.measure(f)) for bits in (8, 2)
+        bits: report(
+            trained, f := quantize(trained, chip, bits), Formats.of(chip, bits).weight, known.target, known.measure(f)
+        )
+        for bits in (8, 2)
     }
     assert rows[8][0].weight_error < 0.02 < rows[2][0].weight_error
     assert rows[8][0].rate_trained == pytest.approx(float(known.target.counts[:, :24].mean()) / 6)
     assert all(0 < (r.membrane_used or 0) < 1 and not r.warnings for r in rows[8])
 
 
-def tiny(threshold: float, weight: float) -> Network:
+def test_only_weights_beyond_the_format_count_as_clipped() -> None:
+    weights = np.array([[1.0, -1.0, 0.01, -0.02, 0.02]])
+    trained = replace(tiny(0.5, 1.0), inputs=(Input("in", (5,)),), projections=(Projection("in", "p", Dense(weights)),))
+    coarse = Formats.of(LOIHI2, 2)
+    for scale, share in ((100.0, 0.0), (300.0, 0.2)):  # 300 lies beyond 128 + 64, -300 rounds to -256
+        fixed = to_fixed(trained, {"p": scale}, coarse)
+        assert report(trained, fixed, coarse.weight)[0].clipped_share == share
+
+
+def tiny(threshold: float | None, weight: float) -> Network:
     population = Population("p", (1,), LIF(1e-3, threshold))
     return Network(
         (Input("in", (1,)),),
@@ -178,14 +194,44 @@ def tiny(threshold: float, weight: float) -> Network:
     )
 
 
+def warned(trained: Network, fixed: QuantizedNetwork, frame: int | None = None) -> tuple[str, ...]:
+    """The warnings of the one population, after a run on six steps of ``frame`` where given."""
+    if frame is None:
+        return report(trained, fixed, WEIGHT)[0].warnings
+    samples = Stimulus(np.full((6, 2, 1), frame, np.int8))
+    before, after = run_floats(trained, samples, LAYERED), run_integers(fixed, samples, LAYERED)
+    return report(trained, fixed, WEIGHT, before, after)[0].warnings
+
+
+def only(said: tuple[str, ...], what: str, remedy: str) -> bool:
+    """Whether there is one warning, of ``what``, whose way out names ``remedy``."""
+    return len(said) == 1 and said[0].startswith(what) and remedy in said[0].partition(";")[2]
+
+
 def test_a_threshold_that_rounds_to_zero_is_warned_of() -> None:
     trained = tiny(1e-6, 1.0)
-    assert any("rounds to 0" in w for w in report(trained, quantize(trained, find_chip("loihi2")))[0].warnings)
+    assert only(warned(trained, quantize(trained, LOIHI2)), "threshold rounds to 0", "retrain")
 
 
 def test_a_silent_population_is_warned_of() -> None:
-    trained, samples = tiny(0.5, 1.0), Stimulus(np.ones((3, 2, 1), np.int8))
-    silent = to_fixed(tiny(5.0, 1.0), {"p": 100.0}, Formats.of(find_chip("loihi2")))
-    before, after = run_floats(trained, samples, LAYERED), run_integers(silent, samples, LAYERED)
-    assert isinstance(silent, QuantizedNetwork) and isinstance(after, Trace)
-    assert any("no activity" in w for w in report(trained, silent, before, after)[0].warnings)
+    trained, formats = tiny(0.5, 1.0), Formats.of(LOIHI2)
+    silent = to_fixed(tiny(5.0, 1.0), {"p": 100.0}, formats)
+    assert only(warned(trained, silent, frame=1), "no activity", "calibrate with more samples")
+    assert only(warned(trained, quantize(trained, LOIHI2), frame=0), "no activity: neither", "samples that drive it")
+    vanished = to_fixed(trained, {"p": 0.1}, formats)
+    assert only(warned(trained, vanished)[1:], "no activity: every weight", "more bits")
+    readout = tiny(None, 1.0)
+    assert warned(readout, quantize(readout, LOIHI2), frame=1) == ()
+
+
+def test_a_saturated_population_is_warned_of() -> None:
+    trained, formats = tiny(0.5, 1.0), Formats.of(LOIHI2)
+    assert only(warned(trained, to_fixed(trained, {"p": 500.0}, formats)), "saturated: 100 %", "calibrate")
+    quiet, firing = tiny(5.0, 1.0), to_fixed(trained, {"p": 100.0}, formats)
+    assert only(warned(quiet, firing, frame=1), "saturated: nearly all neurons fire", "calibrate with more samples")
+    readout = tiny(None, 1.0)
+    kept = replace(readout, populations=(Population("p", (1,), LIF(np.inf, None, bias=40.0)),))
+    full = to_fixed(kept, {"p": 100.0}, formats)
+    samples = Stimulus(np.ones((40, 1, 1), np.int8))
+    before, after = run_floats(kept, samples, LAYERED), run_integers(full, samples, LAYERED)
+    assert only(report(kept, full, WEIGHT, before, after)[0].warnings, "saturated: its membrane", "shorter time")

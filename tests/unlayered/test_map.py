@@ -22,8 +22,6 @@ from ir.mapped import MappedNetwork
 from ir.network import LIF, Network, Population
 from ir.quantized import QuantizedNetwork
 from ir.stimulus import Stimulus
-from mapper.quantization_report import report as quantization_report
-from mapper.quantize import quantize
 from unlayered.cli import app
 from unlayered.console import Stages
 from unlayered.explain import explain, move_costs, nets_of, neuron_of
@@ -150,13 +148,16 @@ def test_the_same_seed_gives_the_same_map(folder: Path, preset: str):
     np.testing.assert_array_equal(*cores)
 
 
-def test_a_silent_and_a_saturated_population_are_warned_of_with_a_remedy(network: Network, stimulus: Stimulus):
-    deaf = replace(network.populations[0], neuron=LIF(tau_mem_s=5e-3, v_threshold=1e-6))
-    changed = replace(network, populations=(deaf, *network.populations[1:]))
-    entry = quantization_report(changed, quantize(changed, find_chip("loihi2")))[0]
-    assert any("threshold rounds to 0" in text and "retrain" in text for text in entry.warnings)
-    found = made(changed, stimulus)
-    assert found.quantization[0].population == "hidden"
+def test_warnings_are_shown_and_written_to_the_page(folder: Path, network: Network, stimulus: Stimulus):
+    hidden, out = network.populations
+    deaf = replace(hidden, neuron=LIF(tau_mem_s=5e-3, v_threshold=1e-6))
+    never = replace(out, neuron=LIF(tau_mem_s=5e-3, v_threshold=1e3))
+    npz.save(replace(network, populations=(deaf, never)), folder / "network.npz")
+    words = ["--chip", "loihi2", "--calibrate", folder / "data.npz", "--out", folder / "m.npz"]
+    shown = " ".join(call("map", folder / "network.npz", *words).stdout.split())
+    page = (folder / "map.html").read_text()
+    for said in ("hidden: threshold rounds to 0", "out: no activity: neither"):
+        assert said in shown and said in page
 
 
 class TestExplain:
