@@ -90,26 +90,30 @@ def read_recordings(folder: str | Path) -> Recordings:
     found = [_read_layer(path, x, _whole(path, table, "shift", 0)) for x in layers]
     if not any(x.values for x in found):
         raise FormatError(f"{path} names no layer that has a recording beside it; nothing can be compared")
+    numbers = [x.layer for x in found]
+    if twice := [n for n in numbers if numbers.count(n) > 1]:
+        raise FormatError(f"{path} names layer {twice[0]} twice; give each layer one table")
     return Recordings(
         network=str(table.get("network", "")),
         input=given,
-        steps=min(_whole(path, table, "steps", len(given)), len(given)),
+        steps=min(_whole(path, table, "steps", len(given), least=1), len(given)),
         delay=_whole(path, table, "delay", 1),
         marker=_whole(path, table, "marker", 0) if "marker" in table else None,
         layers=tuple(sorted(found, key=lambda x: x.layer)),
     )
 
 
-def _whole(path: Path, table: dict[str, Any], key: str, default: int | None = None) -> int:
+def _whole(path: Path, table: dict[str, Any], key: str, default: int | None = None, least: int = 0) -> int:
     value = table.get(key, default)
-    if not isinstance(value, int) or isinstance(value, bool) or (value < 0 and key not in ("marker", "shift")):
-        raise FormatError(f"{path}: {key} is {value!r}; give a whole number")
+    if not isinstance(value, int) or isinstance(value, bool) or (value < least and key not in ("marker", "shift")):
+        raise FormatError(f"{path}: {key} is {value!r}; give a whole number, at least {least}")
     return value
 
 
 def _read_layer(path: Path, table: dict[str, Any], shift: int) -> LayerRecording:
     name, resets = table.get("name"), table.get("resets", [])
-    if not isinstance(name, str) or not isinstance(resets, list) or not all(isinstance(x, int) for x in resets):
+    steps = isinstance(resets, list) and all(type(x) is int and x >= 0 for x in resets)
+    if not isinstance(name, str) or not steps:
         raise FormatError(f"{path}: a layer needs a name, the stem of its files, and resets as a list of time steps")
     arrays = {q: _read_array(path.parent, f"{name}{end}.npy") for q, end in QUANTITIES.items()}
     values = {q: array for q, array in arrays.items() if array is not None}

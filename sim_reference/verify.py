@@ -184,7 +184,7 @@ def _aligned(recording: LayerRecording, quantity: str, n_steps: int) -> tuple[In
     """The recorded values of the time steps that are there, and which those are."""
     values = recording.values[quantity]
     first = max(0, -recording.shift)
-    stop = min(n_steps, len(values) - recording.shift)
+    stop = max(first, min(n_steps, len(values) - recording.shift))
     return values[first + recording.shift : stop + recording.shift], slice(first, stop)
 
 
@@ -202,8 +202,13 @@ def _compare_layer(
     for quantity in recording.values:
         values, steps = _aligned(recording, quantity, recordings.steps)
         mine = ours[quantity][steps]
-        if values.shape != mine.shape:
+        if values.shape[1] != mine.shape[1]:
             raise FormatError(f"recording {recording.name} has {values.shape[1]} neurons, the network {mine.shape[1]}")
+        if len(mine) == 0:
+            raise FormatError(
+                f"recording {recording.name} has {len(recording.values[quantity])} time steps, which its shift of "
+                f"{recording.shift} puts outside the {recordings.steps} that are compared; nothing can be compared"
+            )
         counts = np.ones(values.shape, bool)
         if quantity == "v" and recordings.marker is not None:
             counts = (

@@ -110,7 +110,7 @@ class Probe:
         if self.arithmetic.accumulator_bits is not None:
             reach = 1 << self.arithmetic.accumulator_bits
             self.limits[ACCUMULATOR] += np.count_nonzero((x < -reach) | (x >= reach))
-        low = -self.arithmetic.v_max if self.v_min is None else self.v_min
+        low = -self.arithmetic.v_max if self.v_min is None else max(self.v_min, -self.arithmetic.v_max)
         total = leak(v, self.keep_v) + u_after + bias
         self.limits[U] += np.count_nonzero(outside)
         self.limits[V] += np.count_nonzero((total > self.arithmetic.v_max) | (total < low))

@@ -89,6 +89,12 @@ def test_a_shifted_recording_is_compared_where_it_overlaps(folder):
     assert found.layers[3].compared == 28 * 4
 
 
+def append(folder: Path, text: str) -> None:
+    """Add to the last layer's table, or after it."""
+    path = folder / "verify.toml"
+    path.write_text(path.read_text() + text)
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -96,6 +102,11 @@ def test_a_shifted_recording_is_compared_where_it_overlaps(folder):
         (lambda d: (d / "verify.toml").write_text("steps = ["), "cannot be read as TOML"),
         (lambda d: (d / "verify.toml").write_text('[[layer]]\nname = "../a"\nlayer = 1\n'), "is no file name"),
         (lambda d: (d / "verify.toml").write_text("steps = -1\n[[layer]]\nname = 'a'\nlayer = 1"), "steps is -1"),
+        (lambda d: (d / "verify.toml").write_text("steps = 0\n[[layer]]\nname = 'a'\nlayer = 1"), "steps is 0"),
+        (lambda d: append(d, "shift = 30\n"), "shift of 30 puts outside the 30 that are compared"),
+        (lambda d: append(d, "shift = -40\n"), "shift of -40 puts outside"),
+        (lambda d: append(d, "[[layer]]\nname = 'a'\nlayer = 3\n"), "names layer 3 twice"),
+        (lambda d: append(d, "[[layer]]\nname = 'c'\nlayer = 4\nresets = [-1]\n"), "resets as a list of time steps"),
         (lambda d: (d / "verify.toml").write_text('[[layer]]\nname = "x"\nlayer = 1\n'), "nothing can be compared"),
         (lambda d: (d / "verify.toml").write_text('[[layer]]\nname = "a"\nlayer = 2\n'), "layer"),
         (lambda d: (d / "input.npy").unlink(), "does not exist"),
