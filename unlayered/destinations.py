@@ -17,6 +17,8 @@ def check_destinations(*paths: Path) -> None:
     for path in paths:
         if path.is_dir():
             raise FormatError(f"cannot write {path}: it is a folder; name a file in it")
+        if path.exists() and not path.is_file():
+            raise FormatError(f"cannot write {path}: it is there and no plain file; choose another name")
         if not path.parent.is_dir():
             raise FormatError(
                 f"cannot write {path}: there is no folder {path.parent}; make it or choose another folder"

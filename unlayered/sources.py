@@ -32,6 +32,9 @@ def open_network(path: Path, as_: str | None = None, dt_s: float | None = None) 
     A train folder's integers are preferred where it was trained on a chip's grid.
     """
     if path.is_dir():
+        given = [f"{flag} {value}" for flag, value in (("--as", as_), ("--dt", dt_s)) if value is not None]
+        if given:
+            raise FormatError(f"{given[0]} has no meaning for a train folder; only NIR leaves the time step open")
         for name in ("quantized.npz", "network.npz"):
             if (path / name).exists():
                 return npz.load(path / name, NETWORKS)

@@ -35,6 +35,8 @@ def read(path: str | Path, as_: str | None = None, dt_s: float | None = None) ->
     graph = read_graph(path)
     try:
         if is_ours(graph) and as_ is None:
+            if dt_s is not None:
+                raise FormatError(f"--dt {dt_s} has no meaning for a file that says its own time step; leave it out")
             return restore(graph)
         source = source_of(as_)
         for reason, remedy in problems(graph, source, dt_s).values():

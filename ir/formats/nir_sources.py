@@ -67,7 +67,8 @@ def euler(dt: float, tau: Array, who: str) -> Array:
     """dt / tau; refuses a step so long that the leak would change sign."""
     if bool((tau < dt).any()):
         raise Untranslatable(
-            f"{who} has a time constant of {tau.min():g} s, shorter than dt = {dt:g} s: its leak would be negative",
+            f"{who} has a time constant of {float(tau.min())!r} s, shorter than dt = {dt!r} s: its leak would be "
+            "negative",
             "choose a smaller dt",
         )
     return dt / tau

@@ -9,6 +9,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -70,33 +71,52 @@ def save(value: Any, path: str | Path) -> None:
     Raises:
         FormatError: the folder is missing or the disk is full.
     """
+    write_atomically(path, encoded(value))
+
+
+def encoded(value: Any) -> memoryview:
+    """The bytes that :func:`save` writes."""
     arrays: dict[str, Any] = {}
     header = {"format": HEADER, "version": VERSION, "value": _encode(value, arrays)}
     arrays[HEADER] = np.frombuffer(json.dumps(header).encode(), np.uint8)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
-    write_atomically(path, buffer.getbuffer())
+    return buffer.getbuffer()
 
 
 def write_atomically(path: str | Path, content: bytes | memoryview) -> None:
     """Write to a temporary file beside ``path``, then rename."""
-    path = Path(path)
-    temporary = None
+    write_together({Path(path): content})
+
+
+def write_together(contents: Mapping[Path, bytes | memoryview]) -> None:
+    """Write several files that appear together or not at all: each to a temporary file beside it, then all renamed.
+
+    Raises:
+        FormatError: a folder is missing, the disk is full, or a path is there already and no plain file.
+    """
+    temporary: dict[Path, str] = {}
+    path = Path()
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        for path, content in contents.items():
+            if path.exists() and not path.is_file():
+                raise FormatError(f"cannot write {path}: it is there and no plain file; choose another name")
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+                temporary[path] = file.name
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary[path], 0o644)
+        for path, name in temporary.items():
+            os.replace(name, path)
     except OSError as error:
         raise FormatError(
             f"cannot write {path}: {error.strerror or error}; free some space or choose another folder"
         ) from error
     finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+        for name in temporary.values():
+            if os.path.exists(name):
+                os.unlink(name)
 
 
 def load(path: str | Path, expect: type[T] | tuple[type[T], ...] | None = None) -> T:

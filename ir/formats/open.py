@@ -58,8 +58,9 @@ def open_network(path: str | Path, as_: str | None = None, dt_s: float | None = 
         raise FormatError(f"{path} ends in {path.suffix or 'nothing'!r}; networks are {', '.join(OPENERS)}")
     if dt_s is not None and not 0 < dt_s < float("inf"):
         raise FormatError(f"--dt is {dt_s}; give seconds, more than 0")
-    if as_ is not None and path.suffix != ".nir":
-        raise FormatError(f"--as {as_} has no meaning for {path.suffix}; only NIR leaves the time step open")
+    for flag, value in (("--as", as_), ("--dt", dt_s)):
+        if value is not None and path.suffix != ".nir":
+            raise FormatError(f"{flag} {value} has no meaning for {path.suffix}; only NIR leaves the time step open")
     if as_ is not None and as_ not in nir.FRAMEWORKS:
         raise FormatError(f"--as {as_} is unknown; use one of {', '.join(nir.FRAMEWORKS)}")
     return OPENERS[path.suffix](path, as_, dt_s)

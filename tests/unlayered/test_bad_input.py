@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import ir.formats.npz as npz_module
 from ir.connection import Dense
-from ir.formats import npz
+from ir.formats import nir, npz
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.stimulus import Stimulus
@@ -114,6 +114,31 @@ def test_empty_arrays_are_refused(folder: Path, shape: tuple[int, ...]):
     npz.save(Stimulus(np.ones(shape, np.int32)), folder / "none.npz")
     for name in ("none.npy", "none.npz"):
         assert f"{name} is empty" in refused(2, *run_words(folder, data=name, on="trainer"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
+def test_a_path_that_is_no_plain_file_is_never_replaced(folder: Path):
+    pipe = folder / "pipe.npz"
+    os.mkfifo(pipe)
+    for words in (["--out", pipe], ["--out", folder / "m.npz", "--report", pipe]):
+        assert "no plain file" in refused(2, "map", folder / "network.npz", "--chip", "loihi2", *words)
+    assert "no plain file" in refused(2, "export", folder / "network.npz", "--to", "nir", "--out", pipe)
+    assert pipe.is_fifo() and not (folder / "m.npz").exists()
+
+
+def test_a_mapped_network_is_named_so_that_it_can_be_read(folder: Path):
+    words = ["map", folder / "network.npz", "--chip", "loihi2", "--out", folder / "mapped.txt"]
+    assert "ends in .npz" in refused(2, *words)
+
+
+@pytest.mark.parametrize("flag", ["--dt", "--as"])
+def test_words_for_nir_files_are_not_overlooked_elsewhere(folder: Path, network: Network, flag: str):
+    words = ["map", "--chip", "loihi2", "--out", folder / "out.npz", flag, "0.1" if flag == "--dt" else "norse"]
+    nir.write(network, folder / "own.nir")
+    (folder / "net").mkdir()
+    npz.save(network, folder / "net" / "network.npz")
+    for name in ("network.npz", "net", *(["own.nir"] if flag == "--dt" else [])):
+        assert f"{flag} {words[-1]} has no meaning" in refused(2, *words, folder / name)
 
 
 def test_results_do_not_overwrite_one_another(folder: Path):
@@ -225,6 +250,26 @@ def test_a_full_disk_leaves_no_half_written_file(folder: Path, monkeypatch: pyte
     before = sorted(folder.iterdir())
     sentence = refused(2, *run_words(folder))
     assert "No space left" in sentence and sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("stops_at", [1, 2])
+@pytest.mark.parametrize("reason", [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), KeyboardInterrupt()], ids=repr)
+def test_a_map_and_its_page_appear_together_or_not_at_all(
+    folder: Path, stops_at: int, reason: BaseException, monkeypatch: pytest.MonkeyPatch
+):
+    written = 0
+
+    def stops(_: int) -> None:
+        nonlocal written
+        written += 1
+        if written == stops_at:
+            raise reason
+
+    monkeypatch.setattr(npz_module.os, "fsync", stops)
+    before = sorted(folder.iterdir())
+    words = ["map", folder / "network.npz", "--chip", "loihi2", "--out", folder / "out.npz"]
+    refused(2 if isinstance(reason, OSError) else 130, *words)
+    assert written == stops_at and sorted(folder.iterdir()) == before
 
 
 def test_a_folder_that_is_not_there_is_said_before_anything_runs(folder: Path, monkeypatch: pytest.MonkeyPatch):

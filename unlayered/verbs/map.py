@@ -55,6 +55,7 @@ def map_(
       unlayered map net --chip loihi2 --preset quality --explain "hidden[3]" --explain "core 2" --out mapped.npz
       unlayered map model.nir --as norse --chip mine.toml --schedule layered --out mapped.npz
     """
+    from ir.check import FormatError
     from ir.formats import npz
     from ir.formats.chip_toml import find_chip
     from unlayered.explain import check_words, explain_all
@@ -65,6 +66,8 @@ def map_(
 
     where = report or out.parent / "map.html"
     check_destinations(out, where)
+    if out.suffix != ".npz":
+        raise FormatError(f"--out is {out}; a mapped network ends in .npz, name it so")
     options, described = MapOptions(preset, seed, bits, allow_unsafe), find_chip(chip)
     opened = with_schedule(open_network(network, as_, dt), ScheduleFlags(schedule, f, order))
     check_words(opened, explain or ())
@@ -73,9 +76,9 @@ def map_(
         made = map_whole(opened, described, options, stimulus, stages)
     answers = explain_all(made, explain or ())
     text = map_page(f"{network} on {described.title}", made)
+    contents = {out: npz.encoded(made.mapped), where: text.encode()}
     stop_if_asked()
-    npz.save(made.mapped, out)
-    npz.write_atomically(where, text.encode())
+    npz.write_together(contents)
     value = {"out": str(out), "page": str(where), **plain(made), "explained": text_of(*answers)}
     show(value, as_json, *shown(str(network), made), *answers, f"wrote {out} and {where}")
 
