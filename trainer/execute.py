@@ -14,9 +14,10 @@ from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
 from trainer.engines import run as run_engine
+from trainer.engines.call import Call
 from trainer.engines.numbers import FixedNumbers, FloatNumbers
 from trainer.engines.plan import fixed_params, float_params, plan_of
-from trainer.engines.result import trace_of
+from trainer.engines.result import Recording, trace_of
 
 
 def run(
@@ -49,7 +50,8 @@ def run(
         batch = stimulus.select(slice(start, start + batch_size))
         with torch.no_grad():
             frames, ids = torch.as_tensor(batch.frames.copy()), torch.as_tensor(np.array(batch.sample_ids))
-            result = run_engine(
+            events = None if batch.events is None else np.array(batch.events)
+            call = Call(
                 plan,
                 params,
                 frames,
@@ -57,10 +59,10 @@ def run(
                 schedule,
                 numbers=numbers,
                 core_of_neuron=core_of_neuron,
-                events=None if batch.events is None else np.array(batch.events),
-                record=True,
-                engine=engine,
+                events=events,
+                recording=Recording(),
             )
+            result = run_engine(call, engine)
         parts.append(
             trace_of(
                 result,

@@ -75,8 +75,8 @@ def _conv_map(
     return LinearMap(in_shape, (int(weight.shape[0]), h, w), weight, conv, spread)
 
 
-def _layer_map(layer: nn.Module, shape: tuple[int, ...]) -> LinearMap | None:
-    """One layer as a linear map; None = it does nothing between populations."""
+def _layer_map(layer: nn.Module, shape: tuple[int, ...], like: Tensor) -> LinearMap | None:
+    """One layer as a linear map, constants in the type of ``like``; None = it does nothing between populations."""
     who = type(layer).__name__
     if isinstance(layer, (nn.Identity, nn.Dropout)):
         return None
@@ -104,7 +104,7 @@ def _layer_map(layer: nn.Module, shape: tuple[int, ...]) -> LinearMap | None:
             plain and len(shape) == 3,
             f"{who} is supported on (C, H, W) without ceil_mode, divisor_override, count_include_pad=False",
         )
-        weight = torch.full((shape[0], 1, *q), 1.0 if isinstance(layer, SumPool2d) else 1 / (q[0] * q[1]))
+        weight = like.new_full((shape[0], 1, *q), 1.0 if isinstance(layer, SumPool2d) else 1 / (q[0] * q[1]))
         return _conv_map(shape, weight, (stride, _pair(layer.padding), (1, 1), shape[0]), None, who)
     raise ValueError(
         f"{who} has no asynchronous meaning between spiking populations; use Linear, Conv2d, AvgPool2d, SumPool2d, "
@@ -181,7 +181,8 @@ def _as_dense(m: LinearMap) -> Tensor:
         n * _size(m.out_shape) <= MAX_FOLDED,
         f"a chain of layers {m.in_shape} -> {m.out_shape} is too large to fold; put neurons between them",
     )
-    return m.apply(torch.eye(n)).T
+    assert m.weight is not None
+    return m.apply(torch.eye(n, dtype=m.weight.dtype, device=m.weight.device)).T
 
 
 def _compose(first: LinearMap, second: LinearMap) -> LinearMap:
@@ -202,18 +203,21 @@ def _compose(first: LinearMap, second: LinearMap) -> LinearMap:
     return LinearMap(first.in_shape, second.out_shape, dense @ _as_dense(first), None, bias)
 
 
-def fold(layers: nn.Module, in_shape: tuple[int, ...]) -> LinearMap:
+def fold(layers: nn.Module, in_shape: tuple[int, ...], like: Tensor | None = None) -> LinearMap:
     """Fold ``layers`` (one layer or an ``nn.Sequential``) into one linear map.
+
+    Args:
+        like: a tensor whose type and device poolings, which have no parameter, take; default float32 on the CPU.
 
     Raises:
         ValueError: a layer has no asynchronous meaning, or shapes do not fit.
     """
-    total = LinearMap(in_shape, in_shape)
+    total, like = LinearMap(in_shape, in_shape), torch.empty(0) if like is None else like
     for layer in layers.modules() if not isinstance(layers, nn.Sequential) else layers:
         if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
             total = _normalize(total, layer)
             continue
-        step = _layer_map(layer, total.out_shape)
+        step = _layer_map(layer, total.out_shape, like)
         if step is not None:
             total = _compose(total, step)
     require(total.weight is not None, f"{layers} connects nothing; put a Linear, Conv2d or pooling between populations")

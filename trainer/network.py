@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,8 @@ from ir.connection import Connection, Conv2d, Dense
 from ir.network import Input, Network, Population, Projection
 from ir.schedule import Schedule
 from trainer.engines import run as run_engine
+from trainer.engines.call import Call
+from trainer.engines.numbers import FloatNumbers
 from trainer.engines.options import EVALUATION, TrainingOptions
 from trainer.engines.plan import Params, Plan, plan_of
 from trainer.engines.result import Result
@@ -94,15 +97,21 @@ class SpikingNetwork(nn.Module):
                 require(post in self.neurons, f"projection {pre} -> {post} ends at no population")
                 require(pre in self.neurons or pre in self.inputs, f"projection {pre} -> {post} starts nowhere")
                 if pre in shapes and post not in shapes:
-                    shapes[post] = fold(layers, shapes[pre]).out_shape
+                    shapes[post] = fold(layers, shapes[pre], self._lif(post).v_threshold).out_shape
         missing = [name for name in self.neurons if name not in shapes]
         require(not missing, f"populations {', '.join(missing)} are not reached from the input")
         return shapes
 
     def maps(self) -> list[LinearMap]:
         """The folded linear map of each projection, gradients attached."""
-        maps = [fold(layers, self.shapes[pre]) for (pre, _), layers in zip(self.ends, self.layers)]
+        maps = [
+            fold(layers, self.shapes[pre], self._lif(post).v_threshold)
+            for (pre, post), layers in zip(self.ends, self.layers)
+        ]
         for (pre, post), m in zip(self.ends, maps):
+            kind = None if m.weight is None else m.weight.dtype
+            full = kind in (torch.float32, torch.float64)
+            require(full, f"weights of {pre} -> {post} are {kind}; use one of float32, float64: network.float()")
             n, want = int(np.prod(m.out_shape)), int(np.prod(self.shapes[post]))
             require(n == want, f"projection {pre} -> {post} gives {n} values, population {post!r} has {want} neurons")
         return maps
@@ -136,6 +145,16 @@ class SpikingNetwork(nn.Module):
         if self._plan is None:
             self._plan = plan_of(self.export())
         return self._plan
+
+    def _plan_for(self, params: Params) -> Plan:
+        """The plan with the biases of now: a population whose bias is all zero counts as having none."""
+        plan = self.plan()
+        if params.bias is not None:
+            biased = [bool(params.bias[p.at].any()) for p in plan.parts]
+            if biased != [p.has_bias for p in plan.parts]:
+                parts = tuple(replace(p, has_bias=b) for p, b in zip(plan.parts, biased))
+                self._plan = plan = replace(plan, parts=parts)
+        return plan
 
     def params(self) -> Params:
         """The live numbers, gradients attached."""
@@ -185,25 +204,33 @@ class SpikingNetwork(nn.Module):
         Returns:
             Spike counts (T, B, N) and membranes with gradients, forward steps (T, B).
         """
-        ids = torch.arange(frames.shape[1], device=frames.device) if sample_ids is None else sample_ids
+        require(frames.ndim >= 3, f"frames have shape {tuple(frames.shape)}; give (T, B, ...), time steps first")
+        ids = torch.arange(frames.shape[1], device=frames.device) if sample_ids is None else torch.as_tensor(sample_ids)
         options = (
             options if self.training else TrainingOptions(alpha=options.alpha, silent_gradient=options.silent_gradient)
         )
-        params, numbers = self.params(), None
-        if self.quantization is not None:
-            params, numbers = self.quantization.params(self, params), self.quantization.numbers
-        return run_engine(
-            self.plan(),
-            params,
-            frames.flatten(2),
-            ids,
-            schedule or self.schedule,
-            options,
-            numbers,
-            core_of_neuron=self.core_of_neuron,
-            events=events,
-            engine=engine,
-        )
+        # Membranes add up in full precision, also where other layers run in half of it.
+        with torch.autocast(frames.device.type, enabled=False):
+            params, numbers = self.params(), FloatNumbers()
+            if self.quantization is not None:
+                params, numbers = self.quantization.params(self, params), self.quantization.numbers
+            schedule = self.schedule if schedule is None else schedule
+            call = Call(
+                self._plan_for(params),
+                params,
+                frames.flatten(2),
+                ids,
+                schedule,
+                options,
+                numbers,
+                self.core_of_neuron,
+                events,
+            )
+            return run_engine(call, engine)
+
+    # Compiled already where that pays; torch.compile runs it as it is (what torch.compiler.disable sets, which would
+    # load the whole compiler at import).
+    forward._torchdynamo_disable = True  # type: ignore[attr-defined]
 
 
 def _connection(m: LinearMap) -> Connection:

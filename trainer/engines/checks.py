@@ -1,36 +1,78 @@
-"""What every engine refuses, before it runs."""
+"""What every engine refuses, before it runs: compiled code reads and writes where these numbers point."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
-from torch import Tensor
+import torch
 
 from ir.check import require
-from ir.schedule import Schedule
-from trainer.engines.plan import Params, Plan
+from ir.runnable import check_schedule
+from trainer.engines.call import Call
 
 
-def check_run(
-    plan: Plan, params: Params, frames: Tensor, schedule: Schedule, core_of_neuron: np.ndarray | None
-) -> None:
-    """Raise where frames or numbers do not fit the network, or the schedule has no meaning on it.
+def checked(call: Call) -> Call:
+    """The call with its frames in the network's number type.
 
     Raises:
-        ValueError: who, what, and the way out.
+        ValueError: frames, numbers, ids, cores or events do not fit the network, or the schedule has no meaning on it.
     """
-    fits = frames.ndim == 3 and frames.shape[2] == plan.n_inputs
-    require(fits, f"frames have shape {tuple(frames.shape)}; the network has {plan.n_inputs} inputs")
-    least = float(params.threshold.detach().amin())
+    plan, frames = call.plan, call.frames
+    fits = frames.ndim == 3 and frames.shape[0] > 0 and frames.shape[2] == plan.n_inputs
+    require(
+        fits,
+        f"frames have shape {tuple(frames.shape)}; the network has {plan.n_inputs} inputs, "
+        f"give (T, B, {plan.n_inputs}) with at least one time step",
+    )
+    plain = frames.layout == torch.strided and not frames.is_complex()
+    require(plain, f"frames are {frames.layout}, {frames.dtype}; give a dense tensor of real numbers")
+    check_numbers(call)
+    check_addresses(call)
+    check_schedule(plan.network, call.schedule)
+    return replace(call, frames=frames.to(call.params.leak_v.dtype))
+
+
+def check_numbers(call: Call) -> None:
+    """Raise unless all parameters have one type that the engines compute in, and no threshold is below 0."""
+    kinds = {x.dtype for x in call.params.tensors()}
+    one = len(kinds) == 1 and kinds <= {torch.float32, torch.float64}
+    names = ", ".join(sorted(str(kind) for kind in kinds))
+    require(one, f"the network's numbers are {names}; engines compute in one of float32, float64: network.float()")
+    least = float(call.params.threshold.detach().amin())
     require(least >= 0, f"the lowest threshold is {least}; it must be at least 0, or a refractory neuron would fire")
-    if schedule.kind == "layered":
-        return
-    recurrent = any(link.recurrent for link in plan.links)
-    for p in plan.parts:
-        who = f"population {p.name!r}"
-        require(not p.subtract, f"{who} resets by subtraction; the asynchronous schedule needs reset 'zero'")
-        endless = not p.refractory and schedule.stop_after is None and recurrent
-        require(not endless, f"{who} is not refractory in a recurrent network; set stop_after, or it may never drain")
-    for link in plan.links:
-        require(not link.delay.any(), "a projection has a delay; the asynchronous schedule has none, use 'layered'")
-    core = schedule.scope != "core" or core_of_neuron is not None
-    require(core, "scope 'core' needs a partition, core_of_neuron; map the network first")
+
+
+def check_addresses(call: Call) -> None:
+    """Raise unless ids, cores and events belong to this batch and this network."""
+    n_samples, n = call.frames.shape[1], call.plan.n_neurons
+    ids = call.sample_ids
+    whole = not ids.is_floating_point() and not ids.is_complex()
+    require(
+        whole and tuple(ids.shape) == (n_samples,),
+        f"sample_ids are {ids.dtype} of shape {tuple(ids.shape)}; give {n_samples} whole numbers, one a sample",
+    )
+    if call.schedule.scope == "core":
+        cores = call.core_of_neuron
+        require(cores is not None, "scope 'core' needs a partition, core_of_neuron; map the network first")
+        given = np.asarray(cores)
+        require(
+            given.shape == (n,) and given.dtype.kind in "iu",
+            f"core_of_neuron is {given.dtype} of shape {given.shape}; the network has {n} neurons, give each its core: "
+            "is the partition another network's?",
+        )
+    if call.schedule.input != "first" and call.events is not None:
+        check_events(call, np.asarray(call.events))
+
+
+def check_events(call: Call, events: np.ndarray) -> None:
+    """Raise unless every event lies inside the frames, and each frame has as many as it counts."""
+    table = events.ndim == 2 and events.shape[1] == 4 and events.dtype.kind in "iu"
+    require(table, f"events are {events.dtype} of shape {events.shape}; give whole numbers (n, 4), see ir.Stimulus")
+    n_steps, n_samples, n_inputs = call.frames.shape
+    places = events[:, [1, 0, 3]]
+    inside = bool((places >= 0).all() and (places < (n_steps, n_samples, n_inputs)).all())
+    require(inside, "an event lies outside the frames")
+    found = np.bincount(events[:, 1] * n_samples + events[:, 0], minlength=n_steps * n_samples)
+    wanted = call.frames.detach().sum(2).flatten().cpu().numpy()
+    require(bool((found == wanted).all()), "events and frames disagree: each count needs one event")

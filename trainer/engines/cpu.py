@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -12,17 +13,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ir.arithmetic import DECAY_ALL
-from ir.schedule import Schedule
-from trainer.engines.checks import check_run
+from trainer.engines.call import Call
+from trainer.engines.checks import checked
 from trainer.engines.compiled import state as kernel
 from trainer.engines.compiled.backward import back_through_samples
 from trainer.engines.compiled.forward import run_samples
 from trainer.engines.compiled.job import Job, make_job
 from trainer.engines.compiled.layout import EXPONENT
-from trainer.engines.numbers import FloatNumbers, Numbers
-from trainer.engines.options import EVALUATION, TrainingOptions
-from trainer.engines.plan import Params, Plan, apply_link
+from trainer.engines.plan import apply_link
 from trainer.engines.result import Result
+from trainer.engines.selection import kept_inputs
 
 Array = NDArray[Any]
 T = TypeVar("T")
@@ -47,27 +47,18 @@ class Gradients(NamedTuple):
     bias: Array
 
 
-def run(
-    plan: Plan,
-    params: Params,
-    frames: Tensor,
-    sample_ids: Tensor,
-    schedule: Schedule,
-    options: TrainingOptions = EVALUATION,
-    numbers: Numbers | None = None,
-    core_of_neuron: np.ndarray | None = None,
-    events: np.ndarray | None = None,
-    record: bool = False,
-) -> Result:
-    """``reference.run`` for asynchronous schedules, compiled; same arguments, same result."""
-    check_run(plan, params, frames, schedule, core_of_neuron)
-    frames = frames.to(params.leak_v.dtype)
-    job = make_job(
-        plan, params, frames, sample_ids, schedule, options, numbers or FloatNumbers(), core_of_neuron, events, record
-    )
+def run(call: Call) -> Result:
+    """``reference.run`` for asynchronous schedules, compiled; the same result."""
+    call = checked(call)
+    frames, params, probability = call.frames, call.params, call.options.input_dropout
+    if call.schedule.input != "first":
+        call = replace(call, frames=frames.detach())  # which events are served when is a choice, without a gradient
+    elif frames.requires_grad and probability > 0:
+        kept = kept_inputs(frames, call.plan.n_neurons, call.sample_ids, call.schedule.seed, probability)
+        call = replace(call, frames=frames * kept, options=replace(call.options, input_dropout=0.0))
     tensors = [params.leak_v, params.leak_u, params.threshold, params.bias, params.unit]
-    counts, v, steps = Asynchronous.apply(job, frames, *tensors, *params.weights)
-    return Result(counts, v, steps, job.recording)
+    counts, v, steps = Asynchronous.apply(make_job(call), call.frames, *tensors, *params.weights)
+    return Result(counts, v, steps, call.recording)
 
 
 class Asynchronous(torch.autograd.Function):

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from trainer.engines.call import Call
 from trainer.engines.plan import Link, Part, apply_link
 from trainer.engines.result import Result
 from trainer.surrogate import spike
-
-if TYPE_CHECKING:
-    from trainer.engines.reference import Call
 
 
 @dataclass

@@ -61,10 +61,12 @@ class Plan:
     """Static structure of a network, made once.
 
     Attributes:
+        network: what it was made of; its weights are those of then.
         parts: populations in declaration order; ``order``: the layered order.
         derived: what an engine works out from the plan, kept so that it does so once.
     """
 
+    network: Network | QuantizedNetwork
     parts: tuple[Part, ...]
     links: tuple[Link, ...]
     order: LayeredOrder
@@ -148,7 +150,15 @@ def plan_of(network: Network | QuantizedNetwork) -> Plan:
     )
     fires = next(p for p in network.populations if p.name == network.output).neuron.v_threshold is not None
     return Plan(
-        tuple(parts), links, order, network.n_neurons, network.n_inputs, at[network.output], network.output, fires
+        network,
+        tuple(parts),
+        links,
+        order,
+        network.n_neurons,
+        network.n_inputs,
+        at[network.output],
+        network.output,
+        fires,
     )
 
 

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from ir.schedule import stream
 from ir.stimulus import Stimulus
+from trainer.engines.call import Call
 from trainer.engines.options import NOISE
 from trainer.engines.selection import LAST, best, chance, keys, rank_by_momentum
 
 if TYPE_CHECKING:
-    from trainer.engines.reference import Call, State
+    from trainer.engines.reference import State
 
 
 class InputQueue:

@@ -5,120 +5,35 @@ The execution contract, in the order of its steps, a row a sample; drained sampl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ir.schedule import Schedule, stream
-from trainer.engines.checks import check_run
+from ir.schedule import stream
+from trainer.engines.call import Call
+from trainer.engines.checks import checked
 from trainer.engines.layered import run_layered
-from trainer.engines.numbers import FloatNumbers, Numbers
-from trainer.engines.options import ESCAPE, EVALUATION, SPIKE_DROP, TrainingOptions
-from trainer.engines.plan import Params, Plan, apply_link
+from trainer.engines.options import ESCAPE, SPIKE_DROP
+from trainer.engines.plan import apply_link
 from trainer.engines.queue import InputQueue, select
-from trainer.engines.result import Recording, Result
+from trainer.engines.result import Result
 from trainer.engines.selection import happens, kept_inputs
 from trainer.surrogate import spike
 
 
-@dataclass
-class Call:
-    """The arguments of one run, as the steps need them."""
-
-    plan: Plan
-    params: Params
-    frames: Tensor
-    sample_ids: Tensor
-    schedule: Schedule
-    options: TrainingOptions
-    numbers: Numbers
-    core_of_neuron: np.ndarray | None = None
-    events: np.ndarray | None = None
-    recording: Recording | None = None
-
-    @cached_property
-    def neurons(self) -> Tensor:
-        """(N,) global indices."""
-        return torch.arange(self.plan.n_neurons, device=self.frames.device)
-
-    @cached_property
-    def depth(self) -> Tensor:
-        """(N,) of each neuron's population."""
-        return self._per_neuron("depth")
-
-    @cached_property
-    def refractory(self) -> Tensor:
-        """(N,) whether each neuron fires at most once a time step."""
-        return self._per_neuron("refractory")
-
-    @cached_property
-    def has_current(self) -> Tensor:
-        """(N,) whether each neuron keeps a synaptic current."""
-        return self._per_neuron("has_current")
-
-    @cached_property
-    def v_min(self) -> Tensor | None:
-        """(N,) lowest membranes; None = no population has one."""
-        if all(p.v_min is None for p in self.plan.parts):
-            return None
-        lowest = [-np.inf if p.v_min is None else p.v_min for p in self.plan.parts]
-        sizes = torch.tensor([p.at.stop - p.at.start for p in self.plan.parts])
-        values = torch.tensor(lowest, dtype=self.params.leak_v.dtype).repeat_interleave(sizes)
-        return values.to(self.frames.device)
-
-    def _per_neuron(self, of: str) -> Tensor:
-        values = [np.full(p.at.stop - p.at.start, getattr(p, of)) for p in self.plan.parts]
-        return torch.as_tensor(np.concatenate(values), device=self.frames.device)
-
-
-def run(
-    plan: Plan,
-    params: Params,
-    frames: Tensor,
-    sample_ids: Tensor,
-    schedule: Schedule,
-    options: TrainingOptions = EVALUATION,
-    numbers: Numbers | None = None,
-    core_of_neuron: np.ndarray | None = None,
-    events: np.ndarray | None = None,
-    record: bool = False,
-) -> Result:
+def run(call: Call) -> Result:
     """Run a batch under a schedule.
-
-    Args:
-        frames: (T, B, N_in) counts (or currents, with ``input = "first"``).
-        sample_ids: (B,) the ids in the keys.
-        options: dropouts, noise and gradient choices; the default is evaluation.
-        numbers: floats, or a chip's integers.
-        core_of_neuron: (N,), needed by ``scope = "core"``.
-        events: time-stamped events of ``ir.Stimulus``, for paced and queued input.
-        record: keep every spike for ``trace_of``.
 
     Raises:
         ValueError: the schedule asks for what this network cannot do.
     """
-    check_run(plan, params, frames, schedule, core_of_neuron)
-    call = Call(
-        plan,
-        params,
-        frames.to(params.leak_v.dtype),
-        sample_ids,
-        schedule,
-        options,
-        numbers or FloatNumbers(),
-        core_of_neuron,
-        events,
-        Recording() if record else None,
-    )
-    if options.input_dropout > 0:
-        kept = kept_inputs(call.frames, plan.n_neurons, sample_ids, schedule.seed, options.input_dropout)
-        call.frames = call.frames * kept
-    if schedule.kind == "layered":
-        return run_layered(call)
-    return run_asynchronous(call)
+    call = checked(call)
+    probability = call.options.input_dropout
+    if probability > 0:
+        kept = kept_inputs(call.frames, call.plan.n_neurons, call.sample_ids, call.schedule.seed, probability)
+        call = replace(call, frames=call.frames * kept)
+    return run_layered(call) if call.schedule.kind == "layered" else run_asynchronous(call)
 
 
 @dataclass

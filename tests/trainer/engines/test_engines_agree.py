@@ -19,10 +19,11 @@ from tests.strategies import Draw, cases
 from tests.trainer.engines.test_small_cases import chain, constant, ones
 from trainer import run as run_network
 from trainer.engines import cpu, reference
+from trainer.engines.call import Call
 from trainer.engines.numbers import FixedNumbers, FloatNumbers
 from trainer.engines.options import TrainingOptions
 from trainer.engines.plan import Params, fixed_params, float_params, plan_of
-from trainer.engines.result import Result, trace_of
+from trainer.engines.result import Recording, Result, trace_of
 
 EXAMPLES = settings(max_examples=40, deadline=None)
 Case = tuple[MappedNetwork, Stimulus, Schedule]
@@ -92,19 +93,11 @@ def both(case: Case, options: TrainingOptions, params: Params, numbers: FloatNum
     mapped, stimulus, schedule = case
     frames, ids = torch.as_tensor(stimulus.frames.copy()), torch.as_tensor(np.array(stimulus.sample_ids))
     events = None if stimulus.events is None else np.array(stimulus.events)
-    arguments = (
-        plan_of(mapped.network),
-        params,
-        frames,
-        ids,
-        schedule,
-        options,
-        numbers,
-        mapped.core_of_neuron,
-        events,
-        True,
-    )
-    return [engine.run(*arguments) for engine in (reference, cpu)]
+    plan, cores = plan_of(mapped.network), mapped.core_of_neuron
+    return [
+        engine.run(Call(plan, params, frames, ids, schedule, options, numbers, cores, events, Recording()))
+        for engine in (reference, cpu)
+    ]
 
 
 @EXAMPLES
@@ -204,7 +197,7 @@ def test_engines_agree_on_a_network_wider_than_drawn_ones(order: str, group: int
         params = trained(float_params(network, torch.float64))
         params.leak_v = torch.full_like(params.leak_v, 0.25).requires_grad_()
         schedule = Schedule(F=group, order=order)  # type: ignore[arg-type]
-        result = engine.run(plan_of(network), params, frames, torch.arange(4), schedule, options)
+        result = engine.run(Call(plan_of(network), params, frames, torch.arange(4), schedule, options))
         found.append((result, backward(result, params)))
     (slow, g_slow), (fast, g_fast) = found
     assert torch.equal(slow.counts, fast.counts) and torch.equal(slow.forward_steps, fast.forward_steps)
@@ -218,7 +211,7 @@ def test_engines_agree_on_a_leak_that_turns_the_sign() -> None:
     for engine in (reference, cpu):
         params = float_params(network, torch.float64)
         params.leak_v = torch.full_like(params.leak_v, -0.5).requires_grad_()
-        result = engine.run(plan_of(network), params, constant([[1.0, 0.0]] * 5), torch.arange(2), Schedule(F=2))
+        result = engine.run(Call(plan_of(network), params, constant([[1.0, 0.0]] * 5), torch.arange(2), Schedule(F=2)))
         results.append((result.v.detach(), *torch.autograd.grad(result.v.sum(), params.leak_v)))
     assert torch.equal(results[0][0], results[1][0]) and float(results[0][0].abs().sum()) > 0
     torch.testing.assert_close(results[0][1], results[1][1], rtol=1e-12, atol=0)
@@ -231,4 +224,4 @@ def test_a_threshold_below_zero_is_refused(engine: ModuleType, value: float) -> 
     params = float_params(network)
     params.threshold[1] = value
     with pytest.raises(ValueError, match="must be at least 0"):
-        engine.run(plan_of(network), params, torch.ones(1, 1, 2), torch.arange(1), Schedule())
+        engine.run(Call(plan_of(network), params, torch.ones(1, 1, 2), torch.arange(1), Schedule()))

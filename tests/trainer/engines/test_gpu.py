@@ -22,11 +22,12 @@ from tests.strategies import Draw, cases
 from tests.trainer.engines.test_engines_agree import OPTIONS, Case, backward, dyadic, trained
 from tests.trainer.engines.test_small_cases import chain, constant, ones
 from trainer.engines import choose, reference
+from trainer.engines.call import Call
 from trainer.engines.gpu import run as gpu
 from trainer.engines.numbers import FixedNumbers
 from trainer.engines.options import EVALUATION, TrainingOptions
 from trainer.engines.plan import Params, float_params, plan_of
-from trainer.engines.result import Result
+from trainer.engines.result import Recording, Result
 
 triton: Any = pytest.importorskip("triton")
 HAS_GPU, INTERPRETED = torch.cuda.is_available(), os.environ.get("TRITON_INTERPRET") == "1"
@@ -55,7 +56,7 @@ def assert_agree(network: Any, params: Params, frames: torch.Tensor, ids: torch.
     results, gradients = [], []
     for engine in (reference, gpu):
         own = moved(params)
-        result = engine.run(plan_of(network), own, frames.to(DEVICE), ids.to(DEVICE), schedule, options)
+        result = engine.run(Call(plan_of(network), own, frames.to(DEVICE), ids.to(DEVICE), schedule, options))
         results.append(result)
         gradients.append(backward(result, own))
     slow, fast = results
@@ -128,32 +129,31 @@ def test_forced_stops_give_a_sample_its_own_gradient(stop: dict[str, int]) -> No
 
 
 @pytest.mark.parametrize(
-    ("schedule", "numbers", "record", "words"),
+    ("change", "words"),
     [
-        (Schedule(input="queued"), None, False, "input 'queued'"),
-        (Schedule(scope="core"), None, False, "a queue a core"),
-        (Schedule(), FixedNumbers(), False, "integers"),
-        (Schedule(), None, True, "a recording"),
+        ({"schedule": Schedule(input="queued")}, "input 'queued'"),
+        ({"schedule": Schedule(scope="core")}, "a queue a core"),
+        ({"numbers": FixedNumbers()}, "integers"),
+        ({"recording": Recording()}, "a recording"),
     ],
 )
-def test_what_it_does_not_run_is_said_with_the_engine_that_does(
-    schedule: Schedule, numbers: FixedNumbers | None, record: bool, words: str
-) -> None:
-    network = ones(2, 3)
-    arguments = plan_of(network), float_params(network), constant([[1.0, 1.0]]), torch.arange(2), schedule
+def test_what_it_does_not_run_is_said_with_the_engine_that_does(change: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=f"{words}.*use engine 'reference'"):
-        gpu.run(*arguments, numbers=numbers, record=record)
+        gpu.run(replace(small_call(constant([[1.0, 1.0]])), **change))
+
+
+def small_call(frames: Any) -> Call:
+    """Two inputs, three neurons."""
+    network = ones(2, 3)
+    return Call(plan_of(network), float_params(network), frames, torch.arange(2), Schedule())
 
 
 def test_tensors_on_a_gpu_choose_this_engine_where_it_can_run() -> None:
-    network = ones(2, 3)
-    plan, params, there = plan_of(network), float_params(network), SimpleNamespace(device=torch.device("cuda"))
-    chosen = [
-        choose("auto", plan, params, there, schedule)  # type: ignore[arg-type]
-        for schedule in (Schedule(), Schedule(input="queued"), Schedule("layered"))
-    ]
+    there = small_call(SimpleNamespace(device=torch.device("cuda")))
+    schedules = Schedule(), Schedule(input="queued"), Schedule("layered")
+    chosen = [choose("auto", replace(there, schedule=schedule)) for schedule in schedules]
     assert chosen == ["gpu", "reference", "reference"]
-    assert choose("auto", plan, params, torch.zeros(1), Schedule()) == "cpu"
+    assert choose("auto", small_call(torch.zeros(1))) == "cpu"
 
 
 @pytest.mark.parametrize(("engine", "device"), [("cpu", "cuda"), ("gpu", "cpu")])
@@ -161,9 +161,9 @@ def test_an_engine_named_for_tensors_elsewhere_is_refused(
     engine: str, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
-    network, there = ones(2, 3), SimpleNamespace(device=torch.device(device))
+    there = small_call(SimpleNamespace(device=torch.device(device)))
     with pytest.raises(ValueError, match=f"engine '{engine}' does not run tensors on '{device}'"):
-        choose(engine, plan_of(network), float_params(network), there, Schedule())  # type: ignore[arg-type]
+        choose(engine, there)
 
 
 @pytest.mark.skipif(INTERPRETED, reason="the interpreter compiles nothing")

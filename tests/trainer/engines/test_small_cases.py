@@ -13,9 +13,10 @@ import torch
 from ir import LIF, Dense, Input, Network, Population, Projection, Schedule
 from ir.trace import Trace
 from trainer.engines import ENGINES
+from trainer.engines.call import Call
 from trainer.engines.options import EVALUATION, TrainingOptions
 from trainer.engines.plan import Params, float_params, plan_of
-from trainer.engines.result import Result, trace_of
+from trainer.engines.result import Recording, Result, trace_of
 
 snn: Any = pytest.importorskip("snntorch")
 each_engine = pytest.mark.parametrize("engine", ["reference", "cpu"])
@@ -52,7 +53,7 @@ def run(
 ) -> Result:
     params = params or float_params(network, torch.float64)
     ids = torch.arange(frames.shape[1])
-    return ENGINES[engine](plan_of(network), params, frames, ids, schedule, options, record=True)
+    return ENGINES[engine](Call(plan_of(network), params, frames, ids, schedule, options, recording=Recording()))
 
 
 def trace(engine: str, network: Network, frames: torch.Tensor, schedule: Schedule) -> Trace:

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ir.schedule import Schedule, mix, stream
+from trainer.engines.call import Call
 from trainer.engines.compiled import state as kernel
 from trainer.engines.compiled.layout import Layout
-from trainer.engines.numbers import FixedNumbers, Numbers
-from trainer.engines.options import ESCAPE, INPUT_DROP, NOISE, SPIKE_DROP, TrainingOptions
-from trainer.engines.plan import Params, Plan
+from trainer.engines.numbers import FixedNumbers
+from trainer.engines.options import ESCAPE, INPUT_DROP, NOISE, SPIKE_DROP
+from trainer.engines.plan import Plan
 from trainer.engines.result import Recording
 
 Array = NDArray[Any]
@@ -51,34 +52,23 @@ class Job:
     recording: Recording | None
 
 
-def make_job(
-    plan: Plan,
-    params: Params,
-    frames: Tensor,
-    sample_ids: Tensor,
-    schedule: Schedule,
-    options: TrainingOptions,
-    numbers: Numbers,
-    core_of_neuron: np.ndarray | None,
-    events: np.ndarray | None,
-    record: bool,
-) -> Job:
+def make_job(call: Call) -> Job:
     """Turn the arguments of a run into what the kernels take."""
+    plan, params, frames, schedule = call.plan, call.params, call.frames, call.schedule
     n_steps, n_samples, _ = frames.shape
     learns = [frames, params.leak_v, params.leak_u, params.threshold, params.bias, *params.weights]
     training = torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in learns)
-    fixed = isinstance(numbers, FixedNumbers)
+    fixed = isinstance(call.numbers, FixedNumbers)
     threads = max(1, min(torch.get_num_threads(), n_samples))
     cores = np.zeros(plan.n_neurons, np.int64)
-    if schedule.scope == "core" and core_of_neuron is not None:
-        cores = np.unique(core_of_neuron, return_inverse=True)[1].astype(np.int64).reshape(-1)
-    events_at, listed, longest = list_events(frames, schedule, events)
-    rules = make_rules(plan, params, schedule, options, numbers, training, record)
+    if schedule.scope == "core" and call.core_of_neuron is not None:
+        cores = np.unique(call.core_of_neuron, return_inverse=True)[1].astype(np.int64).reshape(-1)
+    events_at, listed, longest = list_events(frames, schedule, call.events)
     return Job(
         plan,
         layout_of(plan, separate_sums=fixed),
-        rules,
-        sample_ids.detach().cpu().numpy().astype(np.int64),
+        make_rules(call, training),
+        call.sample_ids.detach().cpu().numpy().astype(np.int64),
         [np.arange(i, n_samples, threads) for i in range(threads)],
         cores,
         int(cores.max(initial=0)) + 1,
@@ -86,22 +76,15 @@ def make_job(
         listed,
         cleared_at(plan, n_steps),
         longest,
-        options.alpha,
+        call.options.alpha,
         fixed,
-        Recording() if record else None,
+        call.recording,
     )
 
 
-def make_rules(
-    plan: Plan,
-    params: Params,
-    schedule: Schedule,
-    options: TrainingOptions,
-    numbers: Numbers,
-    training: bool,
-    record: bool,
-) -> kernel.Rules:
+def make_rules(call: Call, training: bool) -> kernel.Rules:
     """Schedule, options and arithmetic as numbers."""
+    params, schedule, options = call.params, call.schedule, call.options
 
     def prefix(seed: int) -> np.uint64:
         return np.uint64(mix(np.asarray(seed % (1 << 64), np.uint64)))
@@ -109,8 +92,8 @@ def make_rules(
     def known(value: int | None) -> int:
         return -1 if value is None else value
 
-    a = numbers.arithmetic if isinstance(numbers, FixedNumbers) else None
-    due = [p.depth for p in plan.parts if p.has_bias or p.has_current]
+    a = call.numbers.arithmetic if isinstance(call.numbers, FixedNumbers) else None
+    due = [p.depth for p in call.plan.parts if p.has_bias or p.has_current]
     seeds = [schedule.seed, *(stream(schedule.seed, x) for x in (ESCAPE, NOISE, INPUT_DROP, SPIKE_DROP))]
     return kernel.Rules(
         known(schedule.F),
@@ -122,7 +105,7 @@ def make_rules(
         max(due, default=-1),
         SILENT[options.silent_gradient],
         training,
-        record,
+        call.recording is not None,
         a is not None,
         params.leak_u is not None,
         params.bias is not None,

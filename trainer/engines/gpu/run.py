@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from ir.check import require
-from ir.schedule import Schedule, stream
-from trainer.engines.checks import check_run
+from ir.schedule import stream
+from trainer.engines.call import Call
+from trainer.engines.checks import checked
 from trainer.engines.gpu.tables import first_drive, reach_of, table_of
-from trainer.engines.numbers import FixedNumbers, Numbers
-from trainer.engines.options import ESCAPE, EVALUATION, NOISE, SPIKE_DROP, TrainingOptions
-from trainer.engines.plan import Params, Plan
+from trainer.engines.numbers import FixedNumbers
+from trainer.engines.options import ESCAPE, NOISE, SPIKE_DROP
 from trainer.engines.result import Result
 from trainer.engines.selection import kept_inputs, sample_prefix
 
@@ -35,16 +35,17 @@ def interpreted() -> bool:
     return os.environ.get("TRITON_INTERPRET") == "1"
 
 
-def reason_against(plan: Plan, params: Params, schedule: Schedule, numbers: Numbers | None, record: bool) -> str | None:
+def reason_against(call: Call) -> str | None:
     """Why this engine cannot run a call; None = it can."""
+    plan, schedule = call.plan, call.schedule
     asked = {
         "without Triton": find_spec("triton") is None,
         "the layered schedule": schedule.kind == "layered",
         f"input {schedule.input!r}": schedule.input != "first",
         "a queue a core": schedule.scope != "network",
-        "integers": isinstance(numbers, FixedNumbers),
-        "a recording": record,
-        "a synaptic current": params.leak_u is not None,
+        "integers": isinstance(call.numbers, FixedNumbers),
+        "a recording": call.recording is not None,
+        "a synaptic current": call.params.leak_u is not None,
         "a lowest membrane": any(p.v_min is not None for p in plan.parts),
         "a reset by the clock": any(p.reset_interval for p in plan.parts),
         f"{plan.n_neurons} neurons, more than {MAX_NEURONS},": plan.n_neurons > MAX_NEURONS,
@@ -72,35 +73,24 @@ class Launch:
     output: slice
 
 
-def run(
-    plan: Plan,
-    params: Params,
-    frames: Tensor,
-    sample_ids: Tensor,
-    schedule: Schedule,
-    options: TrainingOptions = EVALUATION,
-    numbers: Numbers | None = None,
-    core_of_neuron: np.ndarray | None = None,
-    events: np.ndarray | None = None,
-    record: bool = False,
-) -> Result:
-    """``reference.run`` for floats, whole frames and one queue, on the tensors' GPU; same arguments, same result."""
-    against = reason_against(plan, params, schedule, numbers, record)
+def run(call: Call) -> Result:
+    """``reference.run`` for floats, whole frames and one queue, on the tensors' GPU; the same result."""
+    against = reason_against(call)
     require(against is None, str(against))
-    check_run(plan, params, frames, schedule, core_of_neuron)
-    frames = frames.to(params.leak_v.dtype)
-    if options.input_dropout > 0:
-        frames = frames * kept_inputs(frames, plan.n_neurons, sample_ids, schedule.seed, options.input_dropout)
+    call = checked(call)
+    plan, params, frames, probability = call.plan, call.params, call.frames, call.options.input_dropout
+    if probability > 0:
+        frames = frames * kept_inputs(frames, plan.n_neurons, call.sample_ids, call.schedule.seed, probability)
     with torch.backends.cudnn.flags(allow_tf32=False):
         drive0, table = first_drive(plan, params.weights, frames), table_of(plan, params.weights)
     bias = torch.zeros_like(params.leak_v) if params.bias is None else params.bias
-    launch = launch_of(plan, params, sample_ids, schedule, options)
-    counts, v, steps = Asynchronous.apply(launch, drive0, table, params.leak_v, params.threshold, bias)
+    counts, v, steps = Asynchronous.apply(launch_of(call), drive0, table, params.leak_v, params.threshold, bias)
     return Result(counts, v, steps)
 
 
-def launch_of(plan: Plan, params: Params, sample_ids: Tensor, schedule: Schedule, options: TrainingOptions) -> Launch:
+def launch_of(call: Call) -> Launch:
     """Static tables on the device (made once), keys of this call, settings."""
+    plan, params, schedule, options = call.plan, call.params, call.schedule, call.options
     device = params.leak_v.device
     name = f"gpu {device}"
     if name not in plan.derived:
@@ -109,7 +99,7 @@ def launch_of(plan: Plan, params: Params, sample_ids: Tensor, schedule: Schedule
         closing = np.repeat([p.refractory for p in plan.parts], sizes).astype(np.int32)
         plan.derived[name] = tuple(torch.as_tensor(x, device=device) for x in (reach_of(plan), depth, closing))
     seeds = [schedule.seed, *(stream(schedule.seed, x) for x in (ESCAPE, NOISE, SPIKE_DROP))]
-    prefix = torch.stack([sample_prefix(seed, sample_ids.to(device)) for seed in seeds], 1).contiguous()
+    prefix = torch.stack([sample_prefix(seed, call.sample_ids.to(device)) for seed in seeds], 1).contiguous()
     block = 1 << (plan.n_neurons - 1).bit_length()
     rules = {
         "block": block,
