@@ -48,7 +48,7 @@ def map_network(
     fixed = network if isinstance(network, QuantizedNetwork) else quantize(network, chip, weight_bits)
     begin("partition")
     found = find_partition(fixed, chip, rates, preset, seed)
-    check_board(found.tally.neurons.size, chip)
+    check_board(fixed, chip, found.core_of_neuron, found.use)
     flow = core_traffic(found.cells, found.core_of_neuron)
     cores = place(flow, chip.mesh, seed)
     routes = route(flow, cores, chip.mesh)

@@ -117,16 +117,25 @@ def check_delays(network: QuantizedNetwork, chip: Chip) -> None:
             )
 
 
-def check_board(n_cores: int, chip: Chip) -> None:
+def check_board(network: QuantizedNetwork, chip: Chip, core_of_neuron: Array, use: dict[str, tuple[Ints, int]]) -> None:
     """Raise where the board has too few cores.
 
+    Args:
+        use: what each core holds of every limited thing, and how much one can.
+
     Raises:
-        CapacityError: cores needed, cores there are, and the smallest board that would do.
+        CapacityError: cores needed and for which population most, cores there are, what fills them, and the smallest
+            board that would do.
     """
-    mesh = chip.mesh
+    mesh, n_cores = chip.mesh, int(np.max(core_of_neuron)) + 1
     if n_cores > mesh.n_cores:
+        spread = {name: np.unique(core_of_neuron[at]).size for name, at in slices(network.populations).items()}
+        widest = max(spread, key=lambda name: spread[name])
+        share = {name: float(held.mean()) / most for name, (held, most) in use.items()}
+        scarce = max(share, key=lambda name: share[name])
         chips = -(-n_cores // mesh.usable_cores)
         raise CapacityError(
-            f"the network needs {n_cores} cores, {chip.title} has {mesh.n_cores}; use fewer neurons or a board of "
-            f"{chips} chips (chips_x, chips_y under [mesh] in the chip's file)"
+            f"the network needs {n_cores} cores (population {widest!r} {spread[widest]} of them), {chip.title} has "
+            f"{mesh.n_cores}; {scarce.replace('_', ' ')} fill them to {100 * share[scarce]:.0f} %: use fewer, or a "
+            f"board of {chips} chips (chips_x, chips_y under [mesh] in the chip's file)"
         )

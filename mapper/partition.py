@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ir.arrays import Int32s, Ints
 from ir.check import CapacityError, require
 from ir.chip import Chip
+from ir.graph import slices
 from ir.quantized import QuantizedNetwork
 from mapper.capacity import caps_of, check_delays, check_neurons, core_use, exceeded
 from mapper.cells import network_cells
@@ -93,7 +94,7 @@ def find_partition(
                 )
                 return Partition(core, method, tally, cells, candidates, use)
             core = _cut_senders(core, tally, caps, list(orders.values())[-1])
-        tight = _fewer_neurons(tight, recount(network_edges(network), core, cells.rate), chip)
+        tight = _fewer_neurons(tight, recount(network_edges(network), core, cells.rate), network, core, chip)
 
 
 def _cut_senders(core: Int32s, tally: Tally, caps: Caps, order: Int32s) -> Int32s:
@@ -141,7 +142,7 @@ def _cheapest(
     return found[0].block, found[0].method, {c.method: (c.km1, c.n_cores) for c in found}
 
 
-def _fewer_neurons(caps: Caps, tally: Tally, chip: Chip) -> Caps:
+def _fewer_neurons(caps: Caps, tally: Tally, network: QuantizedNetwork, core: Int32s, chip: Chip) -> Caps:
     """Lower the neuron limit where too many axons leave a core.
 
     Raises:
@@ -149,9 +150,11 @@ def _fewer_neurons(caps: Caps, tally: Tally, chip: Chip) -> Caps:
     """
     if caps.neurons == 1:
         worst = int(tally.out_axons.argmax())
+        neuron, need = int(np.flatnonzero(core == worst)[0]), int(tally.out_axons[worst])
+        name = next(name for name, at in slices(network.populations).items() if at.start <= neuron < at.stop)
         raise CapacityError(
-            f"core {worst} sends to {tally.out_axons[worst]} other cores, {chip.title} allows "
-            f"{caps.out_axons} output axons; give its neuron fewer targets"
+            f"population {name!r} does not fit {chip.title}: a neuron alone on a core sends to {need} others, a core "
+            f"has {caps.out_axons} output axons; drop {need - caps.out_axons} of its targets"
         )
     return replace(caps, neurons=max(1, min(caps.neurons, int(tally.neurons.max())) * 2 // 3))
 

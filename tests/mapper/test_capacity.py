@@ -85,8 +85,19 @@ def test_no_chip_is_named_where_none_would_do():
 def test_a_board_that_is_too_small_is_named_with_the_board_that_would_do():
     chip = replace(limited(LOIHI2, max_neurons=2), mesh=Mesh(2, 2, 1, 4))
     assert refused(layers(3, 10), chip) == (
-        "the network needs 5 cores, Intel Loihi 2 has 4; use fewer neurons or a board of 2 chips (chips_x, chips_y "
-        "under [mesh] in the chip's file)"
+        "the network needs 5 cores (population 'fc0' 5 of them), Intel Loihi 2 has 4; neurons fill them to 100 %: use "
+        "fewer, or a board of 2 chips (chips_x, chips_y under [mesh] in the chip's file)"
+    )
+    lif = FixedLIF(v_threshold=np.arange(40) + 50)
+    crowded = replace(limited(LOIHI1, max_thresholds=1), mesh=Mesh(2, 2, 1, 4))
+    assert "thresholds fill them to 100 %: use fewer" in refused(layers(3, 40, lif=lif), crowded)
+
+
+def test_a_neuron_that_sends_to_too_many_cores_is_named():
+    chip = limited(LOIHI2, max_neurons=4, max_output_axons=3)
+    assert refused(layers(3, 5, 40), chip) == (
+        "population 'fc0' does not fit Intel Loihi 2: a neuron alone on a core sends to 40 others, a core has 3 output "
+        "axons; drop 37 of its targets"
     )
 
 
