@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from contextlib import suppress
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 from ir.formats import npz
@@ -84,6 +85,7 @@ def main() -> None:
             host = Host(prefix)
             for folder in sorted((f for f in job.iterdir() if f.name.isdigit()), key=lambda f: int(f.name)):
                 run_job(host, folder, reporter)
+            resource_tracker._resource_tracker._stop()  # the last of our processes
         code = 0
     finally:
         sys.stderr.flush()

@@ -105,6 +105,7 @@ def _quiet_end(python: str, job: Path, prefix: str, errors: IO[bytes]) -> Genera
         with _deaf_to_interrupts():
             end_group(child.group)
             child.process.wait()
+            _wait_until_gone(child.group)
             for stream in (child.process.stdin, child.process.stdout):
                 if stream is not None:
                     stream.close()
@@ -189,6 +190,17 @@ def members(group: int) -> list[int]:
         if int(number) == group and state not in "ZX":
             alive.append(int(entry.parent.name))
     return sorted(alive)
+
+
+def _wait_until_gone(group: int) -> None:
+    """Give the system's first process time to take the orphans of a killed child off the list of processes."""
+    until = time.monotonic() + GRACE_S
+    while time.monotonic() < until:
+        try:
+            os.killpg(group, 0)
+        except (ProcessLookupError, PermissionError):
+            return
+        time.sleep(0.02)
 
 
 def sweep(prefix: str) -> None:

@@ -267,6 +267,13 @@ def test_a_faulty_interpreter_is_told_with_the_way_to_get_a_right_one(tmp_path, 
 
 
 @pytest.mark.parametrize("cycles", [2, pytest.param(50, marks=pytest.mark.slow)])
-def test_starting_and_stopping_leaves_nothing(cycles):
+def test_starting_and_stopping_leaves_nothing(cycles, monkeypatch):
+    groups: list[int] = []
+    end = launch.end_group
+    monkeypatch.setattr(launch, "end_group", lambda group: (groups.append(group), end(group)))
+    monkeypatch.setattr(launch, "GRACE_S", 0)  # nothing is waited for, no orphan either
     for _ in range(cycles):
         run(chain(4, 3), counts(2, 1, 4), Schedule(F=2))
+        with pytest.raises(ProcessLookupError):
+            os.killpg(groups[-1], 0)
+    assert len(groups) == cycles
