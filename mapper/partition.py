@@ -137,7 +137,12 @@ def _cheapest(
     if small and int(synapse_words(network, chip, one)[0]) <= chip.limits.max_synapse_words:
         cost = int(cells.rate[n:][feeding[n:]].sum())
         return one, "one core", {"one core": (cost, 1)}
-    found = search(cells, caps, orders, preset, seed, chip.mesh.n_cores)
+    try:
+        found = search(cells, caps, orders, preset, seed, chip.mesh.n_cores)
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"preset {preset!r} needs {error.name}, which is not installed here; install it, or use preset 'fast'"
+        ) from error
     require(bool(found), "the search returned no partition though every neuron fits a core")
     return found[0].block, found[0].method, {c.method: (c.km1, c.n_cores) for c in found}
 
