@@ -28,10 +28,12 @@ ENDLESS = (100, 3_000)
 """Time steps and samples of a run that nobody waits for."""
 
 SCRIPT = """
+import signal
 from pathlib import Path
 from tests.targets.lava_cases import chain, counts
 from targets.lava import launch, run
 from ir.schedule import Schedule
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job in the background ignores it
 launch.PACKAGES = Path({})
 run(chain(4, 3), counts({}, {}, 4), Schedule(F=2), progress=lambda *_: print("progress", flush=True))
 """
@@ -196,7 +198,6 @@ def start_script(packages: Path = ROOT) -> tuple[subprocess.Popen[str], int]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell job would ignore it
     )
     try:
         (leader,) = wait_for(lambda: lava_children_of(process.pid))
