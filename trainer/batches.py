@@ -10,7 +10,7 @@ import torch
 import torch.distributed as distributed
 from torch import Tensor
 
-from ir.check import FormatError
+from ir.check import FormatError, require
 from ir.schedule import key, stream
 from ir.stimulus import Stimulus
 from trainer.config import TrainConfig
@@ -23,6 +23,11 @@ BATCH_ORDER, SHIFT = 11, 13
 def split(data: Stimulus, config: TrainConfig) -> tuple[Stimulus, Stimulus]:
     """Hold out the share of the training data with the smallest keys; without one, validate on the training data."""
     n_held = int(round(config.validation_share * data.n_samples))
+    require(
+        n_held < data.n_samples,
+        f"{data.n_samples} samples with validation_share {config.validation_share} leave none to train on; "
+        "give more samples or a smaller share",
+    )
     order = np.argsort(key(stream(config.seed, BATCH_ORDER), 0, 0, 0, np.arange(data.n_samples)))
     if n_held == 0:
         return data, data
@@ -72,9 +77,10 @@ def shifted(frames: Tensor, ids: Tensor, shape: tuple[int, ...], config: TrainCo
         (draw % np.uint64(span)).astype(int) - reach,
         (draw // np.uint64(span) % np.uint64(span)).astype(int) - reach,
     )
-    images = frames.reshape(*frames.shape[:2], *shape)
+    images = frames.reshape(*frames.shape[:2], *(shape if len(shape) == 3 else (shape[0], 1, shape[1])))
     padded = torch.nn.functional.pad(images, (reach, reach, reach, reach))
-    height, width = shape[-2:]
+    height, width = images.shape[-2:]
+    dy = dy if len(shape) == 3 else 0 * dy  # one row of channels moves along itself
     moved = [
         padded[:, b, :, reach + y : reach + y + height, reach + x : reach + x + width]
         for b, (x, y) in enumerate(zip(dx, dy))

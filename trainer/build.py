@@ -12,6 +12,9 @@ from trainer.linear_map import SumPool2d, fold
 from trainer.network import SpikingNetwork
 from trainer.neuron import LIF
 
+MAX_WEIGHTS = 1 << 31
+"""Most weights of one dense layer: 8 GB, more than training holds in memory."""
+
 
 def build_network(config: TrainConfig) -> SpikingNetwork:
     """Build the network; weights follow from ``config.seed``."""
@@ -41,19 +44,30 @@ def _neuron(config: TrainConfig, readout: bool) -> LIF:
 
 def _layer(word: str, shape: tuple[int, ...]) -> tuple[list[nn.Module], bool]:
     """The layers that a word stands for, and whether neurons follow them."""
-    kind, *rest = word.split()
-    n = int(torch.Size(shape).numel())
-    if kind.isdigit() and not rest:
-        return [nn.Linear(n, int(kind), bias=False)], True
-    if kind == "conv" and len(rest) in (2, 4, 6, 8) and all(x.isdigit() for x in (*rest[:2], *rest[3::2])):
-        extra = dict(zip(rest[2::2], (int(x) for x in rest[3::2])))
-        if set(extra) <= {"stride", "pad", "avgpool"}:
-            stride, pad = extra.get("stride", 1), extra.get("pad", 0)
-            pooled: list[nn.Module] = [nn.AvgPool2d(extra["avgpool"])] if "avgpool" in extra else []
-            return [nn.Conv2d(shape[0], int(rest[0]), int(rest[1]), stride, pad, bias=False), *pooled], True
-    if kind in ("avgpool", "sumpool") and len(rest) == 1 and rest[0].isdigit():
-        return [(nn.AvgPool2d if kind == "avgpool" else SumPool2d)(int(rest[0]))], False
+    kind, *rest = word.split() or [""]
+    n, size = int(torch.Size(shape).numel()), _size(kind)
+    if size and not rest:
+        require(
+            n * size <= MAX_WEIGHTS, f"layer {word!r} has {n * size} weights, at most {MAX_WEIGHTS}; make it smaller"
+        )
+        return [nn.Linear(n, size, bias=False)], True
+    names, sizes = rest[2::2], [_size(x) for x in (*rest[:2], *rest[3::2])]
+    extra = dict(zip(names, sizes[2:]))
+    if kind == "conv" and len(rest) in (2, 4, 6, 8) and len(extra) == len(names):
+        known = set(extra) <= {"stride", "pad", "avgpool"} and None not in sizes
+        if known and all((*sizes[:2], extra.get("stride", 1), extra.get("avgpool", 1))):
+            channels, kernel, *_ = map(int, rest[:2])
+            stride, pad, pool = (int(extra.get(x) or 0) for x in ("stride", "pad", "avgpool"))
+            pooled: list[nn.Module] = [nn.AvgPool2d(pool)] if pool else []
+            return [nn.Conv2d(shape[0], channels, kernel, stride or 1, pad, bias=False), *pooled], True
+    if kind in ("avgpool", "sumpool") and len(sizes) == 1 and sizes[0]:
+        return [(nn.AvgPool2d if kind == "avgpool" else SumPool2d)(sizes[0])], False
     raise ValueError(
         f"layer {word!r} is unknown; use a size, 'conv CHANNELS KERNEL [stride S] [pad P] [avgpool N]', 'avgpool N' "
         "or 'sumpool N'"
     )
+
+
+def _size(text: str) -> int | None:
+    """The whole number that a word is; None = it is another word."""
+    return int(text) if text.isascii() and text.isdigit() else None

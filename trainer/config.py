@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from ir.check import FormatError, check_choice, require
 from ir.schedule import Schedule
 from trainer.data import NAMES
 from trainer.engines.options import TrainingOptions
+from trainer.kinds import check_kinds, fits, known
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -19,6 +21,18 @@ else:
 
 LOSSES = ("rate", "count", "membrane", "first_spike")
 PRESETS = Path(__file__).with_name("presets")
+AT_LEAST = {
+    "epochs": 1,
+    "batch_size": 1,
+    "tau_mem_s": 0,
+    "v_threshold": 0,
+    "weight_decay": 0,
+    "spike_penalty": 0,
+    "spike_penalty_after": 0,
+    "patience": 0,
+    "shift_px": 0,
+    "limit": 0,
+}
 
 
 @dataclass(frozen=True)
@@ -88,15 +102,27 @@ class TrainConfig:
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         check_choice("data", self.data, NAMES)
         check_choice("loss", self.loss, LOSSES)
         check_choice("keep", self.keep, ("best", "last"))
         check_choice("weight_bits", self.weight_bits, (0, 2, 4, 6, 8))
-        for name in ("epochs", "batch_size"):
-            require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; at least 1")
+        check_choice("engine", self.engine, ("auto", "cpu", "gpu", "reference"))
+        for name, least in AT_LEAST.items():
+            require(getattr(self, name) >= least, f"{name} is {getattr(self, name)}; at least {least}")
+        for name in ("learning_rate", "weight_decay", "v_threshold", "spike_penalty"):
+            require(getattr(self, name) < inf, f"{name} is {getattr(self, name)}; it must be finite")
         require(self.learning_rate > 0, f"learning_rate is {self.learning_rate}; it must be positive")
         require(0 <= self.initial_density < 1, f"initial_density is {self.initial_density}; it lies in 0..1")
         require(0 <= self.validation_share < 1, f"validation_share is {self.validation_share}; it lies in 0..1")
+        words = isinstance(self.layers, (tuple, list)) and all(isinstance(word, str) for word in self.layers)
+        require(words, f"layers is {self.layers!r}; give a list such as ['64', '10']")
+        group = all(fits(f, "int") and f >= 0 for f in self.f_drawn)
+        require(group, f"f_drawn is {list(self.f_drawn)}; give whole numbers, 0 for all")
+        pairs = all(len(pair) == 2 and all(fits(x, "int") and x >= 0 for x in pair) for pair in self.f_curriculum)
+        require(
+            pairs, f"f_curriculum is {list(map(list, self.f_curriculum))}; give pairs [first epoch, F], F 0 for all"
+        )
         in_core = self.schedule.scope == "core"
         require(
             in_core == bool(self.partition),
@@ -122,22 +148,24 @@ def from_dict(values: dict[str, Any], who: str = "config") -> TrainConfig:
     Raises:
         FormatError: an unknown key or an unusable value.
     """
-    known = {f.name for f in fields(TrainConfig)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise FormatError(f"{who} has unknown keys {', '.join(unknown)}; known are {', '.join(sorted(known))}")
-    values = dict(values)
+    values = known(values, TrainConfig, who)
+    schedule = known(values.get("schedule", {}), Schedule, f"{who}: schedule")
+    options = known(values.get("options", {}), TrainingOptions, f"{who}: options")
+    if schedule.get("F") == 0:
+        schedule["F"] = None
+    rows = {name: values[name] for name in ("layers", "f_drawn", "f_curriculum") if name in values}
+    for name, row in rows.items():
+        if not isinstance(row, (list, tuple)):
+            raise FormatError(f"{who}: {name} is {row!r}; make it a list")
+    lists: dict[str, Any] = {name: tuple(row) for name, row in rows.items()}
+    if "layers" in lists:
+        lists["layers"] = tuple(str(word) if fits(word, "int") else word for word in lists["layers"])
+    if "f_curriculum" in lists:
+        lists["f_curriculum"] = tuple(tuple(x) if isinstance(x, (list, tuple)) else (x,) for x in lists["f_curriculum"])
     try:
-        schedule: dict[str, Any] = dict(values.get("schedule", {}))
-        if schedule.get("F") == 0:
-            schedule["F"] = None
-        values["schedule"] = Schedule(**schedule)
-        values["options"] = TrainingOptions(**values.get("options", {}))
-        values["layers"] = tuple(str(x) for x in values.get("layers", TrainConfig.layers))
-        values["f_drawn"] = tuple(int(x) for x in values.get("f_drawn", ()))
-        values["f_curriculum"] = tuple((int(a), int(b)) for a, b in values.get("f_curriculum", ()))
-        return TrainConfig(**values)
-    except (TypeError, ValueError) as error:
+        made = {"schedule": Schedule(**schedule), "options": TrainingOptions(**options)}
+        return TrainConfig(**{**values, **lists, **made})
+    except ValueError as error:
         raise FormatError(f"{who}: {error}") from error
 
 

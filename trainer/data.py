@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ir.check import check_choice
+from ir.check import FormatError, check_choice
 from ir.formats import npz
 from ir.stimulus import Stimulus
 from trainer import readers
-from trainer.readers import Reader
+from trainer.readers import Reader, data_folder
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def load(
         where ``UNLAYERED_CACHE`` names a folder.
 
     Raises:
-        FormatError: it is not on disk; says the folder layout.
+        FormatError: it is not on disk, or damaged; says the folder layout.
     """
     check_choice("data set", name, NAMES)
     check_choice("split", split, ("train", "test"))
@@ -77,7 +78,16 @@ def load(
     cache = _cache_file(name, where, split, limit, stamps)
     if cache is not None and cache.exists():
         return npz.load(cache, Stimulus)
-    stimulus = DATA_SETS[name].read(where, split, limit, stamps)
+    try:
+        stimulus = DATA_SETS[name].read(where, split, limit, stamps)
+    except FormatError:
+        raise
+    except (ValueError, IndexError, KeyError, EOFError, OSError, zlib.error, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split()) or "it ends too early"
+        raise FormatError(
+            f"the {split} split of {name} under {where or data_folder()} is damaged or no {DATA_SETS[name].title} "
+            f"({type(error).__name__}: {reason}); unpack or download it again"
+        ) from error
     if cache is not None:
         cache.parent.mkdir(parents=True, exist_ok=True)
         npz.save(stimulus, cache)
@@ -88,5 +98,6 @@ def _cache_file(name: str, root: Path | None, split: str, limit: int | None, sta
     folder = os.environ.get("UNLAYERED_CACHE")
     if not folder:
         return None
-    place = "" if root is None else f"-{zlib.crc32(str(root.resolve()).encode()):08x}"
+    embedded = root is None and name == "digits"
+    place = "" if embedded else f"-{zlib.crc32(str((root or data_folder()).resolve()).encode()):08x}"
     return Path(folder) / f"{name}{place}-{split}-{limit or 'all'}{'-stamps' if stamps else ''}.npz"

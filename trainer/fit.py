@@ -15,7 +15,7 @@ import torch
 import torch.distributed as distributed
 from torch import Tensor
 
-from ir.check import FormatError
+from ir.check import FormatError, require
 from ir.formats import npz
 from ir.mapped import MappedNetwork
 from ir.schedule import Schedule, key, stream
@@ -24,7 +24,7 @@ from trainer.batches import Batch, augmented, batch_of, batches, rank, split, wo
 from trainer.build import build_network
 from trainer.checkpoint import load_checkpoint, save_checkpoint
 from trainer.config import TrainConfig
-from trainer.data import load
+from trainer.data import DATA_SETS, load
 from trainer.engines.plan import Plan
 from trainer.engines.result import Result
 from trainer.initial import scale_to_density
@@ -83,6 +83,7 @@ def train(
     join_torchrun()
     stamps = config.schedule.input != "first"
     data = stimulus or load(config.data, config.root or None, "train", config.limit or None, stamps)
+    check_labels(data, config)
     fit_set, held_out = split(data, config)
     network = prepared(config, fit_set)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
@@ -95,6 +96,8 @@ def train(
         npz.write_atomically(out / "config.json", json.dumps(config.to_dict(), indent=1).encode())
     writer = _tensorboard(out) if config.tensorboard and _is_first_process() else None
     for epoch in range(len(history), config.epochs):
+        if has_stalled(history, config):
+            break
         metrics = run_epoch(network, optimizer, fit_set, held_out, config, epoch, report)
         history.append(metrics)
         best = max(history, key=lambda m: m.accuracy)
@@ -106,9 +109,23 @@ def train(
         if writer is not None:
             for name, value in asdict(metrics).items():
                 writer.add_scalar(name, value, epoch)
-        if config.patience and epoch - best.epoch >= config.patience:
-            break
     return finished(network, out, config)
+
+
+def check_labels(data: Stimulus, config: TrainConfig) -> None:
+    """Raise unless every label is a class of the data set."""
+    n = DATA_SETS[config.data].n_classes
+    found = np.zeros(0, np.int64) if data.labels is None else np.asarray(data.labels)
+    wrong = found[(found < 0) | (found >= n)]
+    if len(wrong):
+        raise FormatError(f"a sample is labelled {wrong[0]}; data set {config.data!r} has classes 0 to {n - 1}")
+
+
+def has_stalled(history: list[Metrics], config: TrainConfig) -> bool:
+    """Whether the last ``patience`` epochs brought no better accuracy."""
+    if not config.patience or not history:
+        return False
+    return history[-1].epoch - max(history, key=lambda m: m.accuracy).epoch >= config.patience
 
 
 def prepared(config: TrainConfig, data: Stimulus) -> SpikingNetwork:
@@ -185,20 +202,38 @@ def step(
     epoch: int,
     share: float = 1.0,
 ) -> float:
-    """One optimizer step; ``share`` of the whole batch is in this process."""
+    """One optimizer step; ``share`` of the whole batch is in this process.
+
+    Returns:
+        The loss of the whole batch.
+
+    Raises:
+        ValueError: training diverged; the checkpoint of the epoch before stays as it is.
+    """
     optimizer.zero_grad(set_to_none=True)
-    result = network(batch.frames, schedule, batch.ids, config.options, batch.events, config.engine)
-    loss = LOSS_FUNCTIONS[config.loss](result, network.plan(), batch.labels)
-    if config.spike_penalty and epoch >= config.spike_penalty_after:
-        loss = loss + config.spike_penalty * spike_penalty(result)
-    (loss * share).backward()
+    loss, total = None, torch.zeros((), dtype=torch.float64)
+    if share > 0:
+        result = network(batch.frames, schedule, batch.ids, config.options, batch.events, config.engine)
+        loss = LOSS_FUNCTIONS[config.loss](result, network.plan(), batch.labels)
+        if config.spike_penalty and epoch >= config.spike_penalty_after:
+            loss = loss + config.spike_penalty * spike_penalty(result)
+        loss = loss * share
+        total += loss.detach().cpu()
+    if world() > 1:
+        distributed.all_reduce(total)
+    way_out = f"lower learning_rate (now {config.learning_rate})"
+    require(bool(total.isfinite()), f"epoch {epoch}: the loss is {float(total)}; {way_out}")
+    if loss is not None:
+        loss.backward()
     if world() > 1:
         for p in network.parameters():
             if p.requires_grad:
                 p.grad = torch.zeros_like(p) if p.grad is None else p.grad
                 distributed.all_reduce(p.grad)
     optimizer.step()
-    return float(loss.detach())
+    for name, p in network.named_parameters():
+        require(bool(p.isfinite().all()), f"epoch {epoch}: {name} is no longer finite; {way_out}")
+    return float(total)
 
 
 def evaluate(

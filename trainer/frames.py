@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tonic.transforms import ToFrame
 
+from ir.check import FormatError
 from ir.stimulus import Stimulus
 
 Events = NDArray[np.void]
@@ -39,8 +40,10 @@ class Binning:
 def merge_pixels(events: Events, binning: Binning) -> Events:
     """Events on the smaller sensor, those within the binned time only."""
     small = events[events["t"] < binning.window_us * binning.n_steps].copy()
-    for axis in ("x", "y"):
+    for axis, side in zip(("x", "y"), binning.sensor):
         if axis in (small.dtype.names or ()):
+            if len(small) and not 0 <= int(small[axis].min()) <= int(small[axis].max()) < side:
+                raise FormatError(f"an event lies at {axis} = {small[axis].max()} of a sensor with {side} pixels")
             small[axis] //= binning.shrink
     if binning.sensor[2] == 1:
         small["p"] = 0

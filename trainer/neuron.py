@@ -21,7 +21,6 @@ class LIF(nn.Module):
         reset: ``zero`` or ``subtract`` (layered schedule only).
         refractory: at most one spike a time step.
         train_threshold, train_tau: learn the threshold, the membrane time constant.
-        dt_s: seconds a time step, needed where ``train_tau`` is set.
     """
 
     def __init__(
@@ -36,7 +35,12 @@ class LIF(nn.Module):
     ) -> None:
         super().__init__()
         check_choice("LIF reset", reset, ("zero", "subtract"))
-        require(v_threshold is None or v_threshold >= 0, f"LIF v_threshold is {v_threshold}; it must be at least 0")
+        require(
+            v_threshold is None or 0 <= v_threshold < math.inf,
+            f"LIF v_threshold is {v_threshold}; it must be at least 0 and finite, or None: never fires",
+        )
+        for name, tau in (("tau_mem_s", tau_mem_s), ("tau_syn_s", tau_syn_s)):
+            require(tau is None or tau >= 0, f"LIF {name} is {tau}; it must be at least 0")
         require(
             not (train_tau and not 0 < tau_mem_s < math.inf),
             "LIF train_tau needs a tau_mem_s above 0 and finite to start from",

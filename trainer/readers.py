@@ -146,6 +146,8 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     if not path.exists() and not packed.exists():
         raise FormatError(f"{path} is missing; put MNIST's four idx files (.gz or not) there, or pass --root DIR")
     content = gzip.decompress(packed.read_bytes()) if packed.exists() else path.read_bytes()
+    if content[:3] != b"\0\0\x08":
+        raise FormatError(f"{packed if packed.exists() else path} is no idx file of bytes; unpack or download it again")
     n_dims = content[3]
     shape = np.frombuffer(content, ">u4", n_dims, 4).astype(int)
     return np.frombuffer(content, np.uint8, offset=4 + 4 * n_dims).reshape(shape)

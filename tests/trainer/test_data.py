@@ -96,3 +96,31 @@ def test_cifar10_is_a_current_or_a_rate(monkeypatch) -> None:
     direct, rate = load("cifar10", limit=8), load("cifar10-rate", limit=8)
     assert direct.frames.shape == (1, 8, 3072) and direct.frames.dtype == np.float32
     assert abs(float(rate.frames.mean()) - float(direct.frames.mean())) < 0.02
+
+
+def test_damaged_files_are_one_sentence_that_names_the_data_set(tmp_path) -> None:
+    def said(name: str, path: str, content: bytes) -> str:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+        with pytest.raises(FormatError) as error:
+            load(name, tmp_path)
+        return str(error.value)
+
+    recording = "NMNIST/Train/3/00001.bin"
+    assert "nmnist under" in said("nmnist", recording, b"abc")
+    assert "sensor with 34 pixels" in said("nmnist", recording, bytes([200, 3, 0, 0, 9]) * 4)
+    assert "shd under" in said("shd", "SHD/shd_train.h5", b"garbage")
+    assert "dvsgesture under" in said("dvsgesture", "DVSGesture/ibmGestureTrain/user01_led/3.npy", b"garbage")
+    assert "no idx file" in said("nmnist-like", "train-images-idx3-ubyte", b"ab")
+    assert "nmnist-like under" in said("nmnist-like", "train-images-idx3-ubyte", b"\0\0\x08\x03ab")
+    assert "cifar10 under" in said("cifar10", "cifar10_jpeg.npz", b"garbage")
+
+
+def test_a_cache_is_not_mixed_up_with_another_folder_of_recordings(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("UNLAYERED_CACHE", str(tmp_path / "cache"))
+    for name, side in (("a", 3), ("b", 7)):
+        folder = tmp_path / name / "NMNIST" / "Train" / "0"
+        folder.mkdir(parents=True)
+        (folder / "00001.bin").write_bytes(bytes([side, 0, 0, 0, 9]))
+        monkeypatch.setenv("UNLAYERED_DATA", str(tmp_path / name))
+        assert np.flatnonzero(load("nmnist").frames[0, 0]).tolist() == [side]

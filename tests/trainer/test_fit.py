@@ -16,11 +16,11 @@ from ir import FormatError, Network, Schedule, Stimulus
 from ir.formats import npz
 from ir.formats.chip_toml import find_chip
 from mapper import map_network
-from trainer.batches import batches, split
+from trainer.batches import batch_of, batches, shifted, split
 from trainer.build import build_network
 from trainer.config import TrainConfig, from_dict, preset, preset_names
 from trainer.data import DATA_SETS
-from trainer.fit import train
+from trainer.fit import step, train
 
 CONFIG = TrainConfig(layers=("8", "10"), epochs=2, batch_size=16, seed=5, schedule=Schedule(F=4), engine="reference")
 
@@ -145,7 +145,7 @@ import sys, torch, torch.distributed as dist
 sys.path.insert(0, {root!r})
 from dataclasses import replace
 from tests.trainer.test_fit import CONFIG, toy
-from trainer.fit import train
+from trainer.fit import step, train
 if int(sys.argv[3]) > 1:
     dist.init_process_group("gloo", init_method="file://" + sys.argv[2] + ".sync", rank=int(sys.argv[1]), world_size=2)
 train(replace(CONFIG, validation_share=0.0, epochs=1), sys.argv[2], stimulus=toy())
@@ -184,3 +184,68 @@ def test_time_stamped_events_are_paced_in_training(tmp_path) -> None:
     config = replace(CONFIG, limit=30, epochs=1, schedule=Schedule(F=4, input="paced", R=5))
     train(config, tmp_path)
     assert (tmp_path / "network.npz").exists()
+
+
+def test_a_run_that_stopped_early_stays_stopped(tmp_path) -> None:
+    config = replace(CONFIG, epochs=30, learning_rate=1e-9, patience=2)
+    train(config, tmp_path, stimulus=toy())
+    before = (tmp_path / "last.pt").read_bytes()
+    train(config, tmp_path, resume=True, stimulus=toy())
+    assert (tmp_path / "last.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"), [("rate", r"layers\.0\.0\.weight is no longer finite"), ("membrane", "the loss is nan")]
+)
+def test_a_run_that_diverges_says_so_and_how_to_go_on(loss: str, words: str) -> None:
+    network = build_network(CONFIG)
+    network.plan()
+    with torch.no_grad():
+        next(network.parameters()).fill_(float("nan"))
+    optimizer = torch.optim.Adam(network.parameters())
+    with pytest.raises(ValueError, match=rf"epoch 3: {words}; lower learning_rate \(now 0.001\)"):
+        step(network, optimizer, batch_of(toy(), np.arange(4)), CONFIG.schedule, replace(CONFIG, loss=loss), 3)
+
+
+def test_too_few_samples_are_refused(tmp_path) -> None:
+    with pytest.raises(ValueError, match="leave none to train on"):
+        train(replace(CONFIG, validation_share=0.99), tmp_path, stimulus=toy().select(slice(0, 4)))
+    with pytest.raises(ValueError, match="leave none to train on"):
+        train(CONFIG, tmp_path, stimulus=toy().select(slice(0, 0)))
+
+
+def test_a_label_beyond_the_classes_is_refused(tmp_path) -> None:
+    with pytest.raises(FormatError, match="labelled 11; data set 'digits' has classes 0 to 9"):
+        train(CONFIG, tmp_path, stimulus=Stimulus(toy().frames, labels=np.full(60, 11)))
+
+
+@pytest.mark.parametrize("data", ["digits", "shd"])
+def test_augmentation_moves_samples_on_any_sensor(data: str) -> None:
+    shape, config = DATA_SETS[data].input_shape, replace(CONFIG, data=data, shift_px=2)
+    frames = torch.zeros(1, 8, *shape)
+    frames[..., 9] = 1
+    moved = shifted(frames.flatten(2), torch.arange(8), shape, config, 0).reshape(frames.shape)
+    places = {tuple(torch.nonzero(sample.flatten(0, -2).sum(0)).flatten().tolist()) for sample in moved[0]}
+    assert places <= {(x,) for x in range(7, 12)} and len(places) > 1, "along the last axis"
+
+
+WRONG = {
+    "epochs": "many", "batch_size": 16.0, "learning_rate": float("nan"), "weight_decay": -1.0, "layers": "64",
+    "tau_mem_s": -1.0, "v_threshold": float("inf"), "f_curriculum": [1, 2], "f_drawn": [-1], "spike_penalty": "x",
+    "patience": -1, "shift_px": 1.5, "limit": -5, "seed": 1.5, "engine": "tpu", "tensorboard": "yes", "root": 5,
+    "train_tau": "no", "schedule": {"G": 3}, "options": {"alpha": 0.0}, "epoch": 3,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_setting_that_makes_no_sense_is_one_sentence_that_names_it(name: str) -> None:
+    with pytest.raises(
+        FormatError, match=f"my.toml.*{'G' if name == 'schedule' else 'alpha' if name == 'options' else name}"
+    ):
+        from_dict({name: WRONG[name]}, "my.toml")
+
+
+@pytest.mark.parametrize("word", ["", "0", "-5", "²", "conv 4", "conv 4 0", "conv 4 3 stride 0", "avgpool 0", "9" * 12])
+def test_a_layer_that_cannot_be_built_is_one_sentence(word: str) -> None:
+    with pytest.raises(ValueError, match=f"^layer '{word}' (is unknown; use a size|has .* weights, at most)"):
+        build_network(replace(CONFIG, layers=(word, "10")))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from ir.check import check_choice, require
+from trainer.kinds import check_kinds
 
 SILENT_GRADIENTS = ("slots", "all", "none")
 
@@ -31,11 +33,14 @@ class TrainingOptions:
     silent_gradient: str = "slots"
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         check_choice("silent_gradient", self.silent_gradient, SILENT_GRADIENTS)
         for name in ("refractory_dropout", "input_dropout", "spike_dropout"):
             value = getattr(self, name)
             require(0 <= value <= 1, f"{name} is {value}; a probability lies in 0..1")
-        require(self.momentum_noise >= 0, f"momentum_noise is {self.momentum_noise}; it must be at least 0")
+        noise = self.momentum_noise
+        require(0 <= noise < inf, f"momentum_noise is {noise}; it must be at least 0 and finite")
+        require(0 < self.alpha < inf, f"alpha is {self.alpha}; it must be positive and finite")
 
 
 EVALUATION = TrainingOptions()

@@ -34,6 +34,7 @@ def train(
 
     Ctrl-C stops after the last whole epoch's checkpoint; the same command with --resume goes on bit for bit.
     """
+    from trainer.batches import rank
     from trainer.config import preset as preset_config
     from trainer.config import preset_names, read_toml
     from trainer.fit import train as fit
@@ -47,6 +48,8 @@ def train(
     chosen = replace(chosen, **changes, tensorboard=tensorboard or chosen.tensorboard)
     with TrainingBar(f"training on {chosen.data}", chosen.epochs, as_json) as bar:
         fit(chosen, out, resume, bar.report)
+    if rank() > 0:  # torchrun: the first process speaks for all
+        return
     metrics = history(out)
     best = max(metrics, key=lambda m: m["accuracy"])
     columns = ("epoch", "loss", "accuracy", "density", "latency", "samples_per_s")

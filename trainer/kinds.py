@@ -1,0 +1,40 @@
+"""Settings have the type they are declared with: what a text file says is looked at before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from numbers import Integral, Real
+from typing import Any
+
+from ir.check import FormatError, require
+
+WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text in quotes"}
+TYPES: dict[str, type] = {"int": Integral, "float": Real, "bool": bool, "str": str}
+
+
+def fits(value: object, kind: str) -> bool:
+    """Whether ``value`` is of a ``kind`` (true is no number, and NaN is none either)."""
+    return isinstance(value, TYPES[kind]) and (kind == "bool") == isinstance(value, bool) and value == value
+
+
+def check_kinds(settings: Any) -> None:
+    """Raise unless every plain field of a dataclass has its declared type."""
+    for f in fields(settings):
+        value = getattr(settings, f.name)
+        if f.type in WORDS:
+            require(fits(value, str(f.type)), f"{f.name} is {value!r}; give {WORDS[str(f.type)]}")
+
+
+def known(values: Any, settings: Any, who: str) -> dict[str, Any]:
+    """A table's values, all of them fields of the dataclass ``settings``.
+
+    Raises:
+        FormatError: no table, or an unknown key.
+    """
+    if not isinstance(values, dict):
+        raise FormatError(f"{who} is {values!r}; make it a table")
+    names = [f.name for f in fields(settings)]
+    unknown = sorted(set(values) - set(names))
+    if unknown:
+        raise FormatError(f"{who} has unknown keys {', '.join(unknown)}; known are {', '.join(sorted(names))}")
+    return dict(values)
