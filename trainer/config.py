@@ -163,7 +163,7 @@ def from_dict(values: dict[str, Any], who: str = "config") -> TrainConfig:
     if "f_curriculum" in lists:
         lists["f_curriculum"] = tuple(tuple(x) if isinstance(x, (list, tuple)) else (x,) for x in lists["f_curriculum"])
     try:
-        made = {"schedule": Schedule(**schedule), "options": TrainingOptions(**options)}
+        made: dict[str, Any] = {"schedule": Schedule(**schedule), "options": TrainingOptions(**options)}
         return TrainConfig(**{**values, **lists, **made})
     except ValueError as error:
         raise FormatError(f"{who}: {error}") from error

@@ -198,10 +198,11 @@ def test_a_run_that_stopped_early_stays_stopped(tmp_path) -> None:
     ("loss", "words"), [("rate", r"layers\.0\.0\.weight is no longer finite"), ("membrane", "the loss is nan")]
 )
 def test_a_run_that_diverges_says_so_and_how_to_go_on(loss: str, words: str) -> None:
-    network = build_network(CONFIG)
+    network = build_network(replace(CONFIG, layers=("10",)))
     network.plan()
     with torch.no_grad():
-        next(network.parameters()).fill_(float("nan"))
+        for parameter in network.parameters():
+            parameter.fill_(float("nan"))
     optimizer = torch.optim.Adam(network.parameters())
     with pytest.raises(ValueError, match=rf"epoch 3: {words}; lower learning_rate \(now 0.001\)"):
         step(network, optimizer, batch_of(toy(), np.arange(4)), CONFIG.schedule, replace(CONFIG, loss=loss), 3)
