@@ -76,6 +76,8 @@ def delayed(link: Link, source: list[Tensor], t: int) -> Tensor | None:
     """What left the sources ``delay`` time steps before t; None = nothing yet."""
     if link.delay.ndim == 0:
         return source[t - int(link.delay)] if t >= int(link.delay) else None
+    if t < int(link.delay.min()):
+        return None
     s = torch.zeros_like(source[0])
     for d in np.unique(link.delay):
         if t >= d:

@@ -13,6 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ir import ARITHMETICS, MappedNetwork, Schedule, Stimulus
+from ir.connection import Dense
+from ir.network import Input
+from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
 from sim_reference.compare import first_divergence
 from sim_reference.simulate import run as run_meaning
 from tests.strategies import Draw, cases
@@ -40,11 +43,36 @@ def test_training_time_integers_are_the_meaning(case: Case) -> None:
 
 
 @EXAMPLES
-@given(cases(layered=True))
+@given(cases(layered=True) | cases(Draw(asynchronous=False, extremes=True), layered=True))
 def test_layered_training_time_integers_are_the_meaning(case: Case) -> None:
     mapped, stimulus, schedule = case
     ours = run_network(mapped.network, stimulus, schedule, mapped.core_of_neuron)
     assert first_divergence(ours, run_meaning(mapped, stimulus, schedule)) is None
+
+
+@pytest.mark.parametrize("schedule", [Schedule(kind="layered", F=None), Schedule(F=1, stop_after=9)])
+def test_a_v_min_below_the_registers_own_edge_does_not_widen_it(schedule: Schedule) -> None:
+    deep = FixedLIF(decay_v=0, v_threshold=None, v_min=-(1 << 24))
+    weights = FixedProjection("in", "p", Dense(np.full((2, 3), -255)), weight_exp=6)
+    network = QuantizedNetwork((Input("in", (3,)),), (FixedPopulation("p", (2,), deep),), (weights,), "p")
+    stimulus = Stimulus(np.ones((9, 1, 3), np.int32))
+    meaning = run_meaning(network, stimulus, schedule)
+    assert meaning.v is not None and meaning.v.min() == -(1 << 23) + 1
+    for engine in ("reference", "cpu"):
+        assert first_divergence(run_network(network, stimulus, schedule, engine=engine), meaning) is None
+
+
+def test_a_recurrent_edge_may_have_a_delay_a_source() -> None:
+    lif = FixedLIF(decay_v=400, v_threshold=60)
+    edges = (
+        FixedProjection("in", "p", Dense(np.array([[90, 10, 30], [20, 80, 70]]))),
+        FixedProjection("p", "p", Dense(np.array([[40, -50], [60, -30]])), delay_steps=np.array([1, 3])),
+    )
+    network = QuantizedNetwork((Input("in", (3,)),), (FixedPopulation("p", (2,), lif),), edges, "p")
+    stimulus = Stimulus(np.random.default_rng(0).integers(0, 2, (9, 2, 3)))
+    schedule = Schedule(kind="layered", F=None)
+    ours = run_network(network, stimulus, schedule)
+    assert first_divergence(ours, run_meaning(network, stimulus, schedule)) is None and ours.counts.sum() > 0
 
 
 def dyadic(mapped: MappedNetwork) -> Params:
