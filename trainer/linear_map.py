@@ -117,6 +117,7 @@ class SumPool2d(nn.Module):
 
     def __init__(self, kernel_size: int, stride: int | None = None, padding: int = 0) -> None:
         super().__init__()
+        require(min(_pair(kernel_size)) > 0, f"SumPool2d kernel_size is {kernel_size}; at least 1")
         self.kernel_size, self.stride, self.padding = kernel_size, stride or kernel_size, padding
 
     def forward(self, x: Tensor) -> Tensor:
@@ -127,6 +128,10 @@ class SumPool2d(nn.Module):
 def _normalize(m: LinearMap, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> LinearMap:
     """Fold a batch normalization, by its running statistics, into the map before it."""
     require(m.weight is not None, "BatchNorm must follow a Linear or Conv2d, so that it can be folded")
+    require(norm.running_mean is not None, "BatchNorm without running statistics cannot be folded; keep them")
+    require(
+        norm.num_features == m.out_shape[0], f"BatchNorm has {norm.num_features} channels, it gets {m.out_shape[0]}"
+    )
     assert m.weight is not None and norm.running_mean is not None and norm.running_var is not None
     gain = torch.rsqrt(norm.running_var + norm.eps) * (norm.weight if norm.affine else 1.0)
     offset = (norm.bias if norm.affine else 0.0) - norm.running_mean * gain
@@ -203,6 +208,12 @@ def _compose(first: LinearMap, second: LinearMap) -> LinearMap:
     return LinearMap(first.in_shape, second.out_shape, dense @ _as_dense(first), None, bias)
 
 
+def unpacked(*layers: nn.Module) -> list[nn.Module]:
+    """Layers in order, those of an ``nn.Sequential`` one by one."""
+    parts = [unpacked(*layer) if isinstance(layer, nn.Sequential) else [layer] for layer in layers]
+    return [layer for part in parts for layer in part]
+
+
 def fold(layers: nn.Module, in_shape: tuple[int, ...], like: Tensor | None = None) -> LinearMap:
     """Fold ``layers`` (one layer or an ``nn.Sequential``) into one linear map.
 
@@ -213,7 +224,7 @@ def fold(layers: nn.Module, in_shape: tuple[int, ...], like: Tensor | None = Non
         ValueError: a layer has no asynchronous meaning, or shapes do not fit.
     """
     total, like = LinearMap(in_shape, in_shape), torch.empty(0) if like is None else like
-    for layer in layers.modules() if not isinstance(layers, nn.Sequential) else layers:
+    for layer in unpacked(layers):
         if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
             total = _normalize(total, layer)
             continue

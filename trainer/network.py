@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,8 +20,9 @@ from trainer.engines.numbers import FloatNumbers
 from trainer.engines.options import EVALUATION, TrainingOptions
 from trainer.engines.plan import Params, Plan, plan_of
 from trainer.engines.result import Result
-from trainer.linear_map import LinearMap, fold
+from trainer.linear_map import LinearMap, fold, unpacked
 from trainer.neuron import LIF
+from trainer.uncompiled import uncompiled
 
 if TYPE_CHECKING:
     from trainer.quantize_aware import FixedGrid
@@ -58,6 +59,7 @@ class SpikingNetwork(nn.Module):
         schedule: Schedule | None = None,
     ) -> None:
         super().__init__()
+        check_blocks(inputs, populations)
         self.inputs, self.dt_s, self.schedule = dict(inputs), dt_s, schedule or Schedule()
         self.neurons = nn.ModuleDict(populations)
         self.ends = [(pre, post) for pre, post, _ in projections]
@@ -75,7 +77,7 @@ class SpikingNetwork(nn.Module):
         """Read ``nn.Sequential``-like modules: layers gather until the next LIF makes them a population."""
         populations: dict[str, LIF] = {}
         projections, waiting, pre = [], [], "input"
-        for module in modules:
+        for module in unpacked(*modules):
             if isinstance(module, LIF):
                 name = f"layer{len(populations)}"
                 require(len(waiting) > 0, f"{name} has no layer before it; put a Linear or Conv2d between two LIF")
@@ -183,6 +185,7 @@ class SpikingNetwork(nn.Module):
             else None,
         )
 
+    @uncompiled
     def forward(
         self,
         frames: Tensor,
@@ -228,9 +231,16 @@ class SpikingNetwork(nn.Module):
             )
             return run_engine(call, engine)
 
-    # Compiled already where that pays; torch.compile runs it as it is (what torch.compiler.disable sets, which would
-    # load the whole compiler at import).
-    forward._torchdynamo_disable = True  # type: ignore[attr-defined]
+
+def check_blocks(inputs: dict[str, Any], populations: dict[str, Any]) -> None:
+    """Raise unless inputs have shapes, and populations are LIF under names that torch can store."""
+    for name, shape in inputs.items():
+        require(isinstance(shape, (tuple, list)), f"input {name!r} has shape {shape!r}; give a tuple, e.g. (2, 34, 34)")
+    require(len(populations) > 0, "a network needs at least one population")
+    for name, neuron in populations.items():
+        require(isinstance(neuron, LIF), f"population {name!r} is {type(neuron).__name__}; make it a LIF")
+        plain = "." not in name and name != "" and not hasattr(nn.ModuleDict, name)
+        require(plain, f"a population cannot be named {name!r}, which torch keeps for itself; choose another name")
 
 
 def _connection(m: LinearMap) -> Connection:

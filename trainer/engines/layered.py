@@ -8,19 +8,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ir.schedule import stream
 from trainer.engines.call import Call
+from trainer.engines.options import SPIKE_DROP
 from trainer.engines.plan import Link, Part, apply_link
 from trainer.engines.result import Result
+from trainer.engines.selection import chance
 from trainer.surrogate import spike
 
 
 @dataclass
 class Layer:
-    """One population's registers, (B, n), and its spikes of every time step so far."""
+    """One population's registers, (B, n), its spikes of every time step so far, and those not dropped on their way."""
 
     v: Tensor
     u: Tensor
     spikes: list[Tensor] = field(default_factory=list)
+    sent: list[Tensor] = field(default_factory=list)
 
 
 def run_layered(call: Call) -> Result:
@@ -37,7 +41,9 @@ def run_layered(call: Call) -> Result:
     for t in range(n_steps):
         for name in plan.order.order:
             drive = gather(call, by_name[name], layers, owner, from_frames, t)
-            layers[name].spikes.append(fire(call, by_name[name], layers[name], drive, t))
+            spikes = fire(call, by_name[name], layers[name], drive, t)
+            layers[name].spikes.append(spikes)
+            layers[name].sent.append(arriving(call, by_name[name], spikes, t))
         counts.append(torch.cat([layers[p.name].spikes[t] for p in plan.parts], 1))
         membranes.append(torch.cat([layers[p.name].v for p in plan.parts], 1))
     steps = torch.full((n_steps, n_samples), plan.order.n_places, device=call.frames.device)
@@ -62,7 +68,7 @@ def gather(
         if whole is not None:
             brought = whole[t]
         else:
-            source = list(call.frames[:, :, link.pre]) if link.from_input else layers[owner[link.pre.start]].spikes
+            source = list(call.frames[:, :, link.pre]) if link.from_input else layers[owner[link.pre.start]].sent
             s = delayed(link, source, t - int(link.recurrent))
             if s is None:
                 continue
@@ -70,6 +76,15 @@ def gather(
         brought = call.numbers.shift(brought, link.weight_exp)
         drive = brought if drive is None else drive + brought
     return torch.zeros_like(layers[part.name].v) if drive is None else drive
+
+
+def arriving(call: Call, part: Part, spikes: Tensor, t: int) -> Tensor:
+    """The spikes (B, n) that are not dropped on their way."""
+    if call.options.spike_dropout == 0:
+        return spikes
+    seed = stream(call.schedule.seed, SPIKE_DROP)
+    drawn = chance(seed, call.sample_ids, t, part.place, call.neurons[part.at], torch.float64)
+    return spikes * (drawn >= call.options.spike_dropout)
 
 
 def delayed(link: Link, source: list[Tensor], t: int) -> Tensor | None:
