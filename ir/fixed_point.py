@@ -111,8 +111,13 @@ def _fixed_lif(n: LIF, scale: float, dt_s: float, formats: Formats) -> FixedLIF:
         bias_exp=formats.bias_exp,
         reset=n.reset,
         refractory=n.refractory,
-        v_min=None if n.v_min is None else int(np.rint(n.v_min * scale * 64)),
+        v_min=None if n.v_min is None else _edge(n.v_min * scale * (1 << WEIGHT_EXP)),
     )
+
+
+def _edge(v_min: float) -> int | None:
+    """The lower edge as a register value; None where no register reaches so far."""
+    return int(np.rint(v_min)) if v_min > -(1 << 31) else None
 
 
 def _whole(values: Array, form: IntFormat, offset: int = 0) -> Array:

@@ -55,7 +55,7 @@ class LIF:
         reset: ``zero`` (hard: the part above the threshold is lost) or ``subtract``.
         refractory: at most one spike a time step; charge that arrives later in the step is lost.
         discretization: how a time constant becomes the leak of one step.
-        v_min: the membrane never falls below; None = unbounded (sinabs' ``min_v_mem``).
+        v_min: the membrane never falls below, at most 0; None = unbounded (sinabs' ``min_v_mem``).
         multi_spike: fires ``floor(v / v_threshold)`` times in one time step, each spike subtracts the
             threshold (sinabs' ``MultiSpike``, rockpool's ``StepPWL``); layered floats only, no chip of ours has it.
     """
@@ -86,6 +86,10 @@ class LIF:
         require(
             self.v_threshold is None or bool((np.asarray(self.v_threshold) >= 0).all()),
             "LIF v_threshold must be at least 0",
+        )
+        require(
+            self.v_min is None or -np.inf < self.v_min <= 0,
+            f"LIF v_min is {self.v_min}; give a number of at most 0, the reset value, or None for no bound",
         )
         require(
             not self.multi_spike
@@ -202,7 +206,7 @@ class Network:
     def __post_init__(self) -> None:
         for name in ("inputs", "populations", "projections"):
             set_field(self, name, tuple(getattr(self, name)))
-        require(self.dt_s > 0, f"dt_s is {self.dt_s}; a time step must be longer than 0 s")
+        require(0 < self.dt_s < np.inf, f"dt_s is {self.dt_s}; a time step lasts more than 0 s and not for ever")
         check_ends(self.inputs, self.populations, self.projections, self.output)
 
     @property

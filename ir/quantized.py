@@ -165,7 +165,7 @@ class QuantizedNetwork:
         for name in ("inputs", "populations", "projections"):
             set_field(self, name, tuple(getattr(self, name)))
         check_choice("arithmetic", self.arithmetic, ARITHMETICS)
-        require(self.dt_s > 0, f"dt_s is {self.dt_s}; a time step must be longer than 0 s")
+        require(0 < self.dt_s < np.inf, f"dt_s is {self.dt_s}; a time step lasts more than 0 s and not for ever")
         check_ends(self.inputs, self.populations, self.projections, self.output)
 
     @property

@@ -180,7 +180,7 @@ def _link_table(
 
 def _table(columns: dict[int, Any], n: int) -> Array:
     """Columns in the order of their numbers."""
-    return np.array([np.asarray(columns[i], np.int64) for i in range(len(columns))]).reshape(-1, n).T.copy()
+    return np.array([np.asarray(columns[i], np.int64) for i in range(len(columns))]).reshape(len(columns), n).T.copy()
 
 
 def _n_positions(link: Link) -> int:

@@ -16,8 +16,9 @@ from ir.chip import Chip, Mesh
 from ir.connection import Conv2d, Dense
 from ir.formats.chip_toml import find_chip
 from ir.mapped import one_large_core
-from ir.network import Input
+from ir.network import LIF, Input, Network, Population, Projection
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.schedule import Schedule
 from mapper import map_network
 from mapper.settings import distinct_per_core, neuron_configs, neuron_thresholds, split_settings
 from mapper.utilization import limits, utilization
@@ -170,6 +171,32 @@ BAD_WEIGHTS = [(np.nan, "nan"), (np.inf, "inf")]
 def test_weights_that_are_no_numbers_never_reach_the_mapper(value: float, word: str):
     with pytest.raises(ValueError, match=re.escape(f"Dense weight holds {word} at (0, 1); every value must be finite")):
         Dense(np.array([[1.0, value]]))
+
+
+@pytest.mark.parametrize("v_min", [np.nan, -np.inf, 0.1])
+def test_a_lower_edge_must_be_a_number_below_the_reset(v_min: float):
+    with pytest.raises(ValueError, match=r"^LIF v_min is (nan|-inf|0.1); give a number of at most 0"):
+        LIF(v_min=v_min)
+
+
+@pytest.mark.parametrize("dt_s", [np.nan, np.inf, 0.0, -1.0])
+def test_a_time_step_must_last_some_time(dt_s: float):
+    network = Network((Input("in", (1,)),), (Population("a", (1,)),), (), "a")
+    for value in (network, layers(3, 2)):
+        with pytest.raises(ValueError, match=r"^dt_s is .* more than 0 s and not for ever"):
+            replace(value, dt_s=dt_s)
+
+
+def test_a_lower_edge_beyond_every_register_is_no_edge():
+    network = Network(
+        (Input("in", (1,)),),
+        (Population("a", (1,), LIF(v_threshold=0.5, v_min=-1e30)), Population("b", (1,), LIF(v_min=-0.5))),
+        (Projection("in", "a", Dense(np.ones((1, 1)))), Projection("a", "b", Dense(np.ones((1, 1))))),
+        "b",
+        schedule=Schedule("layered"),
+    )
+    a, b = map_network(network, LOIHI2).network.populations
+    assert a.neuron.v_min is None and b.neuron.v_min == -round(0.5 * b.scale * 64)
 
 
 def test_an_empty_population_is_named():

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 
 from ir.connection import Conv2d, Dense
 from ir.formats import npz
+from ir.mapped import one_large_core
 from ir.network import Input
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
@@ -27,6 +28,13 @@ def assert_same(mapped, stimulus, schedule):
     assert divergence is None, str(divergence)
     assert slow.limits_reached == quick.limits_reached
     assert (slow.counts == quick.counts).all()
+
+
+@pytest.mark.parametrize("schedule", [LAYERED, Schedule()], ids=lambda s: s.kind)
+def test_a_network_without_projections_lives_on_its_bias(schedule):
+    population = FixedPopulation("a", (3,), FixedLIF(bias=np.array([0, 40, 100]), bias_exp=6, v_threshold=50))
+    network = QuantizedNetwork((Input("in", (2,)),), (population,), (), "a")
+    assert_same(one_large_core(network), Stimulus(np.ones((4, 2, 2), np.int32)), schedule)
 
 
 @twin_laws
