@@ -26,7 +26,7 @@ from unlayered.calibration import integers_of
 from unlayered.console import Stages, facts, table
 from unlayered.costs import cost_facts, cost_of_run
 from unlayered.options import ScheduleFlags
-from unlayered.safety import ANY_INPUT, THIS_INPUT, check_safe, warnings
+from unlayered.safety import ANY_INPUT, THIS_INPUT, check_safe, unchanged, warnings
 from unlayered.sources import AnyNetwork, plain_network
 
 PRESETS = ("fast", "default", "quality")
@@ -155,6 +155,8 @@ def shown(title: str, made: Mapping) -> list[Table | str]:
     if made.quantization:
         lines.append(table("Quantization", QUANTIZATION_COLUMNS, quantization_rows(made.quantization)))
         lines += [f"{entry.population}: {text}" for entry in made.quantization for text in entry.warnings]
+    else:
+        lines.append(unchanged(made.mapped.network, made.chip))
     lines.append(table("Populations", POPULATION_COLUMNS, population_rows(made)))
     rows = [row[:MOST_COLUMNS] for row in use_rows(made)[:MOST_ROWS]]
     lines.append(table(f"{title} on {made.chip.title}, percent of limits", USE_COLUMNS[:MOST_COLUMNS], rows))

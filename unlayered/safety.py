@@ -58,6 +58,20 @@ def overflows(reached: dict[str, int]) -> list[str]:
 def other_edges(mapped: MappedNetwork, found: tuple[Finding, ...]) -> list[str]:
     """A line where overflows are counted at other edges than the chip's, for the integers came with their own."""
     chip, own = mapped.chip, mapped.network.arithmetic
-    if chip is None or not found or replace(ARITHMETICS[own], name=chip.arithmetic) == ARITHMETICS[chip.arithmetic]:
+    if chip is None or not found or same_edges(own, chip.arithmetic):
         return []
     return [f"overflows are counted at the edges of arithmetic {own!r}, as the integers came; {chip.title} has others"]
+
+
+def same_edges(a: str, b: str) -> bool:
+    """Whether two arithmetics differ in name only."""
+    return replace(ARITHMETICS[a], name=b) == ARITHMETICS[b]
+
+
+def unchanged(network: QuantizedNetwork, chip: Chip) -> str:
+    """What is said of a network that came as integers."""
+    said = "the network came as integers and passed through unchanged, bit for bit"
+    if same_edges(network.arithmetic, chip.arithmetic):
+        return said
+    own = f"arithmetic {network.arithmetic!r}"
+    return f"{said}; it keeps {own}, which inside the safe envelope computes what {chip.title} computes"

@@ -134,7 +134,12 @@ def test_integers_pass_through_unchanged(folder: Path, mapped: MappedNetwork):
     again = npz.load(folder / "m.npz", MappedNetwork).network
     for old, new in zip(mapped.network.projections, again.projections):
         np.testing.assert_array_equal(old.connection.weight, new.connection.weight)
-    assert "unchanged, bit for bit" in (folder / "map.html").read_text()
+    for chip, keeps in (("loihi2", False), ("loihi1", True)):
+        words = ["map", folder / "mapped.npz", "--chip", chip, "--schedule", "layered", "--out", folder / "m.npz"]
+        shown = " ".join(call(*words).stdout.split())
+        for text in (shown, (folder / "map.html").read_text()):
+            assert "unchanged, bit for bit" in text
+            assert ("keeps arithmetic" in text and "Intel Loihi 1 computes" in text) == keeps
 
 
 @pytest.mark.parametrize("preset", ["fast", "default", "quality"])

@@ -26,6 +26,7 @@ from unlayered.mapping import (
 from unlayered.report import mesh
 from unlayered.report.page import html_table, page, section
 from unlayered.report.svg import draw
+from unlayered.safety import unchanged
 from unlayered.versions import versions
 
 OPEN_ROWS = 40
@@ -113,7 +114,8 @@ def _folded(table: str, made: Mapping) -> str:
 
 def _quantization(made: Mapping) -> Sequence[str]:
     if not made.quantization:
-        return [section("Quantization", "The network came as integers and passed through unchanged, bit for bit.")]
+        said = unchanged(made.mapped.network, made.chip)
+        return [section("Quantization", f"{said[0].upper()}{html.escape(said[1:])}.")]
     said = [f"{e.population}: {text}" for e in made.quantization for text in e.warnings]
     listed = "<ul>" + "".join(f"<li class=bad>{html.escape(text)}</li>" for text in said) + "</ul>" if said else ""
     words = f"{made.options.bits}-bit weights. Scale: weight units a trained unit. Error: root mean square of the "
