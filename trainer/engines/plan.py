@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from ir.arithmetic import ARITHMETICS
 from ir.connection import Connection, Conv2d, Dense
 from ir.graph import LayeredOrder, input_depths, layered_order, slices
 from ir.network import Network
@@ -121,7 +120,6 @@ def plan_of(network: Network | QuantizedNetwork) -> Plan:
         n = p.neuron
         biased = n.bias is not None and bool(np.asarray(n.bias).any())
         current = n.has_current if fixed else n.tau_syn_s is not None  # type: ignore[union-attr]
-        edge = -ARITHMETICS[network.arithmetic].v_max if isinstance(network, QuantizedNetwork) else -np.inf
         parts.append(
             Part(
                 p.name,
@@ -134,7 +132,7 @@ def plan_of(network: Network | QuantizedNetwork) -> Plan:
                 biased,
                 getattr(n, "reset_interval", 0),
                 getattr(n, "reset_offset", 0),
-                None if n.v_min is None else max(n.v_min, edge),
+                n.v_min,
                 getattr(n, "multi_spike", False),
             )
         )

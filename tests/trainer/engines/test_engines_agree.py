@@ -33,7 +33,7 @@ Case = tuple[MappedNetwork, Stimulus, Schedule]
 
 
 @EXAMPLES
-@given(cases())
+@given(cases() | cases(Draw(extremes=True)))
 def test_training_time_integers_are_the_meaning(case: Case) -> None:
     mapped, stimulus, schedule = case
     meaning = run_meaning(mapped, stimulus, schedule)
@@ -51,8 +51,9 @@ def test_layered_training_time_integers_are_the_meaning(case: Case) -> None:
 
 
 @pytest.mark.parametrize("schedule", [Schedule(kind="layered", F=None), Schedule(F=1, stop_after=9)])
-def test_a_v_min_below_the_registers_own_edge_does_not_widen_it(schedule: Schedule) -> None:
-    deep = FixedLIF(decay_v=0, v_threshold=None, v_min=-(1 << 24))
+@pytest.mark.parametrize("v_min", [None, -(1 << 24)])
+def test_a_membrane_is_held_at_the_registers_lower_edge(schedule: Schedule, v_min: int | None) -> None:
+    deep = FixedLIF(decay_v=0, v_threshold=None, v_min=v_min)
     weights = FixedProjection("in", "p", Dense(np.full((2, 3), -255)), weight_exp=6)
     network = QuantizedNetwork((Input("in", (3,)),), (FixedPopulation("p", (2,), deep),), (weights,), "p")
     stimulus = Stimulus(np.ones((9, 1, 3), np.int32))

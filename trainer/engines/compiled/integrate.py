@@ -65,7 +65,7 @@ def move_general(net, rules, numbers, state, tape, part, k, values):
     number = state.v.dtype.type
     first, stop = net.part_at[part], net.part_at[part + 1]
     due, keeps = k == net.depth[part], net.has_current[part] != 0
-    low, high = number(net.v_min[part]), number(rules.v_max)
+    low, high = number(max(net.v_min[part], -rules.v_max)), number(rules.v_max)
     for j in range(first, stop):
         x = number(arrived(net, rules, part, j - first, state.sums))
         bias = numbers.bias[j] if rules.biased and due else number(0)
