@@ -27,3 +27,13 @@ def check_destinations(*paths: Path) -> None:
             raise FormatError(f"cannot write {path}: folder {path.parent} is read-only; choose another folder")
     if len({path.resolve() for path in paths}) < len(paths):
         raise FormatError(f"{paths[0]} is asked to hold two results; give each a name of its own")
+
+
+def check_ending(path: Path) -> None:
+    """Raise unless a network of ours gets the ending by which it is read again.
+
+    Raises:
+        FormatError: it has another.
+    """
+    if path.suffix != ".npz":
+        raise FormatError(f"cannot write {path}: a mapped network ends in .npz; name it so")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unlayered.console import Stages, show, text_of
-from unlayered.destinations import check_destinations
+from unlayered.destinations import check_destinations, check_ending
 from unlayered.interruption import stop_if_asked
 from unlayered.options import AllowUnsafe, As, Dt, F, Json, Kind, Order, Out, Root, Samples, ScheduleFlags
 
@@ -55,7 +55,6 @@ def map_(
       unlayered map net --chip loihi2 --preset quality --explain "hidden[3]" --explain "core 2" --out mapped.npz
       unlayered map model.nir --as norse --chip mine.toml --schedule layered --out mapped.npz
     """
-    from ir.check import FormatError
     from ir.formats import npz
     from ir.formats.chip_toml import find_chip
     from unlayered.explain import check_words, explain_all
@@ -66,8 +65,7 @@ def map_(
 
     where = report or out.parent / "map.html"
     check_destinations(out, where)
-    if out.suffix != ".npz":
-        raise FormatError(f"--out is {out}; a mapped network ends in .npz, name it so")
+    check_ending(out)
     options, described = MapOptions(preset, seed, bits, allow_unsafe), find_chip(chip)
     opened = with_schedule(open_network(network, as_, dt), ScheduleFlags(schedule, f, order))
     check_words(opened, explain or ())
@@ -75,8 +73,7 @@ def map_(
     with Stages(str(network), STAGES, as_json) as stages:
         made = map_whole(opened, described, options, stimulus, stages)
     answers = explain_all(made, explain or ())
-    text = map_page(f"{network} on {described.title}", made)
-    contents = {out: npz.encoded(made.mapped), where: text.encode()}
+    contents = {out: npz.encoded(made.mapped), where: map_page(f"{network} on {described.title}", made).encode()}
     stop_if_asked()
     npz.write_together(contents)
     value = {"out": str(out), "page": str(where), **plain(made), "explained": text_of(*answers)}
