@@ -16,32 +16,10 @@ from typer.testing import CliRunner
 import ir.formats.npz as npz_module
 from ir.connection import Dense
 from ir.formats import nir, npz
-from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.stimulus import Stimulus
+from tests.unlayered.verbs import call, refused
 from unlayered.cli import app
-
-
-def call(*words: object) -> Any:
-    """Call a verb."""
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
-def refused(code: int, *words: object) -> str:
-    """Call a verb that must fail; returns its one sentence."""
-    done = call(*words)
-    assert done.exit_code == code, done.output
-    assert done.stdout == "" and "Traceback" not in done.output
-    assert done.stderr.startswith("unlayered: ") and done.stderr.count("\n") == 1
-    return done.stderr
-
-
-@pytest.fixture
-def folder(tmp_path: Path, mapped: MappedNetwork, network: Network, stimulus: Stimulus) -> Path:
-    npz.save(mapped, tmp_path / "mapped.npz")
-    npz.save(network, tmp_path / "network.npz")
-    npz.save(stimulus, tmp_path / "data.npz")
-    return tmp_path
 
 
 def run_words(folder: Path, **changes: object) -> list[object]:

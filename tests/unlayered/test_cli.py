@@ -7,24 +7,15 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from ir.connection import Dense
 from ir.formats import npz
 from ir.mapped import MappedNetwork
-from ir.network import Network
-from ir.stimulus import Stimulus
 from ir.trace import Trace
-from unlayered.cli import app
-
-
-def call(*words: object) -> Any:
-    """Run a verb in this process."""
-    return CliRunner().invoke(app, [str(word) for word in words])
+from tests.unlayered.verbs import call
 
 
 def spawn(*words: object) -> subprocess.CompletedProcess[str]:
@@ -34,23 +25,20 @@ def spawn(*words: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def files(tmp_path: Path, mapped: MappedNetwork, network: Network, stimulus: Stimulus) -> Path:
+def files(folder: Path) -> Path:
     """A folder with mapped.npz, network.npz, data.npz and a trace of the mapped network."""
-    npz.save(mapped, tmp_path / "mapped.npz")
-    npz.save(network, tmp_path / "network.npz")
-    npz.save(stimulus, tmp_path / "data.npz")
     done = call(
         "run",
-        tmp_path / "mapped.npz",
+        folder / "mapped.npz",
         "--on",
         "reference",
         "--data",
-        tmp_path / "data.npz",
+        folder / "data.npz",
         "--out",
-        tmp_path / "a.npz",
+        folder / "a.npz",
     )
     assert done.exit_code == 0, done.output
-    return tmp_path
+    return folder
 
 
 def test_help_teaches_with_examples():

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from ir.connection import Dense
 from ir.formats import npz
@@ -21,20 +19,9 @@ from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from mapper import map_network
 from targets.lava import doctor
-from unlayered.cli import app
+from tests.unlayered.verbs import call, refused
 
 LOIHI1 = find_chip("loihi1")
-
-
-def call(*words: object) -> Any:
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
-def refused(*words: object) -> str:
-    done = call(*words)
-    assert done.exit_code == 2 and done.stdout == "", done.output
-    assert done.stderr.startswith("unlayered: ") and done.stderr.count("\n") == 1
-    return done.stderr
 
 
 def wide(weight: np.ndarray) -> MappedNetwork:
@@ -68,7 +55,7 @@ def run(folder: Path, network: str, data: str, *more: str, on: str = "reference"
 
 @pytest.mark.parametrize("on", ["reference", "trainer", "lava"])
 def test_an_overflow_on_the_data_at_hand_is_refused_before_anything_runs(folder: Path, on: str):
-    sentence = refused(*run(folder, "wide.npz", "all.npz", on=on))
+    sentence = refused(2, *run(folder, "wide.npz", "all.npz", on=on))
     assert "hidden" in sentence and str(200 * 254 << 6) in sentence and "--allow-unsafe" in sentence
     assert not (folder / "out.npz").exists()
 
@@ -100,7 +87,7 @@ def test_integers_of_another_arithmetic_say_whose_edges_are_counted(folder: Path
 def test_odd_weights_of_mixed_sign_are_refused_with_their_number(folder: Path):
     npz.save(wide(np.array([[3, -2, 4, 5]], np.int32)), folder / "odd.npz")
     npz.save(Stimulus(np.ones((2, 1, 4), np.int32)), folder / "four.npz")
-    sentence = refused(*run(folder, "odd.npz", "four.npz"))
+    sentence = refused(2, *run(folder, "odd.npz", "four.npz"))
     assert "in -> hidden: odd weights of mixed sign (2)" in sentence and "even weights" in sentence
 
 
@@ -109,8 +96,8 @@ def test_an_unmapped_network_of_integers_runs_as_it_is_off_the_chip(folder: Path
     npz.save(odd, folder / "odd.npz")
     npz.save(Stimulus(np.ones((2, 1, 4), np.int32)), folder / "four.npz")
     assert call(*run(folder, "odd.npz", "four.npz")).exit_code == 0
-    assert "odd weights" in refused(*run(folder, "odd.npz", "four.npz", "--chip", "loihi1"))
-    assert "odd weights" in refused(*run(folder, "odd.npz", "four.npz", on="lava"))
+    assert "odd weights" in refused(2, *run(folder, "odd.npz", "four.npz", "--chip", "loihi1"))
+    assert "odd weights" in refused(2, *run(folder, "odd.npz", "four.npz", on="lava"))
 
 
 def test_lossy_exponents_are_refused_with_their_number(folder: Path):
@@ -118,7 +105,7 @@ def test_lossy_exponents_are_refused_with_their_number(folder: Path):
     shifted = replace(mapped.network.projections[0], weight_exp=-2)
     npz.save(replace(mapped, network=replace(mapped.network, projections=(shifted,))), folder / "lossy.npz")
     npz.save(Stimulus(np.ones((2, 1, 4), np.int32)), folder / "four.npz")
-    assert "weights lose bits to exponent -2 (2)" in refused(*run(folder, "lossy.npz", "four.npz"))
+    assert "weights lose bits to exponent -2 (2)" in refused(2, *run(folder, "lossy.npz", "four.npz"))
 
 
 def test_a_network_of_floats_runs_on_lava_without_being_mapped(folder: Path, network: Network, stimulus: Stimulus):
