@@ -76,7 +76,8 @@ class _Annealing:
         self.tables, self.own = build_tables(graph, self.block, k)
         self.cores = build_cores(graph, self.block, k, caps)
         self.unit = float(graph.rate.mean()) if graph.n_nets else 1.0
-        self.random, self.odds, self.held = np.array([seed], np.uint64), np.zeros(k), np.zeros(k)
+        self.random, self.rest = np.array([seed], np.uint64), np.zeros(self.block.size, np.int32)
+        self.held = np.zeros(k)
         self.axon_price = np.zeros(k)
         self.one = max(float(self.cores.share.mean(0).max()), 1e-9)
 
@@ -98,7 +99,7 @@ class _Annealing:
     def _step(self, n_passes: int, heat: float, firm: float) -> None:
         """Look at each vertex ``n_passes`` times on average, then let prices follow what cores hold."""
         stiff, n = 2.0 * firm * heat * self.unit / self.one**2, n_passes * self.block.size
-        look(n, heat * self.unit, stiff, self.block, self.tables, self.cores, self.random, self.odds)
+        look(n, heat * self.unit, stiff, self.block, self.tables, self.cores, self.rest, self.random)
         axons_held(self.graph.source, self.own, self.tables, self.block, self.held)
         price = self.cores.price + min(0.5, 0.05 / firm) * stiff * (self._use() - 1.0)
         self.cores.price[:] = np.where(self.cores.share.any(0), np.maximum(price, 0.0), 0.0)

@@ -16,6 +16,7 @@ Array = NDArray[Any]
 
 ENTRIES = 20_000_000  # of nets x cores, and of vertices x cores: the tables then take up to half a gigabyte
 FROZEN = 14.0  # a move that costs so many heats is not drawn
+LONGEST_REST = 8  # draws a vertex sits out at most
 
 
 class Tables(NamedTuple):
@@ -28,7 +29,7 @@ class Tables(NamedTuple):
         axons: (E,) sources behind each net.
         in_axons: (V,) sources behind all nets of v.
         pins: (E, K) how many on each core.
-        sum: (E, K) their numbers added up: the number itself where only one is there.
+        lone: (E, K) their numbers joined by exclusive or: the number itself where only one is there.
         company: (V, K) rates of v's nets that have another pin on the core.
         axon_price: (K,) what an axon of a core adds to the rate of its net.
     """
@@ -41,7 +42,7 @@ class Tables(NamedTuple):
     axons: Array
     in_axons: Array
     pins: Array
-    sum: Array
+    lone: Array
     company: Array
     axon_price: Array
 
@@ -80,66 +81,88 @@ def shift(v, b, block, t):
         e = t.in_net[i]
         w = t.rate[e] + t.axon_price[a] * t.axons[e]
         t.pins[e, a] -= 1
-        t.sum[e, a] -= v
+        t.lone[e, a] ^= v
         if t.pins[e, a] == 0:
             for j in range(t.start[e], t.start[e + 1]):
                 t.company[t.pin[j], a] -= w
             t.company[v, a] += w
         elif t.pins[e, a] == 1:
-            t.company[t.sum[e, a], a] -= w
+            t.company[t.lone[e, a], a] -= w
         w = t.rate[e] + t.axon_price[b] * t.axons[e]
         if t.pins[e, b] == 0:
             for j in range(t.start[e], t.start[e + 1]):
                 t.company[t.pin[j], b] += w
             t.company[v, b] -= w
         elif t.pins[e, b] == 1:
-            t.company[t.sum[e, b], b] += w
+            t.company[t.lone[e, b], b] += w
         t.pins[e, b] += 1
-        t.sum[e, b] += v
+        t.lone[e, b] ^= v
     block[v] = b
 
 
 @njit(cache=True)
-def toll(b, v, stiff, sign, t, cores):
-    """Price of core b for vertex v: what its coming (sign 1) costs, or its going (sign -1) frees."""
-    total = t.axon_price[b] * t.in_axons[v]
-    for r in range(2):
-        s = cores.share[v, r]
-        if s > 0.0:
-            total += s * max(0.0, cores.price[b, r] + stiff * (cores.use[b, r] - 1.0 + 0.5 * sign * s))
-    return total
+def settle_fees(v, stiff, cores, fees):
+    """Fill ``fees`` (2, K): what a vertex with v's shares pays to come to each core, and saves by leaving it."""
+    for b in range(cores.use.shape[0]):
+        come, go = 0.0, 0.0
+        for r in range(2):
+            s, excess = cores.share[v, r], cores.use[b, r] - 1.0
+            come += s * max(0.0, cores.price[b, r] + stiff * (excess + 0.5 * s))
+            go += s * max(0.0, cores.price[b, r] + stiff * (excess - 0.5 * s))
+        fees[0, b], fees[1, b] = come, go
+
+
+@njit(cache=True)
+def weigh(v, a, t, fees, odds):
+    """Fill ``odds`` (K,) with what v's cores are worth to it; return the best other one's lead over its own, a."""
+    top = -np.inf
+    for b in range(odds.size):
+        fee = fees[1, b] if b == a else fees[0, b]
+        odds[b] = t.company[v, b] - t.axon_price[b] * t.in_axons[v] - fee
+        if b != a:
+            top = max(top, odds[b])
+    return top - odds[a]
+
+
+@njit(cache=True)
+def draw_core(lead, a, heat, random, odds):
+    """Draw a core with weight exp(odds / heat); ``odds`` is used up."""
+    top, total = odds[a] + max(lead, 0.0), 0.0
+    for b in range(odds.size):
+        odds[b] = np.exp((odds[b] - top) / heat)
+        total += odds[b]
+    left, b = uniform(random) * total, 0
+    while b < odds.size - 1 and left >= odds[b]:
+        left -= odds[b]
+        b += 1
+    return b
 
 
 @njit(cache=True, nogil=True)
-def look(n_looks, heat, stiff, block, t, cores, random, odds):
-    """Draw vertices, and a core for each with weight exp(-cost / heat); return the number of moves."""
-    k, moves = cores.use.shape[0], 0
+def look(n_looks, heat, stiff, block, t, cores, rest, random):
+    """Draw vertices and a core for each; those with no near move rest for some draws; return the number of moves."""
+    k, moves, before = cores.use.shape[0], 0, -1
+    fees, odds = np.empty((2, k)), np.empty(k)
     for _ in range(n_looks):
         v = min(int(uniform(random) * block.size), block.size - 1)
-        a = block[v]
-        own = t.company[v, a] - toll(a, v, stiff, -1.0, t, cores)
-        top = -np.inf
-        for b in range(k):
-            if b != a:
-                odds[b] = t.company[v, b] - toll(b, v, stiff, 1.0, t, cores)
-                top = max(top, odds[b])
-        if top - own < -FROZEN * heat:
+        if rest[v] > 0:
+            rest[v] -= 1
             continue
-        odds[a] = own
-        top, total = max(top, own), 0.0
-        for b in range(k):
-            odds[b] = np.exp((odds[b] - top) / heat)
-            total += odds[b]
-        draw, b = uniform(random) * total, 0
-        while b < k - 1 and draw >= odds[b]:
-            draw -= odds[b]
-            b += 1
+        if before < 0 or cores.share[v, 0] != cores.share[before, 0] or cores.share[v, 1] != cores.share[before, 1]:
+            settle_fees(v, stiff, cores, fees)
+            before = v
+        a = block[v]
+        lead = weigh(v, a, t, fees, odds)
+        if lead < -FROZEN * heat:
+            rest[v] = int(min(lead / (-FROZEN * heat), LONGEST_REST))
+            continue
+        b = draw_core(lead, a, heat, random, odds)
         if b != a:
             shift(v, b, block, t)
             for r in range(2):
                 cores.use[a, r] -= cores.share[v, r]
                 cores.use[b, r] += cores.share[v, r]
-            moves += 1
+            moves, before = moves + 1, -1
     return moves
 
 
@@ -156,6 +179,15 @@ def axons_held(source, own, t, block, held):
             alone = t.pins[e, b] == 1 and not own[e] and source[e] >= 0 and block[source[e]] == b
             if t.pins[e, b] > 0 and not alone:
                 held[b] += t.axons[e]
+
+
+@njit(cache=True)
+def joined(place, pin, size):
+    """(size,) exclusive or of the pins of each place."""
+    lone = np.zeros(size, np.int32)
+    for i in range(place.size):
+        lone[place[i]] ^= pin[i]
+    return lone
 
 
 def suits(graph: Hypergraph, k: int) -> bool:
@@ -184,7 +216,7 @@ def build_tables(graph: Hypergraph, block: Int32s, k: int) -> tuple[Tables, Arra
         graph.axons.astype(np.float64),
         np.bincount(pin, graph.axons[net], graph.n_vertices),
         np.bincount(place, minlength=size).astype(np.int32).reshape(-1, k),
-        np.bincount(place, pin, size).astype(np.int64).reshape(-1, k),
+        joined(place, pin, size).reshape(-1, k),
         np.zeros((graph.n_vertices, k)),
         np.zeros(k),
     )

@@ -27,7 +27,7 @@ SCRATCH_PINS = 3_000_000  # up to here Mt-KaHyPar starts from scratch, beyond it
 LONG = 1_200_000_000  # pins of the passes on a large network, a visit counted as 60: some 20 seconds
 METIS_PINS = 8_000_000  # pins METIS sees at most
 AXON_LOAD = 1.03  # share of the input axons METIS may use on average: what follows takes a twentieth off
-LOOKS = 330_000  # looks at vertices a heat in the long annealing: some 40 seconds
+LOOKS = 165_000  # looks at vertices a heat in the long annealing: some 30 seconds
 HOT, COOL, COLD, HEATS = 1.3, 0.3, 0.1, 1000  # where starts keep their shape; where it is settled; where all is
 STARTS = {"default": (4, 2), "quality": (8, 4)}
 """Starts annealed briefly, and how many of them at length."""
@@ -56,8 +56,8 @@ def least_cores(weight: Ints) -> int:
 def annealed(task: Task, weight: Ints, preset: str) -> Iterator[Candidate]:
     """Anneal several starts of Mt-KaHyPar briefly, the best of them at length; moves repair what exceeds a limit."""
     n_starts, n_long = STARTS[preset]
-    passes = int(np.clip(LOOKS // weight.size, 1, 20))
-    brief, long = Cooling(HOT, COOL, HEATS, -(-passes // 10)), Cooling(HOT, COLD, HEATS, passes)
+    passes = int(np.clip(LOOKS // weight.size, 1, 10))
+    brief, long = Cooling(HOT, COOL, HEATS, -(-passes // 5)), Cooling(HOT, COLD, HEATS, passes)
 
     def run(start: Start, cooling: Cooling) -> Annealed:
         return anneal(start.task.graph, start.block, task.caps, cooling, start.task.seed)

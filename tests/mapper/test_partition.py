@@ -259,7 +259,7 @@ def test_link_loads_add_up_to_the_hops():
 def test_without_an_outside_library_the_way_out_is_the_fast_preset(name: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, name, None)
     chip = replace(LOIHI2, limits=replace(LOIHI2.limits, max_neurons=40))
-    monkeypatch.setattr("mapper.search.SCRATCH_PINS", 10**9 if name == "mtkahypar" else 0)
+    monkeypatch.setattr("mapper.neuron_search.SCRATCH_PINS", 10**9 if name == "mtkahypar" else 0)
     network = ring(100)
     with pytest.raises(ValueError, match=rf"preset 'default' needs {name}, .* use preset 'fast'"):
         map_network(network, chip)
