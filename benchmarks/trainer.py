@@ -212,10 +212,7 @@ def row(name: str, value: float, unit: str, **more: Any) -> Row:
 def measure_case(case: Case, device: str) -> dict[str, Timing]:
     """Our fast engine, snnTorch, and the reference where asked for."""
     ours = "gpu" if device == "cuda" else "cpu"
-    contestants = {
-        ours: (our_step(case, ours, device), REPEATS),
-        "snntorch": (snntorch_step(case, device), REPEATS),
-    }
+    contestants = {ours: (our_step(case, ours, device), REPEATS), "snntorch": (snntorch_step(case, device), REPEATS)}
     if case.reference_turns:
         contestants["reference"] = (our_step(case, "reference", device), case.reference_turns)
     return take_turns(contestants, device)

@@ -136,7 +136,10 @@ def prepared(config: TrainConfig, data: Stimulus) -> SpikingNetwork:
     if config.weight_bits:
         train_on_grid(network, config.chip, config.weight_bits)
     if config.partition:
-        network.core_of_neuron = npz.load(config.partition, MappedNetwork).core_of_neuron
+        mapped = npz.load(config.partition, MappedNetwork)
+        theirs, ours = [p.n for p in mapped.network.populations], [n for _, n in network.plan().populations()]
+        require(theirs == ours, f"{config.partition} maps populations of {theirs} neurons, this network has {ours}")
+        network.core_of_neuron = mapped.core_of_neuron
     return network
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -159,13 +160,15 @@ def test_two_processes_train_as_one(tmp_path) -> None:
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     args = [sys.executable, str(script)]
     two = [subprocess.Popen([*args, str(rank), str(tmp_path / "two"), "2"], env=env, cwd=root) for rank in (0, 1)]
-    assert [p.wait(120) for p in two] == [0, 0]
+    assert [p.wait(600) for p in two] == [0, 0]
     assert (
-        subprocess.run([*args, "0", str(tmp_path / "one"), "1"], env=env, cwd=root, timeout=120, check=False).returncode
+        subprocess.run([*args, "0", str(tmp_path / "one"), "1"], env=env, cwd=root, timeout=600, check=False).returncode
         == 0
     )
     for a, b in zip(weights(tmp_path / "one"), weights(tmp_path / "two")):
         torch.testing.assert_close(torch.as_tensor(a.copy()), torch.as_tensor(b.copy()), rtol=1e-4, atol=1e-5)
+    told = [json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("one", "two")]
+    np.testing.assert_allclose(*([m["loss"] for m in history] for history in told), rtol=1e-5)
 
 
 def test_a_partition_trains_with_a_queue_a_core(tmp_path) -> None:
@@ -178,6 +181,10 @@ def test_a_partition_trains_with_a_queue_a_core(tmp_path) -> None:
     assert network.core_of_neuron is not None and len(set(network.core_of_neuron.tolist())) > 1
     with pytest.raises(ValueError, match="belong together"):
         replace(in_cores, partition="")
+    with pytest.raises(
+        ValueError, match=r"mapped.npz maps populations of \[8, 10\] neurons, this network has \[9, 10\]"
+    ):
+        train(replace(in_cores, layers=("9", "10")), tmp_path / "c", stimulus=toy())
 
 
 def test_time_stamped_events_are_paced_in_training(tmp_path) -> None:
