@@ -18,7 +18,7 @@ from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.schedule import Schedule
 from tests.ir.formats.drawn import example
-from tests.ir.formats.test_nir import AFFINE, chain, lif, write_nodes
+from tests.ir.formats.nir_nodes import AFFINE, chain, lif, write_nodes
 from tests.ir.formats.test_onnx_import import UNSUPPORTED, save, two_layers
 from unlayered.check import CheckReport, check_file
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -15,7 +13,6 @@ from ir.check import FormatError
 from ir.connection import Dense
 from ir.formats import nir
 from ir.formats.chip_toml import CHIPS, load_chip
-from ir.formats.nir_graph import NEURONS, read_graph
 from ir.formats.nir_sources import reaching
 from ir.network import LIF, Input, Network, Population, Projection
 from ir.quantized import QuantizedNetwork
@@ -23,43 +20,11 @@ from ir.stimulus import Stimulus
 from mapper.quantize import quantize
 from tests.interop.layered import run
 from tests.ir.formats.drawn import example, float_networks, same
+from tests.ir.formats.nir_nodes import AFFINE, chain, lif, write_nodes
 from tests.strategies import Draw, networks
 from trainer.execute import run as run_engine
 
 QUICK = settings(max_examples=60, deadline=None)
-
-
-def write_nodes(path: Path, nodes: dict[str, dict[str, Any]], edges: list[tuple[str, str]]) -> Path:
-    """A hand-made NIR file."""
-
-    def put(group: h5py.Group, tree: dict[str, Any]) -> None:
-        for key, value in tree.items():
-            if isinstance(value, dict):
-                put(group.create_group(key), value)
-            elif key == "edges":
-                group.create_dataset(key, data=np.array(value, dtype=object).reshape(-1, 2), dtype=h5py.string_dtype())
-            else:
-                group.create_dataset(key, data=value)
-
-    with h5py.File(path, "w") as file:
-        file["version"] = "1.0.8"
-        put(file.create_group("node"), {"type": "NIRGraph", "nodes": nodes, "edges": edges})
-    return path
-
-
-def lif(n: int, **changes: Any) -> dict[str, Any]:
-    ones = np.ones(n)
-    return {"type": "LIF", "tau": 5e-3 * ones, "r": ones, "v_leak": 0 * ones, "v_threshold": 0.1 * ones, **changes}
-
-
-def chain(*nodes: dict[str, Any], n: int = 3) -> tuple[dict[str, dict[str, Any]], list[tuple[str, str]]]:
-    """input -> nodes -> output."""
-    names = ["input", *(f"n{i}" for i in range(len(nodes))), "output"]
-    ends = ({"type": "Input", "shape": np.array([n])}, {"type": "Output", "shape": np.array([n])})
-    return dict(zip(names, (ends[0], *nodes, ends[1]))), list(itertools.pairwise(names))
-
-
-AFFINE = {"type": "Affine", "weight": np.eye(3), "bias": np.zeros(3)}
 
 
 class TestRoundTrip:
@@ -192,76 +157,6 @@ class TestGraphs:
         nodes["input"]["shape"] = np.array([1, 5])
         network = nir.read(write_nodes(tmp_path / "a.nir", nodes, edges), "norse")
         assert network.populations[0].shape == (2, 5)
-
-
-class TestRefusals:
-    @pytest.mark.parametrize("kind", ["MaxPool2d", "NIRNode", "Sigma", "BatchNorm2d"])
-    def test_an_unknown_primitive_is_named(self, tmp_path: Path, kind: str) -> None:
-        path = write_nodes(tmp_path / "a.nir", *chain({"type": kind}, AFFINE, lif(3)))
-        with pytest.raises(FormatError, match=f"{kind} 'n0'"):
-            nir.read(path, "norse")
-
-    @pytest.mark.parametrize("as_", nir.FRAMEWORKS)
-    @pytest.mark.parametrize("kind", NEURONS)
-    def test_each_framework_reads_a_neuron_or_names_it(self, tmp_path: Path, as_: str, kind: str) -> None:
-        one = np.ones(3)
-        neuron = {
-            "type": kind, "tau": 0.01 * one, "tau_mem": 0.01 * one, "tau_syn": 0.02 * one, "r": one, "w_in": one,
-            "v_leak": 0 * one, "v_threshold": one, "v_reset": 0 * one, "threshold": one,
-        }  # fmt: skip
-        path = write_nodes(tmp_path / "a.nir", *chain(AFFINE, neuron))
-        try:
-            network = nir.read(path, as_)
-        except FormatError as error:
-            assert f"{kind} 'n1'" in str(error) and ";" in str(error)
-        else:
-            assert network.n_neurons == 3
-
-    @pytest.mark.parametrize("kind", ["I", "LI", "CubaLI"])
-    def test_a_membrane_sent_to_other_neurons_is_refused(self, tmp_path: Path, kind: str) -> None:
-        one = np.ones(3)
-        leaky = {"type": kind, "tau": one, "tau_mem": one, "tau_syn": one, "r": one, "w_in": one, "v_leak": 0 * one}
-        path = write_nodes(tmp_path / "a.nir", *chain(AFFINE, leaky, AFFINE, lif(3)))
-        with pytest.raises(FormatError, match=f"{kind} 'n1' sends its membrane"):
-            nir.read(path, "norse")
-
-    def test_a_step_longer_than_a_time_constant_is_refused(self, tmp_path: Path) -> None:
-        path = write_nodes(tmp_path / "a.nir", *chain(AFFINE, lif(3)))
-        with pytest.raises(FormatError, match="leak would be negative"):
-            nir.read(path, "norse", 0.1)
-
-    @pytest.mark.parametrize(
-        ("changes", "words"),
-        [
-            ({"v_threshold": np.array([1.0, np.nan, 1.0])}, "nan at"),
-            ({"v_threshold": -np.ones(3)}, "at least 0"),
-            ({"tau": np.zeros(3)}, "shorter than dt"),
-            ({"v_threshold": np.ones(4)}, "4 neurons"),
-        ],
-    )
-    def test_bad_parameters_are_named(self, tmp_path: Path, changes: dict[str, Any], words: str) -> None:
-        with pytest.raises(FormatError, match=words):
-            nir.read(write_nodes(tmp_path / "a.nir", *chain(AFFINE, lif(3, **changes))), "norse")
-
-    def test_an_edge_to_nowhere_is_named(self, tmp_path: Path) -> None:
-        nodes, edges = chain(AFFINE, lif(3))
-        with pytest.raises(FormatError, match="'ghost'"):
-            read_graph(write_nodes(tmp_path / "a.nir", nodes, [*edges, ("n0", "ghost")]))
-
-    def test_a_huge_declared_array_is_refused_before_memory_is_taken(self, tmp_path: Path) -> None:
-        path = write_nodes(tmp_path / "a.nir", *chain(AFFINE, lif(3)))
-        with h5py.File(path, "a") as file:
-            file["node/nodes/n0"].create_dataset("extra", (10**10,), "f8", chunks=(1 << 20,))
-        with pytest.raises(FormatError, match="damaged or forged"):
-            nir.read(path, "norse")
-
-    @pytest.mark.parametrize("link", [h5py.ExternalLink("other.h5", "/"), h5py.SoftLink("/version")])
-    def test_links_are_refused(self, tmp_path: Path, link: Any) -> None:
-        path = write_nodes(tmp_path / "a.nir", *chain(AFFINE, lif(3)))
-        with h5py.File(path, "a") as file:
-            file["node/nodes/link"] = link
-        with pytest.raises(FormatError, match="link to elsewhere"):
-            nir.read(path, "norse")
 
 
 def test_an_exceeded_threshold_from_below_is_one_that_is_reached() -> None:
