@@ -151,7 +151,7 @@ def update_neurons(call: Call, state: State, drive: Tensor, active: Tensor, t: i
         x = numbers.pass_current(x)
     else:
         state.u = numbers.add_to_current(state.u, x)
-        x = torch.where(at_depth & call.has_current, state.u, numbers.pass_current(x))
+        x = torch.where(call.has_current, torch.where(at_depth, state.u, x), numbers.pass_current(x))
     moved = x != 0 if params.bias is None else (x != 0) | (bias != 0)
     v = torch.where(
         active[:, None],

@@ -63,6 +63,18 @@ def test_a_membrane_is_held_at_the_registers_lower_edge(schedule: Schedule, v_mi
         assert first_divergence(run_network(network, stimulus, schedule, engine=engine), meaning) is None
 
 
+@pytest.mark.parametrize("decay_u", [2047, 4096])
+def test_what_arrives_late_at_a_kept_current_reaches_the_membrane_as_it_is(decay_u: int) -> None:
+    lif = FixedLIF(decay_v=100, v_threshold=100_000, decay_u=decay_u)
+    weights = FixedProjection("in", "p", Dense(np.array([[200_000, -90_000, 140_000]])))
+    network = QuantizedNetwork((Input("in", (3,)),), (FixedPopulation("p", (1,), lif),), (weights,), "p")
+    stimulus, schedule = Stimulus(np.ones((4, 1, 3), np.int32)), Schedule(input="paced", R=1)
+    meaning = run_meaning(network, stimulus, schedule)
+    assert meaning.limits_reached["u"] > 0
+    for engine in ("reference", "cpu"):
+        assert first_divergence(run_network(network, stimulus, schedule, engine=engine), meaning) is None
+
+
 def test_a_recurrent_edge_may_have_a_delay_a_source() -> None:
     lif = FixedLIF(decay_v=400, v_threshold=60)
     edges = (

@@ -74,7 +74,7 @@ def move_general(net, rules, numbers, state, tape, part, k, values):
             state.u[j] = number(wrap_u(u, rules)) if rules.fixed else u
         if keeps and due:
             x = state.u[j]
-        elif rules.fixed:
+        elif rules.fixed and not keeps:
             x = number(wrap_u(x, rules))
         moved = x != 0 or bias != 0
         values[j - first] = np.nan
