@@ -105,7 +105,14 @@ def check_envelope(
     for p in network.populations:
         found += _check_registers(p.name, p.neuron, registers)
         found += [] if name == "lava" else _check_decays(p.name, p.neuron, registers.decay)
-        sums = (_check_sums(p.name, worst_case(network, p.name, ARITHMETICS[x], largest_count, frames)) for x in both)
+        sums = (
+            _check_sums(
+                p.name,
+                worst_case(network, p.name, ARITHMETICS[x], largest_count, frames),
+                "" if x == name else f" in arithmetic {x!r}, which the integers keep",
+            )
+            for x in both
+        )
         found += next((outside for outside in sums if outside), [])
     return tuple(found)
 
@@ -237,14 +244,14 @@ def _check_decays(who: str, neuron: FixedLIF, form: IntFormat) -> list[Finding]:
     return found + _check_steps(who, "decay_v", decay_v, form)
 
 
-def _check_sums(who: str, worst: WorstCase) -> list[Finding]:
+def _check_sums(who: str, worst: WorstCase, whose: str) -> list[Finding]:
     found: list[Finding] = []
     if worst.accumulator >= worst.accumulator_edge:
-        what = f"the summed drive may reach the accumulator's edge {worst.accumulator_edge}"
+        what = f"the summed drive may reach the accumulator's edge {worst.accumulator_edge}{whose}"
         remedy = "use smaller weights, a smaller exponent or fewer synapses"
         found.append(Finding(who, what, _whole(worst.accumulator), remedy))
     if worst.current >= worst.current_edge:
-        what = f"the current may reach its edge {worst.current_edge}"
+        what = f"the current may reach its edge {worst.current_edge}{whose}"
         found.append(Finding(who, what, _whole(worst.current), "use smaller weights or a faster decay_u"))
     return found
 
