@@ -167,7 +167,9 @@ def _columns(neuron: FixedLIF, arithmetic: Arithmetic) -> dict[str, Any]:
     bias = neuron.register_bias()
     biased = bias is not None and bool(bias.any())
     v_min = -arithmetic.v_max if neuron.v_min is None else max(neuron.v_min, -arithmetic.v_max)
-    threshold = NEVER if neuron.v_threshold is None else np.asarray(neuron.v_threshold) << arithmetic.weight_shift
+    shift = arithmetic.weight_shift
+    never = NEVER >> shift
+    threshold = np.minimum(never if neuron.v_threshold is None else neuron.v_threshold, never) << shift
     return {
         "decay_v": neuron.decay_v,
         "decay_u": neuron.decay_u,

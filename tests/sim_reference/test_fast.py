@@ -184,3 +184,14 @@ def test_frames_of_any_integer_type_are_the_same_input(schedule, dtype, largest)
     narrow, wide = (fast.run(network, Stimulus(frames.astype(t)), schedule) for t in (dtype, np.int32))
     assert first_divergence(narrow, wide) is None
     assert narrow.counts.sum() > 0
+
+
+@pytest.mark.parametrize("schedule", [LAYERED, Schedule()])
+@pytest.mark.parametrize("bits", [24, 57, 58, 62])
+def test_a_threshold_that_no_membrane_reaches_is_not_reached_however_large(schedule, bits):
+    lif = FixedLIF(decay_v=0, v_threshold=1 << bits)
+    edge = FixedProjection("in", "a", Dense(np.full((2, 3), 1 << 16)))
+    network = QuantizedNetwork((Input("in", (3,)),), (FixedPopulation("a", (2,), lif),), (edge,), "a")
+    stimulus = Stimulus(np.ones((4, 1, 3), np.int32))
+    assert_same(network, stimulus, schedule)
+    assert not fast.run(network, stimulus, schedule).counts.any()

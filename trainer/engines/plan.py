@@ -208,7 +208,9 @@ def fixed_params(network: QuantizedNetwork) -> Params:
 
     ps = network.populations
     threshold = [
-        spread(None if p.neuron.v_threshold is None else np.asarray(p.neuron.v_threshold) * shift, p.n, np.inf)
+        spread(
+            None if p.neuron.v_threshold is None else np.asarray(p.neuron.v_threshold, np.float64) * shift, p.n, np.inf
+        )
         for p in ps
     ]
     weights = [torch.as_tensor(e.connection.weight.astype(np.float64)) for e in network.projections]
