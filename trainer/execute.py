@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ir.arithmetic import ARITHMETICS
+from ir.check import require
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule
@@ -42,6 +43,9 @@ def run(
     """
     schedule = schedule or network.schedule
     fixed = isinstance(network, QuantizedNetwork)
+    require(stimulus.n_samples > 0, "the stimulus has no sample; give at least one")
+    whole = stimulus.frames.dtype.kind == "i"
+    require(whole or not fixed, "stimulus holds floats; an integer network needs whole counts, round them")
     plan = plan_of(network)
     params = fixed_params(network) if isinstance(network, QuantizedNetwork) else float_params(network)
     numbers = FixedNumbers(ARITHMETICS[network.arithmetic]) if isinstance(network, QuantizedNetwork) else FloatNumbers()

@@ -83,7 +83,7 @@ def train(
     join_torchrun()
     stamps = config.schedule.input != "first"
     data = stimulus or load(config.data, config.root or None, "train", config.limit or None, stamps)
-    check_labels(data, config)
+    check_data(data, config)
     fit_set, held_out = split(data, config)
     network = prepared(config, fit_set)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
@@ -112,8 +112,13 @@ def train(
     return finished(network, out, config)
 
 
-def check_labels(data: Stimulus, config: TrainConfig) -> None:
-    """Raise unless every label is a class of the data set."""
+def check_data(data: Stimulus, config: TrainConfig) -> None:
+    """Raise unless every label is a class of the data set, and a chip's integers are fed with whole counts."""
+    if config.weight_bits and data.frames.dtype.kind == "f":
+        raise FormatError(
+            f"data set {config.data!r} is a current, and a chip's integers (weight_bits) take whole counts; "
+            "train on a rate coded one, or in floats"
+        )
     n = DATA_SETS[config.data].n_classes
     found = np.zeros(0, np.int64) if data.labels is None else np.asarray(data.labels)
     wrong = found[(found < 0) | (found >= n)]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from ir import FormatError, Network, Schedule, Stimulus
+from ir import FormatError, Network, QuantizedNetwork, Schedule, Stimulus
 from ir.formats import npz
 from ir.formats.chip_toml import find_chip
 from mapper import map_network
@@ -21,6 +21,7 @@ from trainer.batches import batch_of, batches, shifted, split
 from trainer.build import build_network
 from trainer.config import TrainConfig, from_dict, preset, preset_names
 from trainer.data import DATA_SETS
+from trainer.execute import run
 from trainer.fit import step, train
 
 CONFIG = TrainConfig(layers=("8", "10"), epochs=2, batch_size=16, seed=5, schedule=Schedule(F=4), engine="reference")
@@ -225,6 +226,18 @@ def test_too_few_samples_are_refused(tmp_path) -> None:
 def test_a_label_beyond_the_classes_is_refused(tmp_path) -> None:
     with pytest.raises(FormatError, match="labelled 11; data set 'digits' has classes 0 to 9"):
         train(CONFIG, tmp_path, stimulus=Stimulus(toy().frames, labels=np.full(60, 11)))
+
+
+def test_integers_are_not_trained_on_currents(tmp_path) -> None:
+    currents = Stimulus(toy().frames.astype(np.float32) / 2, labels=toy().labels)
+    with pytest.raises(FormatError, match=r"integers \(weight_bits\) take whole counts"):
+        train(replace(CONFIG, weight_bits=4), tmp_path, stimulus=currents)
+    train(replace(CONFIG, weight_bits=4, epochs=1), tmp_path, stimulus=toy())
+    integers = npz.load(tmp_path / "quantized.npz", QuantizedNetwork)
+    with pytest.raises(ValueError, match="needs whole counts"):
+        run(integers, currents)
+    with pytest.raises(ValueError, match="no sample"):
+        run(integers, toy().select(slice(0, 0)))
 
 
 @pytest.mark.parametrize("data", ["digits", "shd"])
