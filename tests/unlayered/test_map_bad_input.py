@@ -93,6 +93,14 @@ def test_outside_the_envelope_nothing_is_mapped_unless_allowed(folder: Path, map
     assert "Outside the safe envelope" in (folder / "map.html").read_text()
 
 
+def test_a_folder_that_cannot_be_written_is_said_before_anything_is_mapped(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("unlayered.destinations.os.access", lambda *_: False)
+    monkeypatch.setattr("unlayered.mapping.map_whole", None)
+    assert f"folder {folder} is read-only" in map_refused(folder, folder / "network.npz", "--chip", "loihi2")
+
+
 PLACES = (
     "unlayered.calibration.quantize",
     "mapper.find_partition",
