@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -96,7 +97,7 @@ def test_outside_the_envelope_nothing_is_mapped_unless_allowed(folder: Path, map
 def test_a_folder_that_cannot_be_written_is_said_before_anything_is_mapped(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("unlayered.destinations.os.access", lambda *_: False)
+    monkeypatch.setattr("unlayered.destinations.os.access", lambda _, mode: mode != os.W_OK)
     monkeypatch.setattr("unlayered.mapping.map_whole", None)
     assert f"folder {folder} is read-only" in map_refused(folder, folder / "network.npz", "--chip", "loihi2")
 
