@@ -139,13 +139,13 @@ def _on_chip(rows: tuple[NodeRow, ...], network: AnyNetwork, chip: Chip) -> tupl
     if plain.schedule.kind == "asynchronous" and not chip.asynchronous:
         reason = f"it is meant for the asynchronous schedule, {chip.title} itself runs the layered one only"
         rows += (NodeRow("network", "schedule", False, reason, "map it with --schedule layered"),)
-    if all(r.ok for r in rows) and not isinstance(network, MappedNetwork):
+    if all(r.ok for r in rows) and not (isinstance(network, MappedNetwork) and network.chip == chip):
         try:
             check_schedule(plain, plain.schedule)
         except ValueError as error:
             return (*rows, NodeRow("network", "schedule", False, *_parts(str(error))))
         try:
-            map_network(network, chip)
+            map_network(plain, chip)
         except CapacityError as error:
             rows += (NodeRow("network", "mapping", False, *_parts(str(error))),)
         except ValueError as error:

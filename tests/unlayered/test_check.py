@@ -109,6 +109,13 @@ class TestEnvelope:
             assert all(row.name == "in -> hidden" and says in row.reason for row in report.nodes if not row.ok)
 
 
+def test_a_network_mapped_for_one_chip_is_mapped_anew_for_another(tmp_path: Path, mapped: MappedNetwork) -> None:
+    npz.save(mapped, tmp_path / "a.npz")
+    assert check_file(tmp_path / "a.npz", LOIHI2).ok
+    narrow = replace(LOIHI2, limits=replace(LOIHI2.limits, max_input_axons=7))
+    assert bad(check_file(tmp_path / "a.npz", narrow)) == [("network", "mapping")]
+
+
 def test_a_schedule_that_the_chip_itself_lacks_is_a_row(tmp_path: Path, network: Network) -> None:
     npz.save(network, tmp_path / "a.npz")
     assert bad(check_file(tmp_path / "a.npz", LOIHI1)) == [("network", "schedule")]
