@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ir.arithmetic import DECAY_ALL, Arithmetic
 from ir.arrays import Bits, Ints
 from ir.quantized import FixedLIF
-from targets.lava.registers import ACCUMULATOR, U, V, leak
+from targets.lava.registers import ACCUMULATOR, INT32, U, V, leak, wrap_two_sided
 
 IDLE = -1
 """Row of a tick in which a process has no time step to work on."""
@@ -100,10 +100,10 @@ class Probe:
             u_after: (n,) the current after Lava's wrap.
             bias: register bias.
         """
-        x = a << self.arithmetic.weight_shift
+        x = wrap_two_sided(a << self.arithmetic.weight_shift, 31, self.limits, INT32)
         edge = 1 << self.arithmetic.u_bits
-        raw = leak(u, self.keep_u) + x
-        outside = (raw != u_after) | (raw > edge) | (raw <= -edge)
+        raw = wrap_two_sided(leak(u, self.keep_u) + x, 31, self.limits, INT32)
+        outside = (raw > edge) | (raw <= -edge)
         if self.arithmetic.u_wrap == "two_sided":
             total = u_after + bias if self.arithmetic.bias_in_u else raw
             outside |= (raw >= edge) | (total >= edge) | (total < -edge)

@@ -116,6 +116,7 @@ def unusual() -> list[tuple[QuantizedNetwork, Stimulus]]:
     return [
         (odd, below),
         (sinking, Stimulus(counts(6, 3, 6).frames * 50)),
+        (sinking, Stimulus(counts(6, 3, 6).frames * 44_700)),
         (loose, counts(6, 3, 6)),
         (two_inputs, counts(6, 3, 8)),
         (loop, counts(6, 3, 6)),
