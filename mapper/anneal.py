@@ -22,7 +22,7 @@ Array = NDArray[Any]
 SOFT, FIRM = 0.1, 6.0  # heats that one neuron too many costs besides its core's price: while cooling, at last
 EAGER = 2.0  # mean rates that the price of an axon rises while a core's axons exceed the limit by all of it
 LATE = 0.45  # heat from which on axons have a price: above it everything is spread too wide to tell
-FULL = 0.999  # share of the axon limit that prices keep
+FULL = 0.999, 0.996, 0.993, 0.99  # share of the axon limit that prices keep; a smaller one where a larger does not fit
 SETTLE = 60  # steps at the last heat in which limits grow firm
 
 
@@ -87,14 +87,17 @@ class _Annealing:
         for i, heat in enumerate(np.geomspace(cooling.hot, cooling.cold, cooling.steps)):
             self._step(cooling.passes, heat, SOFT)
             if i % 10 == 0 and heat < LATE:
-                self._price_axons()
-        for firm in np.geomspace(SOFT, FIRM, SETTLE):
-            self._step(4 * cooling.passes, cooling.cold, firm)
-            self._price_axons()
-            state = self._state()
-            if state.fits and (best is None or state.km1 < best.km1):
-                best = replace(state, block=state.block.copy())
-        return best or self._state()
+                self._price_axons(FULL[0])
+        for full in FULL:
+            for firm in np.geomspace(SOFT, FIRM, SETTLE):
+                self._step(4 * cooling.passes, cooling.cold, firm)
+                self._price_axons(full)
+                state = self._state()
+                if state.fits and (best is None or state.km1 < best.km1):
+                    best = replace(state, block=state.block.copy())
+            if best:
+                return best
+        return self._state()
 
     def _step(self, n_passes: int, heat: float, firm: float) -> None:
         """Look at each vertex ``n_passes`` times on average, then let prices follow what cores hold."""
@@ -109,9 +112,9 @@ class _Annealing:
         axons = np.stack([np.zeros_like(self.held), self.held * (self.graph.overhead / self.caps.memory)], 1)
         return self.cores.use + axons
 
-    def _price_axons(self) -> None:
+    def _price_axons(self, full: float) -> None:
         """Let the price of axons follow the cores that hold too many, and add that of their memory."""
-        over = np.minimum(self.held / self.caps.axons - FULL, 0.02)
+        over = np.minimum(self.held / self.caps.axons - full, 0.02)
         self.axon_price = np.maximum(self.axon_price + EAGER * self.unit * over, 0.0)
         new = self.axon_price + self.cores.price[:, 1] * (self.graph.overhead / self.caps.memory)
         if (new != self.tables.axon_price).any():
