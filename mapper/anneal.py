@@ -123,6 +123,6 @@ class _Annealing:
 
     def _state(self) -> Annealed:
         """Cost and loads as they are."""
-        km1 = float(self.tables.rate @ ((self.tables.pins > 0).sum(1) - 1))
+        km1 = float(self.tables.rate @ ((self.tables.pins > 0).sum(1) - (self.graph.source >= 0)))
         load = np.column_stack([self._use(), self.held / self.caps.axons])
         return Annealed(self.block, km1, bool(load.max() <= 1.0 + 1e-9), float(load.mean(0).max()))

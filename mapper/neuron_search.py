@@ -29,7 +29,7 @@ METIS_PINS = 8_000_000  # pins METIS sees at most
 AXON_LOAD = 1.03  # share of the input axons METIS may use on average: what follows takes a twentieth off
 LOOKS = 165_000  # looks at vertices a heat in the long annealing: some 30 seconds
 HOT, COOL, COLD, HEATS = 1.3, 0.3, 0.1, 1000  # where starts keep their shape; where it is settled; where all is
-STARTS = {"default": (4, 2), "quality": (8, 4)}
+STARTS = {"default": (3, 1), "quality": (8, 4)}
 """Starts annealed briefly, and how many of them at length."""
 TRIES = 4  # larger numbers of cores tried until the first start fits
 DESCENT = [Round(0.0, 3e6, 20)]

@@ -50,6 +50,10 @@ class Batch:
     ids: Tensor
     events: np.ndarray | None = None
 
+    def to(self, device: torch.device) -> Batch:
+        """The same samples on another device."""
+        return replace(self, frames=self.frames.to(device), labels=self.labels.to(device), ids=self.ids.to(device))
+
 
 def batch_of(stimulus: Stimulus, index: np.ndarray) -> Batch:
     """The samples at ``index``."""

@@ -16,7 +16,7 @@ from ir.formats.npz import write_atomically
 from trainer.config import TrainConfig
 from trainer.network import SpikingNetwork
 
-MAY_CHANGE = ("epochs", "patience", "root", "engine", "tensorboard")
+MAY_CHANGE = ("epochs", "patience", "root", "device", "engine", "tensorboard")
 """What may differ between a run and its continuation."""
 
 
@@ -54,7 +54,7 @@ def load_checkpoint(
         FormatError: unreadable, or of another configuration.
     """
     try:
-        content = torch.load(path, weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
         if content["config"] != _identity(config):
             raise FormatError(f"{path} belongs to another configuration; choose another --out or leave --resume out")
         network.load_state_dict(content["network"])

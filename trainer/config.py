@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import asdict, dataclass, field, replace
 from math import inf
@@ -66,7 +67,8 @@ class TrainConfig:
         shift_px: augmentation, frames move up to this many pixels.
         limit: use at most so many training samples; 0 = all.
         seed: of everything random.
-        engine: ``auto``, ``cpu``, ``gpu`` or ``reference``.
+        device: where tensors live, ``cpu`` or ``cuda`` (also ``cuda:1``, ...).
+        engine: ``auto`` (by the device), ``cpu``, ``gpu`` or ``reference``.
         tensorboard: also write TensorBoard event files.
     """
 
@@ -98,6 +100,7 @@ class TrainConfig:
     shift_px: int = 0
     limit: int = 0
     seed: int = 0
+    device: str = "cpu"
     engine: str = "auto"
     tensorboard: bool = False
 
@@ -108,6 +111,8 @@ class TrainConfig:
         check_choice("keep", self.keep, ("best", "last"))
         check_choice("weight_bits", self.weight_bits, (0, 2, 4, 6, 8))
         check_choice("engine", self.engine, ("auto", "cpu", "gpu", "reference"))
+        known_device = re.fullmatch(r"cpu|cuda(:\d+)?", self.device) is not None
+        require(known_device, f"device is {self.device!r}; give 'cpu', 'cuda' or 'cuda:N'")
         for name, least in AT_LEAST.items():
             require(getattr(self, name) >= least, f"{name} is {getattr(self, name)}; at least {least}")
         for name in ("learning_rate", "weight_decay", "v_threshold", "spike_penalty"):

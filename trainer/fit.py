@@ -135,7 +135,9 @@ def has_stalled(history: list[Metrics], config: TrainConfig) -> bool:
 
 def prepared(config: TrainConfig, data: Stimulus) -> SpikingNetwork:
     """The network before training: scaled to fire, on the chip's grid, in its cores where the configuration says so."""
-    network = build_network(config)
+    here = config.device == "cpu" or torch.cuda.is_available()
+    require(here, f"device is {config.device!r} and torch sees no GPU; use 'cpu'")
+    network = build_network(config).to(config.device)
     if config.initial_density:
         scale_to_density(network, data, config.initial_density)
     if config.weight_bits:
@@ -185,7 +187,7 @@ def run_epoch(
     network.train()
     for i, index in enumerate(batches(fit_set.n_samples, config, epoch)):
         whole = min(config.batch_size, fit_set.n_samples - i * config.batch_size)
-        batch = augmented(batch_of(fit_set, index), config, epoch)
+        batch = augmented(batch_of(fit_set, index), config, epoch).to(network.device)
         loss = step(network, optimizer, batch, schedule_of(config, epoch, i), config, epoch, len(index) / whole)
         total, seen = total + loss * whole, seen + whole
         if report is not None:
@@ -251,7 +253,8 @@ def evaluate(
     network.eval()
     plan, right, spikes, rounds = network.plan(), 0, 0.0, 0.0
     for start in range(0, stimulus.n_samples, batch_size):
-        batch = batch_of(stimulus, np.arange(start, min(start + batch_size, stimulus.n_samples)))
+        index = np.arange(start, min(start + batch_size, stimulus.n_samples))
+        batch = batch_of(stimulus, index).to(network.device)
         with torch.no_grad():
             result = network(batch.frames, schedule, batch.ids, events=batch.events, engine=engine)
         right += int((decide(result, plan) == batch.labels).sum())

@@ -27,7 +27,7 @@ def scale_to_density(network: SpikingNetwork, stimulus: Stimulus, density: float
         density: spikes a neuron and time step, in 0..1.
     """
     require(0 < density < 1, f"initial_density is {density}; it lies between 0 and 1")
-    frames = batch_of(stimulus, np.arange(min(SAMPLES, stimulus.n_samples))).frames
+    frames = batch_of(stimulus, np.arange(min(SAMPLES, stimulus.n_samples))).to(network.device).frames
     plan = network.plan()
     training = network.training
     network.eval()

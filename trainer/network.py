@@ -142,6 +142,11 @@ class SpikingNetwork(nn.Module):
         assert isinstance(lif, LIF)
         return lif
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights live."""
+        return next(self.parameters()).device
+
     def plan(self) -> Plan:
         """The engines' static view; made once."""
         if self._plan is None:

@@ -40,7 +40,7 @@ class FixedGrid:
 
     def params(self, network: SpikingNetwork, live: Params) -> Params:
         """The integers as tensors, with the gradients of the floats behind them."""
-        exact = fixed_params(self.quantized(network))
+        exact = fixed_params(self.quantized(network)).to(live.leak_v.device)
         assert exact.unit is not None
         ends = [post for _, post in network.ends]
         weights = [

@@ -50,6 +50,24 @@ def test_the_same_seed_gives_the_same_bits(tmp_path) -> None:
     assert any((a != c).any() for a, c in zip(weights(tmp_path / "a"), weights(tmp_path / "c")))
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="torch sees a GPU here")
+def test_a_gpu_that_is_not_there_is_said_before_training(tmp_path) -> None:
+    with pytest.raises(ValueError, match=r"device is 'cuda' and torch sees no GPU; use 'cpu'"):
+        train(replace(CONFIG, device="cuda"), tmp_path, stimulus=toy())
+    with pytest.raises(ValueError, match=r"device is 'gpu'; give 'cpu', 'cuda' or 'cuda:N'"):
+        replace(CONFIG, device="gpu")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")
+@pytest.mark.parametrize("weight_bits", [0, 4])
+def test_a_run_goes_on_where_it_left_the_gpu(tmp_path, weight_bits: int) -> None:
+    config = replace(CONFIG, device="cuda", engine="auto", weight_bits=weight_bits, initial_density=0.1)
+    network = train(config, tmp_path, stimulus=toy())
+    assert network.device.type == "cuda"
+    network = train(replace(config, device="cpu", epochs=3), tmp_path, resume=True, stimulus=toy())
+    assert network.device.type == "cpu"
+
+
 def test_an_interrupted_run_resumes_bit_for_bit(tmp_path) -> None:
     train(replace(CONFIG, epochs=4), tmp_path / "whole", stimulus=toy())
 

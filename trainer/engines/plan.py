@@ -102,6 +102,11 @@ class Params:
     bias: Tensor | None = None
     unit: Tensor | None = field(default=None)
 
+    def to(self, device: torch.device) -> Params:
+        """The same numbers on another device."""
+        rest = (self.leak_v, self.threshold, self.leak_u, self.bias, self.unit)
+        return Params([w.to(device) for w in self.weights], *(None if x is None else x.to(device) for x in rest))  # type: ignore[arg-type]
+
     def tensors(self) -> list[Tensor]:
         """All tensors, in a fixed order."""
         return [

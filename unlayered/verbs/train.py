@@ -22,6 +22,7 @@ def train(
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Train this long.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Use only N training samples.")] = None,
+    device: Annotated[str | None, typer.Option("--device", help="cpu or cuda; the engine follows it.")] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard event files.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -44,6 +45,7 @@ def train(
         raise ValueError(f"give a configuration file or --preset, one of {', '.join(preset_names())}")
     chosen = read_toml(config) if config is not None else preset_config(str(preset))
     asked = {"data": data, "root": None if root is None else str(root), "epochs": epochs, "seed": seed, "limit": limit}
+    asked["device"] = device
     changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     chosen = replace(chosen, **changes, tensorboard=tensorboard or chosen.tensorboard)
     with TrainingBar(f"training on {chosen.data}", chosen.epochs, as_json) as bar:

@@ -75,6 +75,22 @@ def test_what_arrives_late_at_a_kept_current_reaches_the_membrane_as_it_is(decay
         assert first_divergence(run_network(network, stimulus, schedule, engine=engine), meaning) is None
 
 
+def test_a_current_far_outside_its_register_is_wrapped_again_in_every_round() -> None:
+    far = FixedLIF(decay_v=100, v_threshold=100_000, decay_u=2)
+    busy = FixedLIF(decay_v=100, v_threshold=10, decay_u=4096)
+    edges = (
+        FixedProjection("in", "far", Dense(np.array([[900_000]]))),
+        FixedProjection("in", "busy", Dense(np.full((4, 1), 20))),
+    )
+    populations = (FixedPopulation("far", (1,), far), FixedPopulation("busy", (4,), busy))
+    network = QuantizedNetwork((Input("in", (1,)),), populations, edges, "busy")
+    stimulus, schedule = Stimulus(np.array([1, 0, 1], np.int32).reshape(3, 1, 1)), Schedule(F=1)
+    meaning = run_meaning(network, stimulus, schedule)
+    assert meaning.limits_reached["u"] > 2
+    for engine in ("reference", "cpu"):
+        assert first_divergence(run_network(network, stimulus, schedule, engine=engine), meaning) is None
+
+
 def test_a_recurrent_edge_may_have_a_delay_a_source() -> None:
     lif = FixedLIF(decay_v=400, v_threshold=60)
     edges = (

@@ -14,7 +14,7 @@ from trainer.engines.compiled.arrival import (
     list_inputs,
     take_paced,
 )
-from trainer.engines.compiled.integrate import fire, move, move_general
+from trainer.engines.compiled.integrate import fire, mark_hot, move, move_general
 from trainer.engines.compiled.jit import entry, exact, fingerprint
 from trainer.engines.compiled.keys import draw, extend
 from trainer.engines.compiled.links import deliver
@@ -65,6 +65,9 @@ def begin_time_step(net, rules, numbers, state, cleared):
     fill(state.sums, 0)
     fill(state.touched, 0)
     fill(state.n, 0)
+    for p in range(net.depth.shape[0]):
+        if rules.fixed and net.has_current[p]:
+            mark_hot(net, rules, state, p)
 
 
 @exact
@@ -81,6 +84,8 @@ def update(net, rules, numbers, state, tape, k, h_escape):
         values = tape.values[at : at + stop - first]
         if rules.fixed or due or net.has_current[p] or net.v_min[p] > -np.inf:
             move_general(net, rules, numbers, state, tape, p, k, values)
+            if rules.fixed and net.has_current[p]:
+                mark_hot(net, rules, state, p)
         else:
             move(state.v[first:stop], state.sums[first:stop], state.shut[first:stop], state.live[first:stop], values)
         if rules.training:

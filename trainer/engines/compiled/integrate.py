@@ -43,6 +43,17 @@ def wrap_u(x, rules):
 
 
 @exact
+def mark_hot(net, rules, state, part):
+    """Have the next round update a population with a current so far outside that one wrap is not enough."""
+    if rules.u_two_sided:
+        return
+    for j in range(net.part_at[part], net.part_at[part + 1]):
+        if wrap_u(state.u[j], rules) != state.u[j]:
+            state.touched[part] = 1
+            return
+
+
+@exact
 def arrived(net, rules, part, j, sums):
     """The drive of neuron ``j`` of a population, in membrane units; empties the sums."""
     if not rules.fixed:
