@@ -233,7 +233,8 @@ def build_cores(graph: Hypergraph, block: Int32s, k: int, caps: Caps) -> Cores:
     """Add up what ``block`` puts on each core; a limit that nobody can exceed costs nothing."""
     amount = np.stack([graph.neurons, graph.memory], 1).astype(np.float64)
     share = amount / [caps.neurons, caps.memory]
-    share[:, share.sum(0) <= 1.0] = 0.0
+    all_axons = graph.overhead * float(graph.axons.sum()) / caps.memory
+    share[:, share.sum(0) + [0.0, all_axons] <= 1.0] = 0.0
     use = np.zeros((k, 2))
     np.add.at(use, block, share)
     return Cores(share, use, np.zeros((k, 2)))
