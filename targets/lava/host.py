@@ -180,7 +180,8 @@ class Host:
             for pid, name in tuple(self.actors):
                 try:
                     ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-                except ChildProcessError:  # Lava has heard of a failure, which was told, and gathers them
+                except ChildProcessError:  # gathered: after a failure that was told, or at the next one's start
+                    failure(name, "it ended early")
                     return
                 if ended is not None:
                     failure(name, _how(ended.si_code, ended.si_status))
