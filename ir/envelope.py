@@ -24,7 +24,8 @@ class Registers:
     """What a chip's registers hold.
 
     Attributes:
-        weight: of mixed sign. A step of 2 is the sign's bit: weights of one sign have it for themselves.
+        weight: of mixed sign. A step of 2 where there are two signs is the sign's bit: weights of one sign have it
+            for themselves.
     """
 
     weight: IntFormat
@@ -43,7 +44,7 @@ class Registers:
     def weights(self, low: int, high: int) -> IntFormat:
         """The format of weights that reach from ``low`` to ``high``."""
         own = self.weight
-        sign = int(own.step == 2)
+        sign = int(own.step == 2 and own.lo < 0 < own.hi)
         if low < 0 < high or not sign:
             return own
         return IntFormat(own.lo + sign, 0) if low < 0 else IntFormat(0, own.hi + sign)
@@ -187,9 +188,10 @@ def _check_projection(projection: FixedProjection, registers: Registers) -> list
         found.append(Finding(who, f"a weight lies outside {form.lo}..{form.hi}", number, f"quantize to {bits} bits"))
     n_odd = int((weight % form.step != 0).sum())
     if n_odd:
-        what = "odd weights of mixed sign" if form.step == 2 else f"weights that {form.step} does not divide"
+        mixed = form.step == 2 and low < 0 < high
+        what = "odd weights of mixed sign" if mixed else f"weights that {form.step} does not divide"
         remedy = "quantize mixed signs to even weights, whose last bit the chip does not store"
-        found.append(Finding(who, what, n_odd, remedy if form.step == 2 else "quantize to the chip's own weights"))
+        found.append(Finding(who, what, n_odd, remedy if mixed else "quantize to the chip's own weights"))
     if exponent > registers.weight_exp_max:
         what = f"weight exponent above {registers.weight_exp_max}"
         found.append(Finding(who, what, exponent, "scale the weights instead"))

@@ -111,7 +111,7 @@ class TrainConfig:
         check_choice("keep", self.keep, ("best", "last"))
         check_choice("weight_bits", self.weight_bits, (0, 2, 4, 6, 8))
         check_choice("engine", self.engine, ("auto", "cpu", "gpu", "reference"))
-        known_device = re.fullmatch(r"cpu|cuda(:\d+)?", self.device) is not None
+        known_device = re.fullmatch(r"cpu|cuda(:(0|[1-9][0-9]?))?", self.device) is not None
         require(known_device, f"device is {self.device!r}; give 'cpu', 'cuda' or 'cuda:N'")
         for name, least in AT_LEAST.items():
             require(getattr(self, name) >= least, f"{name} is {getattr(self, name)}; at least {least}")

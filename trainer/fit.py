@@ -133,10 +133,17 @@ def has_stalled(history: list[Metrics], config: TrainConfig) -> bool:
     return history[-1].epoch - max(history, key=lambda m: m.accuracy).epoch >= config.patience
 
 
+def check_device(device: str) -> None:
+    """Raise unless torch sees the device."""
+    n = torch.cuda.device_count()
+    known = device == "cpu" or int(device.partition(":")[2] or 0) < n
+    seen = f"{n} GPUs, numbered from 0" if n else "no GPU"
+    require(known, f"device is {device!r} and torch sees {seen}; use {'another, or ' if n else ''}'cpu'")
+
+
 def prepared(config: TrainConfig, data: Stimulus) -> SpikingNetwork:
     """The network before training: scaled to fire, on the chip's grid, in its cores where the configuration says so."""
-    here = config.device == "cpu" or torch.cuda.is_available()
-    require(here, f"device is {config.device!r} and torch sees no GPU; use 'cpu'")
+    check_device(config.device)
     network = build_network(config).to(config.device)
     if config.initial_density:
         scale_to_density(network, data, config.initial_density)

@@ -92,6 +92,15 @@ def test_a_chips_own_formats_count(neuron, weight, weight_exp, what):
     assert check_envelope(network(weight, weight_exp, **neuron), SMALL)[0].what.startswith(what)
 
 
+@pytest.mark.parametrize(
+    ("weight", "what"), [([[-2, 0]], "a weight lies outside 0..254"), ([[3, 2]], "weights that 2 does not divide")]
+)
+def test_a_step_of_2_is_no_signs_bit_where_there_is_one_sign(weight, what):
+    unsigned = replace(find_chip("loihi1"), weight=IntFormat(0, 254, 2))
+    assert check_envelope(network([[254, 0]]), unsigned) == ()
+    assert check_envelope(network(weight), unsigned)[0].what == what
+
+
 def test_integers_of_a_narrower_arithmetic_keep_its_edges_on_another_chip():
     wide = [[254] * 130]
     assert check_envelope(network(wide, arithmetic="loihi2"), find_chip("loihi2")) == ()

@@ -153,7 +153,7 @@ def test_a_process_killed_before_all_are_started_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(launch, "PACKAGES", tmp_path)
     kill = "self.actors or [os.kill(actor.pid, 9), os.waitid(os.P_PID, actor.pid, os.WEXITED | os.WNOWAIT)]"
     plant(tmp_path, "host.py", "actor = build(infrastructure, target, builder, exception_q)", kill)
-    with pytest.raises(TargetError, match="Lava failed in process '.*': it (ended early|was killed)"):
+    with pytest.raises(TargetError, match=r"Lava failed in process '.*': it (ended early|was killed)"):
         run(chain(4, 3), counts(3, 1, 4), Schedule(F=2), time_limit_s=20)
 
 

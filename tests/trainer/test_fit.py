@@ -54,8 +54,15 @@ def test_the_same_seed_gives_the_same_bits(tmp_path) -> None:
 def test_a_gpu_that_is_not_there_is_said_before_training(tmp_path) -> None:
     with pytest.raises(ValueError, match=r"device is 'cuda' and torch sees no GPU; use 'cpu'"):
         train(replace(CONFIG, device="cuda"), tmp_path, stimulus=toy())
-    with pytest.raises(ValueError, match=r"device is 'gpu'; give 'cpu', 'cuda' or 'cuda:N'"):
-        replace(CONFIG, device="gpu")
+    for unknown in ("gpu", "cuda:", "cuda:01"):
+        with pytest.raises(ValueError, match=f"device is '{unknown}'; give 'cpu', 'cuda' or 'cuda:N'"):
+            replace(CONFIG, device=unknown)
+
+
+def test_a_gpu_beyond_those_there_are_is_said_before_training(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ValueError, match=r"device is 'cuda:2' and torch sees 2 GPUs, numbered from 0; use another, or"):
+        train(replace(CONFIG, device="cuda:2"), tmp_path, stimulus=toy())
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")
