@@ -94,11 +94,8 @@ def check_decays(network: Network, chip: Chip) -> None:
         ValueError: which population, the decay it needs, the chip's largest.
     """
     for p in network.populations:
-        for leak, most in (
-            (p.neuron.leak_v(network.dt_s), chip.decay.hi),
-            (p.neuron.leak_u(network.dt_s), chip.decay.hi),
-        ):
-            need = 0 if leak is None else int(np.rint(DECAY_ALL * (1 - leak)).max())
+        for leak in (p.neuron.leak_v(network.dt_s), p.neuron.leak_u(network.dt_s)):
+            need, most = 0 if leak is None else int(np.rint(DECAY_ALL * (1 - leak)).max()), chip.decay.hi
             require(
                 need <= most + 1,
                 f"population {p.name!r} loses {need}/{DECAY_ALL} a time step, {chip.title} at most {most}; "
