@@ -8,6 +8,7 @@ just full; a move then costs what it costs the traffic.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -57,20 +58,28 @@ class Annealed:
     load: float
 
 
-def anneal(graph: Hypergraph, block: Int32s, caps: Caps, cooling: Cooling, seed: int) -> Annealed:
+def anneal(
+    graph: Hypergraph, block: Int32s, caps: Caps, cooling: Cooling, seed: int, stop: Event | None = None
+) -> Annealed:
     """Cool a partition into ``block.max() + 1`` cores from ``cooling.hot``; see the module.
+
+    Args:
+        stop: ends the run at its next step; Ctrl-C reaches the main thread only.
 
     Returns:
         The cheapest state seen at the last heat that keeps every limit; where none did, the last one.
+
+    Raises:
+        KeyboardInterrupt: ``stop`` is set.
     """
-    return _Annealing(graph, block, caps, seed).run(cooling)
+    return _Annealing(graph, block, caps, seed, stop or Event()).run(cooling)
 
 
 class _Annealing:
     """One run: tables, prices and the best state so far."""
 
-    def __init__(self, graph: Hypergraph, block: Int32s, caps: Caps, seed: int) -> None:
-        self.graph, self.caps = graph, caps
+    def __init__(self, graph: Hypergraph, block: Int32s, caps: Caps, seed: int, stop: Event) -> None:
+        self.graph, self.caps, self.stop = graph, caps, stop
         self.block = np.array(block, np.int32)
         k = int(block.max()) + 1
         self.tables, self.own = build_tables(graph, self.block, k)
@@ -101,6 +110,8 @@ class _Annealing:
 
     def _step(self, n_passes: int, heat: float, firm: float) -> None:
         """Look at each vertex ``n_passes`` times on average, then let prices follow what cores hold."""
+        if self.stop.is_set():
+            raise KeyboardInterrupt
         stiff, n = 2.0 * firm * heat * self.unit / self.one**2, n_passes * self.block.size
         look(n, heat * self.unit, stiff, self.block, self.tables, self.cores, self.rest, self.random)
         axons_held(self.graph.source, self.own, self.tables, self.block, self.held)

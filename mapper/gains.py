@@ -14,7 +14,7 @@ from mapper.refine import uniform
 
 Array = NDArray[Any]
 
-ENTRIES = 20_000_000  # of nets x cores, and of vertices x cores: the tables then take up to half a gigabyte
+ENTRIES = 20_000_000  # of nets x cores, and of vertices x cores: a run's tables then take up to a third of a gigabyte
 FROZEN = 14.0  # a move that costs so many heats is not drawn
 LONGEST_REST = 8  # draws a vertex sits out at most
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -59,8 +60,10 @@ def annealed(task: Task, weight: Ints, preset: str) -> Iterator[Candidate]:
     passes = int(np.clip(LOOKS // weight.size, 1, 10))
     brief, long = Cooling(HOT, COOL, HEATS, -(-passes // 5)), Cooling(HOT, COLD, HEATS, passes)
 
+    stop = Event()
+
     def run(start: Start, cooling: Cooling) -> Annealed:
-        return anneal(start.task.graph, start.block, task.caps, cooling, start.task.seed)
+        return anneal(start.task.graph, start.block, task.caps, cooling, start.task.seed, stop)
 
     k = least_cores(weight)
     first = kahypar_start(task, weight, k, 0)
@@ -73,9 +76,12 @@ def annealed(task: Task, weight: Ints, preset: str) -> Iterator[Candidate]:
         end = run(first, brief)
     starts = [first, *(kahypar_start(task, weight, k, i) for i in range(1, n_starts))]
     with ThreadPoolExecutor(THREADS) as pool:
-        cost = [end.km1, *(e.km1 for e in pool.map(run, starts[1:], [brief] * n_starts))]
-        best = [starts[i] for i in np.argsort(cost, kind="stable")[:n_long]]
-        ends = list(pool.map(run, best, [long] * n_long))
+        try:
+            cost = [end.km1, *(e.km1 for e in pool.map(run, starts[1:], [brief] * n_starts))]
+            best = [starts[i] for i in np.argsort(cost, kind="stable")[:n_long]]
+            ends = list(pool.map(run, best, [long] * n_long))
+        finally:
+            stop.set()  # the pool waits for whoever still runs
     for start, end in zip(best, ends):
         found = start.finish("annealing", end.block, DESCENT if end.fits else REPAIR)
         if found:

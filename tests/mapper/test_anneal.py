@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapper.anneal import Cooling, anneal
+from mapper import neuron_search
+from mapper.anneal import Annealed, Cooling, anneal
+from mapper.candidates import Task, mixed_weight
 from mapper.gains import axons_held, build_tables, shift
 from mapper.hypergraph import Caps, Hypergraph, incidence, neuron_hypergraph
 from mapper.kernels import rate_of_cut
@@ -94,3 +97,19 @@ def test_the_same_seed_gives_the_same_partition():
     block = (np.arange(32) % 4).astype(np.int32)
     one, two = (anneal(graph, block, Caps(neurons=9), QUICK, seed=7).block for _ in range(2))
     assert np.array_equal(one, two)
+
+
+@pytest.mark.timeout(120)
+def test_an_interrupt_ends_what_other_threads_anneal(monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("mtkahypar")
+    graph, _ = cliques(4, 8, seed=5)
+    caps = Caps(neurons=9)
+
+    def one_of_three(graph, block, caps, cooling, seed, stop) -> Annealed:
+        if seed == 1:
+            raise KeyboardInterrupt
+        return anneal(graph, block, caps, Cooling(1.3, 0.1, 1_000_000, 1000) if seed == 2 else QUICK, seed, stop)
+
+    monkeypatch.setattr(neuron_search, "anneal", one_of_three)
+    with pytest.raises(KeyboardInterrupt):
+        next(neuron_search.annealed(Task(graph, incidence(graph), caps, 0), mixed_weight(graph, caps), "default"))
