@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -105,10 +107,16 @@ def test_an_interrupt_ends_what_other_threads_anneal(monkeypatch: pytest.MonkeyP
     graph, _ = cliques(4, 8, seed=5)
     caps = Caps(neurons=9)
 
+    endless_runs = Event()
+
     def one_of_three(graph, block, caps, cooling, seed, stop) -> Annealed:
         if seed == 1:
+            assert endless_runs.wait(60)
             raise KeyboardInterrupt
-        return anneal(graph, block, caps, Cooling(1.3, 0.1, 1_000_000, 1000) if seed == 2 else QUICK, seed, stop)
+        if seed == 2:
+            endless_runs.set()
+            return anneal(graph, block, caps, Cooling(1.3, 0.1, 1_000_000, 1000), seed, stop)
+        return anneal(graph, block, caps, QUICK, seed, stop)
 
     monkeypatch.setattr(neuron_search, "anneal", one_of_three)
     with pytest.raises(KeyboardInterrupt):
