@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -12,9 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from ir.check import CapacityError
 from ir.chip import Chip, Mesh
-from ir.connection import Conv2d, Dense, Sparse, synapses
+from ir.connection import Conv2d, Dense, synapses
 from ir.formats.chip_toml import find_chip
 from ir.graph import slices
 from ir.mapped import Core, MappedNetwork, one_large_core
@@ -26,15 +23,15 @@ from mapper.capacity import caps_of
 from mapper.cells import network_cells
 from mapper.check import network_edges, recount
 from mapper.fills import ordered_fill
-from mapper.hypergraph import Caps, incidence
+from mapper.hypergraph import incidence
 from mapper.partition import find_partition, scaled
 from mapper.place import place
 from mapper.route import core_traffic, route
-from mapper.search import search
 from mapper.twins import wide_graph
 from mapper.utilization import limits, utilization
 from sim_reference import simulate
 from sim_reference.compare import first_divergence
+from tests.mapper.nets import conv, dense
 from tests.strategies import LAYERED, Draw, networks, schedules, seeds, stimuli
 
 LOIHI2 = find_chip("loihi2")
@@ -54,29 +51,6 @@ def small_chip(network: QuantizedNetwork, slack: int = 1, neurons: int = 7) -> C
         max_synapse_words=slack * max(words, 1),
     )
     return replace(LOIHI2, limits=limits, mesh=BOARD)
-
-
-def dense(n_pre: int, n_post: int) -> QuantizedNetwork:
-    weight = np.full((n_post, n_pre), 2, np.int32)
-    return QuantizedNetwork(
-        (Input("in", (n_pre,)),),
-        (FixedPopulation("out", (n_post,)),),
-        (FixedProjection("in", "out", Dense(weight)),),
-        "out",
-    )
-
-
-def conv(side: int = 6) -> QuantizedNetwork:
-    first = Conv2d(np.full((4, 2, 3, 3), 2, np.int32), (2, side, side), padding=(1, 1))
-    pool = Conv2d(np.full((4, 1, 2, 2), 2, np.int32), (4, side, side), stride=(2, 2), groups=4)
-    last = Dense(np.full((5, pool.n_post), 2, np.int32))
-    blocks = (("c", first.out_shape), ("p", pool.out_shape), ("d", (5,)))
-    return QuantizedNetwork(
-        (Input("in", (2, side, side)),),
-        tuple(FixedPopulation(name, shape, FixedLIF()) for name, shape in blocks),
-        tuple(FixedProjection(*ends) for ends in (("in", "c", first), ("c", "p", pool), ("p", "d", last))),
-        "d",
-    )
 
 
 @laws
@@ -195,42 +169,6 @@ def test_rates_decide_which_sources_stay_near():
         partition(network, chip, np.ones(3))
 
 
-def test_a_neuron_with_too_many_sources_is_named_with_the_limit_and_the_way_out():
-    chip = replace(find_chip("loihi1"), limits=replace(LOIHI2.limits, max_input_axons=10))
-    sentence = (
-        "population 'out' does not fit Intel Loihi 1: a neuron has 11 sources, a core takes 10 input axons, and no "
-        "neuron can be split exactly; drop 1 of its sources (pool or narrow 'in'), or map to loihi2"
-    )
-    with pytest.raises(CapacityError, match=f"^{re.escape(sentence)}$"):
-        map_network(dense(11, 3), chip)
-
-
-def test_a_neuron_with_too_many_synapses_is_named_with_the_limit_and_the_way_out():
-    chip = replace(LOIHI2, limits=replace(LOIHI2.limits, max_synapse_words=8))
-    sentence = "a neuron's synapses take 11 words, a core has 8, and no neuron can be split exactly; drop 28 % of its"
-    with pytest.raises(CapacityError, match=re.escape(sentence)):
-        map_network(dense(11, 3), chip)
-
-
-def test_a_network_larger_than_the_board_is_refused_with_both_numbers():
-    chip = replace(LOIHI2, limits=replace(LOIHI2.limits, max_neurons=2), mesh=Mesh(2, 2, 1, 4))
-    with pytest.raises(CapacityError, match=r"^the network needs 5 cores \(.*\), Intel Loihi 2 has 4; "):
-        map_network(dense(3, 10), chip)
-
-
-def test_a_neuron_with_too_many_output_axons_is_refused():
-    weight = np.full((6, 6), 2, np.int32)
-    network = QuantizedNetwork(
-        (Input("in", (6,)),),
-        (FixedPopulation("a", (6,)),),
-        (FixedProjection("in", "a", Dense(weight)), FixedProjection("a", "a", Dense(weight))),
-        "a",
-    )
-    chip = replace(LOIHI2, limits=replace(LOIHI2.limits, max_neurons=1, max_output_axons=4))
-    with pytest.raises(CapacityError, match=r"sends to 5 others, a core has 4 output axons"):
-        map_network(network, chip)
-
-
 def test_placement_brings_cores_that_talk_together():
     ring = np.roll(np.eye(64, dtype=np.int64), 1, 1)
     shuffled = np.random.default_rng(0).permutation(64)
@@ -253,32 +191,6 @@ def test_link_loads_add_up_to_the_hops():
         network_edges(network), mapped.core_of_neuron, np.r_[np.zeros(network.n_neurons), np.ones(network.n_inputs)]
     )
     assert routes.packets + inputs.km1 == mapped.report["km1"]
-
-
-@pytest.mark.parametrize("name", ["mtkahypar", "pymetis"])
-def test_without_an_outside_library_the_way_out_is_the_fast_preset(name: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, name, None)
-    chip = replace(LOIHI2, limits=replace(LOIHI2.limits, max_neurons=40))
-    monkeypatch.setattr("mapper.neuron_search.SCRATCH_PINS", 10**9 if name == "mtkahypar" else 0)
-    network = ring(100)
-    with pytest.raises(ValueError, match=rf"preset 'default' needs {name}, .* use preset 'fast'"):
-        map_network(network, chip)
-    assert len(map_network(network, chip, preset="fast").cores) == 3
-
-
-def ring(n: int) -> QuantizedNetwork:
-    """Neurons of which each sends to the next: no two are twins."""
-    ahead = Sparse(np.arange(n + 1), np.roll(np.arange(n, dtype=np.int32), 1), np.full(n, 2, np.int32), n)
-    into = FixedProjection("in", "a", Dense(np.full((n, 1), 2, np.int32)))
-    return QuantizedNetwork(
-        (Input("in", (1,)),), (FixedPopulation("a", (n,)),), (into, FixedProjection("a", "a", ahead)), "a"
-    )
-
-
-def test_an_unknown_preset_is_refused_with_the_known_ones():
-    cells = network_cells(dense(3, 4), LOIHI2, scaled(None, dense(3, 4)))
-    with pytest.raises(ValueError, match="fast"):
-        search(cells, Caps(2), {"id order": np.arange(4)}, "best")
 
 
 def test_a_network_with_neuron_heavy_and_memory_heavy_layers_maps_where_one_mixed_weight_overstates_it() -> None:
