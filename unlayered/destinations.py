@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from ir.check import FormatError
+from ir.formats import npz
 
 
 def check_destinations(*paths: Path) -> None:
@@ -17,8 +18,7 @@ def check_destinations(*paths: Path) -> None:
     for path in paths:
         if path.is_dir():
             raise FormatError(f"cannot write {path}: it is a folder; name a file in it")
-        if path.exists() and not path.is_file():
-            raise FormatError(f"cannot write {path}: it is there and no plain file; choose another name")
+        npz.check_plain(path)
         if not path.parent.is_dir():
             raise FormatError(
                 f"cannot write {path}: there is no folder {path.parent}; make it or choose another folder"

@@ -89,6 +89,16 @@ def write_atomically(path: str | Path, content: bytes | memoryview) -> None:
     write_together({Path(path): content})
 
 
+def check_plain(path: Path) -> None:
+    """Raise where a path is taken by something that is no plain file: renaming would replace a pipe or a device.
+
+    Raises:
+        FormatError: says which.
+    """
+    if path.exists() and not path.is_file():
+        raise FormatError(f"cannot write {path}: it is there and no plain file; choose another name")
+
+
 def write_together(contents: Mapping[Path, bytes | memoryview]) -> None:
     """Write several files that appear together or not at all: each to a temporary file beside it, then all renamed.
 
@@ -99,8 +109,7 @@ def write_together(contents: Mapping[Path, bytes | memoryview]) -> None:
     path = Path()
     try:
         for path, content in contents.items():
-            if path.exists() and not path.is_file():
-                raise FormatError(f"cannot write {path}: it is there and no plain file; choose another name")
+            check_plain(path)
             with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
                 temporary[path] = file.name
                 file.write(content)
