@@ -13,6 +13,7 @@ from ir.chip import Chip
 from ir.connection import Connection, Conv2d, Dense, source_lists
 from ir.quantized import QuantizedNetwork
 from mapper.bounds import Need, memory_need
+from mapper.hypergraph import run_starts
 from mapper.twins import Cells, expand, rows_by_key
 
 Array = NDArray[Any]
@@ -87,7 +88,7 @@ def network_cells(network: QuantizedNetwork, chip: Chip, rate: Ints) -> Cells:
     n_cells = int(offsets[-1])
     key = np.unique(np.concatenate([pre * n_cells + post for pre, post in parts] or [np.zeros(0, np.int64)]))
     pre, post = np.divmod(key, n_cells)
-    start = np.concatenate([[0], np.cumsum(np.bincount(pre, minlength=n_cells))]).astype(np.int64)
+    start = run_starts(pre, n_cells)
     cell = np.concatenate([own[b.name] + low[b.name] for b in blocks]).astype(np.int32)
     need = memory_need(network, chip)
     cells = Cells(

@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ir.arrays import Int32s
-from mapper.hypergraph import Caps, Hypergraph
+from mapper.hypergraph import Caps, Hypergraph, run_starts
 from mapper.refine import uniform
 
 Array = NDArray[Any]
@@ -208,9 +208,9 @@ def build_tables(graph: Hypergraph, block: Int32s, k: int) -> tuple[Tables, Arra
     place = net.astype(np.int64) * k + block[pin]
     size = graph.n_nets * k
     tables = Tables(
-        _starts(net, graph.n_nets),
+        run_starts(net, graph.n_nets),
         pin,
-        _starts(pin, graph.n_vertices),
+        run_starts(pin, graph.n_vertices),
         net[by_pin],
         graph.rate.astype(np.float64),
         graph.axons.astype(np.float64),
@@ -222,11 +222,6 @@ def build_tables(graph: Hypergraph, block: Int32s, k: int) -> tuple[Tables, Arra
     )
     fill_company(block, tables)
     return tables, own
-
-
-def _starts(index: Array, n: int) -> Array:
-    """(n + 1,) where each value's run begins in the sorted index."""
-    return np.concatenate([[0], np.cumsum(np.bincount(index, minlength=n))]).astype(np.int64)
 
 
 def build_cores(graph: Hypergraph, block: Int32s, k: int, caps: Caps) -> Cores:

@@ -135,15 +135,18 @@ class Incidence:
     own_net: Int32s
 
 
+def run_starts(index: Array, n: int) -> Ints:
+    """(n + 1,) where the run of each value 0..n-1 begins once ``index`` is sorted."""
+    return np.concatenate([[0], np.cumsum(np.bincount(index, minlength=n))]).astype(np.int64)
+
+
 def incidence(graph: Hypergraph) -> Incidence:
     """Transpose the pins of ``graph``."""
-    count = np.bincount(graph.target, minlength=graph.n_vertices)
-    start = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+    start = run_starts(graph.target, graph.n_vertices)
     net = transpose_pins(graph.start, graph.target, start[:-1].copy())
     order = np.argsort(graph.source, kind="stable").astype(np.int32)
     own_net = order[int((graph.source < 0).sum()) :]
-    fired = np.bincount(graph.source[own_net], minlength=graph.n_vertices)
-    return Incidence(start, net, np.concatenate([[0], np.cumsum(fired)]).astype(np.int64), own_net)
+    return Incidence(start, net, run_starts(graph.source[own_net], graph.n_vertices), own_net)
 
 
 def contract(graph: Hypergraph, cluster: Int32s) -> Hypergraph:

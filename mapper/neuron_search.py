@@ -59,21 +59,22 @@ def annealed(task: Task, weight: Ints, preset: str) -> Iterator[Candidate]:
     n_starts, n_long = STARTS[preset]
     passes = int(np.clip(LOOKS // weight.size, 1, 10))
     brief, long = Cooling(HOT, COOL, HEATS, -(-passes // 5)), Cooling(HOT, COLD, HEATS, passes)
-
     stop = Event()
 
     def run(start: Start, cooling: Cooling) -> Annealed:
         return anneal(start.task.graph, start.block, task.caps, cooling, start.task.seed, stop)
 
+    def begin(k: int) -> tuple[Start, Annealed]:
+        first = kahypar_start(task, weight, k, 0)
+        return first, run(first, brief)
+
     k = least_cores(weight)
-    first = kahypar_start(task, weight, k, 0)
-    end = run(first, brief)
+    first, end = begin(k)
     for _ in range(TRIES):
         if end.fits:
             break
         k = int(np.ceil(k * max(end.load, 1.0 + 1.0 / k)))
-        first = kahypar_start(task, weight, k, 0)
-        end = run(first, brief)
+        first, end = begin(k)
     starts = [first, *(kahypar_start(task, weight, k, i) for i in range(1, n_starts))]
     with ThreadPoolExecutor(THREADS) as pool:
         try:

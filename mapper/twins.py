@@ -10,7 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ir.arrays import Int32s, Ints
-from mapper.hypergraph import Caps, Hypergraph
+from mapper.hypergraph import Caps, Hypergraph, run_starts
 from mapper.kernels import transpose_pins
 
 Array = NDArray[Any]
@@ -136,7 +136,7 @@ def _total(key: Array, amount: Array, n: int) -> Ints:
 
 def rows_by_key(key: Array, n: int) -> tuple[Ints, Int32s]:
     """List the positions of each key value as compressed rows."""
-    start = np.concatenate([[0], np.cumsum(np.bincount(key, minlength=n))]).astype(np.int64)
+    start = run_starts(key, n)
     return start, np.argsort(key, kind="stable").astype(np.int32)
 
 
