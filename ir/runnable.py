@@ -1,4 +1,4 @@
-"""Which schedules a network can run under: what the asynchronous one leaves undefined, every executor refuses."""
+"""What a network can be run with: what has no meaning, or is not exact, every executor refuses in the same words."""
 
 from __future__ import annotations
 
@@ -7,10 +7,31 @@ from typing import Union
 import numpy as np
 
 from ir.check import require
+from ir.exact import check_exact
 from ir.graph import is_acyclic
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule
+from ir.stimulus import Stimulus
+
+
+def check_run(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule) -> None:
+    """Raise where an integer network, a stimulus and a schedule do not go together.
+
+    Raises:
+        ValueError: what is wrong, and the way out.
+    """
+    frames = stimulus.frames
+    require(
+        frames.shape[2] == network.n_inputs, f"stimulus has {frames.shape[2]} inputs, the network {network.n_inputs}"
+    )
+    require(frames.dtype.kind == "i", "stimulus holds floats; an integer network needs whole counts, round them")
+    check_schedule(network, schedule)
+    require(
+        schedule.kind == "layered" or schedule.input == "first" or bool((frames >= 0).all()),
+        f"stimulus holds negative counts, which {schedule.input!r} input cannot order; use input 'first'",
+    )
+    check_exact(network, stimulus, schedule)
 
 
 def check_schedule(network: Union[Network, QuantizedNetwork], schedule: Schedule) -> None:

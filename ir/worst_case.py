@@ -115,19 +115,24 @@ def _drive_of_frames(e: FixedProjection, frames: Array) -> Array:
     return most
 
 
+def _events(most: float, frames: Array | None, at: slice) -> float:
+    """Events of the inputs ``at`` in one time step."""
+    return most if frames is None else float(magnitudes(frames[:, :, at]).sum(2, dtype=np.float64).max(initial=0))
+
+
 def spikes_at_most(network: QuantizedNetwork, count: float, frames: Array | None = None) -> dict[str, float]:
     """Spikes of one neuron in one time step, for each population: 1, more only for asynchronous ones that may repeat.
 
-    A neuron fires only in a forward step that brings it something: input, its bias, or a served spike.
+    Those may fire ``stop_after`` times, but without cycles at most once more than their sources send events (a frame
+    that comes first is one) and spikes: a neuron fires only in a forward step that brings it something.
     """
     schedule = network.schedule
     order = layered_order(network)
-    events = (
-        network.n_inputs * count
-        if frames is None
-        else float(magnitudes(frames).sum(2, dtype=np.float64).max(initial=0))
-    )
-    rounds = {i.name: 1.0 if schedule.input == "first" else events for i in network.inputs}
+    where = slices(network.inputs)
+    rounds = {
+        i.name: 1.0 if schedule.input == "first" else _events(i.n * count, frames, where[i.name])
+        for i in network.inputs
+    }
     cyclic = any(order.recurrent)
     size = {p.name: p.n for p in network.populations}
     many: dict[str, float] = {}
@@ -135,10 +140,10 @@ def spikes_at_most(network: QuantizedNetwork, count: float, frames: Array | None
         neuron = next(p.neuron for p in network.populations if p.name == name)
         if schedule.kind == "layered" or neuron.refractory:
             many[name] = 1.0
-        elif schedule.stop_after is not None or cyclic:
-            many[name] = float(schedule.stop_after or MOST_SPIKES)
-        else:
+            continue
+        many[name] = float(schedule.stop_after or MOST_SPIKES)
+        if not cyclic:
             sources = [e.pre for e in network.projections if e.post == name]
             served = sum(rounds[s] if s in rounds else size[s] * many[s] for s in dict.fromkeys(sources))
-            many[name] = min(1.0 + served, MOST_SPIKES)
+            many[name] = min(1.0 + served, many[name])
     return many

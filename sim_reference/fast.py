@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ir.check import require
 from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork
+from ir.runnable import check_run
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
@@ -24,7 +25,7 @@ from sim_reference.compiled.kernels import Work, new_work
 from sim_reference.compiled.layered import new_history, run_layered
 from sim_reference.compiled.output import K_SERVED, NEURON, K, M, Output, T, new_rows
 from sim_reference.compiled.queue import new_queue, rules_of
-from sim_reference.layout import Layout, check_run, layout_of
+from sim_reference.layout import Layout, layout_of
 from sim_reference.simulate import Progress
 from sim_reference.step import LIMITS
 
@@ -78,7 +79,7 @@ def run(
     kept = _kept(mapped)
     layout = kept.layout
     schedule = layout.network.schedule if schedule is None else schedule
-    check_run(layout, stimulus, schedule)
+    check_run(layout.network, stimulus, schedule)
     require(n_threads is None or n_threads >= 1, f"n_threads is {n_threads}; use at least 1")
     task = _task(kept, stimulus, schedule)
     t, b, n = stimulus.n_steps, stimulus.n_samples, layout.n_neurons

@@ -1,4 +1,4 @@
-"""A network as flat arrays over all its neurons, and what a run may ask of it."""
+"""A network as flat arrays over all its neurons."""
 
 from __future__ import annotations
 
@@ -9,14 +9,10 @@ import numpy as np
 
 from ir.arithmetic import ARITHMETICS, Arithmetic
 from ir.arrays import Bits, Int32s, Ints
-from ir.check import require
 from ir.connection import Connection
 from ir.graph import LayeredOrder, input_depths, layered_order, slices
 from ir.mapped import MappedNetwork, one_large_core
 from ir.quantized import FixedLIF, QuantizedNetwork
-from ir.runnable import check_schedule
-from ir.schedule import Schedule
-from ir.stimulus import Stimulus
 
 NEVER = 1 << 62
 """The register value of a threshold that nothing reaches."""
@@ -183,17 +179,3 @@ def _columns(neuron: FixedLIF, arithmetic: Arithmetic) -> dict[str, Any]:
         "reset_interval": neuron.reset_interval,
         "reset_offset": neuron.reset_offset,
     }
-
-
-def check_run(layout: Layout, stimulus: Stimulus, schedule: Schedule) -> None:
-    """Raise where the network, the stimulus and the schedule do not go together."""
-    n_inputs, frames = layout.network.n_inputs, stimulus.frames
-    require(frames.shape[2] == n_inputs, f"stimulus has {frames.shape[2]} inputs, the network {n_inputs}")
-    require(frames.dtype.kind == "i", "stimulus holds floats; an integer network needs whole counts, round them")
-    if schedule.kind == "layered":
-        return
-    check_schedule(layout.network, schedule)
-    require(
-        schedule.input == "first" or bool((frames >= 0).all()),
-        f"stimulus holds negative counts, which {schedule.input!r} input cannot order; use input 'first'",
-    )

@@ -10,11 +10,12 @@ import numpy as np
 from ir.arrays import Ints
 from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork
+from ir.runnable import check_run
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace, count_spikes
 from sim_reference.layered import run_layered_sample
-from sim_reference.layout import Layout, as_mapped, check_run, layout_of
+from sim_reference.layout import Layout, as_mapped, layout_of
 from sim_reference.serve import KeyAddress, Queue, in_order, served, take
 from sim_reference.step import LimitCounts, Registers, begin_time_step, projected, receive, register_drive
 
@@ -61,7 +62,7 @@ def run(
     """
     layout = layout_of(mapped)
     schedule = layout.network.schedule if schedule is None else schedule
-    check_run(layout, stimulus, schedule)
+    check_run(layout.network, stimulus, schedule)
     reached, records = LimitCounts(), []
     for b in range(stimulus.n_samples):
         record = _empty_record(layout, stimulus.n_steps)

@@ -7,7 +7,7 @@ import numpy as np
 from ir.arithmetic import ARITHMETICS
 from ir.check import require
 from ir.quantized import FixedPopulation, QuantizedNetwork
-from ir.runnable import check_schedule
+from ir.runnable import check_run
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from targets.lava.routes import plan_routes
@@ -16,20 +16,16 @@ INT16 = 1 << 15
 """Lava keeps bias mantissas in 16 bits."""
 
 
-def check_run(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule, process_per_core: bool) -> None:
+def check_lava(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule, process_per_core: bool) -> None:
     """Raise where network, stimulus and schedule do not go together, or Lava would change a number."""
-    n_inputs, frames = network.n_inputs, stimulus.frames
-    require(frames.shape[2] == n_inputs, f"stimulus has {frames.shape[2]} inputs, the network {n_inputs}")
-    require(frames.dtype.kind == "i", "stimulus holds floats; an integer network needs whole counts, round them")
-    require(frames.size > 0, "stimulus is empty; give at least one sample and one time step")
+    check_run(network, stimulus, schedule)
+    require(stimulus.frames.size > 0, "stimulus is empty; give at least one sample and one time step")
     require(ARITHMETICS[network.arithmetic].weight_shift == 6, "Lava's registers hold weight << 6")
     if schedule.kind == "layered":
         require(not process_per_core, "the layered schedule has a process a population; leave process_per_core out")
-        plan_routes(network, frames)
+        plan_routes(network, stimulus.frames)
         for population in network.populations:
             _check_bias(population)
-    else:
-        _check_asynchronous(network, stimulus, schedule)
 
 
 def _check_bias(population: FixedPopulation) -> None:
@@ -41,12 +37,4 @@ def _check_bias(population: FixedPopulation) -> None:
         most < INT16 and most << max(exponent, 0) < 1 << 31,
         f"bias {most} << {exponent} of population {population.name!r} does not fit Lava's 16-bit mantissa and 32-bit "
         "register; use a smaller mantissa and a larger exponent",
-    )
-
-
-def _check_asynchronous(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule) -> None:
-    check_schedule(network, schedule)
-    require(
-        schedule.input == "first" or bool((stimulus.frames >= 0).all()),
-        f"stimulus holds negative counts, which {schedule.input!r} input cannot order; use input 'first'",
     )

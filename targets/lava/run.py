@@ -16,7 +16,7 @@ from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
-from targets.lava.checks import check_run
+from targets.lava.checks import check_lava
 from targets.lava.launch import job_folder, run_child
 
 Progress = Callable[[int, int], None]
@@ -118,7 +118,7 @@ def run_jobs(
 def _checked(job: Job, process_per_core: bool) -> tuple[MappedNetwork, Stimulus, Schedule]:
     mapped = job.mapped if isinstance(job.mapped, MappedNetwork) else one_large_core(job.mapped)
     schedule = mapped.network.schedule if job.schedule is None else job.schedule
-    check_run(mapped.network, job.stimulus, schedule, process_per_core)
+    check_lava(mapped.network, job.stimulus, schedule, process_per_core)
     return mapped, job.stimulus, schedule
 
 

@@ -17,7 +17,7 @@ from sim_reference import fast
 from sim_reference.compare import first_divergence
 from sim_reference.simulate import run as run_reference
 from targets.lava import Job, run, run_jobs
-from targets.lava.checks import check_run
+from targets.lava.checks import check_lava
 from tests.strategies import Draw, cases
 from tests.targets.lava_cases import N_NETWORKS, SEED, chain, counts, drawn, needs_lava
 
@@ -63,7 +63,7 @@ def is_accepted(case) -> bool:
     """Whether stock Lava can run the case as it is, all the way."""
     mapped, stimulus, schedule = case
     try:
-        check_run(mapped.network, stimulus, schedule, False)
+        check_lava(mapped.network, stimulus, schedule, False)
     except ValueError:
         return False
     other_edges = mapped.network.arithmetic == "loihi1"
