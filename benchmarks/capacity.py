@@ -35,10 +35,11 @@ from ir.network import Input
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.stimulus import Stimulus
 from mapper import map_network
-from mapper.capacity import core_use, exceeded
-from mapper.check import network_edges, recount
+from mapper.check.capacity import core_use, exceeded
+from mapper.check.recount import recount
 from mapper.cost import count_events, estimate
-from mapper.memory import layout, list_words
+from mapper.edges import network_edges
+from mapper.memory.layout import layout, list_words
 from sim_reference import fast
 
 MODELS = Path(os.environ.get("UNLAYERED_DATA", "../shared")) / "models"

@@ -25,14 +25,14 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.networks import NETWORKS, RATE_SCALE
 from benchmarks.placement import hilbert_and_force
 from ir.chip import Mesh
-from mapper.check import recount
-from mapper.hypergraph import Caps
-from mapper.place import place
-from mapper.route import core_traffic, route, trace_routes
-from mapper.search import search
-from mapper.split import compact
-from mapper.starts import metis, symmetric_graph
-from mapper.twins import Cells, chunk_cells
+from mapper.board.place import place
+from mapper.board.route import core_traffic, route, trace_routes
+from mapper.check.recount import recount
+from mapper.search.search import search
+from mapper.search.split import compact
+from mapper.search.starts import metis, symmetric_graph
+from mapper.view.hypergraph import Caps
+from mapper.view.twins import Cells, chunk_cells
 
 GOALS = {
     "16k-rand": {"km1": 71e3},

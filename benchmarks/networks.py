@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 from scipy.special import ndtri
 
-from mapper.hypergraph import UNLIMITED, Caps
-from mapper.twins import Cells
+from mapper.view.hypergraph import UNLIMITED, Caps
+from mapper.view.twins import Cells
 
 Array = NDArray[Any]
 RATE_SCALE = 1000

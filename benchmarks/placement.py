@@ -9,7 +9,7 @@ import scipy.sparse
 from numba import njit
 from numpy.typing import NDArray
 
-from mapper.place import swap_gain, symmetric
+from mapper.board.place import swap_gain, symmetric
 
 Array = NDArray[Any]
 

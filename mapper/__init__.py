@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from numpy.typing import ArrayLike
 
@@ -10,11 +10,11 @@ from ir.chip import Chip
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
-from mapper.capacity import check_board
+from mapper.board.place import place
+from mapper.board.route import core_traffic, route
+from mapper.check.capacity import check_board
 from mapper.partition import Partition, find_partition, partition
-from mapper.place import place
 from mapper.quantize import quantize
-from mapper.route import core_traffic, route
 
 __all__ = ["map_network", "partition", "quantize"]
 
@@ -27,6 +27,7 @@ def map_network(
     preset: str = "default",
     seed: int = 0,
     stage: Callable[[str], None] | None = None,
+    alternatives: Sequence[Chip] = (),
 ) -> MappedNetwork:
     """Quantize where still needed, partition under the chip's limits, place on its mesh.
 
@@ -36,6 +37,7 @@ def map_network(
         preset: ``fast``, ``default`` or ``quality``.
         seed: same seed, same map.
         stage: called with the name of each stage as it begins.
+        alternatives: chips to name as a way out where a neuron fits no core of this one.
 
     Returns:
         The mapped network; ``report`` holds cost and utilisation.
@@ -47,7 +49,7 @@ def map_network(
     begin("quantize")
     fixed = network if isinstance(network, QuantizedNetwork) else quantize(network, chip, weight_bits)
     begin("partition")
-    found = find_partition(fixed, chip, rates, preset, seed)
+    found = find_partition(fixed, chip, rates, preset, seed, alternatives)
     check_board(fixed, chip, found.core_of_neuron, found.use)
     flow = core_traffic(found.cells, found.core_of_neuron)
     cores = place(flow, chip.mesh, seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,17 +14,18 @@ from ir.check import CapacityError, require
 from ir.chip import Chip
 from ir.graph import slices
 from ir.quantized import QuantizedNetwork
-from mapper.capacity import caps_of, check_delays, check_neurons, core_use, exceeded
-from mapper.cells import network_cells
-from mapper.check import Tally, network_edges, recount
-from mapper.hypergraph import Caps
-from mapper.search import search
-from mapper.settings import split_settings
-from mapper.twins import Cells
-from mapper.words import synapse_words
+from mapper.check.capacity import caps_of, check_delays, check_neurons, core_use, exceeded
+from mapper.check.recount import Tally, recount
+from mapper.edges import network_edges
+from mapper.memory.settings import split_settings
+from mapper.memory.words import synapse_words
+from mapper.rates import scaled
+from mapper.search.search import search
+from mapper.view.cells import network_cells
+from mapper.view.hypergraph import Caps
+from mapper.view.twins import Cells
 
 Array = NDArray[Any]
-RATE_SCALE = 1000
 SEEDS = 1 << 30  # as many fit the libraries' integers, with room for further starts
 CUTS = 8  # times that cores with too many output axons are cut before the search starts again with smaller cores
 
@@ -61,7 +63,12 @@ def partition(
 
 
 def find_partition(
-    network: QuantizedNetwork, chip: Chip, rates: ArrayLike | None = None, preset: str = "default", seed: int = 0
+    network: QuantizedNetwork,
+    chip: Chip,
+    rates: ArrayLike | None = None,
+    preset: str = "default",
+    seed: int = 0,
+    alternatives: Sequence[Chip] = (),
 ) -> Partition:
     """Minimize the packets a time step: sum over sources of rate x cores reached besides their own.
 
@@ -69,6 +76,7 @@ def find_partition(
         rates: (N + inputs,) spikes a time step of each source; None = all equal.
         preset: ``fast`` (no outside library), ``default`` or ``quality`` (several starts).
         seed: same seed, same partition.
+        alternatives: chips to name as a way out where a neuron fits no core of this one.
 
     Raises:
         ValueError: the seed is negative or too large.
@@ -77,7 +85,7 @@ def find_partition(
     require(0 <= seed < SEEDS, f"seed is {seed}; give a whole number from 0 to {SEEDS - 1}")
     caps = caps_of(chip)
     cells = network_cells(network, chip, scaled(rates, network))
-    check_neurons(network, cells, chip)
+    check_neurons(network, cells, chip, alternatives)
     check_delays(network, chip)
     orders = fill_orders(network, cells)
     tight = caps
@@ -162,14 +170,3 @@ def _fewer_neurons(caps: Caps, tally: Tally, network: QuantizedNetwork, core: In
             f"has {caps.out_axons} output axons; drop {need - caps.out_axons} of its targets"
         )
     return replace(caps, neurons=max(1, min(caps.neurons, int(tally.neurons.max())) * 2 // 3))
-
-
-def scaled(rates: ArrayLike | None, network: QuantizedNetwork) -> Ints:
-    """Integer rates of at least 1: thousandths of a spike a time step, or all 1."""
-    n = network.n_neurons + network.n_inputs
-    if rates is None:
-        return np.ones(n, np.int64)
-    given = np.asarray(rates, np.float64)
-    require(given.shape == (n,), f"rates have shape {given.shape}; the network has {n} neurons and inputs")
-    require(bool(np.isfinite(given).all() and (given >= 0).all()), "rates must be finite and at least 0")
-    return np.maximum(np.rint(given * RATE_SCALE), 1).astype(np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,21 @@ def test_torch_stays_in_the_trainer_and_the_front_door():
 
 def test_lava_stays_in_its_target():
     assert offenders({"lava"}, ("targets/lava/",)) == []
+
+
+def test_the_mapper_reads_no_file_of_a_target():
+    assert [(p, n) for p in FILES if room_of(p) == "mapper" for n in imports(p) if n.startswith("ir.formats")] == []
+
+
+def test_the_folders_of_the_mapper_point_one_way():
+    below: dict[str, set[str]] = {}
+    for path in FILES:
+        folder = str(path.parent.relative_to(ROOT)).replace("/", ".")
+        if folder.startswith("mapper."):
+            named = {".".join(n.split(".")[:2]) for n in imports(path) if n.startswith("mapper.")}
+            below.setdefault(folder, set()).update(named & {f"mapper.{p.name}" for p in (ROOT / "mapper").iterdir()})
+    graph = {folder: {b for b in used if b in below and b != folder} for folder, used in below.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError where folders point at each other
 
 
 def test_tests_never_ship():

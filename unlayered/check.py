@@ -13,6 +13,7 @@ from ir.check import CapacityError, FormatError
 from ir.chip import Chip
 from ir.envelope import check_envelope
 from ir.formats import nir, onnx
+from ir.formats.chip_toml import shipped_chips
 from ir.formats.nir_graph import NEURONS, Graph, read_graph
 from ir.formats.nir_own import is_ours
 from ir.formats.onnx_ann import RATE_CODED
@@ -145,7 +146,7 @@ def _on_chip(rows: tuple[NodeRow, ...], network: AnyNetwork, chip: Chip) -> tupl
         except ValueError as error:
             return (*rows, NodeRow("network", "schedule", False, *_parts(str(error))))
         try:
-            map_network(plain, chip)
+            map_network(plain, chip, alternatives=shipped_chips())
         except CapacityError as error:
             rows += (NodeRow("network", "mapping", False, *_parts(str(error))),)
         except ValueError as error:

@@ -12,7 +12,7 @@ from rich.table import Table
 from ir.check import TargetError
 from ir.chip import Chip
 from ir.formats import npz
-from ir.formats.chip_toml import find_chip
+from ir.formats.chip_toml import find_chip, shipped_chips
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.schedule import Schedule
@@ -142,7 +142,7 @@ def _road(
         train(chosen, folder, report=bar.report, stimulus=learn)
     network = npz.load(folder / "network.npz", Network)
     watch.lap(f"trained the {kind} network")
-    mapped = map_network(network, chip)
+    mapped = map_network(network, chip, alternatives=shipped_chips())
     check_safe(mapped.network, chip, test.frames, False, THIS_INPUT)
     npz.save(mapped, out / f"mapped-{kind}.npz")
     watch.lap(f"mapped it to {len(mapped.cores)} cores")

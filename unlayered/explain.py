@@ -15,8 +15,8 @@ from ir.graph import slices
 from ir.mapped import Core, MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
-from mapper.check import network_edges
-from mapper.traffic import Link, links
+from mapper.board.traffic import Link, links
+from mapper.edges import network_edges
 from unlayered.console import facts, table
 from unlayered.mapping import RESOURCES, Mapping, percent, share
 

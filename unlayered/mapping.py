@@ -11,6 +11,7 @@ from ir.arrays import Floats
 from ir.check import check_choice
 from ir.chip import Chip
 from ir.envelope import Finding
+from ir.formats.chip_toml import shipped_chips
 from ir.graph import slices
 from ir.mapped import Core, MappedNetwork
 from ir.network import Network
@@ -18,10 +19,10 @@ from ir.quantized import QuantizedNetwork
 from ir.runnable import check_schedule
 from ir.stimulus import Stimulus
 from mapper import map_network
+from mapper.board.traffic import Traffic, traffic
+from mapper.check.utilization import CoreUse, limits, utilization
 from mapper.cost import Cost
 from mapper.quantization_report import PopulationReport
-from mapper.traffic import Traffic, traffic
-from mapper.utilization import CoreUse, limits, utilization
 from unlayered.calibration import integers_of
 from unlayered.console import Stages, facts, table
 from unlayered.costs import cost_facts, cost_of_run
@@ -33,7 +34,7 @@ PRESETS = ("fast", "default", "quality")
 BITS = (8, 6, 4, 2)
 MOST_ROWS = 40
 RESOURCES = ("neurons", "synapse_words", "input_axons", "output_axons", "configs", "thresholds")
-"""What a core has a limit for, as named in ``mapper.utilization.CoreUse``."""
+"""What a core has a limit for, as named in ``mapper.check.utilization.CoreUse``."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,13 @@ def map_whole(
     frames, way_out = (None, ANY_INPUT) if stimulus is None else (stimulus.frames, THIS_INPUT)
     unsafe = check_safe(made.network, chip, frames, options.allow_unsafe, way_out)
     mapped = map_network(
-        made.network, chip, rates=made.rates, preset=options.preset, seed=options.seed, stage=stages.begin
+        made.network,
+        chip,
+        rates=made.rates,
+        preset=options.preset,
+        seed=options.seed,
+        stage=stages.begin,
+        alternatives=shipped_chips(),
     )
     stages.begin("check")
     use = tuple(utilization(mapped, made.rates))

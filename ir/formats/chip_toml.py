@@ -36,6 +36,11 @@ CHIPS = Path(__file__).parents[2] / "targets" / "chips"
 """The chip files that ship with the package."""
 
 
+def shipped_chips() -> tuple[Chip, ...]:
+    """Every chip that ships with the package, by name."""
+    return tuple(load_chip(path) for path in sorted(CHIPS.glob("*.toml")))
+
+
 def load_chip(path: str | Path) -> Chip:
     """Read a chip file.
 

@@ -15,8 +15,8 @@ from ir.formats import net
 from ir.formats.chip_toml import find_chip
 from ir.quantized import FixedProjection
 from mapper import map_network
-from mapper.memory import layout, list_words
-from mapper.utilization import limits, utilization
+from mapper.check.utilization import limits, utilization
+from mapper.memory.layout import layout, list_words
 
 MODELS = Path(os.environ.get("UNLAYERED_DATA", "../shared")) / "models"
 REPORTS = MODELS / "loihi2_compiler_reports.json"

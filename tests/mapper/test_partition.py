@@ -18,17 +18,19 @@ from ir.mapped import Core, MappedNetwork, one_large_core
 from ir.network import Input
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
 from mapper import map_network, partition
-from mapper.bounds import memory_need, synapse_counts
-from mapper.capacity import caps_of
-from mapper.cells import network_cells
-from mapper.check import network_edges, recount
-from mapper.fills import ordered_fill
-from mapper.hypergraph import incidence
-from mapper.partition import find_partition, scaled
-from mapper.place import place
-from mapper.route import core_traffic, route
-from mapper.twins import wide_graph
-from mapper.utilization import limits, utilization
+from mapper.board.place import place
+from mapper.board.route import core_traffic, route
+from mapper.check.capacity import caps_of
+from mapper.check.recount import recount
+from mapper.check.utilization import limits, utilization
+from mapper.edges import network_edges
+from mapper.memory.bounds import memory_need, synapse_counts
+from mapper.partition import find_partition
+from mapper.rates import scaled
+from mapper.search.fills import ordered_fill
+from mapper.view.cells import network_cells
+from mapper.view.hypergraph import incidence
+from mapper.view.twins import wide_graph
 from sim_reference import simulate
 from sim_reference.compare import first_divergence
 from tests.mapper.nets import conv, dense

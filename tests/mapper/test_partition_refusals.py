@@ -12,14 +12,14 @@ import pytest
 from ir.check import CapacityError
 from ir.chip import Mesh
 from ir.connection import Dense
-from ir.formats.chip_toml import find_chip
+from ir.formats.chip_toml import find_chip, shipped_chips
 from ir.network import Input
 from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from mapper import map_network
-from mapper.cells import network_cells
-from mapper.hypergraph import Caps
-from mapper.partition import scaled
-from mapper.search import search
+from mapper.rates import scaled
+from mapper.search.search import search
+from mapper.view.cells import network_cells
+from mapper.view.hypergraph import Caps
 from tests.mapper.nets import dense, ring
 
 LOIHI2 = find_chip("loihi2")
@@ -32,7 +32,7 @@ def test_a_neuron_with_too_many_sources_is_named_with_the_limit_and_the_way_out(
         "neuron can be split exactly; drop 1 of its sources (pool or narrow 'in'), or map to loihi2"
     )
     with pytest.raises(CapacityError, match=f"^{re.escape(sentence)}$"):
-        map_network(dense(11, 3), chip)
+        map_network(dense(11, 3), chip, alternatives=shipped_chips())
 
 
 def test_a_neuron_with_too_many_synapses_is_named_with_the_limit_and_the_way_out():
@@ -65,7 +65,7 @@ def test_a_neuron_with_too_many_output_axons_is_refused():
 def test_without_an_outside_library_the_way_out_is_the_fast_preset(name: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, name, None)
     chip = replace(LOIHI2, limits=replace(LOIHI2.limits, max_neurons=40))
-    monkeypatch.setattr("mapper.neuron_search.SCRATCH_PINS", 10**9 if name == "mtkahypar" else 0)
+    monkeypatch.setattr("mapper.search.neuron_search.SCRATCH_PINS", 10**9 if name == "mtkahypar" else 0)
     network = ring(100)
     with pytest.raises(ValueError, match=rf"preset 'default' needs {name}, .* use preset 'fast'"):
         map_network(network, chip)

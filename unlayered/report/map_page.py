@@ -8,7 +8,7 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
-from mapper.traffic import links
+from mapper.board.traffic import links
 from unlayered.costs import cost_facts
 from unlayered.mapping import (
     POPULATION_COLUMNS,

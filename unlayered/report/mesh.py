@@ -12,7 +12,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from ir.chip import Mesh
 from ir.mapped import Core
-from mapper.traffic import Link
+from mapper.board.traffic import Link
 
 BESIDE = 0.13
 """How far the two directions of a link are drawn apart, in tiles."""

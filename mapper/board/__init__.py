@@ -1,0 +1,1 @@
+"""A partition on its board: places for cores, routes for packets, and the traffic on every link."""

@@ -1,0 +1,79 @@
+"""The independent checker: recount every limit and cost from the synapses and the finished assignment alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ir.arrays import Ints
+
+Array = NDArray[Any]
+DENSE = 500_000_000  # (source, core) flags kept as a table up to here
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """What an assignment costs and what each core holds.
+
+    Attributes:
+        km1: rate x cores other than its own that each source reaches, summed.
+        neurons, synapses, axons, out_axons: (K,) of each core.
+    """
+
+    km1: int
+    neurons: Ints
+    synapses: Ints
+    axons: Ints
+    out_axons: Ints
+
+    def violations(self, neurons: float, synapses: float, axons: float) -> int:
+        """Number of (core, limit) pairs that are exceeded."""
+        return int((self.neurons > neurons).sum() + (self.synapses > synapses).sum() + (self.axons > axons).sum())
+
+
+def recount(edges: Iterable[tuple[Array, Array]], core_of_neuron: Array, rate: Array) -> Tally:
+    """Count from single synapses.
+
+    Args:
+        edges: (pre, post) index arrays; pre >= N is an input. Any split into pieces will do.
+        core_of_neuron: (N,) core of each neuron.
+        rate: (N + inputs,) rate of each source.
+    """
+    core = np.asarray(core_of_neuron, np.int64)
+    n, k = core.size, int(core.max()) + 1
+    source, reached, held = reached_cores(edges, core, k, rate.size)
+    home = np.full(rate.size, -1, np.int64)
+    home[:n] = core
+    remote = home[source] != reached
+    fired = home[source[remote]]
+    return Tally(
+        int(np.asarray(rate, np.int64)[source[remote]].sum()),
+        np.bincount(core, minlength=k),
+        held,
+        np.bincount(reached, minlength=k),
+        np.bincount(fired[fired >= 0], minlength=k),
+    )
+
+
+def reached_cores(edges: Iterable[tuple[Array, Array]], core: Ints, k: int, n_sources: int) -> tuple[Ints, Ints, Ints]:
+    """Pairs (source, core it has a synapse on), sorted, and (K,) synapses of each core.
+
+    Args:
+        edges: as ``recount`` takes them. core: (N,) core of each neuron, one of ``k``.
+        n_sources: neurons and inputs.
+    """
+    held, pairs = np.zeros(k, np.int64), np.zeros(0, np.int64)
+    dense = np.zeros((n_sources, k), np.bool_) if n_sources * k <= DENSE else None
+    for pre, post in edges:
+        where = core[post]
+        held += np.bincount(where, minlength=k)
+        if dense is None:
+            pairs = np.union1d(pairs, np.asarray(pre, np.int64) * k + where)
+        else:
+            dense[pre, where] = True
+    source, reached = np.divmod(pairs, k) if dense is None else np.nonzero(dense)
+    return source, reached, held

@@ -1,0 +1,166 @@
+"""Upper bounds of synapse memory that add up over the neurons of a core: what the search counts with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ir.arrays import Int32s, Ints
+from ir.chip import Chip
+from ir.connection import Connection, Conv2d, Dense
+from ir.graph import slices
+from ir.quantized import FixedProjection, QuantizedNetwork
+from mapper.memory.layout import Layout, Words, layout, list_words, taps
+
+Array = NDArray[Any]
+WORTH = 1.3  # times more neurons a core for which a dense layer is bounded as a whole
+ROOMY = 4  # a kernel larger than half a core is cut into blocks of channels that take at most a fourth each
+
+
+@dataclass(frozen=True, eq=False)
+class Need:
+    """Synapse memory in bits: a core's sum is never less than the words its synapses take, where these fit a core.
+
+    Attributes:
+        memory: (N,) of each neuron.
+        overhead: of each input axon.
+        group: (N,) sharing group, -1 = none.
+        shared: (G,) once for each core that holds any neuron of the group: kernels, and the lists of dense layers.
+        alone: (N,) words of each neuron on a core of its own, exactly.
+    """
+
+    memory: Ints
+    overhead: int
+    group: Int32s
+    shared: Ints
+    alone: Ints
+
+
+def fan_in(c: Connection, zeros: bool = True) -> Ints:
+    """(n_post,) synapses of each target.
+
+    Args:
+        zeros: count zero weights too.
+    """
+    if isinstance(c, Dense):
+        return np.full(c.n_post, c.n_pre, np.int64) if zeros else np.count_nonzero(c.weight, axis=1).astype(np.int64)
+    if isinstance(c, Conv2d):
+        inside = np.outer(taps(c, 0).sum(1), taps(c, 1).sum(1)).reshape(-1)
+        return np.tile(inside, c.weight.shape[0]).astype(np.int64) * int(c.weight.shape[1])
+    if zeros:
+        return np.diff(c.indptr)
+    held = np.concatenate([[0], np.cumsum(c.weight != 0, dtype=np.int64)])
+    return np.diff(held[c.indptr])
+
+
+def synapse_counts(network: QuantizedNetwork) -> Ints:
+    """(N,) synapses that arrive at each neuron, zero weights included."""
+    at, count = slices(network.populations), np.zeros(network.n_neurons, np.int64)
+    for e in network.projections:
+        count[at[e.post]] += fan_in(e.connection)
+    return count
+
+
+def memory_need(network: QuantizedNetwork, chip: Chip) -> Need:
+    """Bound the synapse memory of every neuron, axon and population of ``network`` on ``chip``."""
+    form, at, n = list_words(chip), slices(network.populations), network.n_neurons
+    memory, alone, group = np.zeros(n, np.int64), np.zeros(n, np.int64), np.full(n, -1, np.int32)
+    shared: list[int] = []
+    lists_of: dict[str, int] = {}
+    most = _list_room(network, chip)
+    for p in network.populations:
+        arriving = [(e, layout(e, chip)) for e in network.projections if e.post == p.name]
+        here = slice(at[p.name].start, at[p.name].stop)
+        once = 0
+        for e, way in arriving:
+            alone[here] += fan_in(e.connection, way.zeros) * int(form.of_list(1, way.bits))
+            if isinstance(e.connection, Dense):
+                per_neuron, per_core = _dense_need(e.connection, way, form, chip.limits.max_synapse_words)
+                memory[here] += per_neuron
+                once += per_core
+            elif not way.kernel:
+                synapse, per_list = form.bound(way.bits, most)
+                single = _single_targets(e.connection)
+                memory[here] += fan_in(e.connection, way.zeros) * (synapse + single * per_list)
+                lists_of[e.pre] = lists_of.get(e.pre, 0) + (0 if single else per_list)
+        blocks, amounts = _shared(arriving, form, chip.limits.max_synapse_words, once)
+        if max(amounts) > 0:
+            group[here] = blocks + len(shared)
+            shared += amounts
+    return Need(memory, max(lists_of.values(), default=0), group, np.array(shared, np.int64), alone)
+
+
+def _dense_need(c: Dense, way: Layout, form: Words, room: int) -> tuple[Ints, int]:
+    """(n,) bits of each neuron of a dense layer and bits once a core.
+
+    One bound holds for lists of any lengths; the other counts zeros too and is tight where a core is full, but takes
+    most of a core for the first neuron already: for layers of which it puts clearly more neurons on a core.
+    """
+    synapse, per_list = form.bound(way.bits)
+    any_length, once = fan_in(c, way.zeros) * synapse, per_list * c.n_pre
+    neuron, core, fits = form.equal_lists(way.bits, c.n_pre, room, c.n_post)
+    held = (room * form.word - once) // max(float(any_length.mean()), 1e-9)
+    if fits >= WORTH * held or fits == c.n_post > held:
+        return np.full(c.n_post, neuron, np.int64), core
+    return any_length, once
+
+
+def _list_room(network: QuantizedNetwork, chip: Chip) -> int:
+    """Bits that an axon's lists may count so that every neuron's axons leave room on a core."""
+    leaving = max((sum(e.pre == b.pre for e in network.projections) for b in network.projections), default=1)
+    axons = max(int(synapse_counts(network).max()), 1)
+    return (chip.limits.max_synapse_words * chip.limits.synapse_word_bits - 1) // (axons * leaving)
+
+
+def _single_targets(c: Connection) -> bool:
+    """Whether every source has one target at most: then each synapse is a list."""
+    return not isinstance(c, (Dense, Conv2d)) and int(np.bincount(c.indices, minlength=1).max()) <= 1
+
+
+def _shared(
+    arriving: list[tuple[FixedProjection, Layout]], form: Words, room: int, lists: int
+) -> tuple[Int32s, list[int]]:
+    """Cut a population into blocks whose kernels fit a core well.
+
+    Args:
+        arriving: its projections. room: words of a core. lists: bits of dense layers' lists once a core.
+
+    Returns:
+        (n,) block of each neuron, and the bits each block takes once a core.
+    """
+    if not arriving:
+        return np.zeros(1, np.int32), [0]
+    kernels = [(e.connection, way.bits) for e, way in arriving if way.kernel and isinstance(e.connection, Conv2d)]
+    n = arriving[0][0].connection.n_post
+    block = np.zeros(n, np.int32)
+    whole = sum(_kernel_words(c, np.arange(n), form, bits) for c, bits in kernels)
+    if 2 * whole <= room or not kernels:
+        return block, [lists + whole * form.word]
+    channels = int(kernels[0][0].weight.shape[0])
+    best: tuple[float, Int32s, list[int]] | None = None
+    for size in _block_sizes(channels, form, kernels[0][1]):
+        block = (np.arange(n) // (n // channels) // size).astype(np.int32)
+        members = [np.flatnonzero(block == b) for b in range(int(block.max()) + 1)]
+        words = [sum(_kernel_words(c, m, form, bits) for c, bits in kernels) for m in members]
+        small = size == 1 or ROOMY * max(words) <= room
+        if small and (best is None or sum(words) < best[0]):
+            best = sum(words), block, [lists + w * form.word for w in words]
+    assert best is not None
+    return best[1:]
+
+
+def _block_sizes(channels: int, form: Words, bits: int) -> list[int]:
+    """Channels a block: those whose lists fill words, halves of all, and one."""
+    full = [(form.word * words - form.header) // bits for words in range(1, 9)]
+    halves = [-(-channels >> i) for i in range(1, channels.bit_length())]
+    return sorted({size for size in (*full, *halves, 1) if 0 < size < max(channels, 2)}, reverse=True)
+
+
+def _kernel_words(c: Conv2d, neurons: Array, form: Words, bits: int) -> int:
+    """Words of the kernel of some neurons' output channels, all taps."""
+    n_out, (_, height, width) = int(c.weight.shape[0]), c.out_shape
+    group = np.unique(neurons // (height * width)) // (n_out // c.groups)
+    return int(c.weight[0].size * form.of_list(np.bincount(group, minlength=c.groups), bits).sum())

@@ -1,0 +1,1 @@
+"""The search for the cheapest partition: fills, library starts, exact moves, annealing."""

@@ -1,0 +1,103 @@
+"""Search for the best partition: simple fills, library starts, exact refinement; the best of all is returned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ir.arrays import Int32s, Ints
+from ir.check import check_choice
+from mapper.search.candidates import UNIT, WORK, Candidate, Task, cooling, feasible, mixed_weight
+from mapper.search.fills import greedy_fill, ordered_fill
+from mapper.search.neuron_search import neuron_search
+from mapper.search.split import over_limit
+from mapper.search.starts import kahypar
+from mapper.view.hypergraph import UNLIMITED, Caps, Hypergraph, cap_array, incidence
+from mapper.view.slots import build_nets, build_state
+from mapper.view.twins import Cells, chunk_cells, km1_of_neurons, wide_graph
+
+Array = NDArray[Any]
+
+PRESETS = ("fast", "default", "quality")
+QUICK = 1_000_000  # cores x pins up to which Mt-KaHyPar takes about a second
+COARSE = (6, 9)  # chunks a core of the first search
+
+
+def plain_fills(cells: Cells, caps: Caps, orders: dict[str, Array]) -> Iterator[Candidate]:
+    """Run the simple mappers on single neurons: next fit in every given order, and greedy overlap in the last."""
+    graph = wide_graph(cells)
+    where = incidence(graph)
+    nets, limits = build_nets(graph, where), cap_array(graph, caps)
+    runs = [(name, ordered_fill, np.asarray(order, np.int32)) for name, order in orders.items()]
+    runs.append(("greedy overlap", greedy_fill, runs[-1][2]))
+    for name, fill, order in runs:
+        core = fill(graph, where, caps, order)
+        state = build_state(graph, nets, core, int(core.max()) + 1)
+        if over_limit(state, limits).size == 0:
+            slots = state.slot_start, state.slot_len, state.slot_block
+            yield Candidate(name, core, int(km1_of_neurons(cells.cell, cells.rate, core, *slots)), int(core.max()) + 1)
+
+
+def spread(weight: Ints, order: Array, k: int) -> Int32s:
+    """Cut an order of vertices into k runs of equal weight, limits or not."""
+    block = np.empty(weight.size, np.int32)
+    total = np.cumsum(weight[order])
+    block[order] = np.minimum(total * k // (int(total[-1]) + 1), k - 1)
+    return block
+
+
+def enough_cores(graph: Hypergraph, caps: Caps) -> int:
+    """Cores to search with: near the bound of the scarcer resource, with room where others are scarce elsewhere."""
+    mixed = float(mixed_weight(graph, caps).sum()) / UNIT
+    bound = 1.01 * max(float(graph.neurons.sum()) / caps.neurons, float(graph.memory.sum()) / caps.memory)
+    return max(2, int(np.ceil(bound + 0.8 * max(mixed - bound, 0.0))))
+
+
+def twin_search(cells: Cells, caps: Caps, order: Array, preset: str, seed: int) -> Iterator[Candidate]:
+    """Search on coarse chunks of twins: long annealing from equal slices; Mt-KaHyPar where that takes a second."""
+    chunks = chunk_cells(cells, caps)
+    k = enough_cores(chunks.graph, caps)
+    quick = preset != "fast" and k * chunks.graph.n_pins < QUICK
+    if not quick:
+        chunks = chunk_cells(cells, caps, COARSE)
+    graph = chunks.graph
+    task, weight = Task(graph, incidence(graph), caps, seed), mixed_weight(graph, caps)
+    along = chunks.vertex[order]
+    along = along[np.sort(np.unique(along, return_index=True)[1])]
+    passes = int(np.clip(WORK // (30 * max(graph.n_pins, 1)), 2, 40))
+    for i in range(6 if preset == "quality" else 1):
+        if quick:
+            name, block = "Mt-KaHyPar", kahypar(graph, k, weight, UNIT, seed + i)
+            plan = cooling(0.3, 0.02, (1e4, 1e5), 20, 5)
+        else:
+            name, block, plan = "order", spread(weight, along, k), cooling(10.0, 0.3, (1e4, 3e4), 30, passes)
+        task = Task(graph, task.where, caps, seed + i)
+        found = task.judge(f"{name} {i} + moves", feasible(task, block, plan))
+        if found:
+            yield Candidate(found.method, found.block[chunks.vertex], found.km1, found.n_cores)
+
+
+def search(
+    cells: Cells, caps: Caps, orders: dict[str, Array], preset: str = "default", seed: int = 0, room: int = UNLIMITED
+) -> list[Candidate]:
+    """Collect the portfolio, best first: fewest rate-weighted copies among those that fit ``room`` cores.
+
+    Args:
+        orders: neuron orders for the simple fills, (N,) each, by name.
+        room: cores there are.
+
+    Returns:
+        Candidates whose ``block`` is (N,), the core of each neuron; empty where some neuron fits no core.
+    """
+    check_choice("preset", preset, PRESETS)
+    found = list(plain_fills(cells, caps, orders))
+    if not found or min(c.n_cores for c in found) == 1 or found[0].block.size == 1:
+        return sorted(found, key=lambda c: (c.n_cores, c.km1))
+    if 2 * (cells.start.size - 1) < cells.cell.size:
+        found += twin_search(cells, caps, list(orders.values())[-1], preset, seed)
+    else:
+        found += neuron_search(cells, caps, preset, seed)
+    return sorted(found, key=lambda c: (max(c.n_cores - room, 0), c.km1, c.n_cores))
