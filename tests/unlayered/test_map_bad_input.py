@@ -105,7 +105,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_anything_is_mapped(
 PLACES = (
     "unlayered.calibration.quantize",
     "mapper.find_partition",
-    "mapper.board.place",
+    "mapper.place",
     "unlayered.mapping.utilization",
     "unlayered.report.map_page.draw",
 )
