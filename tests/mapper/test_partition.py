@@ -34,7 +34,7 @@ from mapper.view.twins import wide_graph
 from sim_reference import simulate
 from sim_reference.compare import first_divergence
 from tests.mapper.nets import conv, dense
-from tests.strategies import LAYERED, Draw, networks, schedules, seeds, stimuli
+from tests.strategies import LAYERED, Draw, networks, schedules, seeds, sparse, stimuli
 
 LOIHI2 = find_chip("loihi2")
 BOARD = Mesh(8, 8, 4, 256, 8, 8)
@@ -156,18 +156,25 @@ def test_a_network_that_fits_one_core_lies_on_one():
 
 
 def test_rates_decide_which_sources_stay_near():
-    rows = np.zeros((4, 4), np.int32)
-    weight = Dense(rows + 2)
+    """Two sources, each with two targets of its own and one that both share, on cores of four."""
+    weight = np.array([[2, 0], [2, 0], [2, 2], [0, 2], [0, 2]], np.int32)
     network = QuantizedNetwork(
-        (Input("in", (4,)),),
-        (FixedPopulation("a", (4,)), FixedPopulation("b", (4,))),
-        (FixedProjection("in", "a", weight), FixedProjection("a", "b", weight)),
+        (Input("in", (2,)),),
+        (FixedPopulation("a", (2,)), FixedPopulation("b", (5,))),
+        (
+            FixedProjection("in", "a", Dense(np.eye(2, dtype=np.int32) * 2)),
+            FixedProjection("a", "b", sparse(weight, weight > 0)),
+        ),
         "b",
     )
     chip = replace(LOIHI2, limits=replace(LOIHI2.limits, max_neurons=4))
-    quiet = find_partition(network, chip, np.r_[np.full(4, 0.9), np.zeros(4), np.zeros(4)])
-    assert quiet.tally.km1 <= find_partition(network, chip, np.full(12, 0.9)).tally.km1
-    with pytest.raises(ValueError, match=r"rates have shape \(3,\); the network has 8 neurons and 4|12 neurons"):
+    shared = 2 + 2
+    for loud, quiet in ((0, 1), (1, 0)):
+        rates = np.array([0.1, 0.1, *[0.0] * 5, 0.1, 0.1])
+        rates[loud] = 0.9
+        core = partition(network, chip, rates)
+        assert core[shared] == core[loud] != core[quiet]
+    with pytest.raises(ValueError, match=r"^rates have shape \(3,\); the network has 9 neurons and inputs$"):
         partition(network, chip, np.ones(3))
 
 

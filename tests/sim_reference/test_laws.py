@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from ir.connection import Dense
 from ir.formats import npz
-from ir.mapped import one_large_core
+from ir.mapped import Core, MappedNetwork, one_large_core
+from ir.network import Input
+from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
+from ir.stimulus import Stimulus
 from sim_reference import simulate
 from sim_reference.compare import first_divergence
 from tests.strategies import LAYERED, Draw, cases, networks, partitions, schedules, stimuli
@@ -33,12 +38,43 @@ def test_a_chain_without_a_group_size_does_the_same_asynchronously_as_layered(da
 
 @laws
 @given(st.data())
-def test_partitioning_never_changes_a_spike(data):
+def test_with_one_queue_for_the_network_partitioning_never_changes_a_spike(data):
     network = data.draw(networks(Draw(extremes=data.draw(st.booleans()))))
     stimulus = data.draw(stimuli(network))
     schedule = data.draw(st.one_of(schedules(), st.just(LAYERED)))
     whole = simulate.run(one_large_core(network), stimulus, schedule)
     assert first_divergence(whole, simulate.run(data.draw(partitions(network)), stimulus, schedule)) is None
+
+
+@laws
+@given(st.data())
+def test_with_a_queue_for_each_core_partitioning_never_changes_a_spike_that_does_not_wait(data):
+    network = data.draw(networks(Draw(extremes=data.draw(st.booleans()))))
+    stimulus = data.draw(stimuli(network))
+    schedule = replace(data.draw(schedules(scope="core")), F=None)
+    whole = simulate.run(one_large_core(network), stimulus, schedule)
+    assert first_divergence(whole, simulate.run(data.draw(partitions(network)), stimulus, schedule)) is None
+
+
+def test_with_a_queue_for_each_core_the_partition_decides_how_long_a_spike_waits():
+    """Two neurons fire at once and drive a third: on one core they leave one after the other, on two together."""
+    lif = FixedLIF(v_threshold=1)
+    network = QuantizedNetwork(
+        (Input("in", (2,)),),
+        (FixedPopulation("a", (2,), lif), FixedPopulation("b", (1,), FixedLIF(v_threshold=7))),
+        (
+            FixedProjection("in", "a", Dense(np.eye(2, dtype=np.int32) * 2)),
+            FixedProjection("a", "b", Dense(np.full((1, 2), 4, np.int32))),
+        ),
+        "b",
+    )
+    stimulus, schedule = Stimulus(np.ones((1, 1, 2), np.int32)), Schedule(F=1, order="fifo", scope="core")
+    fired = {}
+    for cores in ((0, 0, 0), (0, 1, 1)):
+        mapped = MappedNetwork(network, None, np.array(cores), tuple(Core(i, x=i) for i in range(max(cores) + 1)))
+        trace = simulate.run(mapped, stimulus, schedule)
+        fired[cores] = trace.spikes.k[trace.spikes.neuron == 2].tolist()
+    assert fired == {(0, 0, 0): [2], (0, 1, 1): [1]}
 
 
 @laws
