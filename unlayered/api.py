@@ -1,0 +1,173 @@
+"""What ``import unlayered as ul`` offers beside the classes: one function for each thing that a user does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike
+
+from ir.check import FormatError
+from ir.chip import Chip
+from ir.formats import npz
+from ir.formats.chip_toml import find_chip, shipped_chips
+from ir.formats.open import WRITERS
+from ir.mapped import MappedNetwork
+from ir.network import Network
+from ir.quantized import QuantizedNetwork
+from ir.schedule import Schedule
+from ir.stimulus import Stimulus
+from ir.trace import Trace
+from unlayered.execute import RunOptions, execute, ready_for
+from unlayered.sources import AnyNetwork, check_width, open_network, open_stimulus, plain_network
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from sim_reference.compare import Divergence, Statistics
+    from trainer import SpikingNetwork, TrainConfig
+
+ENDINGS = ", ".join(f".{name}" for name in WRITERS)
+
+Progress = Callable[[int, int], None]
+"""Called with (samples done, samples in all)."""
+
+
+def train(config: TrainConfig | str, out: str | Path, resume: bool = False) -> SpikingNetwork:
+    """Train a network; ``out`` gets ``network.npz``, checkpoints and metrics (docs/training.md).
+
+    Args:
+        config: a configuration, or the name of a preset.
+        resume: go on from the last checkpoint in ``out``.
+
+    Returns:
+        The trained module; ``.export()`` gives the frozen :class:`Network` that everything else takes.
+    """
+    from trainer import preset
+    from trainer import train as run_training
+
+    return run_training(preset(config) if isinstance(config, str) else config, out, resume)
+
+
+def data(name: str | Path, split: str = "test", samples: int | None = None, root: str | Path | None = None) -> Stimulus:
+    """Read a data set by name, or frames of counts from a ``.npy`` or ``.npz`` file.
+
+    Args:
+        samples: only so many; None = all.
+        root: where recordings lie; None = the folder in ``UNLAYERED_DATA``.
+    """
+    return open_stimulus(str(name), None if root is None else Path(root), split, samples)
+
+
+def chips() -> dict[str, Chip]:
+    """The chips that ship with the package, by name: limits, formats, costs and the sources of each number."""
+    return {chip.name: chip for chip in shipped_chips()}
+
+
+def map(
+    network: AnyNetwork,
+    chip: Chip | str = "loihi2",
+    weight_bits: int = 8,
+    rates: ArrayLike | None = None,
+    preset: str = "default",
+    seed: int = 0,
+) -> MappedNetwork:
+    """Quantize where still needed, partition under a chip's limits, place on its mesh.
+
+    Args:
+        chip: a name, a chip file, or a :class:`Chip`.
+        rates: (N + inputs,) spikes a time step of each neuron, then of each input; None = all equal.
+        preset: how long to search: ``fast``, ``default`` or ``quality``.
+
+    Raises:
+        CapacityError: a neuron or the network does not fit; says what would.
+    """
+    from mapper import map_network
+
+    target = find_chip(chip) if isinstance(chip, str) else chip
+    plain = plain_network(network)
+    return map_network(plain, target, weight_bits, rates, preset, seed, alternatives=shipped_chips())
+
+
+def run(
+    network: AnyNetwork,
+    stimulus: Stimulus,
+    schedule: Schedule | None = None,
+    on: str = "reference",
+    progress: Progress | None = None,
+) -> Trace:
+    """Run a network and record every spike.
+
+    Floats run in the trainer's engine (E0). Integers run on ``reference`` (E2), ``trainer`` (E1) or ``lava`` (E3), with
+    the same spikes; for Lava, floats are quantized for Loihi 2 first.
+
+    Args:
+        schedule: None = the one the network was trained for.
+        on: the executor.
+    """
+    check_width(stimulus, plain_network(network).n_inputs, "the stimulus")
+    ready = ready_for(network, on, RunOptions())
+    chosen = plain_network(network).schedule if schedule is None else schedule
+    trace = execute(ready, stimulus, chosen, on, RunOptions(), progress or _silent)
+    return trace
+
+
+def _silent(done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+def compare(a: Trace, b: Trace) -> Divergence | None:
+    """Find the first event in which two runs of the same samples differ; None where they are equal, spike for spike."""
+    from sim_reference.compare import first_divergence
+
+    return first_divergence(a, b)
+
+
+def statistics(trace: Trace) -> Statistics:
+    """A run in numbers: spikes, density, forward steps, latency, decisions, accuracy (docs/semantics.md)."""
+    from sim_reference.compare import statistics as numbers_of
+
+    return numbers_of(trace)
+
+
+def open(path: str | Path, as_: str | None = None, dt_s: float | None = None) -> AnyNetwork | Trace | Stimulus:
+    """Read a train folder, a file of ours, or a network in NIR, ONNX or lava-dl's ``.net``; nothing in it is executed.
+
+    Args:
+        as_: the framework that a NIR file came from. dt_s: seconds a time step of a NIR file.
+
+    Raises:
+        FormatError: missing, damaged, or something without counterpart; one sentence that names the file.
+    """
+    path = Path(path)
+    if path.suffix == ".npz" and path.is_file():
+        return npz.load(path, (Network, QuantizedNetwork, MappedNetwork, Trace, Stimulus))
+    return open_network(path, as_, dt_s)
+
+
+def save(value: Any, path: str | Path) -> None:
+    """Write a network, trace or stimulus; the ending decides: ``.npz`` (all), ``.nir``, ``.onnx``, ``.net`` (networks).
+
+    Raises:
+        FormatError: the format cannot say what the network holds, or the ending is unknown.
+    """
+    path = Path(path)
+    name = path.suffix.removeprefix(".")
+    if name != "npz" and name not in WRITERS:
+        raise FormatError(f"cannot write {path}: it ends in {path.suffix or 'nothing'!r}; use .npz, {ENDINGS}")
+    WRITERS.get(name, npz.save)(value, path)
+
+
+def from_snntorch(
+    model: nn.Module, in_shape: Sequence[int], dt_s: float = 1e-3, layers: Sequence[nn.Module] | None = None
+) -> Network:
+    """Read a trained snnTorch model: a chain of torch layers and snnTorch neurons (docs/exchange.md).
+
+    Args:
+        in_shape: of one frame, e.g. (784,) or (2, 34, 34).
+        layers: the order in which the layers act, where it is not that of assignment.
+    """
+    from trainer.from_snntorch import read
+
+    return read(model, in_shape, dt_s, layers)
