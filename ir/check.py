@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ir.words import meant
+
 
 class FormatError(ValueError):
     """A file or value that is not what it claims to be."""
@@ -31,7 +33,7 @@ def check_choice(who: str, value: object, allowed: Iterable[object]) -> None:
     """Raise unless ``value`` is one of ``allowed``."""
     allowed = tuple(allowed)
     if value not in allowed:
-        raise ValueError(f"{who} is {value!r}; use one of {', '.join(map(repr, allowed))}")
+        raise ValueError(f"{who} is {value!r}{meant(value, allowed)}; use one of {', '.join(map(repr, allowed))}")
 
 
 def check_finite(who: str, array: NDArray[Any]) -> None:

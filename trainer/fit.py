@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from ir.schedule import Schedule, key, stream
 from ir.stimulus import Stimulus
 from trainer.batches import Batch, augmented, batch_of, batches, rank, split, world
 from trainer.build import build_network
-from trainer.checkpoint import load_checkpoint, save_checkpoint
+from trainer.checkpoint import load_checkpoint
 from trainer.config import TrainConfig
 from trainer.data import DATA_SETS, load
 from trainer.engines.plan import Plan
@@ -31,6 +30,7 @@ from trainer.initial import scale_to_density
 from trainer.losses import LOSS_FUNCTIONS, spike_penalty
 from trainer.network import SpikingNetwork
 from trainer.quantize_aware import train_on_grid
+from trainer.train_folder import clear_litter, keep, resumed
 
 F_DRAW = 12
 """Purpose of the random stream that draws group sizes."""
@@ -64,13 +64,16 @@ def train(
     resume: bool = False,
     report: Report | None = None,
     stimulus: Stimulus | None = None,
+    kept: Callable[[int], None] | None = None,
 ) -> SpikingNetwork:
     """Train a network; ``out`` gets ``network.npz``, ``config.json``, ``metrics.json``, ``best.pt`` and ``last.pt``.
 
     Args:
-        resume: go on from ``out/last.pt``; without one, begin.
+        resume: go on from ``out/last.pt``; without one, begin. An earlier run that is not resumed stays whole until
+            this one's first checkpoint takes its place.
         report: called after every batch and epoch, e.g. by a progress bar.
         stimulus: training data instead of ``config.data``'s.
+        kept: called after every checkpoint with the number of epochs from which a run can be resumed.
 
     Returns:
         The network of the best epoch (``config.keep``).
@@ -88,24 +91,20 @@ def train(
     network = prepared(config, fit_set)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     history: list[Metrics] = []
-    if resume and (out / "last.pt").exists():
-        history = [Metrics(**m) for m in load_checkpoint(out / "last.pt", network, optimizer, config)]
-    elif _is_first_process():
-        (out / "last.pt").unlink(missing_ok=True)
     if _is_first_process():
-        npz.write_atomically(out / "config.json", json.dumps(config.to_dict(), indent=1).encode())
+        clear_litter(out)
+    if resume and (out / "last.pt").exists():
+        history = [Metrics(**m) for m in resumed(out, network, optimizer, config, _is_first_process())]
     writer = _tensorboard(out) if config.tensorboard and _is_first_process() else None
     for epoch in range(len(history), config.epochs):
         if has_stalled(history, config):
             break
         metrics = run_epoch(network, optimizer, fit_set, held_out, config, epoch, report)
         history.append(metrics)
-        best = max(history, key=lambda m: m.accuracy)
         if _is_first_process():
-            if best is metrics:
-                save_checkpoint(out / "best.pt", network, None, config, [])
-            save_checkpoint(out / "last.pt", network, optimizer, config, [asdict(m) for m in history])
-            npz.write_atomically(out / "metrics.json", json.dumps([asdict(m) for m in history], indent=1).encode())
+            keep(out, network, optimizer, config, [asdict(m) for m in history])
+        if kept is not None:
+            kept(len(history))
         if writer is not None:
             for name, value in asdict(metrics).items():
                 writer.add_scalar(name, value, epoch)

@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from ir.check import FormatError, require
+from ir.words import meant
 
 WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text in quotes"}
 TYPES: dict[str, type] = {"int": Integral, "float": Real, "bool": bool, "str": str}
@@ -36,5 +37,6 @@ def known(values: Any, settings: Any, who: str) -> dict[str, Any]:
     names = [f.name for f in fields(settings)]
     unknown = sorted(set(values) - set(names))
     if unknown:
-        raise FormatError(f"{who} has unknown keys {', '.join(unknown)}; known are {', '.join(sorted(names))}")
+        named = ", ".join(f"{key}{meant(key, names)}" for key in unknown)
+        raise FormatError(f"{who} has unknown keys {named}; known are {', '.join(sorted(names))}")
     return dict(values)

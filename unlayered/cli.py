@@ -10,8 +10,9 @@ import typer
 from typer.core import TyperGroup
 
 from ir.check import TargetError
+from unlayered.__main__ import main
 from unlayered.console import stderr
-from unlayered.interruption import listen
+from unlayered.interruption import how_to_go_on
 from unlayered.verbs.check import check
 from unlayered.verbs.chips import chips
 from unlayered.verbs.compare import compare
@@ -26,6 +27,8 @@ from unlayered.verbs.verify import verify
 
 FINE, DIFFERENT, BAD_INPUT, TARGET_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes, the same for every verb."""
+
+__all__ = ["app", "main"]
 
 
 class Verbs(TyperGroup):
@@ -46,7 +49,7 @@ class Verbs(TyperGroup):
         except ValueError as error:
             _end(error, BAD_INPUT)
         except KeyboardInterrupt:
-            _end("interrupted", INTERRUPTED)
+            _end(f"interrupted{how_to_go_on()}", INTERRUPTED)
 
 
 def _end(what: object, code: int) -> NoReturn:
@@ -106,9 +109,3 @@ app.command("export")(export)
 app.command("verify")(verify)
 app.command("chips")(chips)
 app.command("doctor")(doctor)
-
-
-def main() -> None:
-    """Entry point; SIGTERM cleans up as Ctrl-C does."""
-    listen()
-    app()

@@ -17,8 +17,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from unlayered.interruption import stop_if_asked
-
 MAX_WORD = 16
 """Columns of text up to this long stay on one line."""
 
@@ -141,8 +139,7 @@ class Stages:
         self.bar.stop()
 
     def begin(self, name: str) -> None:
-        """Go on to a stage, unless somebody asked to end."""
-        stop_if_asked()
+        """Go on to a stage."""
         place = self.names.index(name) + 1
         text = f"{self.title}: {name} ({place} of {len(self.names)})"
         self.bar.update(self.task, description=text, completed=0, total=None, known="")

@@ -15,6 +15,7 @@ from ir.graph import slices
 from ir.mapped import Core, MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
+from ir.words import meant
 from mapper.board.traffic import Link, links
 from mapper.edges import network_edges
 from unlayered.console import facts, table
@@ -61,8 +62,9 @@ def neuron_of(network: Network | QuantizedNetwork, word: str) -> int:
         return int(found[3])
     population = next((p for p in network.populations if p.name == found[1]), None)
     if population is None:
-        names = ", ".join(p.name for p in network.populations)
-        raise ValueError(f"there is no population {found[1]!r}; the network has {names}")
+        names = [p.name for p in network.populations]
+        near = meant(found[1], names)
+        raise ValueError(f"there is no population {found[1]!r}{near}; the network has {', '.join(names)}")
     index = tuple(int(x) for x in found[2].split(","))
     shape = (population.n,) if len(index) == 1 else population.shape
     if len(index) != len(shape) or any(i >= size for i, size in zip(index, shape)):

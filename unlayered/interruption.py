@@ -1,31 +1,168 @@
-"""Ctrl-C ends a verb even where a library swallows the exception it raises."""
+"""Ctrl-C and SIGTERM end a verb at once, wherever it is: its work is done in a process that the system may kill.
+
+A signal handler of Python's runs between two of its instructions. Inside a compiled kernel, inside numba's or LLVM's
+compiling, inside torch or a partitioner it may have to wait for minutes, and an exception raised there or during an
+import may be swallowed or end in a traceback. So the process that a person started does nothing but wait for a second
+one that does the work. In the second one these signals keep the system's own action, which ends it on the spot,
+whatever it computes; the first one then sees to it that nothing is left running, says one sentence and ends with
+130 (Ctrl-C) or 143 (SIGTERM). Files that are just being written are removed by ``ir.formats.temporary``.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import mmap
+import os
 import signal
-from threading import Event
-from typing import NoReturn
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
-_ASKED = Event()
+WORDS = {"SIGINT": "interrupted", "SIGTERM": "ended by SIGTERM", "SIGHUP": "the terminal is gone"}
+"""Signals that ask a verb to end, and what is said."""
+
+PATIENCE_S = 1.0
+"""How long the working process may take to end, for files that it removes first."""
+
+ORPHANS_S = 0.4
+"""How long its own children may take to end by themselves."""
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+MAX_BYTES = 4096
+DIRECT = "UNLAYERED_TRACEBACK"
+"""Where this variable is set, a verb runs in the process that was started, and Ctrl-C shows where it was."""
+
+_way_on: list[str] = [""]
+_shared: list[mmap.mmap] = []
 
 
-def listen() -> None:
-    """Take Ctrl-C and SIGTERM as the wish to end; for the process that a person started."""
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a job in the background, which Ctrl-C does not mean
-        signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
+def go_on(sentence: str) -> None:
+    """Note how a person goes on if this run is interrupted; said behind "interrupted; "."""
+    _way_on[0] = sentence
+    for page in _shared:
+        page[:] = sentence.encode()[:MAX_BYTES].ljust(MAX_BYTES, b"\0")
 
 
-def _interrupt(*_: object) -> NoReturn:
-    _ASKED.set()
-    raise KeyboardInterrupt
+def how_to_go_on() -> str:
+    """The note behind a semicolon; empty where there is none."""
+    noted = _shared[0][:].rstrip(b"\0").decode(errors="replace") if _shared else _way_on[0]
+    return f"; {noted}" if noted else ""
 
 
-def stop_if_asked() -> None:
-    """Raise where a wish to end got lost, e.g. in compiled code that ignores exceptions of its callbacks.
+def supervised(work: Callable[[], None]) -> None:
+    """Do ``work`` in a process of its own, and end as it ended."""
+    if not hasattr(os, "fork") or os.environ.get(DIRECT):
+        work()
+        return
+    listened = [s for s in (getattr(signal, name) for name in WORDS) if signal.getsignal(s) is not signal.SIG_IGN]
+    signal.pthread_sigmask(signal.SIG_BLOCK, [*listened, signal.SIGCHLD])
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # not ignored, so it can be waited for
+    _shared.append(mmap.mmap(-1, MAX_BYTES))
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    me, worker = os.getpid(), os.fork()
+    if worker == 0:
+        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != me:
+            os._exit(1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for sign in listened:
+            signal.signal(sign, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [*listened, signal.SIGCHLD])
+        work()
+        return
+    sys.exit(_end_of(worker, listened))
 
-    Raises:
-        KeyboardInterrupt: somebody asked.
-    """
-    if _ASKED.is_set():
-        raise KeyboardInterrupt
+
+def _end_of(worker: int, listened: list[signal.Signals]) -> int:
+    """Wait for the working process; returns the exit code."""
+    status: int | None = None
+    while status is None:
+        came = signal.sigwait([*listened, signal.SIGCHLD])
+        if came != signal.SIGCHLD:
+            with suppress(ProcessLookupError):
+                os.kill(worker, came)
+            status = _ended_within(worker, PATIENCE_S)
+            if status is None:
+                os.kill(worker, signal.SIGKILL)
+                _, status = os.waitpid(worker, 0)
+            if os.WIFSIGNALED(status):
+                return _interrupted(worker, came)
+        else:
+            status = _ended(worker)
+    if os.WIFSIGNALED(status):
+        return _interrupted(worker, os.WTERMSIG(status))
+    return os.WEXITSTATUS(status)
+
+
+def _ended(worker: int) -> int | None:
+    """The status of a process that has ended; None = it has not."""
+    found, status = os.waitpid(worker, os.WNOHANG)
+    return status if found else None
+
+
+def _ended_within(worker: int, limit_s: float) -> int | None:
+    until = time.monotonic() + limit_s
+    while (status := _ended(worker)) is None and time.monotonic() < until:
+        time.sleep(0.01)
+    return status
+
+
+def _interrupted(worker: int, sign: int) -> int:
+    """Leave nothing of a process that a signal ended, say so; returns the exit code."""
+    import tempfile
+
+    _end_orphans()
+    if list(Path(tempfile.gettempdir()).glob(f"unlayered-lava-{worker}-*")):
+        from targets.lava.leftovers import remove_dead_jobs  # its processes were killed before they tidied up
+
+        remove_dead_jobs()
+    name = signal.Signals(sign).name
+    said = WORDS.get(name, f"killed by {name}")
+    with suppress(OSError):
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[2K\x1b[?25h")  # what is left of a progress bar, which hides the cursor
+        sys.stderr.write(f"unlayered: {said}{how_to_go_on()}\n")
+        sys.stderr.flush()
+    return 128 + sign
+
+
+def _end_orphans() -> None:
+    """Wait for what the working process had started, which is ours now; kill what does not end by itself."""
+    for sign in (0, signal.SIGKILL):
+        until = time.monotonic() + ORPHANS_S
+        while _reaped() and time.monotonic() < until:
+            if sign:
+                for pid in _descendants():
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, sign)
+            time.sleep(0.01)
+
+
+def _reaped() -> bool:
+    """Take ended children off the list of processes; returns whether there are others."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _descendants() -> list[int]:
+    """Every process below this one; without /proc none are seen."""
+    parent: dict[int, int] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, ValueError):
+            parent[int(entry.parent.name)] = int(entry.read_text().rpartition(")")[2].split()[1])
+    found = {os.getpid()}
+    while more := {pid for pid, above in parent.items() if above in found} - found:
+        found |= more
+    return sorted(found - {os.getpid()})
+
+
+def _prctl(option: int, value: int) -> None:
+    """Ask Linux for something that other systems do not have."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)

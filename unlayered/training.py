@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ir.words import counted
 from trainer.fit import Metrics
 from unlayered.console import stderr
 
@@ -42,3 +43,17 @@ class TrainingBar:
 def history(folder: Path) -> list[dict[str, Any]]:
     """The metrics of each epoch of a train folder."""
     return json.loads((folder / "metrics.json").read_text())
+
+
+def kept_of_earlier(folder: Path, resume: bool) -> str:
+    """How to go on if a run is interrupted before it has a checkpoint of its own."""
+    if not (folder / "last.pt").exists():
+        return "it had no checkpoint yet, the same command begins again"
+    if resume:
+        return f"{folder} holds what it had before, the same command goes on"
+    return f"{folder} still holds the run before this one, whole"
+
+
+def way_on(folder: Path, epochs: int) -> str:
+    """How to go on from a checkpoint."""
+    return f"{counted(epochs, 'epoch')} kept in {folder}, the same command with --resume goes on"

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from ir.check import FormatError
 from ir.chip import Chip, IntFormat, Limits, Mesh, Range, SynapseFormat
+from ir.words import meant
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -94,9 +95,10 @@ def _check_names(where: str, given: Iterable[str], needed: Iterable[str], option
     given, needed, optional = set(given), set(needed), set(optional)
     lacks, unknown = (sorted(f"{where}{name}" for name in x) for x in (needed - given, given - needed - optional))
     if lacks and unknown:
-        raise ValueError(f"it lacks {lacks[0]}, and {unknown[0]} is no entry of a chip")
+        raise ValueError(f"it lacks {lacks[0]}, and {unknown[0]} is no entry of a chip{meant(unknown[0], lacks)}")
     if lacks or unknown:
-        raise ValueError(f"it lacks {lacks[0]}" if lacks else f"{unknown[0]} is no entry of a chip")
+        near = "" if lacks else meant(unknown[0], sorted(f"{where}{name}" for name in needed | optional))
+        raise ValueError(f"it lacks {lacks[0]}" if lacks else f"{unknown[0]} is no entry of a chip{near}")
 
 
 def _table(entry: Any, name: str) -> dict[str, Any]:
@@ -170,5 +172,6 @@ def find_chip(name_or_path: str) -> Chip:
         return load_chip(name_or_path)
     known = sorted(p.stem for p in CHIPS.glob("*.toml"))
     if name_or_path not in known:
-        raise FormatError(f"chip {name_or_path!r} is unknown; use {', '.join(known)} or the path of a .toml file")
+        near = meant(name_or_path, known)
+        raise FormatError(f"chip {name_or_path!r} is unknown{near}; use {', '.join(known)} or the path of a .toml file")
     return load_chip(CHIPS / f"{name_or_path}.toml")

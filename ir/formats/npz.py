@@ -6,10 +6,10 @@ import io
 import json
 import os
 import struct
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ import numpy as np
 from ir.check import FormatError
 from ir.chip import Chip, IntFormat, Limits, Mesh, Range, SynapseFormat
 from ir.connection import Conv2d, Dense, Sparse
+from ir.formats.temporary import LOCKS, made_beside, remove_litter, removed_if_ended
 from ir.mapped import Core, MappedNetwork
 from ir.network import LIF, Input, Network, Population, Projection
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
@@ -30,6 +31,7 @@ VERSION = 1
 HEADER = "unlayered"
 MAX_HEADER_BYTES = 64 << 20
 MAX_ARRAY_BYTES = 16 << 30
+PIECE_BYTES = 16 << 20
 
 TYPES: dict[str, type] = {
     c.__name__: c
@@ -105,25 +107,30 @@ def write_together(contents: Mapping[Path, bytes | memoryview]) -> None:
     Raises:
         FormatError: a folder is missing, the disk is full, or a path is there already and no plain file.
     """
-    temporary: dict[Path, str] = {}
+    names: list[str] = []
     path = Path()
     try:
-        for path, content in contents.items():
-            check_plain(path)
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-                temporary[path] = file.name
-                file.write(content)
+        with removed_if_ended(names), ExitStack() as open_files:
+            for path, content in contents.items():
+                check_plain(path)
+                remove_litter(path)
+                file = open_files.enter_context(made_beside(path))
+                names.append(file.name)
+                for begin in range(0, len(content), PIECE_BYTES):  # signals are heard between two pieces
+                    file.write(memoryview(content)[begin : begin + PIECE_BYTES])
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary[path], 0o644)
-        for path, name in temporary.items():
-            os.replace(name, path)
+                os.chmod(file.name, 0o644)
+                if not LOCKS:
+                    file.close()
+            for path, name in zip(contents, names):
+                os.replace(name, path)
     except OSError as error:
         raise FormatError(
             f"cannot write {path}: {error.strerror or error}; free some space or choose another folder"
         ) from error
     finally:
-        for name in temporary.values():
+        for name in names:
             if os.path.exists(name):
                 os.unlink(name)
 

@@ -11,6 +11,7 @@ from ir.formats import net, nir, npz, onnx
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
+from ir.words import meant
 
 AnyNetwork = Union[Network, QuantizedNetwork, MappedNetwork]
 
@@ -62,5 +63,6 @@ def open_network(path: str | Path, as_: str | None = None, dt_s: float | None = 
         if value is not None and path.suffix != ".nir":
             raise FormatError(f"{flag} {value} has no meaning for {path.suffix}; only NIR leaves the time step open")
     if as_ is not None and as_ not in nir.FRAMEWORKS:
-        raise FormatError(f"--as {as_} is unknown; use one of {', '.join(nir.FRAMEWORKS)}")
+        near = meant(as_, nir.FRAMEWORKS)
+        raise FormatError(f"--as {as_} is unknown{near}; use one of {', '.join(nir.FRAMEWORKS)}")
     return OPENERS[path.suffix](path, as_, dt_s)

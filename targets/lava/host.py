@@ -138,7 +138,8 @@ class Host:
     def _name_shared_memory(self, prefix: str) -> None:
         shared_memory._SHM_NAME_PREFIX = f"/{prefix}"
         shared_memory._SHM_SAFE_NAME_LENGTH = len(prefix) + 17
-        multiprocessing.current_process()._config["semprefix"] = f"/{prefix}"
+        # Names of semaphores; sockets lie in the working folder, the run's own, which goes however the run ends.
+        multiprocessing.current_process()._config.update(semprefix=f"/{prefix}", tempdir=os.curdir)
         create = SharedMemoryManager.create_shared_memory
 
         def create_and_reserve(manager, size):

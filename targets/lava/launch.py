@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import secrets
 import select
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -20,9 +17,9 @@ from typing import IO
 
 from ir.check import TargetError
 from targets.lava.interpreter import find_python
+from targets.lava.leftovers import deaf_to_interrupts, prefix_of, sweep
 from targets.lava.words import Listener
 
-SHARED_MEMORY = Path("/dev/shm")
 PACKAGES = Path(__file__).resolve().parents[2]
 """The folder that holds ``ir`` and ``targets``."""
 
@@ -56,7 +53,7 @@ def run_child(job: Path, time_limit_s: float | None, report: Report) -> None:
         TargetError: Lava is absent, failed, or took longer than the limit.
     """
     python = find_python()
-    prefix = f"unlayered-{os.getpid()}-{secrets.token_hex(4)}-"
+    prefix = prefix_of(job)
     listener = Listener()
     try:
         _link_packages(job / "code")
@@ -78,31 +75,13 @@ def run_child(job: Path, time_limit_s: float | None, report: Report) -> None:
 
 
 @contextmanager
-def job_folder() -> Generator[Path, None, None]:
-    """A private folder that goes when the block ends.
-
-    Raises:
-        TargetError: no room for it.
-    """
-    try:
-        folder = Path(tempfile.mkdtemp(prefix="unlayered-lava-"))
-    except OSError as error:
-        raise TargetError(f"no temporary folder for Lava: {error.strerror}; free some space or set TMPDIR") from error
-    try:
-        yield folder
-    finally:
-        with _deaf_to_interrupts():
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
 def _quiet_end(python: str, job: Path, prefix: str, errors: IO[bytes]) -> Generator[Child, None, None]:
     """Start the child, and end its whole group when the block is left."""
     child = Child(_start(python, job, prefix, errors), prefix)
     try:
         yield child
     finally:
-        with _deaf_to_interrupts():
+        with deaf_to_interrupts():
             end_group(child.group)
             child.process.wait()
             _wait_until_gone(child.group)
@@ -201,30 +180,6 @@ def _wait_until_gone(group: int) -> None:
         except (ProcessLookupError, PermissionError):
             return
         time.sleep(0.02)
-
-
-def sweep(prefix: str) -> None:
-    """Remove shared memory and semaphores whose names start with our own prefix."""
-    for pattern in (f"{prefix}*", f"sem.{prefix}*"):
-        for path in SHARED_MEMORY.glob(pattern):
-            path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _deaf_to_interrupts() -> Generator[None, None, None]:
-    """Finish the cleaning even if Ctrl-C is pressed again, or whatever else raises here from a signal."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {sign: signal.getsignal(sign) for sign in (signal.SIGINT, signal.SIGTERM)}
-    raising = {sign: handler for sign, handler in before.items() if callable(handler)}
-    for sign in raising:
-        signal.signal(sign, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        for sign, handler in raising.items():
-            signal.signal(sign, handler)
 
 
 def _check_end(code: int, errors: IO[bytes]) -> None:

@@ -17,7 +17,8 @@ from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from targets.lava.checks import check_lava
-from targets.lava.launch import job_folder, run_child
+from targets.lava.launch import run_child
+from targets.lava.leftovers import job_folder
 
 Progress = Callable[[int, int], None]
 """Called with (samples done, samples in all)."""

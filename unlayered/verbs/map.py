@@ -9,7 +9,6 @@ import typer
 
 from unlayered.console import Stages, show, text_of
 from unlayered.destinations import check_destinations, check_ending
-from unlayered.interruption import stop_if_asked
 from unlayered.options import AllowUnsafe, As, Dt, F, Json, Kind, Order, Out, Root, Samples, ScheduleFlags
 
 if TYPE_CHECKING:
@@ -74,7 +73,6 @@ def map_(
         made = map_whole(opened, described, options, stimulus, stages)
     answers = explain_all(made, explain or ())
     contents = {out: npz.encoded(made.mapped), where: map_page(f"{network} on {described.title}", made).encode()}
-    stop_if_asked()
     npz.write_together(contents)
     value = {"out": str(out), "page": str(where), **plain(made), "explained": text_of(*answers)}
     show(value, as_json, *shown(str(network), made), *answers, f"wrote {out} and {where}")

@@ -33,13 +33,16 @@ def train(
       unlayered train my.toml --out net2 --resume
       unlayered train --preset nmnist --root DIR --out net3
 
-    Ctrl-C stops after the last whole epoch's checkpoint; the same command with --resume goes on bit for bit.
+    Ctrl-C and SIGTERM stop at once and keep the last whole epoch's checkpoint; the same command with --resume goes on
+    bit for bit. Without --resume a run begins anew; an earlier one in the folder stays whole until the new one's first
+    checkpoint takes its place.
     """
     from trainer.batches import rank
     from trainer.config import preset as preset_config
     from trainer.config import preset_names, read_toml
     from trainer.fit import train as fit
-    from unlayered.training import TrainingBar, history
+    from unlayered.interruption import go_on
+    from unlayered.training import TrainingBar, history, kept_of_earlier, way_on
 
     if (config is None) == (preset is None):
         raise ValueError(f"give a configuration file or --preset, one of {', '.join(preset_names())}")
@@ -48,8 +51,9 @@ def train(
     asked["device"] = device
     changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     chosen = replace(chosen, **changes, tensorboard=tensorboard or chosen.tensorboard)
+    go_on(kept_of_earlier(out, resume))
     with TrainingBar(f"training on {chosen.data}", chosen.epochs, as_json) as bar:
-        fit(chosen, out, resume, bar.report)
+        fit(chosen, out, resume, bar.report, kept=lambda epochs: go_on(way_on(out, epochs)))
     if rank() > 0:  # torchrun: the first process speaks for all
         return
     metrics = history(out)

@@ -1,0 +1,94 @@
+"""Temporary files and folders that a killed run cannot leave for ever: whoever makes one locks it while it lives."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, NoReturn
+
+if sys.platform != "win32":
+    import fcntl
+
+    LOCKS = True
+else:  # pragma: no cover
+    LOCKS = False
+
+ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Signals that ask a process to end."""
+
+
+def lock(descriptor: int) -> bool:
+    """Lock an open file or folder until it is closed, by the end of this process at the latest.
+
+    Returns:
+        False where somebody alive holds it, or where the file system knows no locks.
+    """
+    if not LOCKS:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def made_beside(path: Path) -> IO[bytes]:
+    """A temporary file ``.NAME.xxxxxxxx`` beside ``path``, locked; whoever makes it renames or removes it."""
+    while True:
+        file = tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False)
+        if not lock(file.fileno()) or os.path.exists(file.name):
+            return file
+        file.close()  # somebody took it for litter before it was locked
+
+
+def remove_litter(path: Path) -> None:
+    """Remove temporary files that killed runs left beside ``path``: those that nobody holds any more."""
+    ours = re.compile(re.escape(f".{path.name}.") + r"\w{8}")
+    with suppress(OSError):  # a folder that cannot be read is said where something is written to it
+        for found in path.parent.iterdir():
+            if ours.fullmatch(found.name) and found.is_file() and not found.is_symlink():
+                _remove_unless_held(found)
+
+
+def _remove_unless_held(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        if lock(descriptor):
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def removed_if_ended(names: Sequence[str]) -> Generator[None, None, None]:
+    """Where a signal would end this process on the spot, let it remove the files ``names`` first.
+
+    Handlers of others stay: Python's own for Ctrl-C raises, and whoever made the files removes them on the way out.
+    """
+
+    def end(sign: int, _: object) -> NoReturn:
+        for name in names:
+            with suppress(OSError):
+                os.unlink(name)
+        signal.signal(sign, signal.SIG_DFL)
+        os.kill(os.getpid(), sign)
+        raise SystemExit(128 + sign)  # only where the signal is blocked
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    taken = [sign for sign in ENDING if signal.getsignal(sign) is signal.SIG_DFL]
+    for sign in taken:
+        signal.signal(sign, end)
+    try:
+        yield
+    finally:
+        for sign in taken:
+            signal.signal(sign, signal.SIG_DFL)

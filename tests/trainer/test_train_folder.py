@@ -1,0 +1,108 @@
+"""A train folder holds one run, whole, wherever it was killed; what is missing comes back on resume."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ir import QuantizedNetwork
+from ir.formats import npz
+from tests.trainer.test_fit import CONFIG, toy, weights
+from trainer.fit import train
+from trainer.train_folder import FILES
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing of ours catches it."""
+
+
+def killed_at(name: str, monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
+    """From now on the write of ``name`` in epoch ``epoch`` (from 0) ends the process just before it."""
+    written = 0
+
+    def write(path: Path, content: bytes) -> None:
+        nonlocal written
+        if Path(path).name == name:
+            if written == epoch:
+                raise Killed
+            written += 1
+        npz.write_together({Path(path): content})
+
+    for module in ("trainer.checkpoint", "trainer.train_folder"):
+        monkeypatch.setattr(f"{module}.write_atomically", write)
+
+
+def history(folder: Path) -> list[dict[str, float]]:
+    return json.loads((folder / "metrics.json").read_text())
+
+
+@pytest.mark.parametrize("epoch", [0, 2])
+@pytest.mark.parametrize("name", ["best.pt", "last.pt", "config.json", "metrics.json"])
+def test_a_kill_between_any_two_files_is_made_good_on_resume(tmp_path: Path, monkeypatch, name: str, epoch: int):
+    config = replace(CONFIG, epochs=3)
+    train(config, tmp_path / "whole", stimulus=toy())
+    monkeypatch.setattr("trainer.train_folder.max", lambda found, key: found[-1], raising=False)  # each epoch the best
+    killed_at(name, monkeypatch, epoch)
+    with pytest.raises(Killed):
+        train(replace(config, keep="last"), tmp_path / "cut", stimulus=toy())
+    monkeypatch.undo()
+    train(replace(config, keep="last"), tmp_path / "cut", resume=True, stimulus=toy())
+    unlike = ("samples_per_s",)
+    told = [[{k: v for k, v in m.items() if k not in unlike} for m in history(tmp_path / f)] for f in ("whole", "cut")]
+    assert told[0] == told[1] and len(told[1]) == 3
+
+
+def test_a_finished_run_whose_history_is_short_gets_it_back(tmp_path: Path):
+    train(CONFIG, tmp_path, stimulus=toy())
+    whole = history(tmp_path)
+    (tmp_path / "metrics.json").write_text(json.dumps(whole[:1]))
+    train(CONFIG, tmp_path, resume=True, stimulus=toy())
+    assert history(tmp_path) == whole
+
+
+def test_an_earlier_run_stays_whole_until_the_first_checkpoint(tmp_path: Path, monkeypatch):
+    train(CONFIG, tmp_path, stimulus=toy())
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def stop(*_: object) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        train(replace(CONFIG, seed=6), tmp_path, report=stop, stimulus=toy())
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    killed_at("last.pt", monkeypatch, 0)
+    with pytest.raises(Killed):
+        train(replace(CONFIG, seed=6), tmp_path, stimulus=toy())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.pt", "config.json"], "nothing of two runs"
+
+
+def test_a_run_in_floats_leaves_no_integers_of_an_earlier_one(tmp_path: Path):
+    train(replace(CONFIG, weight_bits=4), tmp_path, stimulus=toy())
+    assert npz.load(tmp_path / "quantized.npz", QuantizedNetwork).n_neurons == 18
+    train(CONFIG, tmp_path, stimulus=toy())
+    assert not (tmp_path / "quantized.npz").exists() and len(weights(tmp_path)) == 2
+
+
+def test_litter_of_a_killed_run_goes_at_the_next_start(tmp_path: Path):
+    for name in FILES:
+        (tmp_path / f".{name}.k3_x9aZ0").write_bytes(b"half")
+    done: list[int] = []
+    train(replace(CONFIG, epochs=1), tmp_path, report=lambda *_: done.append(len(litter(tmp_path))), stimulus=toy())
+    assert done and not any(done) and litter(tmp_path) == []
+
+
+def litter(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_checkpoints_are_told_with_the_epochs_they_keep(tmp_path: Path):
+    told: list[int] = []
+    train(CONFIG, tmp_path, stimulus=toy(), kept=told.append)
+    assert told == [1, 2]
+    train(replace(CONFIG, epochs=3), tmp_path, resume=True, stimulus=toy(), kept=told.append)
+    assert told == [1, 2, 3]
+    np.testing.assert_equal(len(history(tmp_path)), 3)

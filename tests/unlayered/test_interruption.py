@@ -1,0 +1,291 @@
+"""Ctrl-C and SIGTERM end every verb soon, wherever it is, with one sentence, and leave no process and no file."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ir.formats import npz
+from ir.stimulus import Stimulus
+from tests.targets.lava_cases import chain, counts, lava_children_of, needs_lava, shared_memory_of
+
+LIMIT_S = 6.0
+"""Two seconds are promised, and measured on a quiet machine; tests share theirs with others."""
+
+SAID = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM"}
+
+CONFIG = 'data = "digits"\nlayers = ["8", "10"]\nlimit = 40\nepochs = 100000\nengine = "reference"\n'
+
+COMPILES = """
+import numba.core.event as event
+class Tell(event.Listener):
+    def on_start(self, _): print("ready", flush=True)
+    def on_end(self, _): pass
+event.register("numba:compile", Tell())
+"""
+KERNEL = """
+import numba, unlayered.mapping
+@numba.njit
+def endless(n):
+    total = 0.0
+    while n > 0: total += 1.0
+    return total
+endless(0)
+def stuck(*_, **__):
+    print("ready", flush=True)
+    endless(1)  # holds Python's lock
+unlayered.mapping.map_network = stuck
+"""
+TORCH = """
+import torch, trainer.fit
+def stuck(*_, **__):
+    print("ready", flush=True)
+    while True: torch.linalg.svd(torch.ones(3000, 3000))
+trainer.fit.step = stuck
+"""
+SWALLOWS = """
+import time, unlayered.mapping
+def swallows(*_, **__):
+    print("ready", flush=True)
+    while True:
+        try: time.sleep(60)
+        except BaseException: pass
+unlayered.mapping.map_network = swallows
+"""
+MAIN = "from unlayered.cli import main\nmain()"
+
+
+@dataclass
+class Verb:
+    """A verb in a process of its own, in a session of its own, as a shell starts one."""
+
+    process: subprocess.Popen[str]
+
+    def family(self) -> set[tuple[int, int]]:
+        """Every living process below the one that was started, itself included, as (number, start)."""
+        parent: dict[int, tuple[int, int]] = {}
+        for entry in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                words = entry.read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if words[0] not in "ZX":
+                parent[int(entry.parent.name)] = int(words[1]), int(words[19])
+        found = {self.process.pid}
+        while more := {pid for pid, (above, _) in parent.items() if above in found} - found:
+            found |= more
+        return {(pid, parent[pid][1]) for pid in found if pid in parent}
+
+    def worker(self) -> int:
+        """The process that does the work."""
+        return next(
+            int(p.parent.name)
+            for p in Path("/proc").glob("[0-9]*/stat")
+            if p.exists() and int(p.read_text().rpartition(")")[2].split()[1]) == self.process.pid
+        )
+
+    def end(self, sign: signal.Signals) -> str:
+        """Signal it; returns its one sentence. Nothing of it may live on, nor take long to end."""
+        before = self.family()
+        start = time.monotonic()
+        self.process.send_signal(sign)
+        out, errors = self.process.communicate(timeout=60)
+        took_s = time.monotonic() - start
+        assert self.process.returncode == 128 + sign, errors
+        assert errors.count("\n") == 1 and errors.startswith(f"unlayered: {SAID[sign]}"), errors
+        assert out.replace("ready\n", "") == ""
+        alive = {pid for pid, began in before if (pid, began) in living()}
+        assert not alive and took_s < LIMIT_S, (alive, took_s)
+        return errors.strip()
+
+
+def living() -> set[tuple[int, int]]:
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = entry.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if words[0] not in "ZX":
+            found.add((int(entry.parent.name), int(words[19])))
+    return found
+
+
+def start(tmp_path: Path, words: list[object], prelude: str = "", **more: str) -> Verb:
+    """Start a verb; ``prelude`` is run before it in the same process."""
+    (tmp_path / "tmp").mkdir(exist_ok=True)
+    script = [] if not prelude else ["-c", f"{prelude}\n{MAIN}"]
+    command = [sys.executable, *(script or ["-m", "unlayered"]), *map(str, words)]
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp"), **more}
+    pipe = subprocess.PIPE
+    return Verb(
+        subprocess.Popen(
+            command,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            env=environment,
+            cwd=Path(__file__).parents[2],
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a job may ignore it
+        )
+    )
+
+
+def wait_for(verb: Verb, condition: Callable[[], object]) -> None:
+    """Poll until the condition holds; a verb that has ended before says why."""
+    until = time.monotonic() + 150
+    while not condition():
+        assert verb.process.poll() is None, verb.process.communicate()[1]
+        if time.monotonic() > until:
+            verb.process.kill()
+            raise AssertionError("what the test waits for did not happen")
+        time.sleep(0.02)
+
+
+def ready(verb: Verb) -> None:
+    """Wait for the word that a prelude prints."""
+    assert verb.process.stdout is not None
+    if verb.process.stdout.readline() != "ready\n":
+        raise AssertionError(verb.process.communicate()[1])
+
+
+def holds(pid: int, library: str) -> bool:
+    try:
+        return library in Path(f"/proc/{pid}/maps").read_text()
+    except OSError:
+        return False
+
+
+SIGNS = pytest.mark.parametrize("sign", list(SAID), ids=lambda s: s.name)
+pytestmark = [pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="watches processes in /proc")]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A training that never ends by itself."""
+    (tmp_path / "my.toml").write_text(CONFIG)
+    return tmp_path / "my.toml"
+
+
+@SIGNS
+def test_while_it_imports(tmp_path: Path, config: Path, sign: signal.Signals):
+    verb = start(tmp_path, ["train", config, "--out", tmp_path / "net"])
+    wait_for(verb, lambda: len(verb.family()) > 1 and holds(verb.worker(), "libtorch"))
+    verb.end(sign)
+    assert not (tmp_path / "net").exists()
+
+
+@SIGNS
+def test_while_it_compiles(tmp_path: Path, folder: Path, sign: signal.Signals):
+    words = ["run", folder / "mapped.npz", "--on", "reference", "--data", folder / "data.npz"]
+    verb = start(tmp_path, [*words, "--out", tmp_path / "a.npz"], COMPILES, NUMBA_CACHE_DIR=str(tmp_path / "numba"))
+    ready(verb)
+    time.sleep(0.5)
+    verb.end(sign)
+    assert not (tmp_path / "a.npz").exists()
+
+
+@SIGNS
+@pytest.mark.parametrize("prelude", [KERNEL, SWALLOWS], ids=["kernel", "swallowed"])
+def test_while_it_maps(tmp_path: Path, folder: Path, prelude: str, sign: signal.Signals):
+    before = sorted(folder.iterdir())
+    verb = start(tmp_path, ["map", folder / "network.npz", "--chip", "loihi2", "--out", folder / "m.npz"], prelude)
+    ready(verb)
+    assert verb.end(sign) == f"unlayered: {SAID[sign]}"
+    assert sorted(set(folder.iterdir()) - {tmp_path / "tmp"}) == before
+
+
+@SIGNS
+def test_while_torch_computes(tmp_path: Path, config: Path, sign: signal.Signals):
+    verb = start(tmp_path, ["train", config, "--out", tmp_path / "net"], TORCH)
+    ready(verb)
+    assert verb.end(sign).endswith("; it had no checkpoint yet, the same command begins again")
+    assert list((tmp_path / "net").iterdir()) == []
+
+
+@SIGNS
+def test_while_it_trains_and_says_how_to_go_on(tmp_path: Path, config: Path, sign: signal.Signals):
+    net = tmp_path / "net"
+    verb = start(tmp_path, ["train", config, "--out", net])
+    wait_for(verb, (net / "metrics.json").exists)
+    said = verb.end(sign)
+    epochs = len(json.loads((net / "metrics.json").read_text()))
+    kept = {f"; {n} epoch{'s' if n > 1 else ''} kept in {net}, the same command" for n in (epochs, epochs - 1)}
+    assert any(words in said for words in kept) and said.endswith("with --resume goes on")
+    assert {p.name for p in net.iterdir()} <= {"best.pt", "last.pt", "config.json", "metrics.json"}
+
+
+def test_with_an_earlier_run_in_the_folder_it_says_so(tmp_path: Path, config: Path):
+    net = tmp_path / "net"
+    net.mkdir()
+    (net / "last.pt").write_bytes(b"of an earlier run")
+    verb = start(tmp_path, ["train", config, "--out", net], TORCH)
+    ready(verb)
+    assert verb.end(signal.SIGTERM).endswith(f"; {net} still holds the run before this one, whole")
+    assert (net / "last.pt").read_bytes() == b"of an earlier run"
+
+
+@pytest.mark.lava
+@needs_lava[1]
+@SIGNS
+@pytest.mark.parametrize("stage", ["starting", "running"])
+def test_while_lava_runs(tmp_path: Path, stage: str, sign: signal.Signals):
+    npz.save(chain(4, 3), tmp_path / "net.npz")
+    npz.save(counts(100, 3000, 4), tmp_path / "data.npz")
+    words = ["run", tmp_path / "net.npz", "--on", "lava", "--data", tmp_path / "data.npz", "--out", tmp_path / "a.npz"]
+    verb = start(tmp_path, [*words, "--schedule", "asynchronous"])
+    wait_for(verb, lambda: len(verb.family()) > 1 and lava_children_of(verb.worker()))
+    worker = verb.worker()
+    wait_for(verb, lambda: len(verb.family()) >= (9 if stage == "running" else 3))
+    verb.end(sign)
+    assert shared_memory_of(worker) == [] and list((tmp_path / "tmp").iterdir()) == []
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["data.npz", "net.npz", "tmp"]
+
+
+def test_a_killed_front_takes_the_work_with_it(tmp_path: Path, config: Path):
+    verb = start(tmp_path, ["train", config, "--out", tmp_path / "net"], TORCH)
+    ready(verb)
+    before = verb.family()
+    assert len(before) == 2
+    verb.process.kill()
+    verb.process.communicate(timeout=60)
+    until = time.monotonic() + 10
+    while before & living() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not before & living()
+
+
+def test_work_that_is_killed_from_outside_is_one_sentence(tmp_path: Path, config: Path):
+    verb = start(tmp_path, ["train", config, "--out", tmp_path / "net"], TORCH)
+    ready(verb)
+    os.kill(verb.worker(), signal.SIGKILL)
+    _, errors = verb.process.communicate(timeout=60)
+    assert verb.process.returncode == 137 and errors.startswith("unlayered: killed by SIGKILL; ")
+    assert errors.count("\n") == 1
+
+
+def test_a_job_in_the_background_stays_deaf_to_ctrl_c(tmp_path: Path):
+    frames = np.ones((2, 1, 4), np.int32)
+    npz.save(chain(4, 3), tmp_path / "net.npz")
+    npz.save(Stimulus(frames), tmp_path / "data.npz")
+    words = ["run", "net.npz", "--on", "trainer", "--data", "data.npz", "--out", "a.npz", "--schedule", "layered"]
+    script = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n" + MAIN
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.DEVNULL,
+    )
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(120) == 0 and (tmp_path / "a.npz").exists()

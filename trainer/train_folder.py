@@ -1,0 +1,68 @@
+"""What a training run leaves in its folder, in an order in which a kill at any point loses at most an epoch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ir.formats.npz import write_atomically
+from ir.formats.temporary import remove_litter
+from trainer.checkpoint import load_checkpoint, save_checkpoint
+from trainer.config import TrainConfig
+from trainer.network import SpikingNetwork
+
+RESULTS = ("last.pt", "metrics.json", "network.npz", "quantized.npz")
+"""What tells of a run; that of an earlier one goes when a new run has its first checkpoint."""
+
+FILES = (*RESULTS, "best.pt", "config.json")
+
+History = list[dict[str, Any]]
+"""The metrics of each epoch."""
+
+
+def clear_litter(out: Path) -> None:
+    """Remove temporary files that a killed run left in the folder."""
+    for name in FILES:
+        remove_litter(out / name)
+
+
+def resumed(
+    out: Path, network: SpikingNetwork, optimizer: torch.optim.Optimizer, config: TrainConfig, write: bool
+) -> History:
+    """Go back to ``last.pt``; returns the history, which is also written, for a kill may have come before that.
+
+    Args:
+        write: whether this process is the one that writes.
+
+    Raises:
+        FormatError: the checkpoint is unreadable, or of another configuration.
+    """
+    history = load_checkpoint(out / "last.pt", network, optimizer, config)
+    if write:
+        _describe(out, config, history)
+    return history
+
+
+def keep(
+    out: Path, network: SpikingNetwork, optimizer: torch.optim.Optimizer, config: TrainConfig, history: History
+) -> None:
+    """Write the checkpoint of an epoch: the best network first, so that ``last.pt`` never tells of one that is absent.
+
+    With its first checkpoint a run takes the place of an earlier one in the folder; until then that one stays whole.
+    """
+    if len(history) == 1:
+        for name in RESULTS:
+            (out / name).unlink(missing_ok=True)
+    if max(history, key=lambda m: m["accuracy"]) is history[-1]:
+        save_checkpoint(out / "best.pt", network, None, config, [])
+    save_checkpoint(out / "last.pt", network, optimizer, config, history)
+    _describe(out, config, history)
+
+
+def _describe(out: Path, config: TrainConfig, history: History) -> None:
+    """Write what people and programs read: the configuration and the history."""
+    write_atomically(out / "config.json", json.dumps(config.to_dict(), indent=1).encode())
+    write_atomically(out / "metrics.json", json.dumps(history, indent=1).encode())
