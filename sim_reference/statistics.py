@@ -39,7 +39,7 @@ class Latency:
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """A trace in numbers (section 6 of the execution contract).
+    """A trace in numbers (docs/semantics.md, "Numbers every executor reports").
 
     Attributes:
         spikes_per_sample: (B,).

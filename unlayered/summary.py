@@ -11,7 +11,7 @@ MOST_DECISIONS = 20
 
 
 def summary(trace: Trace, numbers: Statistics) -> dict[str, Any]:
-    """The numbers of section 6 of the execution contract, one value each.
+    """The numbers of docs/semantics.md, "Numbers every executor reports", one value each.
 
     ``latency`` is the mean number of forward steps until the first output spike, over the samples that have one.
     """

@@ -120,7 +120,7 @@ class Neurons:
         self.resting[:] = False
 
     def step(self, k: int, a: Ints) -> tuple[Bits, Ints]:
-        """Advance one forward step (semantics, section 2, steps a to c).
+        """Advance one forward step (docs/semantics.md, "A time step, asynchronous", steps a to c).
 
         Args:
             k: forward step.
