@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from ir.check import check_range
+
 Ints = NDArray[np.int64]
 Int32s = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -14,10 +16,56 @@ Bits = NDArray[np.bool_]
 
 
 def frozen_array(values: ArrayLike, dtype: DTypeLike | None = None) -> NDArray[Any]:
-    """Copy ``values`` into a contiguous array that refuses to be written."""
+    """``values`` as a contiguous array that refuses to be written: a copy, unless it is such an array already."""
+    if type(values) is np.ndarray and _is_frozen(values) and dtype in (None, values.dtype):
+        return values
     array = np.array(values, dtype=dtype, order="C", copy=True)
     array.setflags(write=False)
     return array
+
+
+def _is_frozen(array: NDArray[Any]) -> bool:
+    """Whether nobody can write to the array: neither itself nor what it is a view of."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        if owner.flags.writeable:
+            return False
+        owner = owner.base
+    return array.flags.c_contiguous and (owner is None or isinstance(owner, bytes))
+
+
+def numbers(who: str, values: Any, kinds: str = "biuf") -> NDArray[Any]:
+    """``values`` as an array; raise unless it is one of numbers: neither text, nor objects, nor rows of unlike length.
+
+    Args:
+        kinds: of dtypes that are taken; an array without elements may have any.
+    """
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{who} is no array of numbers; give one") from error
+    if array.dtype.kind not in kinds and not (array.size == 0 and array.dtype.kind in "biuf"):
+        wanted = "numbers" if "f" in kinds else "whole numbers"
+        raise ValueError(f"{who} has type {array.dtype}; give {wanted}")
+    return array
+
+
+def whole_array(who: str, values: Any, dtype: type[np.integer[Any]] = np.int64) -> NDArray[Any]:
+    """A frozen array of whole numbers, none of which leaves ``dtype``.
+
+    Raises:
+        ValueError: text, fractions, or a number beyond the type.
+    """
+    array = numbers(who, values, "biu")
+    if array.size and not np.can_cast(array.dtype, dtype):
+        edge = np.iinfo(dtype)
+        check_range(who, array, int(edge.min), int(edge.max))
+    return frozen_array(array, dtype)
+
+
+def real_array(who: str, values: Any) -> NDArray[Any]:
+    """A frozen array of float64."""
+    return frozen_array(numbers(who, values), np.float64)
 
 
 def magnitudes(values: NDArray[Any]) -> NDArray[Any]:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from math import inf
 
 from ir.arithmetic import ARITHMETICS, DECAY_ALL
-from ir.check import check_choice, require
+from ir.check import INT32, check_choice, check_type, check_words, require, whole
 
 MOST = 1 << 40
 """No limit of a chip is larger: sums of them stay inside 64 bits."""
@@ -34,6 +34,8 @@ class IntFormat:
     step: int = 1
 
     def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            whole(f"{name} of an integer format", value, *INT32)
         require(self.step > 0 and self.lo <= self.hi, f"integer format {self.lo}..{self.hi} step {self.step} is empty")
 
     @property
@@ -67,8 +69,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            least = 0 if name == "max_delay_steps" else 1
-            require(least <= value <= MOST, f"chip limit {name} is {value}; it must lie in {least}..{MOST}")
+            whole(f"chip limit {name}", value, 0 if name == "max_delay_steps" else 1, MOST)
 
 
 @dataclass(frozen=True)
@@ -97,13 +98,15 @@ class SynapseFormat:
 
     def __post_init__(self) -> None:
         for name in ("header_bits", "index_bits", "delay_bits", "dense_index_bits"):
-            value = getattr(self, name)
-            require(value >= 0, f"synapse format {name} is {value}; it must be at least 0")
-        require(self.list_length > 0, f"synapse format list_length is {self.list_length}; it must be positive")
+            whole(f"synapse format {name}", getattr(self, name), 0, MOST)
+        whole("synapse format list_length", self.list_length, 1, MOST)
+        whole("synapse format shared_kernels, 0 or 1,", self.shared_kernels, 0, 1)
         bits = self.weight_bits
-        rising = len(bits) > 0 and bits[0] > 0 and all(a < b for a, b in pairwise(bits))
+        check_type("synapse format weight_bits", bits, tuple, "a tuple of whole numbers")
+        for n in bits:
+            whole("one of synapse format weight_bits", n, 1, 64)
+        rising = len(bits) > 0 and all(a < b for a, b in pairwise(bits))
         require(rising, f"synapse format weight_bits is {bits}; give positive numbers that rise")
-        require(self.shared_kernels in (0, 1), f"synapse format shared_kernels is {self.shared_kernels}; write 0 or 1")
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ class Mesh:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            require(0 < value <= MOST, f"chip mesh {name} is {value}; it must lie in 1..{MOST}")
+            whole(f"chip mesh {name}", value, 1, MOST)
         places = self.width * self.height * self.cores_per_tile
         require(
             self.usable_cores <= places,
@@ -141,8 +144,27 @@ class Range:
     high: float
 
     def __post_init__(self) -> None:
+        for name, number in vars(self).items():
+            check_type(f"{name} of a range", number, (int, float), "a number")
         ordered = 0 <= self.low <= self.value <= self.high < inf
         require(ordered, f"range 0 <= {self.low} <= {self.value} <= {self.high} < inf does not hold")
+
+
+PARTS: dict[str, type] = {
+    "name": str,
+    "title": str,
+    "limits": Limits,
+    "synapse_format": SynapseFormat,
+    "mesh": Mesh,
+    "weight": IntFormat,
+    "threshold": IntFormat,
+    "decay": IntFormat,
+    "bias": IntFormat,
+    "asynchronous": bool,
+    "per_neuron_threshold": bool,
+    "arithmetic": str,
+}
+"""What the fields of a chip are."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +199,12 @@ class Chip:
     sources: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name, kind in PARTS.items():
+            check_type(f"{name} of a chip", getattr(self, name), kind, f"a {kind.__name__}")
+        check_words("the sources of a chip", self.sources)
+        check_type("the costs of a chip", self.costs, dict, "ranges by name")
+        for name, cost in self.costs.items():
+            check_type(f"cost {name!r}", cost, Range, "a Range")
         check_choice(f"arithmetic of chip {self.name!r}", self.arithmetic, ARITHMETICS)
         for name in ("weight", "threshold", "decay", "bias"):
             form = getattr(self, name)
@@ -184,8 +212,10 @@ class Chip:
             require(holds_0, f"the {name} format {form.lo}..{form.hi} step {form.step} lacks 0; include it")
         low, high = self.decay.lo, self.decay.hi
         require(0 <= low and high <= DECAY_ALL, f"the decay format is {low}..{high}; decays lie in 0..{DECAY_ALL}")
-        require(0 <= self.bias_exp_max <= 31, f"bias_exp_max is {self.bias_exp_max}; it must lie in 0..31")
-        low, high = self.weight_exp
+        whole("bias_exp_max", self.bias_exp_max, 0, 31)
+        check_type("weight_exp", self.weight_exp, tuple, "two whole numbers")
+        require(len(self.weight_exp) == 2, f"weight_exp has {len(self.weight_exp)} numbers; give two")
+        low, high = (whole("one of weight_exp", x, *INT32) for x in self.weight_exp)
         require(low <= 0 <= high, f"weight_exp is {low}..{high}; give the least, at most 0, and the most, at least 0")
         for name in self.costs:
             require(name in COSTS, f"there is no cost {name!r}; name it as in ir.chip.COSTS")

@@ -8,8 +8,8 @@ from typing import Any, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from ir.arrays import Int32s, Ints, frozen_array, set_field
-from ir.check import check_finite, require
+from ir.arrays import Int32s, Ints, frozen_array, numbers, set_field, whole_array
+from ir.check import INT32, MAX_NEURONS, block_shape, check_finite, check_type, require, whole
 
 Array = NDArray[Any]
 
@@ -25,7 +25,7 @@ class Dense:
     weight: Array
 
     def __post_init__(self) -> None:
-        set_field(self, "weight", frozen_array(self.weight))
+        set_field(self, "weight", frozen_array(numbers("Dense weight", self.weight)))
         require(
             self.weight.ndim == 2 and self.weight.size > 0,
             f"Dense weight has shape {self.weight.shape}; give (n_post, n_pre), not empty",
@@ -60,9 +60,12 @@ class Conv2d:
     groups: int = 1
 
     def __post_init__(self) -> None:
-        set_field(self, "weight", frozen_array(self.weight))
-        for name in ("in_shape", "stride", "padding", "dilation"):
-            set_field(self, name, tuple(int(x) for x in getattr(self, name)))
+        set_field(self, "weight", frozen_array(numbers("Conv2d weight", self.weight)))
+        for name in ("stride", "padding", "dilation"):
+            set_field(self, name, _pair(f"Conv2d {name}", getattr(self, name)))
+        set_field(self, "in_shape", block_shape("Conv2d in_shape", self.in_shape))
+        require(min(self.in_shape, default=0) > 0, f"Conv2d in_shape is {self.in_shape}; every side must be positive")
+        set_field(self, "groups", whole("Conv2d groups", self.groups, *INT32))
         require(
             self.weight.ndim == 4 and self.weight.size > 0,
             f"Conv2d weight has shape {self.weight.shape}; give (C_out, C_in/groups, kh, kw)",
@@ -78,6 +81,11 @@ class Conv2d:
             f"Conv2d weight {self.weight.shape} with {self.groups} groups does not fit {self.in_shape[0]} channels",
         )
         check_finite("Conv2d weight", self.weight)
+        rows, columns = (self.in_shape[1 + i] + 2 * self.padding[i] for i in (0, 1))
+        require(
+            self.in_shape[0] * rows * columns <= MAX_NEURONS,
+            f"Conv2d padding {self.padding} makes {rows} x {columns} of {self.in_shape}; at most {MAX_NEURONS} places",
+        )
         require(
             min(self.out_shape) > 0, f"Conv2d kernel {self.weight.shape[2:]} is larger than its input {self.in_shape}"
         )
@@ -119,9 +127,10 @@ class Sparse:
     n_pre: int
 
     def __post_init__(self) -> None:
-        set_field(self, "indptr", frozen_array(self.indptr, np.int64))
-        set_field(self, "indices", frozen_array(self.indices, np.int32))
-        set_field(self, "weight", frozen_array(self.weight))
+        set_field(self, "indptr", whole_array("Sparse indptr", self.indptr))
+        set_field(self, "indices", whole_array("Sparse indices", self.indices, np.int32))
+        set_field(self, "weight", frozen_array(numbers("Sparse weight", self.weight)))
+        set_field(self, "n_pre", whole("Sparse n_pre", self.n_pre, 1, MAX_NEURONS))
         require(
             self.indptr.ndim == 1
             and self.indptr.size > 1
@@ -145,7 +154,15 @@ class Sparse:
         return int(self.indptr.size - 1)
 
 
+def _pair(who: str, values: Any) -> tuple[int, int]:
+    """Two whole numbers, vertical and horizontal."""
+    check_type(who, values, (tuple, list), "two whole numbers")
+    require(len(values) == 2, f"{who} has {len(values)} numbers; give two, vertical and horizontal")
+    return whole(who, values[0], *INT32), whole(who, values[1], *INT32)
+
+
 Connection = Union[Dense, Conv2d, Sparse]
+CONNECTIONS = (Dense, Conv2d, Sparse)
 
 
 @dataclass(frozen=True, eq=False)

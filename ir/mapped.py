@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ir.arrays import Int32s, frozen_array, set_field
-from ir.check import require
+from ir.arrays import Int32s, set_field, whole_array
+from ir.check import INT32, check_type, require, whole
 from ir.chip import Chip
 from ir.quantized import QuantizedNetwork
 
@@ -29,6 +29,10 @@ class Core:
     y: int = 0
     slot: int = 0
 
+    def __post_init__(self) -> None:
+        for name, value in vars(self).copy().items():
+            set_field(self, name, whole(f"{name} of a core", value, 0, INT32[1]))
+
 
 @dataclass(frozen=True, eq=False)
 class MappedNetwork:
@@ -49,7 +53,16 @@ class MappedNetwork:
     report: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        set_field(self, "core_of_neuron", frozen_array(self.core_of_neuron, np.int32))
+        check_type("the network", self.network, QuantizedNetwork, "a QuantizedNetwork")
+        check_type("the chip", self.chip, (Chip, type(None)), "a Chip or None")
+        check_type("the cores", self.cores, (tuple, list), "a tuple of Core")
+        for core in self.cores:
+            check_type("one of the cores", core, Core, "a Core")
+        check_type("the report", self.report, dict, "numbers by name")
+        for name, number in self.report.items():
+            check_type("a name of the report", name, str, "a word")
+            check_type(f"{name!r} of the report", number, (int, float), "a number")
+        set_field(self, "core_of_neuron", whole_array("core_of_neuron", self.core_of_neuron, np.int32))
         set_field(self, "cores", tuple(self.cores))
         n = self.network.n_neurons
         require(

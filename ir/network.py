@@ -8,9 +8,21 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ir.arrays import frozen_array, set_field
-from ir.check import check_choice, check_finite, check_per_neuron, require
-from ir.connection import Connection
+from ir.arrays import real_array, set_field, whole_array
+from ir.check import (
+    INT32,
+    MAX_NEURONS,
+    block_shape,
+    check_choice,
+    check_finite,
+    check_per_neuron,
+    check_range,
+    check_type,
+    check_words,
+    real,
+    require,
+)
+from ir.connection import CONNECTIONS, Connection
 from ir.schedule import Schedule
 
 Array = NDArray[Any]
@@ -28,7 +40,8 @@ class Input:
     shape: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        set_field(self, "shape", tuple(int(x) for x in self.shape))
+        check_type("the name of an input", self.name, str, "a word")
+        set_field(self, "shape", block_shape(f"input {self.name!r}", self.shape))
         require(
             len(self.shape) > 0 and min(self.shape) > 0,
             f"input {self.name!r} has shape {self.shape}; every side must be positive",
@@ -74,7 +87,7 @@ class LIF:
         for name in ("tau_mem_s", "v_threshold", "tau_syn_s", "bias"):
             value = getattr(self, name)
             if value is not None:
-                set_field(self, name, frozen_array(value, np.float64))
+                set_field(self, name, real_array(f"LIF {name}", value))
         check_choice("LIF reset", self.reset, ("zero", "subtract"))
         check_choice("LIF discretization", self.discretization, ("exponential", "euler"))
         for name in ("tau_mem_s", "tau_syn_s"):
@@ -87,10 +100,11 @@ class LIF:
             self.v_threshold is None or bool((np.asarray(self.v_threshold) >= 0).all()),
             "LIF v_threshold must be at least 0",
         )
-        require(
-            self.v_min is None or -np.inf < self.v_min <= 0,
-            f"LIF v_min is {self.v_min}; give a number of at most 0, the reset value, or None for no bound",
-        )
+        for name in ("refractory", "multi_spike"):
+            check_type(f"LIF {name}", getattr(self, name), bool, "true or false")
+        if self.v_min is not None:
+            low = "give a number of at most 0, the reset value, or None for no bound"
+            set_field(self, "v_min", real("LIF v_min", self.v_min, -np.inf, 0.0, low))
         require(
             not self.multi_spike
             or (
@@ -126,11 +140,13 @@ class Population:
     neuron: LIF = field(default_factory=LIF)
 
     def __post_init__(self) -> None:
-        set_field(self, "shape", tuple(int(x) for x in self.shape))
+        check_type("the name of a population", self.name, str, "a word")
+        set_field(self, "shape", block_shape(f"population {self.name!r}", self.shape))
         require(
             len(self.shape) > 0 and min(self.shape) > 0,
             f"population {self.name!r} is empty (shape {self.shape}); remove it or give it neurons",
         )
+        check_type(f"the neuron of population {self.name!r}", self.neuron, LIF, "a LIF")
         for name in ("tau_mem_s", "v_threshold", "tau_syn_s", "bias"):
             value = getattr(self.neuron, name)
             if value is not None:
@@ -156,10 +172,36 @@ class Projection:
     delay_steps: Array | int = 0
 
     def __post_init__(self) -> None:
-        set_field(self, "delay_steps", frozen_array(self.delay_steps, np.int32))
-        who = f"projection {self.pre} -> {self.post}"
-        check_per_neuron(f"delay_steps of {who}", np.asarray(self.delay_steps), self.connection.n_pre)
-        require(bool((np.asarray(self.delay_steps) >= 0).all()), f"delay_steps of {who} must be at least 0")
+        set_field(self, "delay_steps", checked_delays(self.pre, self.post, self.connection, self.delay_steps))
+
+
+def checked_delays(pre: Any, post: Any, connection: Any, delay_steps: Any) -> Array:
+    """The delays of a projection, frozen; raise unless both ends have names and delays are one or one a source."""
+    for name, end in (("pre", pre), ("post", post)):
+        check_type(f"{name} of a projection", end, str, "the name of a block")
+    who = f"projection {pre} -> {post}"
+    check_type(f"the connection of {who}", connection, CONNECTIONS, "a Dense, Conv2d or Sparse")
+    delays = whole_array(f"delay_steps of {who}", delay_steps, np.int32)
+    check_per_neuron(f"delay_steps of {who}", delays, connection.n_pre)
+    check_range(f"delay_steps of {who}", delays, 0, INT32[1])
+    return delays
+
+
+def check_parts(network: Any, inputs: type, populations: type, projections: type) -> None:
+    """Freeze the tuples of a network and raise unless each part is of its type; the rest of what all networks say."""
+    for name, kind in (("inputs", inputs), ("populations", populations), ("projections", projections)):
+        parts = getattr(network, name)
+        check_type(name, parts, (tuple, list), f"a tuple of {kind.__name__}")
+        for part in parts:
+            check_type(f"one of the {name}", part, kind, f"a {kind.__name__}")
+        set_field(network, name, tuple(parts))
+    set_field(
+        network, "dt_s", real("dt_s", network.dt_s, 0.0, np.inf, "a time step lasts more than 0 s and not for ever")
+    )
+    check_type("the schedule", network.schedule, Schedule, "a Schedule")
+    check_words("metadata", network.metadata)
+    check_type("output", network.output, str, "the name of a population")
+    check_ends(network.inputs, network.populations, network.projections, network.output)
 
 
 def check_ends(
@@ -167,6 +209,9 @@ def check_ends(
 ) -> None:
     """Raise unless names are unique, ends exist and sizes agree."""
     sizes: dict[str, int] = {}
+    for what, blocks in (("inputs", inputs), ("neurons", populations)):
+        n = sum(block.n for block in blocks)
+        require(n <= MAX_NEURONS, f"the network has {n} {what}, at most {MAX_NEURONS}; split it")
     for block in (*inputs, *populations):
         require(block.name not in sizes, f"two blocks are named {block.name!r}; names must differ")
         sizes[block.name] = block.n
@@ -204,10 +249,7 @@ class Network:
     metadata: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("inputs", "populations", "projections"):
-            set_field(self, name, tuple(getattr(self, name)))
-        require(0 < self.dt_s < np.inf, f"dt_s is {self.dt_s}; a time step lasts more than 0 s and not for ever")
-        check_ends(self.inputs, self.populations, self.projections, self.output)
+        check_parts(self, Input, Population, Projection)
 
     @property
     def n_neurons(self) -> int:

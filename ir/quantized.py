@@ -9,13 +9,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ir.arithmetic import ARITHMETICS, DECAY_ALL
-from ir.arrays import frozen_array, set_field
-from ir.check import check_choice, check_per_neuron, require
+from ir.arrays import set_field, whole_array
+from ir.check import (
+    INT32,
+    block_shape,
+    check_choice,
+    check_per_neuron,
+    check_range,
+    check_type,
+    real,
+    require,
+    whole,
+)
 from ir.connection import Connection
-from ir.network import Input, check_ends
+from ir.network import Input, check_parts, checked_delays
 from ir.schedule import Schedule
 
 Array = NDArray[Any]
+
+MAX_THRESHOLD = 1 << 40
+"""Thresholds beyond every register are written by tools that mean "never"; this one shifts without overflow."""
+
+MAX_REGISTER = 1 << 31
+"""No register is wider."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,21 +68,20 @@ class FixedLIF:
         for name in ("decay_v", "v_threshold", "decay_u", "bias"):
             value = getattr(self, name)
             if value is not None:
-                set_field(self, name, frozen_array(value, np.int64))
+                set_field(self, name, whole_array(name, value))
         for name in ("decay_v", "decay_u"):
-            value = np.asarray(getattr(self, name))
-            require(
-                bool(((value >= 0) & (value <= DECAY_ALL)).all()),
-                f"{name} must lie in 0..{DECAY_ALL}, it reaches {value.min()}..{value.max()}",
-            )
-        require(
-            self.v_threshold is None or bool((np.asarray(self.v_threshold) >= 0).all()),
-            "v_threshold must be at least 0",
-        )
-        require(-32 <= self.bias_exp <= 31, f"bias_exp is {self.bias_exp}; it must lie in -32..31")
+            check_range(name, np.asarray(getattr(self, name)), 0, DECAY_ALL)
+        if self.v_threshold is not None:
+            check_range("v_threshold", np.asarray(self.v_threshold), 0, MAX_THRESHOLD)
+        if self.bias is not None:
+            check_range("bias", np.asarray(self.bias), *INT32)
+        set_field(self, "bias_exp", whole("bias_exp", self.bias_exp, -32, 31))
         check_choice("reset", self.reset, ("zero", "subtract"))
-        require(self.v_min is None or self.v_min <= 0, f"v_min is {self.v_min}; it must be at most 0, the reset value")
-        require(self.reset_interval >= 0, f"reset_interval is {self.reset_interval}; it must be at least 0, 0 = never")
+        check_type("refractory", self.refractory, bool, "true or false")
+        if self.v_min is not None:
+            set_field(self, "v_min", whole("v_min", self.v_min, -MAX_REGISTER, 0))
+        set_field(self, "reset_interval", whole("reset_interval, 0 = never,", self.reset_interval, 0, INT32[1]))
+        set_field(self, "reset_offset", whole("reset_offset", self.reset_offset, *INT32))
 
     @property
     def has_current(self) -> bool:
@@ -94,12 +109,16 @@ class FixedPopulation:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        set_field(self, "shape", tuple(int(x) for x in self.shape))
+        check_type("the name of a population", self.name, str, "a word")
+        set_field(self, "shape", block_shape(f"population {self.name!r}", self.shape))
         require(
             len(self.shape) > 0 and min(self.shape) > 0,
             f"population {self.name!r} is empty (shape {self.shape}); remove it or give it neurons",
         )
-        require(bool(np.isfinite(self.scale)) and self.scale > 0, f"scale of population {self.name!r} must be positive")
+        check_type(f"the neuron of population {self.name!r}", self.neuron, FixedLIF, "a FixedLIF")
+        set_field(
+            self, "scale", real(f"scale of population {self.name!r}", self.scale, 0.0, np.inf, "it must be positive")
+        )
         for name in ("decay_v", "v_threshold", "decay_u", "bias"):
             value = getattr(self.neuron, name)
             if value is not None:
@@ -127,19 +146,14 @@ class FixedProjection:
     delay_steps: Array | int = 0
 
     def __post_init__(self) -> None:
-        set_field(self, "delay_steps", frozen_array(self.delay_steps, np.int32))
+        set_field(self, "delay_steps", checked_delays(self.pre, self.post, self.connection, self.delay_steps))
         who = f"projection {self.pre} -> {self.post}"
         require(
             self.connection.weight.dtype.kind in "iu",
             f"weights of {who} are {self.connection.weight.dtype}; quantize first",
         )
-        require(
-            bool((np.abs(self.connection.weight.astype(np.int64)) < 1 << 31).all()),
-            f"weights of {who} do not fit int32",
-        )
-        require(-31 <= self.weight_exp <= 31, f"weight_exp of {who} is {self.weight_exp}; it must lie in -31..31")
-        check_per_neuron(f"delay_steps of {who}", np.asarray(self.delay_steps), self.connection.n_pre)
-        require(bool((np.asarray(self.delay_steps) >= 0).all()), f"delay_steps of {who} must be at least 0")
+        check_range(f"weights of {who}", self.connection.weight, -INT32[1], INT32[1])
+        set_field(self, "weight_exp", whole(f"weight_exp of {who}", self.weight_exp, -31, 31))
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,11 +176,8 @@ class QuantizedNetwork:
     metadata: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("inputs", "populations", "projections"):
-            set_field(self, name, tuple(getattr(self, name)))
         check_choice("arithmetic", self.arithmetic, ARITHMETICS)
-        require(0 < self.dt_s < np.inf, f"dt_s is {self.dt_s}; a time step lasts more than 0 s and not for ever")
-        check_ends(self.inputs, self.populations, self.projections, self.output)
+        check_parts(self, Input, FixedPopulation, FixedProjection)
 
     @property
     def n_neurons(self) -> int:

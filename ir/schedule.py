@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ir.check import check_choice, require
+from ir.check import INT32, check_choice, check_type, require, whole
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 MIX_A = np.uint64(0xBF58476D1CE4E5B9)
@@ -55,11 +55,13 @@ class Schedule:
         check_choice("schedule input", self.input, INPUT_RULES)
         for name, least in (("F", 1), ("R", 1), ("stop_after", 1), ("stop_after_output", 0)):
             value = getattr(self, name)
-            whole = isinstance(value, int) and not isinstance(value, bool)
             require(
-                value is None or (whole and value >= least), f"schedule {name} is {value!r}; at least {least}, or None"
+                value is None or (type(value) is int and value >= least),
+                f"schedule {name} is {value!r}; at least {least}, or None",
             )
-        require(isinstance(self.seed, int), f"schedule seed is {self.seed!r}; give a whole number")
+            if value is not None:
+                whole(f"schedule {name}", value, least, INT32[1])
+        check_type("schedule seed", self.seed, int, "a whole number")
         require(self.input != "paced" or self.R is not None, "input 'paced' needs R, the events a forward step")
         if self.scope == "core":
             require(self.input != "queued", "scope 'core' has no place for queued input; use 'first' or 'paced'")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ir.arrays import Ints, frozen_array, set_field
+from ir.arrays import Ints, frozen_array, numbers, set_field, whole_array
 from ir.check import check_finite, require
 
 
@@ -30,9 +30,12 @@ class Stimulus:
     events: Ints | None = None
 
     def __post_init__(self) -> None:
-        frames = np.asarray(self.frames)
+        frames = numbers("frames", self.frames)
         require(frames.ndim == 3, f"frames have shape {frames.shape}; give (T, B, N_in)")
         check_finite("frames", frames)
+        if frames.dtype.kind == "f" and frames.size:
+            most = float(np.finfo(np.float32).max)
+            require(-most <= frames.min() and frames.max() <= most, f"frames must lie in -{most:g}..{most:g}")
         whole = frames.dtype.kind in "iub"
         small = frames.dtype.kind == "i" and frames.dtype.itemsize < 4
         if whole and frames.size and not np.can_cast(frames.dtype, np.int32):
@@ -44,19 +47,24 @@ class Stimulus:
         set_field(self, "frames", frozen_array(frames, frames.dtype if small else np.int32 if whole else np.float32))
         b = frames.shape[1]
         ids = np.arange(b) if self.sample_ids is None else self.sample_ids
-        set_field(self, "sample_ids", frozen_array(ids, np.int64))
+        set_field(self, "sample_ids", whole_array("sample_ids", ids))
         for name in ("sample_ids", "labels"):
             if getattr(self, name) is not None:
-                set_field(self, name, frozen_array(getattr(self, name), np.int64))
+                set_field(self, name, whole_array(name, getattr(self, name)))
                 require(
                     getattr(self, name).shape == (b,),
                     f"{name} has shape {getattr(self, name).shape}; the batch has {b} samples",
                 )
+        assert self.sample_ids is not None
+        require(len(np.unique(self.sample_ids)) == b, "two samples have the same id; ids must differ")
         if self.events is not None:
             self._sort_events(frames)
 
     def _sort_events(self, frames: NDArray[Any]) -> None:
-        events = np.asarray(self.events, np.int64).reshape(-1, 4)
+        events = whole_array("events", self.events)
+        rows = events.ndim == 2 and events.shape[1] == 4
+        require(rows or events.size == 0, f"events have shape {events.shape}; give (n, 4): position, t, stamp, input")
+        events = events.reshape(-1, 4)
         events = events[np.lexsort((events[:, 3], events[:, 2], events[:, 1], events[:, 0]))]
         counts = np.zeros(frames.shape, np.int64)
         inside = bool((events[:, [1, 0, 3]] >= 0).all() and (events[:, [1, 0, 3]] < np.array(frames.shape)).all())

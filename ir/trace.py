@@ -8,11 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ir.arrays import Ints, frozen_array, set_field
-from ir.check import require
+from ir.arrays import Ints, frozen_array, numbers, set_field, whole_array
+from ir.check import INT32, MAX_NEURONS, check_choice, check_finite, check_range, check_type, require, whole
 from ir.schedule import Schedule
 
 Array = NDArray[Any]
+
+EXECUTORS = ("E0", "E1", "E2", "E3")
+
+
+COLUMNS = {"sample": np.int64, "t": np.int32, "k": np.int32, "neuron": np.int32, "k_served": np.int32}
+"""The whole numbers of a spike; its membrane ``m`` is whole or real."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,24 +41,32 @@ class Spikes:
     k_served: Array
 
     def __post_init__(self) -> None:
-        columns = [np.asarray(x) for x in (self.sample, self.t, self.k, self.neuron)]
-        order = slice(None) if _ascends(columns) else np.lexsort(columns[::-1])
-        for name, dtype in (
-            ("sample", np.int64),
-            ("t", np.int32),
-            ("k", np.int32),
-            ("neuron", np.int32),
-            ("k_served", np.int32),
-        ):
-            set_field(self, name, frozen_array(np.asarray(getattr(self, name))[order], dtype))
-        set_field(self, "m", frozen_array(np.asarray(self.m)[order]))
-        require(
-            len({len(getattr(self, f)) for f in ("sample", "t", "k", "neuron", "m", "k_served")}) == 1,
-            "spike columns differ in length",
-        )
+        found = {name: whole_array(f"spikes: {name}", getattr(self, name), dtype) for name, dtype in COLUMNS.items()}
+        found["m"] = numbers("spikes: m", self.m)
+        shapes = {array.shape for array in found.values()}
+        require(shapes == {(found["m"].size,)}, f"spike columns differ in length: shapes {sorted(map(str, shapes))}")
+        check_finite("spikes: m", found["m"])
+        for name, least in (("t", 0), ("k", 0), ("neuron", 0), ("k_served", -1)):
+            check_range(f"spikes: {name}", found[name], least, INT32[1])
+        address = [found[name] for name in ("sample", "t", "k", "neuron")]
+        if not _ascends(address):
+            order = np.lexsort(address[::-1])
+            found = {name: array[order] for name, array in found.items()}
+        for name, array in found.items():
+            set_field(self, name, frozen_array(array))
 
     def __len__(self) -> int:
         return len(self.sample)
+
+
+ARRAYS: dict[str, type[np.integer[Any]]] = {
+    "counts": np.int32,
+    "forward_steps": np.int32,
+    "sample_ids": np.int64,
+    "labels": np.int64,
+    "core_of_neuron": np.int32,
+}
+"""The whole numbers of a trace."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,26 +104,73 @@ class Trace:
     u: Array | None = None
 
     def __post_init__(self) -> None:
-        set_field(self, "populations", tuple((str(n), int(size)) for n, size in self.populations))
-        for name, dtype in (
-            ("counts", np.int32),
-            ("forward_steps", np.int32),
-            ("sample_ids", np.int64),
-            ("labels", np.int64),
-            ("core_of_neuron", np.int32),
-            ("v", None),
-            ("u", None),
-        ):
-            if getattr(self, name) is not None:
-                set_field(self, name, frozen_array(getattr(self, name), dtype))
+        check_choice("the executor of a trace", self.executor, EXECUTORS)
+        check_type("the schedule of a trace", self.schedule, Schedule, "a Schedule")
+        self._check_populations()
+        for name, dtype in ARRAYS.items():
+            if getattr(self, name) is not None or name in ("counts", "forward_steps", "sample_ids"):
+                set_field(self, name, whole_array(f"trace {name}", getattr(self, name), dtype))
+        require(self.forward_steps.ndim == 2, f"trace forward_steps have shape {self.forward_steps.shape}; give (T, B)")
         n = sum(size for _, size in self.populations)
         t, b = self.forward_steps.shape
-        require(
-            self.counts.shape == (b, n) and self.sample_ids.shape == (b,),
-            f"trace of {b} samples and {n} neurons has counts {self.counts.shape}",
-        )
-        require(self.v is None or self.v.shape == (t, b, n), "trace membranes must be (T, B, N)")
-        require(self.output in dict(self.populations), f"trace output {self.output!r} is no population")
+        shapes = {"counts": (b, n), "sample_ids": (b,), "labels": (b,), "core_of_neuron": (n,)}
+        for name in ("v", "u"):
+            if getattr(self, name) is not None:
+                set_field(self, name, frozen_array(numbers(f"trace {name}", getattr(self, name))))
+                check_finite(f"trace {name}", getattr(self, name))
+                shapes[name] = (t, b, n)
+        for name, shape in shapes.items():
+            array = getattr(self, name)
+            require(
+                array is None or array.shape == shape,
+                f"trace of {t} time steps, {b} samples and {n} neurons has {name} of shape {np.shape(array)}",
+            )
+        for name in ("counts", "forward_steps", "core_of_neuron"):
+            if getattr(self, name) is not None:
+                check_range(f"trace {name}", getattr(self, name), 0, INT32[1])
+        check_type("limits_reached", self.limits_reached, dict, "counts by name")
+        for name, count in self.limits_reached.items():
+            check_type("a name in limits_reached", name, str, "a word")
+            whole(f"limits_reached {name!r}", count, 0, (1 << 63) - 1)
+        self._check_spikes()
+
+    def _check_populations(self) -> None:
+        """Raise unless populations are names, each once, with sizes, and the output is one of them."""
+        check_type("trace populations", self.populations, (tuple, list), "pairs of name and size")
+        for pair in self.populations:
+            check_type("one of the trace populations", pair, (tuple, list), "a pair of name and size")
+            require(len(pair) == 2, f"one of the trace populations has {len(pair)} parts; give name and size")
+            check_type("the name of a population", pair[0], str, "a word")
+        pairs = tuple((name, whole(f"size of population {name!r}", n, 1, MAX_NEURONS)) for name, n in self.populations)
+        require(len(dict(pairs)) == len(pairs), "two populations of a trace have one name; names must differ")
+        require(sum(n for _, n in pairs) <= MAX_NEURONS, f"a trace has more than {MAX_NEURONS} neurons; split it")
+        set_field(self, "populations", pairs)
+        check_type("trace output", self.output, str, "the name of a population")
+        require(self.output in dict(pairs), f"trace output {self.output!r} is no population")
+
+    def _check_spikes(self) -> None:
+        """Raise unless samples differ, every spike lies inside one of them, and the counts are the spikes'."""
+        (t, b), s = self.forward_steps.shape, self.spikes
+        order = np.argsort(self.sample_ids, kind="stable")
+        ids = self.sample_ids[order]
+        require(bool((ids[1:] != ids[:-1]).all()), "two samples of a trace have the same id; ids must differ")
+        check_type("the spikes of a trace", s, (Spikes, type(None)), "Spikes or None")
+        if s is None or not len(s):
+            require(s is None or self.executor == "E0" or not self.counts.any(), "trace counts are not its spikes'")
+            return
+        require(int(s.neuron.max()) < self.n_neurons, f"a spike is of neuron {s.neuron.max()}, of {self.n_neurons}")
+        require(int(s.t.max()) < t, f"a spike is in time step {s.t.max()}, of {t}")
+        at = np.minimum(np.searchsorted(ids, s.sample), b - 1)
+        lost = ids[at] != s.sample
+        require(not lost.any(), f"a spike is of sample {s.sample[np.argmax(lost)]}, which the trace does not hold")
+        rows = order[at]
+        most = self.forward_steps[s.t, rows]
+        require(bool((s.k < most).all()), "a spike fires after the last forward step of its time step")
+        twice = np.logical_and.reduce([x[1:] == x[:-1] for x in (s.sample, s.t, s.k, s.neuron)])
+        require(not twice.any(), "a neuron spikes twice in one forward step; each spike has one row")
+        counts = _counted(rows, s.neuron, self.counts.shape)
+        more = self.counts >= counts if self.executor == "E0" else self.counts == counts  # E0 fires several at once
+        require(bool(more.all()), "trace counts are not its spikes'")
 
     @property
     def n_neurons(self) -> int:
@@ -146,8 +207,12 @@ def _ascends(columns: list[Array]) -> bool:
 
 def count_spikes(spikes: Spikes, sample_ids: Ints, n_neurons: int) -> Array:
     """(B, N) spikes of each neuron in each sample."""
-    counts = np.zeros((len(sample_ids), n_neurons), np.int32)
     order = np.argsort(sample_ids)
     rows = order[np.searchsorted(sample_ids, spikes.sample, sorter=order)]
-    np.add.at(counts, (rows, spikes.neuron), 1)
+    return _counted(rows, spikes.neuron, (len(sample_ids), n_neurons))
+
+
+def _counted(rows: Array, neurons: Array, shape: tuple[int, ...]) -> Array:
+    counts = np.zeros(shape, np.int32)
+    np.add.at(counts, (rows, neurons), 1)
     return counts

@@ -73,7 +73,7 @@ def trace_of(
     if executor == "E1":
         m, v = m.astype(np.int64), v.astype(np.int64)
     spikes = Spikes(sample_ids[fired[:, 0]], fired[:, 1], fired[:, 2], fired[:, 3], m, match_served(fired, served))
-    counts = result.counts.detach().sum(0).cpu().numpy()
+    counts = result.counts.detach().sum(0).cpu().numpy().astype(np.int32)
     return Trace(
         executor,
         spikes,
