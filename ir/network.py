@@ -86,7 +86,7 @@ class LIF:
     def __post_init__(self) -> None:
         for name in ("tau_mem_s", "v_threshold", "tau_syn_s", "bias"):
             value = getattr(self, name)
-            if value is not None:
+            if value is not None or name == "tau_mem_s":
                 set_field(self, name, real_array(f"LIF {name}", value))
         check_choice("LIF reset", self.reset, ("zero", "subtract"))
         check_choice("LIF discretization", self.discretization, ("exponential", "euler"))

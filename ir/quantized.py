@@ -67,7 +67,7 @@ class FixedLIF:
     def __post_init__(self) -> None:
         for name in ("decay_v", "v_threshold", "decay_u", "bias"):
             value = getattr(self, name)
-            if value is not None:
+            if value is not None or name.startswith("decay"):
                 set_field(self, name, whole_array(name, value))
         for name in ("decay_v", "decay_u"):
             check_range(name, np.asarray(getattr(self, name)), 0, DECAY_ALL)
