@@ -27,8 +27,8 @@ from ir.schedule import Schedule
 
 Array = NDArray[Any]
 
-MAX_THRESHOLD = 1 << 40
-"""Thresholds beyond every register are written by tools that mean "never"; this one shifts without overflow."""
+MAX_THRESHOLD = (1 << 63) - 1
+"""Thresholds beyond every register are taken: no membrane reaches them."""
 
 MAX_REGISTER = 1 << 31
 """No register is wider."""
