@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ir.check import FormatError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from ir.formats.npy import load_npy
+from ir.formats.toml import read_toml
 
 Array = NDArray[Any]
 
@@ -74,12 +70,9 @@ def read_recordings(folder: str | Path) -> Recordings:
     """
     folder = Path(folder)
     path = folder / FILE
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise FormatError(f"{path} does not exist; a folder of recordings needs {FILE} and its arrays") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise FormatError(f"{path} cannot be read as TOML: {error}") from error
+    if not path.exists():
+        raise FormatError(f"{path} does not exist; a folder of recordings needs {FILE} and its arrays")
+    table = read_toml(path)
     layers = table.get("layer", [])
     if not isinstance(layers, list) or not all(isinstance(x, dict) for x in layers):
         raise FormatError(f"{path}: layers must be tables, [[layer]]")
@@ -129,16 +122,9 @@ def _read_array(folder: Path, name: str) -> Array | None:
     path = folder / name
     if Path(name).name != name or not name:
         raise FormatError(f"{folder / FILE}: {name!r} is no file name; recordings lie beside {FILE}")
-    if not path.exists():
+    array = load_npy(path, MAX_ARRAY_BYTES)
+    if array is None:
         return None
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-        if array.nbytes > MAX_ARRAY_BYTES:
-            raise FormatError(f"{path} holds {array.nbytes} bytes; at most {MAX_ARRAY_BYTES}, split the recording")
-        if array.ndim not in (2, 4) or array.dtype.kind not in "iub" or array.size == 0:
-            raise FormatError(f"{path} is {array.dtype} {array.shape}; give whole numbers as (W, H, C, T) or (N, T)")
-        return np.ascontiguousarray(array.T).reshape(array.shape[-1], -1).astype(np.int64)
-    except FormatError:
-        raise
-    except (OSError, ValueError, EOFError) as error:
-        raise FormatError(f"{path} is truncated or no .npy file ({error}); fetch it again") from error
+    if array.ndim not in (2, 4) or array.dtype.kind not in "iub" or array.size == 0:
+        raise FormatError(f"{path} is {array.dtype} {array.shape}; give whole numbers as (W, H, C, T) or (N, T)")
+    return np.ascontiguousarray(array.T).reshape(array.shape[-1], -1).astype(np.int64)

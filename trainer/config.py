@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from pathlib import Path
 from typing import Any
 
 from ir.check import FormatError, check_choice, require
+from ir.formats import toml
 from ir.schedule import Schedule
 from trainer.data import NAMES
 from trainer.engines.options import TrainingOptions
 from trainer.kinds import check_kinds, fits, known
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 LOSSES = ("rate", "count", "membrane", "first_spike")
 PRESETS = Path(__file__).with_name("presets")
@@ -176,13 +171,7 @@ def from_dict(values: dict[str, Any], who: str = "config") -> TrainConfig:
 
 def read_toml(path: str | Path) -> TrainConfig:
     """Read a configuration; F = 0 stands for "all"."""
-    path = Path(path)
-    try:
-        return from_dict(tomllib.loads(path.read_text()), str(path))
-    except FileNotFoundError as error:
-        raise FormatError(f"{path} does not exist; check the path or use --preset") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
-        raise FormatError(f"{path} is no TOML file: {error}") from error
+    return from_dict(toml.read_toml(path, "configuration "), str(path))
 
 
 def preset_names() -> list[str]:

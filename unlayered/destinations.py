@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from ir.check import FormatError
-from ir.formats import npz
+from ir.formats.plain import target_of
 
 
 def check_destinations(*paths: Path) -> None:
@@ -18,14 +18,12 @@ def check_destinations(*paths: Path) -> None:
     for path in paths:
         if path.is_dir():
             raise FormatError(f"cannot write {path}: it is a folder; name a file in it")
-        npz.check_plain(path)
-        if not path.parent.is_dir():
-            raise FormatError(
-                f"cannot write {path}: there is no folder {path.parent}; make it or choose another folder"
-            )
-        if not os.access(path.parent, os.W_OK):
-            raise FormatError(f"cannot write {path}: folder {path.parent} is read-only; choose another folder")
-    if len({path.resolve() for path in paths}) < len(paths):
+        folder = target_of(path).parent if path.is_symlink() else path.parent
+        if not folder.is_dir():
+            raise FormatError(f"cannot write {path}: there is no folder {folder}; make it or choose another folder")
+        if not os.access(folder, os.W_OK):
+            raise FormatError(f"cannot write {path}: folder {folder} is read-only; choose another folder")
+    if len({target_of(path) for path in paths}) < len(paths):
         raise FormatError(f"{paths[0]} is asked to hold two results; give each a name of its own")
 
 

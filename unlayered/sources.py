@@ -12,12 +12,14 @@ from ir.check import FormatError
 from ir.chip import Chip
 from ir.formats import npz
 from ir.formats.chip_toml import CHIPS
+from ir.formats.npy import load_npy
 from ir.mapped import MappedNetwork, one_large_core
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.stimulus import Stimulus
 
 AnyNetwork = Union[Network, QuantizedNetwork, MappedNetwork]
+MAX_ARRAY_BYTES = 16 << 30
 NETWORKS = (Network, QuantizedNetwork, MappedNetwork)
 
 
@@ -65,13 +67,13 @@ def read_frames(path: Path) -> Stimulus:
         stimulus = npz.load(path, Stimulus)
         _check_filled(stimulus.frames, path)
         return stimulus
+    array = load_npy(path, MAX_ARRAY_BYTES)
+    if array is None:
+        raise FormatError(f"{path} does not exist; check the path")
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError as error:
-        raise FormatError(f"{path} does not exist; check the path") from error
-    except (ValueError, EOFError, OSError) as error:
-        raise FormatError(f"{path} is no array file of plain numbers ({error}); write it with numpy.save") from error
-    return Stimulus(_whole(_batched(array, path)))
+        return Stimulus(_whole(_batched(array, path)))
+    except ValueError as error:
+        raise FormatError(f"{path}: {error}") from error
 
 
 def _batched(array: NDArray[Any], path: Path) -> NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -10,12 +9,8 @@ from typing import Any, TypeVar
 
 from ir.check import FormatError
 from ir.chip import Chip, IntFormat, Limits, Mesh, Range, SynapseFormat
+from ir.formats.toml import read_toml
 from ir.words import meant
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 T = TypeVar("T")
 
@@ -51,13 +46,7 @@ def load_chip(path: str | Path) -> Chip:
     Raises:
         FormatError: missing, no TOML, or a table or number is missing, unknown or impossible; names the file.
     """
-    path = Path(path)
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise FormatError(f"chip file {path} does not exist; check the path") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise FormatError(f"chip file {path} cannot be read as TOML: {error}") from error
+    table = read_toml(path, "chip file ")
     try:
         return _chip(table)
     except ValueError as error:

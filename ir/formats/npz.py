@@ -8,18 +8,18 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ir.check import FormatError
+from ir.check import FormatError, sentence
 from ir.chip import Chip, IntFormat, Limits, Mesh, Range, SynapseFormat
 from ir.connection import Conv2d, Dense, Sparse
-from ir.formats.temporary import LOCKS, made_beside, remove_litter, removed_if_ended
+from ir.formats.npy import read_header, size_of
+from ir.formats.plain import check_readable, write_atomically, write_together
 from ir.mapped import Core, MappedNetwork
 from ir.network import LIF, Input, Network, Population, Projection
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
@@ -27,11 +27,16 @@ from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
 
+__all__ = ["encoded", "load", "save", "write_atomically", "write_together"]
+
 VERSION = 1
 HEADER = "unlayered"
-MAX_HEADER_BYTES = 64 << 20
-MAX_ARRAY_BYTES = 16 << 30
-PIECE_BYTES = 16 << 20
+MAX_HEADER_BYTES = 16 << 20
+MAX_PACKED = 1100
+"""Deflate packs no better: an array that claims more is forged."""
+
+FREE_BYTES, BYTES_A_BYTE = 512 << 20, 64
+"""What a file may take of memory: so much, and so much for each of its bytes; each value of an array counts 8."""
 
 TYPES: dict[str, type] = {
     c.__name__: c
@@ -77,66 +82,27 @@ def save(value: Any, path: str | Path) -> None:
 
 
 def encoded(value: Any) -> memoryview:
-    """The bytes that :func:`save` writes."""
+    """The bytes that :func:`save` writes; what packs so well that a reader would be wary of it stays unpacked."""
     arrays: dict[str, Any] = {}
     header = {"format": HEADER, "version": VERSION, "value": _encode(value, arrays)}
     arrays[HEADER] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    if arrays[HEADER].size > MAX_HEADER_BYTES:
+        raise FormatError(f"the {type(value).__name__} has too many parts for one file; split it")
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
+    if 8 * sum(array.size for array in arrays.values()) > budget_of(buffer.tell()):
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
     return buffer.getbuffer()
 
 
-def write_atomically(path: str | Path, content: bytes | memoryview) -> None:
-    """Write to a temporary file beside ``path``, then rename."""
-    write_together({Path(path): content})
-
-
-def check_plain(path: Path) -> None:
-    """Raise where a path is taken by something that is no plain file: renaming would replace a pipe or a device.
-
-    Raises:
-        FormatError: says which.
-    """
-    if path.exists() and not path.is_file():
-        raise FormatError(f"cannot write {path}: it is there and no plain file; choose another name")
-
-
-def write_together(contents: Mapping[Path, bytes | memoryview]) -> None:
-    """Write several files that appear together or not at all: each to a temporary file beside it, then all renamed.
-
-    Raises:
-        FormatError: a folder is missing, the disk is full, or a path is there already and no plain file.
-    """
-    names: list[str] = []
-    path = Path()
-    try:
-        with removed_if_ended(names), ExitStack() as open_files:
-            for path, content in contents.items():
-                check_plain(path)
-                remove_litter(path)
-                file = open_files.enter_context(made_beside(path))
-                names.append(file.name)
-                for begin in range(0, len(content), PIECE_BYTES):  # signals are heard between two pieces
-                    file.write(memoryview(content)[begin : begin + PIECE_BYTES])
-                file.flush()
-                os.fsync(file.fileno())
-                os.chmod(file.name, 0o644)
-                if not LOCKS:
-                    file.close()
-            for path, name in zip(contents, names):
-                os.replace(name, path)
-    except OSError as error:
-        raise FormatError(
-            f"cannot write {path}: {error.strerror or error}; free some space or choose another folder"
-        ) from error
-    finally:
-        for name in names:
-            if os.path.exists(name):
-                os.unlink(name)
+def budget_of(file_bytes: int) -> int:
+    """How many bytes the arrays of a file may take; whatever :func:`save` writes stays inside."""
+    return FREE_BYTES + BYTES_A_BYTE * file_bytes
 
 
 def load(path: str | Path, expect: type[T] | tuple[type[T], ...] | None = None) -> T:
-    """Read a file that :func:`save` wrote; nothing in it is executed.
+    """Read a file that :func:`save` wrote; nothing in it is executed, and it takes no more memory than its size allows.
 
     Args:
         expect: the type or types it may hold; None = any.
@@ -145,38 +111,19 @@ def load(path: str | Path, expect: type[T] | tuple[type[T], ...] | None = None) 
         FormatError: missing, truncated, foreign, too large, or inconsistent; names the file.
     """
     path = Path(path)
+    check_readable(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            header = json.loads(bytes(_read_array(archive, HEADER, MAX_HEADER_BYTES)).decode())
-            if header["format"] != HEADER or header["value"]["type"] not in TOP:
-                raise FormatError("it is no unlayered file")
-            if header["version"] > VERSION:
-                raise FormatError(
-                    f"it has format version {header['version']}, this release reads up to {VERSION}; upgrade unlayered"
-                )
-            value = _decode(header["value"], archive)
-    except FileNotFoundError as error:
-        raise FormatError(f"{path} does not exist; check the path") from error
-    except IsADirectoryError as error:
-        raise FormatError(f"{path} is a folder; name a file") from error
+            value = _Contents(archive, os.path.getsize(path)).value()
     except (zipfile.BadZipFile, zlib.error, EOFError, struct.error, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise FormatError(
             f"{path} is truncated or no unlayered .npz ({error}); write it again with unlayered"
         ) from error
-    except (
-        KeyError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-        MemoryError,
-        OverflowError,
-        NotImplementedError,
-        SyntaxError,
-    ) as error:
-        raise FormatError(
-            f"{path} is no unlayered .npz ({type(error).__name__}: {error}); write it again with unlayered"
-        ) from error
-    except (ValueError, OSError, RuntimeError) as error:
+    except RecursionError as error:
+        raise FormatError(f"{path} is no unlayered .npz (too deeply nested); write it again with unlayered") from error
+    except MemoryError as error:
+        raise FormatError(f"{path} needs more memory than there is; split it") from error
+    except (ValueError, OSError, RuntimeError) as error:  # RuntimeError: an encrypted or otherwise odd archive
         raise FormatError(f"{path}: {error}") from error
     if expect is not None and not isinstance(value, expect):
         wanted = expect if isinstance(expect, tuple) else (expect,)
@@ -203,35 +150,85 @@ def _encode(value: Any, arrays: dict[str, Any]) -> Any:
     return value
 
 
-def _decode(node: Any, archive: zipfile.ZipFile) -> Any:
-    if not isinstance(node, dict):
-        return node
-    kind = node["type"]
-    if kind == "array":
-        return _read_array(archive, str(node["name"]), MAX_ARRAY_BYTES)
-    if kind == "tuple":
-        return tuple(_decode(item, archive) for item in node["items"])
-    if kind == "dict":
-        return {str(k): _decode(v, archive) for k, v in node["items"].items()}
-    content = {str(k): _decode(v, archive) for k, v in node["fields"].items()}
-    return TYPES[kind](**content)
+class _Contents:
+    """What an archive holds; each array is decoded once and shared, within what the file may take of memory."""
 
+    def __init__(self, archive: zipfile.ZipFile, file_bytes: int) -> None:
+        self.archive = archive
+        self.left = budget_of(file_bytes)
+        self.arrays: dict[str, NDArray[Any]] = {}
 
-def _read_array(archive: zipfile.ZipFile, name: str, max_bytes: int) -> Any:
-    """Read one array; its declared size must be what the archive really holds, before any memory is taken."""
-    info = archive.getinfo(f"{name}.npy")
-    if info.file_size > max_bytes or info.file_size > 1100 * info.compress_size + 4096:
-        raise FormatError(f"array {name!r} claims {info.file_size} bytes; that is more than a sound file holds")
-    with archive.open(info) as file:
-        version = np.lib.format.read_magic(file)
-        reader = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
-        if reader is None:
-            raise FormatError(f"array {name!r} has an unknown format version {version}")
-        shape, fortran, dtype = reader(file)
-        if dtype.kind not in "biuf" or fortran:
-            raise FormatError(f"array {name!r} has dtype {dtype}; only plain numbers in C order are read")
-        size = int(np.prod([int(s) for s in shape], dtype=object)) * dtype.itemsize
-        content = file.read(size + 1)
-    if len(content) != size:
-        raise FormatError(f"array {name!r} declares {size} bytes and holds {len(content)}")
-    return np.frombuffer(content, dtype).reshape(shape)
+    def value(self) -> Any:
+        """The network, trace or stimulus."""
+        header = json.loads(bytes(self._read(HEADER, MAX_HEADER_BYTES)))
+        top = header.get("value") if isinstance(header, dict) else None
+        if not isinstance(header, dict) or header.get("format") != HEADER or not isinstance(top, dict):
+            raise FormatError("it is no unlayered file; write it with unlayered")
+        version = header.get("version")
+        if type(version) is not int or version > VERSION:
+            raise FormatError(
+                f"it has format version {version!r}, this release reads up to {VERSION}; upgrade unlayered"
+            )
+        if top.get("type") not in TOP:
+            raise FormatError("it is no unlayered file; write it with unlayered")
+        return self._decode(top)
+
+    def _decode(self, node: Any) -> Any:
+        if not isinstance(node, dict):
+            return node
+        kind = node.get("type")
+        if kind == "array":
+            return self._array(str(node.get("name")))
+        if kind == "tuple":
+            return tuple(self._decode(item) for item in self._part(node, "items", list))
+        if kind == "dict":
+            return {str(k): self._decode(v) for k, v in self._part(node, "items", dict).items()}
+        if not isinstance(kind, str) or kind not in TYPES:
+            raise FormatError(f"it holds a {kind!r}, which is nothing of ours; write it with unlayered")
+        given = self._part(node, "fields", dict)
+        known = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(TYPES[kind])}
+        wrong = [name for name in given if name not in known] or [n for n in known if known[n] and n not in given]
+        if wrong:
+            raise FormatError(f"its {kind} {'has an unknown' if wrong[0] in given else 'lacks the'} field {wrong[0]!r}")
+        return TYPES[kind](**{name: self._decode(part) for name, part in given.items()})
+
+    def _part(self, node: dict[str, Any], name: str, kind: type) -> Any:
+        part = node.get(name)
+        if not isinstance(part, kind):
+            raise FormatError(f"the {name} of one of its parts are no {kind.__name__}; write it with unlayered")
+        return part
+
+    def _array(self, name: str) -> NDArray[Any]:
+        if name in self.arrays:
+            self._take(name, self.arrays[name].size)
+        else:
+            self.arrays[name] = self._read(name, self.left)
+        return self.arrays[name]
+
+    def _take(self, name: str, n_values: int) -> None:
+        """Count what an array, or a copy of it in another type, may take."""
+        self.left -= 8 * n_values
+        if self.left < 0:
+            raise FormatError(f"with array {name!r} it takes more memory than a file of its size may; it is forged")
+
+    def _read(self, name: str, max_bytes: int) -> NDArray[Any]:
+        """Read one array; its declared size must be what the archive really holds, before any memory is taken."""
+        try:
+            info = self.archive.getinfo(f"{name}.npy")
+        except KeyError as error:
+            raise FormatError(f"it holds no array {sentence(repr(name))}; write it with unlayered") from error
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise FormatError(f"array {name!r} is packed in a way that unlayered never does; write it with unlayered")
+        if info.file_size > max_bytes or info.file_size > MAX_PACKED * info.compress_size + 4096:
+            raise FormatError(f"array {name!r} claims {info.file_size} bytes; that is more than a sound file holds")
+        with self.archive.open(info) as file:
+            shape, columns_first, dtype = read_header(file)
+            if columns_first:
+                raise FormatError(f"array {name!r} is stored by columns; only C order is read")
+            size = size_of(shape, dtype)
+            if size <= info.file_size:
+                self._take(name, size // dtype.itemsize)
+            content = file.read(min(size, info.file_size) + 1)
+        if len(content) != size:
+            raise FormatError(f"array {name!r} declares {size} bytes and holds {len(content)}")
+        return np.frombuffer(content, dtype).reshape(shape)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +19,9 @@ if sys.platform != "win32":
     LOCKS = True
 else:  # pragma: no cover
     LOCKS = False
+
+MAX_STEM = 200
+"""Bytes of a name that its temporary names repeat."""
 
 ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Signals that ask a process to end."""
@@ -40,17 +43,25 @@ def lock(descriptor: int) -> bool:
 
 
 def made_beside(path: Path) -> IO[bytes]:
-    """A temporary file ``.NAME.xxxxxxxx`` beside ``path``, locked; whoever makes it renames or removes it."""
+    """A temporary file ``.NAME.xxxxxxxx`` beside ``path``, locked; whoever makes it renames or removes it.
+
+    It has the rights of any new file: those that the umask leaves.
+    """
     while True:
-        file = tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False)
+        file = (path.parent / f"{_prefix(path)}{secrets.token_hex(4)}").open("xb")
         if not lock(file.fileno()) or os.path.exists(file.name):
             return file
         file.close()  # somebody took it for litter before it was locked
 
 
+def _prefix(path: Path) -> str:
+    """How temporary names beside ``path`` begin; not all of a long name, for file systems allow 255 bytes."""
+    return f".{os.fsdecode(os.fsencode(path.name)[:MAX_STEM])}."
+
+
 def remove_litter(path: Path) -> None:
     """Remove temporary files that killed runs left beside ``path``: those that nobody holds any more."""
-    ours = re.compile(re.escape(f".{path.name}.") + r"\w{8}")
+    ours = re.compile(re.escape(_prefix(path)) + r"\w{8}")
     with suppress(OSError):  # a folder that cannot be read is said where something is written to it
         for found in path.parent.iterdir():
             if ours.fullmatch(found.name) and found.is_file() and not found.is_symlink():
