@@ -37,6 +37,11 @@ def sentence(text: object) -> str:
     return _cut(" ".join(_cut(visible(word), MAX_WORD) for word in words), MAX_SENTENCE)
 
 
+def word(text: object, most: int = MAX_SENTENCE) -> str:
+    """A name or value as it prints: control characters as escapes, what is too long cut in the middle."""
+    return _cut(visible(_cut(str(text), 4 * most)), most)
+
+
 def visible(text: str) -> str:
     """The text with an escape for every character that does not print: controls, directions, halves of pairs."""
     return text if text.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in text)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from ir.check import TargetError
+from ir.check import TargetError, sentence
 from unlayered.__main__ import main
 from unlayered.console import stderr
 from unlayered.interruption import how_to_go_on
@@ -53,7 +53,7 @@ class Verbs(TyperGroup):
 
 
 def _end(what: object, code: int) -> NoReturn:
-    stderr().print(f"unlayered: {' '.join(str(what).split())}", markup=False, soft_wrap=True)
+    stderr().print(f"unlayered: {sentence(what)}", markup=False, soft_wrap=True)
     raise typer.Exit(code)
 
 

@@ -17,6 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from ir.check import MAX_SENTENCE, word
+
 MAX_WORD = 16
 """Columns of text up to this long stay on one line."""
 
@@ -56,7 +58,12 @@ def show(value: dict[str, Any], as_json: bool, *lines: str | Table) -> None:
         return
     console = stdout()
     for line in lines:
-        console.print(line, markup=False) if isinstance(line, str) else console.print(line)
+        console.print(printed(line), markup=False) if isinstance(line, str) else console.print(line)
+
+
+def printed(text: str) -> str:
+    """Lines as they print: names in them come from strangers' files."""
+    return "\n".join(word(line, 10 * MAX_SENTENCE) for line in text.split("\n"))
 
 
 def text_of(*lines: str | Table) -> str:
@@ -64,13 +71,13 @@ def text_of(*lines: str | Table) -> str:
     buffer = io.StringIO()
     console = Console(file=buffer, width=120, highlight=False)
     for line in lines:
-        console.print(line, markup=False) if isinstance(line, str) else console.print(line)
+        console.print(printed(line), markup=False) if isinstance(line, str) else console.print(line)
     return buffer.getvalue()
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
     """A table whose numeric columns are right-aligned."""
-    made = Table(title=Text(title), title_justify="left", title_style="bold", show_edge=False)
+    made = Table(title=Text(word(title)), title_justify="left", title_style="bold", show_edge=False)
     for i, name in enumerate(columns):
         numeric = bool(rows) and all(row[i] is None or isinstance(row[i], (int, float)) for row in rows)
         shares = bool(rows) and all(str(row[i]).endswith((" %", "-")) for row in rows)
@@ -91,10 +98,10 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
 def facts(title: str, pairs: Iterable[tuple[str, Any]]) -> Table:
     """Names and values, without lines."""
     made = Table(
-        title=Text(title), title_justify="left", title_style="bold", show_header=False, box=None, pad_edge=False
+        title=Text(word(title)), title_justify="left", title_style="bold", show_header=False, box=None, pad_edge=False
     )
     for name, value in pairs:
-        made.add_row(Text(name.replace("_", " ")), Text(short(value)))
+        made.add_row(Text(short(name.replace("_", " "))), Text(short(value)))
     return made
 
 
@@ -104,7 +111,7 @@ def short(x: Any) -> str:
         return "-"
     if isinstance(x, float):
         return f"{x:#.4g}" if abs(x) < 1000 else f"{x:,.0f}"
-    return f"{x:,}" if isinstance(x, int) and not isinstance(x, bool) else str(x)
+    return f"{x:,}" if isinstance(x, int) and not isinstance(x, bool) else word(x)
 
 
 @contextmanager
@@ -113,7 +120,7 @@ def progress(title: str, quiet: bool = False) -> Generator[Tick]:
     console = stderr()
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
-        task = bar.add_task(title, total=None)
+        task = bar.add_task(word(title), total=None)
 
         def tick(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
@@ -128,8 +135,8 @@ class Stages:
         console = stderr()
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[known]}"))
         self.bar = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
-        self.title, self.names = title, list(names)
-        self.task = self.bar.add_task(title, total=None, known="")
+        self.title, self.names = word(title), list(names)
+        self.task = self.bar.add_task(self.title, total=None, known="")
 
     def __enter__(self) -> Stages:
         self.bar.start()

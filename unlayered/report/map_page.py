@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -24,7 +23,7 @@ from unlayered.mapping import (
     use_rows,
 )
 from unlayered.report import mesh
-from unlayered.report.page import html_table, page, section
+from unlayered.report.page import escaped, html_table, page, section
 from unlayered.report.svg import draw
 from unlayered.safety import unchanged
 from unlayered.versions import versions
@@ -62,13 +61,13 @@ def map_page(title: str, made: Mapping) -> str:
 def _verdict(made: Mapping) -> str:
     mapped = made.mapped
     said = (
-        f"{mapped.network.n_neurons:,} neurons on {len(mapped.cores):,} cores of {html.escape(made.chip.title)}; "
+        f"{mapped.network.n_neurons:,} neurons on {len(mapped.cores):,} cores of {escaped(made.chip.title)}; "
         "every limit recounted and kept."
-        f"{''.join(' ' + html.escape(line) + '.' for line in simulated_only(made))}"
+        f"{''.join(' ' + escaped(line) + '.' for line in simulated_only(made))}"
     )
     if not made.unsafe:
         return f'<p class="verdict good">{said} Inside the safe envelope{JUDGED[made.rates is not None]}.</p>'
-    found = "".join(f"<li>{html.escape(str(finding))}</li>" for finding in made.unsafe)
+    found = "".join(f"<li>{escaped(str(finding))}</li>" for finding in made.unsafe)
     return f'<p class="verdict bad">{said} Outside the safe envelope:</p><ul>{found}</ul>'
 
 
@@ -92,7 +91,7 @@ def _figures(made: Mapping) -> list[str]:
         ),
     ]
     return [
-        f"<figure><figcaption>{html.escape(name)}</figcaption>{draw(paint, height, salt=name)}</figure>"
+        f"<figure><figcaption>{escaped(name)}</figcaption>{draw(paint, height, salt=name)}</figure>"
         for name, paint in painted
     ]
 
@@ -115,9 +114,9 @@ def _folded(table: str, made: Mapping) -> str:
 def _quantization(made: Mapping) -> Sequence[str]:
     if not made.quantization:
         said = unchanged(made.mapped.network, made.chip)
-        return [section("Quantization", f"{said[0].upper()}{html.escape(said[1:])}.")]
+        return [section("Quantization", f"{said[0].upper()}{escaped(said[1:])}.")]
     said = [f"{e.population}: {text}" for e in made.quantization for text in e.warnings]
-    listed = "<ul>" + "".join(f"<li class=bad>{html.escape(text)}</li>" for text in said) + "</ul>" if said else ""
+    listed = "<ul>" + "".join(f"<li class=bad>{escaped(text)}</li>" for text in said) + "</ul>" if said else ""
     words = f"{made.options.bits}-bit weights. Scale: weight units a trained unit. Error: root mean square of the "
     words += "weights' rounding over that of the weights. v used: largest membrane, of its register. "
     words += "Rates: spikes a neuron and time step." if made.rates is not None else "Rates need calibration data."

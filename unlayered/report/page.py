@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from matplotlib.figure import Figure
 
+from ir.check import MAX_SENTENCE, word
 from ir.chip import Chip
 from ir.formats import npz
 from ir.mapped import MappedNetwork
@@ -65,14 +66,19 @@ def write_page(path: Path, report: Mapping[str, Any], roads: Sequence[Road], chi
     npz.write_atomically(path, page("unlayered: the demo", sections).encode())
 
 
+def escaped(text: str) -> str:
+    """Text for a page: names in it come from strangers' files."""
+    return html.escape(word(text, 10 * MAX_SENTENCE))
+
+
 def page(title: str, sections: Sequence[str]) -> str:
     """A whole HTML document."""
     head = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{STYLE.read_text()}</style></head>"
+        f"<title>{escaped(title)}</title><style>{STYLE.read_text()}</style></head>"
     )
-    return f"{head}<body><main><h1>{html.escape(title)}</h1>{''.join(sections)}</main></body></html>\n"
+    return f"{head}<body><main><h1>{escaped(title)}</h1>{''.join(sections)}</main></body></html>\n"
 
 
 EQUAL_WORDS = (
@@ -85,28 +91,28 @@ INTEGER_WORDS = (
 
 
 def section(title: str, *parts: str) -> str:
-    body = "".join(part if part.startswith("<") else f"<p>{html.escape(part)}</p>" for part in parts)
-    return f"<section><h2>{html.escape(title)}</h2>{body}</section>"
+    body = "".join(part if part.startswith("<") else f"<p>{escaped(part)}</p>" for part in parts)
+    return f"<section><h2>{escaped(title)}</h2>{body}</section>"
 
 
 def html_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    head = "".join(f"<th>{html.escape(c.replace('_', ' '))}</th>" for c in columns)
+    head = "".join(f"<th>{escaped(c.replace('_', ' '))}</th>" for c in columns)
     lines = "".join("<tr>" + "".join(_cell(x) for x in row) + "</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'
 
 
 def _cell(x: Any) -> str:
     number = (isinstance(x, (int, float)) and not isinstance(x, bool)) or str(x).endswith(" %")
-    return f"<td{' class=number' if number else ''}>{html.escape(short(x))}</td>"
+    return f"<td{' class=number' if number else ''}>{escaped(short(x))}</td>"
 
 
 def _verdict(report: Mapping[str, Any], absent: str) -> str:
     parted = [row for row in report["equal"] if row["differing"] or "first" in row]
     compared = sum(row["spikes_compared"] for row in report["equal"])
     if parted:
-        found = "".join(f"<li>{row['a']} and {row['b']}: {html.escape(row.get('first', ''))}</li>" for row in parted)
+        found = "".join(f"<li>{row['a']} and {row['b']}: {escaped(row.get('first', ''))}</li>" for row in parted)
         return f'<p class="verdict bad">Executors differ.</p><ul>{found}</ul>'
-    lava = f"No Lava run: {html.escape(absent)}" if absent else "Lava included."
+    lava = f"No Lava run: {escaped(absent)}" if absent else "Lava included."
     return f'<p class="verdict good">Every executor agrees: {compared:,} spike comparisons, 0 differing. {lava}</p>'
 
 
@@ -116,7 +122,7 @@ def _train_test(report: Mapping[str, Any]) -> str:
 
 
 def _definitions() -> str:
-    items = "".join(f"<dt>{k.replace('_', ' ')}</dt><dd>{html.escape(v)}</dd>" for k, v in WORDS.items())
+    items = "".join(f"<dt>{k.replace('_', ' ')}</dt><dd>{escaped(v)}</dd>" for k, v in WORDS.items())
     return f"<details><summary>What the columns mean</summary><dl>{items}</dl></details>"
 
 
@@ -168,7 +174,7 @@ def _figures(roads: Sequence[Road], chip: Chip) -> list[str]:
         ("Training", partial(figures.training, metrics=curves), 2.6),
     ]
     return [
-        f"<figure><figcaption>{html.escape(title)}</figcaption>{draw(paint, height, salt=title)}</figure>"
+        f"<figure><figcaption>{escaped(title)}</figcaption>{draw(paint, height, salt=title)}</figure>"
         for title, paint, height in shown
     ]
 
