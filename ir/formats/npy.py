@@ -81,9 +81,9 @@ def load_npy(path: str | Path, max_bytes: int) -> NDArray[Any] | None:
         return flat.reshape(shape[::-1]).T if columns_first else flat.reshape(shape)
     except FormatError as error:
         raise FormatError(
-            f"{path} is truncated or no array file of plain numbers ({error}); write it with numpy.save"
+            f"{path} is truncated or no .npy file of plain numbers ({error}); write it with numpy.save"
         ) from error
     except OSError as error:
         raise FormatError(f"{path} cannot be read: {error.strerror or error}") from error
     except ValueError as error:
-        raise FormatError(f"{path} is no array file of plain numbers ({error}); write it with numpy.save") from error
+        raise FormatError(f"{path} is no .npy file of plain numbers ({error}); write it with numpy.save") from error

@@ -1,106 +1,176 @@
-"""Spoilt files through every reader: a network or a FormatError, in bounded memory and time, nothing else.
+"""Spoilt files through every reader and every verb that takes what it returns: success or one sentence, nothing else.
 
-usage: python -m tests.fuzz.readers [--seconds 600] [--reader .nir] [--seed 0]
+Bounded in memory and time a file. Half of the mutants are spoilt inside and put together again, so that many open.
+
+usage: python -m tests.fuzz.readers [--seconds 3300] [--kind network.nir] [--seed 0]
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-import warnings
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from ir.check import FormatError
-from ir.formats.open import OPENERS, open_network
-from tests.fuzz.mutate import mutant, seeds
+from tests.fuzz.containers import SPOILERS
+from tests.fuzz.mutate import spoil
+from tests.fuzz.seeds import seeds
+from tests.fuzz.verbs import LIMIT_S, VERBS, Outcome, call
 
-MAX_MEMORY_BYTES = 3 << 30
-"""Address space of the process that reads; numpy, h5py and onnx alone take about one GiB of it."""
+MAX_BYTES_A_FILE = 1 << 30
+"""Of memory beyond what the process holds before it sees a spoilt file."""
 
-MAX_SECONDS_A_FILE = 20
-"""Of the processor, so that a busy machine is no finding."""
+SHARE_OF_BYTES = 0.2
+"""Mutants whose bytes are spoilt, sums and all: few of them open."""
 
-
-def read_one(path: Path) -> str:
-    """What became of one file: ``read``, ``refused``, or the name of what must not happen."""
-    began = time.process_time()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            open_network(path, "norse" if path.suffix == ".nir" else None)
-    except FormatError as error:
-        sentence = str(error)
-        outcome = "refused" if sentence and "\n" not in sentence else f"several lines: {sentence!r}"
-    except BaseException as error:  # anything else is the finding
-        outcome = f"{type(error).__name__}: {error}"
-    else:
-        outcome = "read"
-    took_s = time.process_time() - began
-    return f"took {took_s:.0f} s" if took_s > MAX_SECONDS_A_FILE else outcome
+MAX_WAIT_S = 120
+"""For one file, on a busy machine."""
 
 
-def work(ending: str, seed: int, seconds: float, folder: Path) -> int:
-    """Spoil and read until the time is up; keep the file at hand so that a crash leaves it behind."""
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
-    rng, sound, until = np.random.default_rng(seed), seeds(folder)[ending], time.monotonic() + seconds
-    counts = {"read": 0, "refused": 0}
-    path = folder / f"case{ending}"
-    while time.monotonic() < until:
-        path.write_bytes(mutant(ending, sound[int(rng.integers(len(sound)))], folder, rng))
-        outcome = read_one(path)
-        if outcome not in counts:
-            print(f"{ending}: {outcome[:300]}")
-            return 1
-        counts[outcome] += 1
-    print(f"{ending}: {counts['read']} read, {counts['refused']} refused, nothing else")
-    return 0
+class Findings:
+    """Outcomes by verb, and the first file of each kind of failure."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.kind, self.keep = kind, folder
+        self.mutants = self.opened = 0
+        self.verbs: Counter[tuple[str, str]] = Counter()
+        self.wrong: dict[str, str] = {}
+
+    def note(self, verb: str, outcome: Outcome, took_s: float, content: bytes) -> bool:
+        """Count an outcome; keep the file where it must not be. True where the verb was content."""
+        kind = outcome.kind if took_s <= LIMIT_S else f"took {took_s:.0f} s of the processor"
+        if outcome.sound and took_s <= LIMIT_S:
+            self.verbs[verb, kind] += 1
+            return outcome.kind in ("fine", "different")
+        name = f"{verb}: {kind.split(chr(10))[0][:160]}"
+        signature = f"{verb} {kind[:60]}"
+        if signature not in self.wrong:
+            self.wrong[signature] = name
+            self.keep.mkdir(parents=True, exist_ok=True)
+            (self.keep / f"{len(self.wrong)}-{self.kind}").write_bytes(content)
+            print(f"{self.kind}: {name}", flush=True)
+        return False
+
+    def told(self) -> str:
+        """The counts in a few lines."""
+        names = list(dict.fromkeys(verb for verb, _ in self.verbs))
+        lines = [
+            f"{self.kind}: {self.mutants} mutants, {self.opened} opened ({self.opened / max(self.mutants, 1):.0%})"
+        ]
+        for name in names:
+            parts = {kind: n for (verb, kind), n in self.verbs.items() if verb == name}
+            lines.append(f"  {name}: {sum(parts.values())} seen, {', '.join(f'{n} {k}' for k, n in parts.items())}")
+        lines.append(f"  {len(self.wrong)} kinds of other outcomes" if self.wrong else "  nothing else")
+        return "\n".join(lines)
 
 
-def fuzz(ending: str, seconds: float, seed: int, keep: Path) -> tuple[bool, str]:
-    """Run one reader in a process of its own; on a finding its file is kept."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "tests.fuzz.readers", "--work", folder, "--reader", ending,
-                   "--seed", str(seed), "--seconds", str(seconds)]  # fmt: skip
+def mutant(kind: str, content: bytes, folder: Path, rng: np.random.Generator) -> bytes:
+    """One spoilt file."""
+    if rng.random() < SHARE_OF_BYTES:
+        return spoil(content, rng)
+    return SPOILERS[Path(kind).suffix](content, folder / "rewritten", rng)
+
+
+def use(kind: str, path: Path, folder: Path, turn: int, findings: Findings) -> None:
+    """All verbs on one file, as long as they are content."""
+    content = path.read_bytes()
+    for name in ("a.npz", "b.npz", "m.npz"):
+        (folder / name).unlink(missing_ok=True)
+    steps = VERBS[kind](path, folder, turn)
+    verb, words = next(steps)
+    while True:
+        began = time.process_time()
+        outcome = call(*words)
+        content_with_it = findings.note(verb, outcome, time.process_time() - began, content)
+        if verb == "open":
+            findings.opened += content_with_it
+            if not content_with_it:
+                steps.close()
+                return
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 90)
-        except subprocess.TimeoutExpired:
-            message, good = f"{ending}: a file takes for ever", False
-        else:
-            message, good = (done.stdout + done.stderr).strip(), done.returncode == 0
-            if done.returncode < 0:
-                message = f"{ending}: the process died of signal {-done.returncode}"
-        if not good:
+            verb, words = steps.send(outcome.output)
+        except StopIteration:
+            return
+
+
+def limit_memory() -> None:
+    """From now on a file may take so much."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * os.sysconf("SC_PAGE_SIZE") + MAX_BYTES_A_FILE
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def work(kind: str, seed: int, seconds: float, folder: Path, keep: Path) -> int:
+    """Spoil and use until the time is up; the file at hand stays behind where the process dies."""
+    sound = seeds(folder, kind)
+    path = folder / f"case{Path(kind).suffix}"
+    for turn in range(4 * len(sound)):
+        path.write_bytes(sound[turn % len(sound)])
+        before = Findings(kind, keep / "sound")
+        use(kind, path, folder, turn, before)
+        if before.wrong or not before.opened:
+            print(f"{kind}: a sound file does not pass: {before.told()}")
+            return 1
+    limit_memory()
+    rng, until, findings = np.random.default_rng(seed), time.monotonic() + seconds, Findings(kind, keep)
+    while time.monotonic() < until:
+        path.write_bytes(mutant(kind, sound[int(rng.integers(len(sound)))], folder, rng))
+        use(kind, path, folder, findings.mutants, findings)
+        findings.mutants += 1
+    print(findings.told())
+    return 1 if findings.wrong else 0
+
+
+def fuzz(kind: str, seconds: float, seed: int, keep: Path) -> tuple[bool, str]:
+    """Fuzz one kind of file in a process of its own; files of findings are kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "tests.fuzz.readers", "--work", folder, "--keep", str(keep), "--kind", kind,
+                   "--seed", str(seed), "--seconds", str(seconds)]  # fmt: skip
+        cache = Path(tempfile.gettempdir()) / "unlayered-fuzz-cache"
+        environment = {**os.environ, "UNLAYERED_CACHE": str(cache), "MPLCONFIGDIR": str(cache)}
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        ) as run:
+            try:
+                message, _ = run.communicate(timeout=seconds + WARM_S + MAX_WAIT_S)
+            except subprocess.TimeoutExpired:
+                run.kill()
+                message = f"{run.communicate()[0]}{kind}: a file takes for ever"
+        if run.returncode < 0:
+            message += f"{kind}: the process died of signal {-run.returncode}"
+        case = Path(folder) / f"case{Path(kind).suffix}"
+        if run.returncode not in (0, 1) and case.exists():
             keep.mkdir(parents=True, exist_ok=True)
-            case = Path(folder) / f"case{ending}"
-            kept = keep / f"finding-{seed}{ending}"
-            if case.exists():
-                kept.write_bytes(case.read_bytes())
-                message += f"\n  kept as {kept}"
-    return good, message
+            (keep / f"last-{kind}").write_bytes(case.read_bytes())
+    return run.returncode == 0, message.strip()
+
+
+WARM_S = 400
+"""For imports and for compiling kernels, before the first spoilt file."""
 
 
 def main() -> int:
-    """Fuzz every reader in turn, or the one named."""
+    """Fuzz every kind of file in turn, or the one named."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--seconds", type=float, default=600.0, help="a reader, or all of them together without --reader"
-    )
-    parser.add_argument("--reader", choices=tuple(OPENERS))
+    parser.add_argument("--seconds", type=float, default=3600.0, help="a kind, or all of them together without --kind")
+    parser.add_argument("--kind", choices=tuple(VERBS))
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--keep", type=Path, default=Path("out") / "fuzz", help="where files of findings go")
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work is not None:
-        return work(options.reader, options.seed, options.seconds, options.work)
-    readers = [options.reader] if options.reader else list(OPENERS)
+        return work(options.kind, options.seed, options.seconds, options.work, options.keep)
+    kinds = [options.kind] if options.kind else list(VERBS)
     good = True
-    for reader in readers:
-        fine, message = fuzz(reader, options.seconds / len(readers), options.seed, Path("out") / "fuzz")
+    for kind in kinds:
+        fine, message = fuzz(kind, options.seconds / len(kinds), options.seed, options.keep)
         print(message, flush=True)
         good &= fine
     return 0 if good else 1
