@@ -104,9 +104,8 @@ def spoil_array(array: np.ndarray, rng: Rng) -> np.ndarray:
         wanted = str(pick(rng, ("f8", "f4", "f2", "i8", "i4", "i1", "u8", "u1", "?", ">i4", ">f8", "c16", "S3")))
         with np.errstate(all="ignore"):
             return array.astype(wanted)
-    if kind < 0.85 and array.size:
-        return pick(rng, (array[..., :-1], array[:0], array.reshape(-1), array[None], array.T, np.repeat(array, 2, 0)
-                          if array.ndim else array))  # fmt: skip
+    if kind < 0.85 and array.size and array.ndim:
+        return pick(rng, (array[..., :-1], array[:0], array.reshape(-1), array[None], array.T, np.repeat(array, 2, 0)))
     if kind < 0.93 and array.ndim:
         return np.concatenate([array, array[: int(rng.integers(1, len(array) + 1))]]) if len(array) else array
     return pick(rng, (np.array(1), np.array([]), np.zeros((0, 3)), np.full(array.shape, np.nan), np.zeros((2,) * 9)))
