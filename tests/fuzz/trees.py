@@ -119,4 +119,4 @@ def _fitting(value: Any, dtype: np.dtype[Any]) -> Any:
     if dtype.kind == "b":
         return bool(value)
     edge = np.iinfo(dtype)
-    return int(min(max(value if np.isfinite(value) else edge.max, edge.min), edge.max))
+    return int(min(max(value if value == value and abs(value) < 1e300 else edge.max, edge.min), edge.max))
