@@ -113,14 +113,19 @@ class Trace:
         require(self.forward_steps.ndim == 2, f"trace forward_steps have shape {self.forward_steps.shape}; give (T, B)")
         n = sum(size for _, size in self.populations)
         t, b = self.forward_steps.shape
-        shapes = {"counts": (b, n), "sample_ids": (b,), "labels": (b,), "core_of_neuron": (n,)}
+        shapes: dict[str, tuple[int, ...]] = {
+            "counts": (b, n),
+            "sample_ids": (b,),
+            "labels": (b,),
+            "core_of_neuron": (n,),
+        }
         for name in ("v", "u"):
             if getattr(self, name) is not None:
                 set_field(self, name, frozen_array(numbers(f"trace {name}", getattr(self, name))))
                 check_finite(f"trace {name}", getattr(self, name))
                 shapes[name] = (t, b, n)
         for name, shape in shapes.items():
-            array = getattr(self, name)
+            array: Any = getattr(self, name)
             require(
                 array is None or array.shape == shape,
                 f"trace of {t} time steps, {b} samples and {n} neurons has {name} of shape {np.shape(array)}",

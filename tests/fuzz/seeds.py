@@ -160,13 +160,13 @@ marker = 127
 
 [[layer]]
 name = "fc-0"
-layer = 0
+layer = 1
 resets = [2]
 shift = 0
 
 [[layer]]
 name = "fc-1"
-layer = 1
+layer = 2
 """
 
 SETTINGS = {
@@ -193,7 +193,7 @@ def seeds(folder: Path, kind: str) -> list[bytes]:
         "chip.toml": lambda: [path.read_bytes() for path in sorted(CHIPS.glob("*.toml"))],
         "settings.toml": lambda: [*(t.encode() for t in SETTINGS.values()), (PRESETS / "digits.toml").read_bytes()],
         "verify.toml": lambda: [RECORDED.encode()],
-        "recording.npy": lambda: [as_npy(np.zeros((4, 4), np.int32), folder / "0.npy")],
+        "recording.npy": lambda: [(beside(folder, "recordings") / "fc-1-v.npy").read_bytes()],
         "last.pt": lambda: [checkpoint(folder)],
     }  # fmt: skip
     return made[kind]()
