@@ -20,7 +20,7 @@ from ir.connection import Connection, Conv2d, Dense
 from ir.formats.nir_lower import ALWAYS_ON, READOUT
 from ir.network import LIF, Input, Network, Population, Projection
 from ir.schedule import Schedule
-from trainer.linear_map import LinearMap, fold
+from trainer.linear_map import LinearMap, as_evaluated, chained, is_layer
 
 Array = NDArray[Any]
 
@@ -50,20 +50,33 @@ def read(
     """
     chain = list(layers) if layers is not None else _leaves(model)
     require(bool(chain), "the model has no layers; pass them with layers=")
+    if layers is None:
+        _check_parameters(model, chain)
+    twice = next((x for i, x in enumerate(chain) if _is_neuron(x) and any(x is y for y in chain[:i])), None)
+    require(twice is None, f"{type(twice).__name__} acts twice and would share its state; make it two modules")
     builder = _Builder(tuple(int(x) for x in in_shape))
-    for layer in chain:
-        if _is_neuron(layer):
-            builder.add_neurons(layer, dt_s)
-        else:
-            builder.pending.append(layer)
-    return builder.network(dt_s)
+    with as_evaluated(*chain), torch.no_grad():
+        for layer in chain:
+            if _is_neuron(layer):
+                builder.add_neurons(layer, dt_s)
+            else:
+                builder.pending.append(layer)
+        return builder.network(dt_s)
 
 
 def _leaves(model: nn.Module) -> list[nn.Module]:
-    """Layers and neurons in order of assignment; what lies inside a neuron belongs to it."""
-    if _is_neuron(model) or not list(model.children()):
+    """Layers and neurons in order of assignment; what lies inside one of them belongs to it."""
+    if _is_neuron(model) or is_layer(model) or not list(model.children()):
         return [model]
-    return [leaf for child in model.children() for leaf in _leaves(child)]
+    listed = isinstance(model, (nn.Sequential, nn.ModuleList))
+    return [leaf for child in (list(model) if listed else model.children()) for leaf in _leaves(child)]
+
+
+def _check_parameters(model: nn.Module, chain: list[nn.Module]) -> None:
+    """Refuse numbers that belong to none of the layers: nobody would read them."""
+    read = {x.data_ptr() for layer in chain for x in (*layer.parameters(), *layer.buffers())}
+    lost = [name for name, p in model.named_parameters() if p.data_ptr() not in read]
+    require(not lost, f"the model uses {', '.join(lost[:3])} beside its layers; fold it into a layer or pass layers=")
 
 
 def _is_neuron(module: nn.Module) -> bool:
@@ -88,7 +101,7 @@ class _Builder:
         """One snnTorch layer with the torch layers before it."""
         name, kind = f"lif{len(self.populations) + 1}", type(module).__name__
         _check(module, kind)
-        linear = fold(nn.Sequential(*self.pending).eval(), self.shape)
+        linear = chained(nn.Sequential(*self.pending), self.shape)
         n = int(np.prod(linear.out_shape))
         beta, threshold = (
             _per_neuron(module, "beta", linear.out_shape),
@@ -98,7 +111,7 @@ class _Builder:
         bias = np.zeros(n) if linear.bias is None else _numpy(linear.bias)
         self.projections.append(Projection(self.last, name, _connection(linear)))
         if kind in RECURRENT:
-            bias = bias + self._add_recurrence(module, name, n)
+            bias = bias + self._add_recurrence(module, name, linear.out_shape)
         zero = _mechanism(module) == "zero"
         tau_syn = None if alpha is None else _tau(alpha, dt_s)
         lif = LIF(
@@ -119,22 +132,19 @@ class _Builder:
         self.populations.append(Population(name, linear.out_shape, lif))
         self.shape, self.pending = linear.out_shape, []
 
-    def _add_recurrence(self, module: Any, name: str, n: int) -> Array:
+    def _add_recurrence(self, module: Any, name: str, shape: tuple[int, ...]) -> Array:
         """Spikes of t - 1 through ``recurrent``; its bias."""
+        n = int(np.prod(shape))
         if not module.all_to_all:
             weight = np.broadcast_to(_numpy(module.recurrent.V).reshape(-1), (n,))
             self.projections.append(Projection(name, name, diagonal(weight)))
             return np.zeros(n)
-        linear = fold(module.recurrent, (n,) if module.linear_features else self._image(module, n))
+        linear = chained(module.recurrent, (n,) if module.linear_features else shape)
         require(
             int(np.prod(linear.out_shape)) == n, f"the recurrence of {name} gives {linear.out_shape} for {n} neurons"
         )
         self.projections.append(Projection(name, name, _connection(linear)))
         return np.zeros(n) if linear.bias is None else _numpy(linear.bias)
-
-    def _image(self, module: Any, n: int) -> tuple[int, ...]:
-        """The shape of a convolutional recurrence's spikes."""
-        return fold(nn.Sequential(*self.pending).eval(), self.shape).out_shape
 
     def _add_late_reset(self, name: str, late: Array, alpha: Array | None) -> None:
         """What ``mem`` gets one time step after a spike beyond our own reset.
@@ -151,8 +161,8 @@ class _Builder:
     def network(self, dt_s: float) -> Network:
         """The finished network."""
         require(bool(self.populations), "the model has no snnTorch neurons; export it as ONNX for rate coding instead")
-        if self.pending and any(_has_map(layer) for layer in self.pending):
-            linear = fold(nn.Sequential(*self.pending).eval(), self.shape)
+        linear = chained(nn.Sequential(*self.pending), self.shape)
+        if linear.weight is not None:
             bias = None if linear.bias is None else _squeezed(_numpy(linear.bias))
             self.projections.append(Projection(self.last, READOUT, _connection(linear)))
             self.populations.append(Population(READOUT, linear.out_shape, LIF(0.0, None, bias=bias)))
@@ -161,10 +171,6 @@ class _Builder:
             self.populations.append(Population(ALWAYS_ON, (1,), LIF(tau_mem_s=0.0, v_threshold=0.5, bias=1.0)))
         parts = (self.inputs, tuple(self.populations), tuple(self.projections), output, dt_s)
         return Network(*parts, Schedule(kind="layered", F=None), {"source": "snnTorch modules"})
-
-
-def _has_map(layer: nn.Module) -> bool:
-    return not isinstance(layer, (nn.Identity, nn.Dropout, nn.Flatten))
 
 
 def _check(module: Any, kind: str) -> None:

@@ -20,7 +20,7 @@ from trainer.engines.numbers import FloatNumbers
 from trainer.engines.options import EVALUATION, TrainingOptions
 from trainer.engines.plan import Params, Plan, plan_of
 from trainer.engines.result import Result
-from trainer.linear_map import LinearMap, fold, unpacked
+from trainer.linear_map import LinearMap, as_evaluated, fold, unpacked
 from trainer.neuron import LIF
 from trainer.uncompiled import uncompiled
 
@@ -34,8 +34,9 @@ class SpikingNetwork(nn.Module):
     Args:
         inputs: name -> shape, e.g. ``{"events": (2, 17, 17)}``.
         populations: name -> LIF, in the order of the global neuron index.
-        projections: (pre, post, layers) with ordinary layers: Linear, Conv2d, AvgPool2d, SumPool2d,
-            BatchNorm, Flatten; several into one population add; one that looks back is recurrent.
+        projections: (pre, post, layers) with ordinary layers: Linear, Conv2d, AvgPool2d, SumPool2d, BatchNorm,
+            Flatten, ... (``trainer.linear_map.LAYERS``); several into one population add; one that looks back is
+            recurrent.
         output: the population that decides; default the last.
         dt_s: seconds a time step.
         schedule: the default of every call.
@@ -67,7 +68,8 @@ class SpikingNetwork(nn.Module):
         self.output = output or list(populations)[-1]
         self.quantization: FixedGrid | None = None
         self.core_of_neuron: np.ndarray | None = None
-        self.shapes = self._infer_shapes()
+        with as_evaluated(self):
+            self.shapes = self._infer_shapes()
         self._plan: Plan | None = None
 
     @classmethod
@@ -128,7 +130,8 @@ class SpikingNetwork(nn.Module):
 
     def export(self) -> Network:
         """The frozen network that the mapper takes; BatchNorm and pooling are folded in."""
-        maps = self.maps()
+        with as_evaluated(self):
+            maps = self.maps()
         biases = self._biases(maps)
         populations = tuple(
             Population(name, self.shapes[name], self._lif(name).value(biases[name])) for name in self.neurons

@@ -53,7 +53,7 @@ def conv(
 def _pool(
     who: str, shape: Shape, kernel: Sides, stride: Sides | None, padding: Padding, dilation: Sides, ceil_mode: bool
 ) -> list[Axis]:
-    n = max(len(shape) - 1, 1) if not isinstance(kernel, Sequence) or len(kernel) == 1 else len(kernel)
+    n = len(kernel) if isinstance(kernel, Sequence) else max(len(shape) - 1, 1)
     image(who, shape, n)
     sizes = sides(who, "kernel_size", kernel, n)
     axes = _axes(who, shape, sizes, sizes if stride is None else stride, padding, dilation, ceil_mode)
@@ -75,6 +75,7 @@ def average_pool(
     """Means over windows; one kernel only where every window divides by the same number, counted as torch does.
 
     Args:
+        kernel: one number an axis tells how many axes the layer has; a single number fits any.
         stride: None = that of the kernel.
         divisor: what every window divides by; None = the values it sees.
 
@@ -128,8 +129,8 @@ def max_pool(
     single = all(a.seen(0, a.size) == {1} for a in axes)
     require(
         single,
-        f"{who} of {' x '.join(str(a.taps) for a in axes)} values has no asynchronous meaning between spiking "
-        f"populations (shape {shape}); use an average or sum pooling",
+        f"{who} has no asynchronous meaning between spiking populations where a window sees several values (shape "
+        f"{shape}); use an average or sum pooling",
     )
     return window(who, shape, axes, shape[0], shape[0], 1.0)
 

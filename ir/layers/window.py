@@ -57,6 +57,17 @@ class Window:
         a, b = (len(range(k)[t]) for k, t in zip(self.kernel, self.taps))
         return a, b
 
+    @property
+    def reaches_out(self) -> bool:
+        """Whether any window sees padding."""
+        outs = ((1,) if len(self.out_shape) == 2 else ()) + self.out_shape[1:]
+        for i, (n, tap) in enumerate(zip(outs, self.taps)):
+            rows = range(self.kernel[i])[tap]
+            low, high = (row * self.dilation[i] - self.padding[i] for row in (rows[0], rows[-1]))
+            if low < 0 or (n - 1) * self.stride[i] + high >= self.in_shape[1 + i]:
+                return True
+        return False
+
     def written(self, weight: Array) -> Array:
         """The layer's kernel with its zeros, (C_out, C_in / groups, height, width)."""
         weight = weight[:, :, None] if weight.ndim == 3 else weight
