@@ -9,10 +9,12 @@ from ir.check import require
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from trainer.batches import batch_of
+from trainer.linear_map import as_evaluated
 from trainer.network import SpikingNetwork
 
 SAMPLES = 256
 BISECTIONS = 12
+WEIGHTED = (torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d)
 GAINS = (-6.0, 6.0)
 """Exponents of two between which a population's gain is sought."""
 
@@ -29,8 +31,6 @@ def scale_to_density(network: SpikingNetwork, stimulus: Stimulus, density: float
     require(0 < density < 1, f"initial_density is {density}; it lies between 0 and 1")
     frames = batch_of(stimulus, np.arange(min(SAMPLES, stimulus.n_samples))).to(network.device).frames
     plan = network.plan()
-    training = network.training
-    network.eval()
     parts = {part.name: part for part in plan.parts}
     for name in plan.order.order:
         low, high, done = *GAINS, 0.0
@@ -38,10 +38,9 @@ def scale_to_density(network: SpikingNetwork, stimulus: Stimulus, density: float
             middle = (low + high) / 2
             _scale(network, name, 2.0 ** (middle - done))
             done = middle
-            with torch.no_grad():
+            with torch.no_grad(), as_evaluated(network):
                 fired = network(frames, Schedule("layered")).counts[:, :, parts[name].at].mean()
             low, high = (middle, high) if float(fired) < density else (low, middle)
-    network.train(training)
 
 
 def _scale(network: SpikingNetwork, name: str, gain: float) -> None:
@@ -49,6 +48,6 @@ def _scale(network: SpikingNetwork, name: str, gain: float) -> None:
     with torch.no_grad():
         for (_, post), layers in zip(network.ends, network.layers):
             if post == name:
-                last = [m for m in layers.modules() if isinstance(m, torch.nn.Linear | torch.nn.Conv2d)]
+                last = [m for m in layers.modules() if isinstance(m, WEIGHTED)]
                 for module in last[-1:]:
                     module.weight.mul_(gain)

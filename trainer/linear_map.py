@@ -7,7 +7,7 @@ What a layer does to the shapes at hand says ``ir.layers``, as for every file th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -52,6 +52,7 @@ def _of_window(window: table.Window, weight: Tensor, bias: Tensor | None = None)
 
 
 def _of_pool(window: table.Window, like: Tensor) -> LinearMap:
+    assert window.weight is not None, "a pooling has one weight"
     return _of_window(window, like.new_full((window.groups, 1, *window.own_kernel), window.weight))
 
 
@@ -177,28 +178,26 @@ def _layer_map(layer: nn.Module, shape: Shape, like: Tensor) -> LinearMap:
     own = getattr(layer.forward, "__func__", None) is not kind.forward
     own = own or (hasattr(kind, "_conv_forward") and type(layer)._conv_forward is not kind._conv_forward)  # type: ignore[union-attr]
     require(not own, f"{who} computes more than {kind.__name__}, from which it derives; use {kind.__name__} itself")
-    hooked = bool(layer._forward_hooks or layer._forward_pre_hooks)
-    require(
-        not hooked,
-        f"{who} carries forward hooks, which folding would skip; remove them, or use torch.nn.utils.parametrizations",
-    )
     lazy = any(is_lazy(p) for p in layer.parameters())
     require(not lazy, f"{who} has no weights before its first call; call the layers on one frame first")
+    require(
+        not (layer._forward_hooks or layer._forward_pre_hooks),
+        f"{who} carries forward hooks, which folding would skip; remove them, or use torch.nn.utils.parametrizations",
+    )
     return LAYERS[kind](who, layer, shape, like)
 
 
 def unpacked(*layers: nn.Module) -> list[nn.Module]:
     """Layers in order, those of a plain ``nn.Sequential`` one by one."""
-    parts = [unpacked(*layer) if _is_chain(layer) else [layer] for layer in layers]
-    return [layer for part in parts for layer in part]
-
-
-def _is_chain(layer: nn.Module) -> bool:
-    return isinstance(layer, nn.Sequential) and getattr(layer.forward, "__func__", None) is nn.Sequential.forward
+    found: list[nn.Module] = []
+    for layer in layers:
+        plain = isinstance(layer, nn.Sequential) and getattr(layer.forward, "__func__", None) is nn.Sequential.forward
+        found += unpacked(*layer.children()) if plain else [layer]
+    return found
 
 
 @contextmanager
-def as_evaluated(*modules: nn.Module) -> Iterator[None]:
+def as_evaluated(*modules: nn.Module) -> Generator[None]:
     """Modules in eval mode, each submodule back in its own mode afterwards, also after an error."""
     found = list(dict.fromkeys(m for module in modules for m in module.modules()))
     modes = [m.training for m in found]

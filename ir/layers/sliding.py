@@ -176,4 +176,5 @@ def zero_pad(who: str, shape: Shape, padding: Sequence[Sequence[int]], value: fl
     grows = any(x > 0 for pair in given for x in pair)
     require(value == 0 or not grows, f"{who} writes {value} around values of shape {shape}; pad with 0")
     axes = [replace(a, before=p[0], after=p[1]) for a, p in zip(bare, given)]
+    require(min(a.out for a in axes) > 0, f"{who} crops all values of shape {shape} away; crop fewer")
     return window(who, shape, axes, shape[0], shape[0], 1.0)

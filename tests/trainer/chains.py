@@ -105,10 +105,12 @@ def chains(draw: Any) -> Chain:
     for _ in range(draw(st.integers(1, MAX_LAYERS))):
         layer = draw(st.sampled_from(ON_IMAGES if len(at) > 1 else ANYWHERE))(draw, at)
         try:
-            at = tuple(layer.eval()(torch.zeros(2, *at)).shape[1:])
+            after = tuple(layer.eval()(torch.zeros(2, *at)).shape[1:])
         except RuntimeError:
             continue
-        layers.append(layer)
+        if 0 not in after:
+            layers.append(layer)
+            at = after
     chain = nn.Sequential(*layers)
     for module in chain.modules():
         if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from torch import nn
 
+from ir import Schedule, Stimulus
+from ir.connection import apply
 from tests.trainer.chains import Chain, chains
+from trainer import LIF, SpikingNetwork, run
 from trainer.linear_map import LinearMap, as_evaluated, fold
 
 DRAWS = int(os.environ.get("UNLAYERED_DRAWS", "300"))
@@ -119,3 +123,27 @@ def test_these_layers_are_what_torch_computes(
     with torch.set_grad_enabled(gradients), as_evaluated(chain):
         m = fold(chain, shape)
         torch.testing.assert_close(ours(m, x), chain(x).flatten(1), rtol=1e-12, atol=1e-12)
+
+
+@settings(many, max_examples=DRAWS // 5)
+@given(chains())
+def test_training_evaluation_and_export_are_the_same_network(chain: Chain) -> None:
+    if folded(chain) is None:
+        return
+    net = SpikingNetwork({"in": chain.shape}, {"out": LIF(2e-3, 0.5)}, [("in", "out", chain.layers.float())])
+    before = modes(net)
+    exported = net.export()
+    assert modes(net) == before
+    x = torch.randint(-1, 2, (3, 2, *chain.shape)).float()
+    bias = exported.populations[0].neuron.bias
+    with as_evaluated(chain.layers), torch.no_grad():
+        theirs = chain.layers(x.flatten(0, 1)).flatten(1).numpy()
+    connection = exported.projections[0].connection
+    drive = apply(connection, x.flatten(0, 1).flatten(1).numpy()) + (0 if bias is None else bias)
+    np.testing.assert_allclose(drive, theirs, rtol=1e-4, atol=1e-4)
+    frozen = run(exported, Stimulus(x.flatten(2).to(torch.int32).numpy()), Schedule("layered"), engine="reference")
+    for mode in (True, False):
+        for gradients in (True, False):
+            with torch.set_grad_enabled(gradients):
+                live = net.train(mode)(x, Schedule("layered"), engine="reference")
+            np.testing.assert_array_equal(live.counts.detach().sum(0).numpy(), frozen.counts)

@@ -121,3 +121,117 @@ def test_what_has_no_counterpart_is_named(neuron: Callable[[], Any], words: str)
 def test_a_model_without_neurons_is_refused() -> None:
     with pytest.raises(ValueError, match="no snnTorch neurons"):
         read(nn.Sequential(nn.Linear(3, 4)), (3,))
+
+
+def mixed_model() -> nn.Sequential:
+    """Each submodule in a mode of its own."""
+    torch.manual_seed(3)
+    model = nn.Sequential(
+        nn.Sequential(nn.Conv2d(4, 4, 2, 2, groups=4, bias=False), nn.BatchNorm2d(4), nn.Dropout2d(0.2)),
+        nn.Conv2d(4, 3, 3),
+        snn.Leaky(beta=0.9),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(3, 5),
+        snn.Leaky(beta=0.5),
+    )
+    for i, module in enumerate(model.modules()):
+        module.training = i % 3 != 1
+    return model
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_the_model_stays_in_the_modes_it_was_found_in(wrong: bool) -> None:
+    model = mixed_model()
+    if wrong:
+        model.append(nn.Softmax())
+    modes = [m.training for m in model.modules()]
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    if wrong:
+        with pytest.raises(ValueError, match="Softmax has no asynchronous meaning"):
+            read(model, (4, 8, 8))
+    else:
+        read(model, (4, 8, 8))
+    assert [m.training for m in model.modules()] == modes
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+    assert all(p.grad is None and p.requires_grad for p in model.parameters())
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_frozen_model_with_a_grouped_convolution_has_snntorchs_spikes(frozen: bool) -> None:
+    model = mixed_model().requires_grad_(not frozen)
+    model[0][1].running_mean.normal_()
+    for layer in (model[0][0], model[1], model[5]):
+        layer.weight.data *= 4
+    frames = (torch.rand(STEPS, 1, 4, 8, 8) < 0.5).float()
+    network = read(model, (4, 8, 8))
+    expected = theirs(list(model.eval()), frames)
+    assert np.array_equal(run(network, frames.numpy().reshape(STEPS, 1, -1))[network.output][:, 0], expected)
+    assert expected.sum() > 3
+
+
+LAYERS: dict[str, tuple[tuple[int, ...], Callable[[], list[nn.Module]]]] = {
+    "Conv1d": (
+        (2, 9),
+        lambda: [nn.Conv1d(2, 3, 2, padding="same"), snn.Leaky(beta=0.8), nn.Flatten(), nn.Linear(27, 4)],
+    ),
+    "same, even kernel": ((1, 6, 6), lambda: [nn.Conv2d(1, 3, 4, padding="same"), nn.Flatten(), nn.Linear(108, 4)]),
+    "flattened normalization": (
+        (1, 5, 5),
+        lambda: [nn.Conv2d(1, 2, 3), nn.Flatten(), nn.BatchNorm1d(18), nn.Linear(18, 4)],
+    ),
+    "normalization first": (
+        (2, 5, 5),
+        lambda: [nn.BatchNorm2d(2), nn.Conv2d(2, 1, 3, padding=1), nn.Flatten(), nn.Linear(25, 4)],
+    ),
+    "adaptive": ((2, 6, 4), lambda: [nn.Conv2d(2, 4, 1), nn.AdaptiveAvgPool2d((2, 1)), nn.Flatten(), nn.Linear(8, 4)]),
+    "dropouts": ((3, 4, 4), lambda: [nn.Dropout2d(), nn.AlphaDropout(), nn.Identity(), nn.Flatten(), nn.Linear(48, 4)]),
+    "spectral normalization": (
+        (5,),
+        lambda: [nn.utils.parametrizations.spectral_norm(nn.Linear(5, 6)), nn.Linear(6, 4)],
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_that_fold_have_snntorchs_spikes(name: str) -> None:
+    torch.manual_seed(5)
+    shape, make = LAYERS[name]
+    model = nn.Sequential(*make(), snn.Leaky(beta=0.8))
+    for module in model.modules():
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+    with torch.no_grad():
+        model[-2].weight *= 5
+    state = {key: value.clone() for key, value in model.state_dict().items()}
+    network = read(model, shape)
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+    frames = (torch.rand(STEPS, 1, *shape) < 0.5).float()
+    expected = theirs(list(model.eval()), frames)
+    assert np.array_equal(run(network, frames.numpy().reshape(STEPS, 1, -1))[network.output][:, 0], expected)
+    assert expected.sum() > 3
+
+
+def test_neurons_may_follow_the_input_at_once() -> None:
+    model = nn.Sequential(snn.Leaky(beta=0.5), nn.Linear(6, 4), snn.Leaky(beta=0.5))
+    frames = (torch.rand(STEPS, 1, 6) < 0.5).float()
+    network = read(model, (6,))
+    assert np.array_equal(run(network, frames.numpy())["lif2"][:, 0], theirs(list(model), frames))
+
+
+def test_numbers_that_belong_to_no_layer_are_named() -> None:
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc, self.scale, self.lif = nn.Linear(3, 4), nn.Parameter(torch.ones(1)), snn.Leaky(beta=0.5)
+
+    with pytest.raises(ValueError, match="the model uses scale beside its layers"):
+        read(Model(), (3,))
+
+
+def test_one_neuron_module_used_twice_is_refused() -> None:
+    lif = snn.Leaky(beta=0.5)
+    with pytest.raises(ValueError, match="Leaky acts twice and would share its state"):
+        read(nn.Sequential(nn.Linear(3, 4), lif, nn.Linear(4, 4), lif), (3,))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 from trainer.linear_map import SumPool2d, fold
 
@@ -62,3 +65,65 @@ def test_what_has_no_asynchronous_meaning_is_refused_by_name(layer: nn.Module) -
 def test_a_shape_that_does_not_fit_is_refused_with_both_sizes() -> None:
     with pytest.raises(ValueError, match="needs 5 sources, it gets 6"):
         fold(nn.Linear(5, 2), (6,))
+
+
+class Standardized(nn.Conv2d):
+    """Weight standardization, as many write it."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self._conv_forward(x, self.weight - self.weight.mean(), self.bias)
+
+
+class Residual(nn.Sequential):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + super().forward(x)
+
+
+def hooked() -> nn.Module:
+    return prune.l1_unstructured(nn.Linear(16, 4), "weight", 0.5)
+
+
+REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "a forward of its own": (lambda: Standardized(1, 2, 3), "Standardized computes more than Conv2d"),
+    "a sequence of its own": (lambda: Residual(nn.Conv2d(1, 1, 1)), "Residual has no asynchronous meaning"),
+    "hooks": (hooked, "Linear carries forward hooks, which folding would skip"),
+    "lazy": (lambda: nn.LazyConv2d(2, 3), "LazyConv2d has no weights before its first call"),
+    "circular": (lambda: nn.Conv2d(1, 2, 3, padding=1, padding_mode="circular"), "padding_mode='circular'"),
+    "ones around": (lambda: nn.ConstantPad2d(1, 1.0), "ConstantPad2d writes 1.0 around values of shape .1, 4, 4."),
+    "uneven adaptive": (
+        lambda: nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.AdaptiveAvgPool2d(3)),
+        "choose sizes that divide",
+    ),
+    "ceil_mode": (lambda: nn.AvgPool2d(3, ceil_mode=True), "AvgPool2d with ceil_mode averages over 1 or 3"),
+    "one axis": (lambda: nn.AvgPool1d(2), "AvgPool1d needs .channels, length., it gets .1, 4, 4."),
+    "batch": (lambda: nn.Flatten(0), "Flatten flattens the batch"),
+    "normalization of an image": (lambda: nn.BatchNorm1d(1), "BatchNorm1d does not take .* use BatchNorm2d"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_would_give_other_numbers_is_refused_in_one_sentence(name: str) -> None:
+    make, words = REFUSED[name]
+    with pytest.raises(ValueError, match=words):
+        fold(make(), (1, 4, 4))
+
+
+def test_layers_that_derive_and_compute_the_same_are_read() -> None:
+    class Named(nn.Conv2d):
+        pass
+
+    layer = nn.utils.parametrizations.weight_norm(Named(1, 2, 2, bias=False))
+    m = fold(layer, (1, 4, 4))
+    assert m.weight is not None and torch.equal(m.weight, layer.weight)
+
+
+def test_layers_that_move_nothing_join_neurons_one_to_one() -> None:
+    m = fold(nn.Sequential(nn.Identity(), nn.Flatten()), (2, 3))
+    x = torch.randn(4, 6)
+    assert torch.equal(m.apply(x), x) and m.out_shape == (6,)
+
+
+def test_two_padded_convolutions_of_a_large_image_are_refused() -> None:
+    layers = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1))
+    with pytest.raises(ValueError, match=r"no single convolution and too large to write out .* put neurons between"):
+        fold(layers, (1, 100, 100))

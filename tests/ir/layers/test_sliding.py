@@ -204,6 +204,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         "MaxPool2d has no asynchronous .*several values .shape .1, 4, 4..",
     ),
     "ones around": (lambda: layers.zero_pad("P", (1, 2, 2), [(0, 1), (0, 0)], 1.0), "writes 1.0 around"),
+    "nothing left": (lambda: layers.zero_pad("P", (1, 2, 2), [(-1, -1), (0, 0)]), "crops all values of shape"),
     "pool of a flat input": (lambda: layers.average_pool("AvgPool2d", (4,), 2), "remove the Flatten"),
     "divisor": (lambda: layers.average_pool("A", (1, 4, 4), 2, divisor=0), "divides by 0"),
 }
