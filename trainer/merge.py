@@ -90,7 +90,8 @@ def compose(first: LinearMap, second: LinearMap) -> LinearMap:
     """
     bias = second.bias
     if first.bias is not None:
-        carried = second.apply(first.bias[None])[0]
+        gain = second.scale()
+        carried = _applied(second, first.bias[None])[0] if gain is None else first.bias * gain
         bias = carried if bias is None else carried + bias
     if second.weight is None:
         return replace(first, out_shape=second.out_shape)
@@ -100,39 +101,59 @@ def compose(first: LinearMap, second: LinearMap) -> LinearMap:
     return replace(_dense(first, second) if found is None else found, bias=bias)
 
 
+def _applied(m: LinearMap, s: Tensor) -> Tensor:
+    """``W s`` summed in double precision and rounded once: the same on every device, whatever it does to floats."""
+    if m.weight is None:
+        return s
+    return replace(m, weight=m.weight.double()).apply(s.double()).to(s.dtype)
+
+
 def _dense(first: LinearMap, second: LinearMap) -> LinearMap:
     """The product written out."""
+    assert first.weight is not None and second.weight is not None
     size = first.n_in * max(first.n_out, second.n_out)
     gain, after = first.scale(), second.scale()
     if gain is not None and second.conv is None:
-        assert second.weight is not None
         weight = second.weight * gain
     elif after is not None and first.conv is None:
-        assert first.weight is not None
         weight = first.weight * after[:, None]
+    elif first.conv is not None and second.conv is None:
+        weight = _transposed(first, second.weight)
     else:
         require(
             size <= MAX_FOLDED,
             f"a chain of layers {first.in_shape} -> {first.out_shape} -> {second.out_shape} is no single convolution "
             f"and too large to write out ({size} weights, at most {MAX_FOLDED}); put neurons between them",
         )
-        weight = second.apply(_columns(first)).T
+        one = torch.eye(first.n_in, dtype=first.weight.dtype, device=first.weight.device)
+        columns = first.weight.T if first.conv is None else _applied(first, one)
+        weight = _applied(second, columns).T
     return LinearMap(first.in_shape, second.out_shape, weight)
 
 
-def _columns(m: LinearMap) -> Tensor:
-    """(n_in, n_out): what each source alone gives."""
-    assert m.weight is not None
-    if m.conv is None:
-        return m.weight.T
-    return m.apply(torch.eye(m.n_in, dtype=m.weight.dtype, device=m.weight.device))
+def _transposed(conv: LinearMap, weight: Tensor) -> Tensor:
+    """(n_out, n_in): the rows of a dense ``weight`` carried back through the convolution before it."""
+    assert conv.conv is not None and conv.weight is not None and conv.out_image is not None
+    stride, padding, dilation, groups = conv.conv
+    size = len(weight) * conv.n_in
+    require(
+        size <= MAX_FOLDED,
+        f"layers {conv.in_shape} -> {conv.out_shape} -> ({len(weight)},) have {size} weights written out, at most "
+        f"{MAX_FOLDED}; put neurons between them",
+    )
+    rest = [a.size - ((a.out - 1) * a.stride - 2 * a.before + a.step * (a.taps - 1) + 1) for a in conv.axes]
+    rows = functional.conv_transpose2d(
+        weight.double().reshape(-1, *conv.out_image), conv.weight.double(), None, stride, padding,
+        (rest[0], rest[1]), groups, dilation,
+    )  # fmt: skip
+    return rows.flatten(1).to(weight.dtype)
 
 
 def _convolution(first: LinearMap, second: LinearMap) -> LinearMap | None:
     """Two convolutions as one; None where padding between them makes that inexact."""
     assert first.weight is not None and second.weight is not None
     assert first.conv is not None and second.conv is not None
-    axes = [_axis(a, b) for a, b in zip(first.axes, second.axes)]
+    axes = [a.then(b) for a, b in zip(first.axes, second.axes)]
     if axes[0] is None or axes[1] is None:
         return None
     even = [a.even() for a in (axes[0], axes[1])]
@@ -146,24 +167,6 @@ def _convolution(first: LinearMap, second: LinearMap) -> LinearMap | None:
     _write(inner, first.weight, second.weight, (first.conv[3], second.conv[3]), steps)
     conv = ((axes[0].stride, axes[1].stride), (even[0][0], even[1][0]), (even[0][1], even[1][1]), groups)
     return LinearMap(first.in_shape, second.out_shape, kernel, conv)
-
-
-def _axis(first: Axis, second: Axis) -> Axis | None:
-    """One axis of the merged convolution.
-
-    A zero that ``second`` pads with must be what ``first`` gives there: its windows next to the input see only zeros.
-    """
-    before = first.step * (first.taps - 1) < first.stride + first.before
-    after = first.out * first.stride - first.before >= first.size
-    if (second.before or second.after) and not (before and after):
-        return None
-    # Taps lie at the sums of the multiples of two distances, which are multiples of their common divisor.
-    wide, narrow = first.stride * second.step * (second.taps > 1), first.step * (first.taps > 1)
-    step = math.gcd(wide, narrow) or 1
-    taps = (wide * (second.taps - 1) + narrow * (first.taps - 1)) // step + 1
-    stride, pad = first.stride * second.stride, first.stride * second.before + first.before
-    rest = (second.out - 1) * stride + step * (taps - 1) + 1 - first.size - pad
-    return Axis(first.size, taps, stride, pad, rest, step)
 
 
 def _write(
@@ -203,10 +206,10 @@ def _mixed(first: Tensor, second: Tensor, groups: tuple[int, int]) -> Tensor:
     if _is_depthwise(second, n_second):
         return second * first
     n = math.gcd(n_first, n_second)
-    a, b = _with_groups(first, n_first, n), _with_groups(second, n_second, n)
-    return torch.einsum("gochw,gcikl->goihwkl", b, a).reshape(
-        second.shape[0], a.shape[2], *(max(p, q) for p, q in zip(first.shape[2:], second.shape[2:]))
-    )
+    a, b = _with_groups(first.double(), n_first, n), _with_groups(second.double(), n_second, n)
+    taps = (max(p, q) for p, q in zip(first.shape[2:], second.shape[2:]))
+    summed = torch.einsum("gochw,gcikl->goihwkl", b, a).to(first.dtype)
+    return summed.reshape(second.shape[0], a.shape[2], *taps)
 
 
 def _with_groups(weight: Tensor, groups: int, n: int) -> Tensor:

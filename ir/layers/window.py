@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Union
@@ -116,6 +117,23 @@ class Axis:
         start = np.arange(max(self.out, 0)) * self.stride - self.before
         first, end = np.maximum(-((start - low) // self.step), 0), np.minimum(-((start - high) // self.step), self.taps)
         return {int(x) for x in np.unique(np.maximum(end - first, 0))}
+
+    def then(self, second: Axis) -> Axis | None:
+        """Both windows as one, taps where the sums of theirs lie; None where zeros between make that inexact.
+
+        A zero that ``second`` pads with must be what the first gives there: its next windows must see only zeros.
+        """
+        before = self.step * (self.taps - 1) < self.stride + self.before
+        after = self.out * self.stride - self.before >= self.size
+        if (second.before or second.after) and not (before and after):
+            return None
+        # The sums are multiples of the common divisor of both distances.
+        wide, narrow = self.stride * second.step * (second.taps > 1), self.step * (self.taps > 1)
+        step = math.gcd(wide, narrow) or 1
+        taps = (wide * (second.taps - 1) + narrow * (self.taps - 1)) // step + 1
+        stride, pad = self.stride * second.stride, self.stride * second.before + self.before
+        rest = (second.out - 1) * stride + step * (taps - 1) + 1 - self.size - pad
+        return Axis(self.size, taps, stride, pad, rest, step)
 
     def even(self) -> tuple[int, int, int, slice]:
         """The same reading with the same padding at both ends: (padding, dilation, kernel length, taps)."""
