@@ -47,7 +47,11 @@ def read(
 
     Raises:
         ValueError: a module without counterpart, by name: what it does and what to use instead.
+
+    The model is left as it was, each submodule in its own mode.
     """
+    whole = isinstance(in_shape, Sequence) and all(isinstance(x, (int, np.integer)) and x > 0 for x in in_shape)
+    require(whole and len(in_shape) > 0, f"in_shape is {in_shape!r}; give the sides of one frame, e.g. (2, 34, 34)")
     chain = list(layers) if layers is not None else _leaves(model)
     require(bool(chain), "the model has no layers; pass them with layers=")
     if layers is None:

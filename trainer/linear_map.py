@@ -169,6 +169,8 @@ def is_layer(module: nn.Module) -> bool:
 def _layer_map(layer: nn.Module, shape: Shape, like: Tensor) -> LinearMap:
     """One layer as a linear map, constants in the type of ``like``."""
     who = type(layer).__name__
+    lazy = any(is_lazy(x) for x in (*layer.parameters(), *layer.buffers()))
+    require(not lazy, f"{who} has no weights before its first call; call the layers on one frame first")
     kind = next((k for k in LAYERS if isinstance(layer, k)), None)
     if kind is None:
         raise ValueError(
@@ -178,8 +180,6 @@ def _layer_map(layer: nn.Module, shape: Shape, like: Tensor) -> LinearMap:
     own = getattr(layer.forward, "__func__", None) is not kind.forward
     own = own or (hasattr(kind, "_conv_forward") and type(layer)._conv_forward is not kind._conv_forward)  # type: ignore[union-attr]
     require(not own, f"{who} computes more than {kind.__name__}, from which it derives; use {kind.__name__} itself")
-    lazy = any(is_lazy(p) for p in layer.parameters())
-    require(not lazy, f"{who} has no weights before its first call; call the layers on one frame first")
     require(
         not (layer._forward_hooks or layer._forward_pre_hooks),
         f"{who} carries forward hooks, which folding would skip; remove them, or use torch.nn.utils.parametrizations",

@@ -235,3 +235,9 @@ def test_one_neuron_module_used_twice_is_refused() -> None:
     lif = snn.Leaky(beta=0.5)
     with pytest.raises(ValueError, match="Leaky acts twice and would share its state"):
         read(nn.Sequential(nn.Linear(3, 4), lif, nn.Linear(4, 4), lif), (3,))
+
+
+@pytest.mark.parametrize("shape", [784, (), (2, 0, 3), (2.5,)])
+def test_a_frame_has_sides(shape: Any) -> None:
+    with pytest.raises(ValueError, match="give the sides of one frame"):
+        read(nn.Sequential(nn.Linear(3, 4), snn.Leaky(beta=0.5)), shape)

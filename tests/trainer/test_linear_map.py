@@ -88,6 +88,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "a sequence of its own": (lambda: Residual(nn.Conv2d(1, 1, 1)), "Residual has no asynchronous meaning"),
     "hooks": (hooked, "Linear carries forward hooks, which folding would skip"),
     "lazy": (lambda: nn.LazyConv2d(2, 3), "LazyConv2d has no weights before its first call"),
+    "lazy statistics": (lambda: nn.LazyBatchNorm2d(affine=False), "LazyBatchNorm2d has no weights before"),
     "circular": (lambda: nn.Conv2d(1, 2, 3, padding=1, padding_mode="circular"), "padding_mode='circular'"),
     "ones around": (lambda: nn.ConstantPad2d(1, 1.0), "ConstantPad2d writes 1.0 around values of shape .1, 4, 4."),
     "uneven adaptive": (
