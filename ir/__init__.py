@@ -4,6 +4,7 @@ from ir.arithmetic import ARITHMETICS, Arithmetic
 from ir.check import CapacityError, FormatError, TargetError
 from ir.chip import Chip, IntFormat
 from ir.connection import Connection, Conv2d, Dense, Sparse
+from ir.contract import CONTRACT
 from ir.mapped import Core, MappedNetwork, one_large_core
 from ir.network import LIF, Input, Network, Population, Projection
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
@@ -13,6 +14,7 @@ from ir.trace import Spikes, Trace
 
 __all__ = [
     "ARITHMETICS",
+    "CONTRACT",
     "LIF",
     "Arithmetic",
     "CapacityError",

@@ -210,7 +210,7 @@ def _check_registers(who: str, neuron: FixedLIF, registers: Registers) -> list[F
             remedy = "scale weights and threshold down"
             found.append(Finding(who, f"threshold above {form.hi}", int(threshold.max()), remedy))
         found += _check_steps(who, "thresholds", threshold, form)
-    if neuron.bias is not None and bool(np.any(neuron.bias)):
+    if neuron.register_bias() is not None:
         bias, form, most = np.asarray(neuron.bias), registers.bias, registers.bias_exp_max
         if int(bias.max()) > form.hi or int(bias.min()) < form.lo:
             largest = int(np.abs(bias).max())

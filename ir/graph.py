@@ -55,6 +55,11 @@ def input_depths(graph: Graph) -> dict[str, int]:
     return {p.name: depth.get(p.name, 0) for p in graph.populations}
 
 
+def senders(graph: Graph) -> frozenset[str]:
+    """Inputs and populations with a projection, whatever its weights: what they send is on its way to a neuron."""
+    return frozenset(e.pre for e in graph.projections)
+
+
 @dataclass(frozen=True)
 class LayeredOrder:
     """The layered schedule of a graph.

@@ -9,6 +9,7 @@ import numpy as np
 from ir.arrays import Int32s, set_field, whole_array
 from ir.check import INT32, check_type, require, whole
 from ir.chip import Chip
+from ir.contract import CONTRACT, check_contract
 from ir.quantized import QuantizedNetwork
 
 
@@ -44,6 +45,7 @@ class MappedNetwork:
         core_of_neuron: (N,) index into ``cores``.
         cores: the used cores.
         report: numbers the mapper found (km1, utilisation), by name.
+        contract: number of the execution contract it was mapped under; it runs under this release's.
     """
 
     network: QuantizedNetwork
@@ -51,8 +53,10 @@ class MappedNetwork:
     core_of_neuron: Int32s
     cores: tuple[Core, ...]
     report: dict[str, float] = field(default_factory=dict)
+    contract: int = CONTRACT
 
     def __post_init__(self) -> None:
+        check_contract("mapped network", self.contract)
         check_type("the network", self.network, QuantizedNetwork, "a QuantizedNetwork")
         check_type("the chip", self.chip, (Chip, type(None)), "a Chip or None")
         check_type("the cores", self.cores, (tuple, list), "a tuple of Core")

@@ -45,7 +45,7 @@ class FixedLIF:
         v_threshold: mantissa, register value ``v_threshold << weight_shift``; None = never fires.
         decay_u: the same for the current; 4096 = no current memory. Lava's ``du`` is ``decay_u - 1``.
         bias: mantissa, added once a time step as ``bias << bias_exp`` in register units
-            (``>> -bias_exp``, floor, where negative); None = none.
+            (``>> -bias_exp``, floor, where negative), which must fit int32; None = none.
         reset: ``zero`` or ``subtract``.
         refractory: at most one spike a time step.
         reset_interval: u = v = 0 before the step at time steps t with
@@ -76,6 +76,7 @@ class FixedLIF:
         if self.bias is not None:
             check_range("bias", np.asarray(self.bias), *INT32)
         set_field(self, "bias_exp", whole("bias_exp", self.bias_exp, -32, 31))
+        self._check_bias()
         check_choice("reset", self.reset, ("zero", "subtract"))
         check_type("refractory", self.refractory, bool, "true or false")
         if self.v_min is not None:
@@ -88,11 +89,24 @@ class FixedLIF:
         """Whether any neuron keeps synaptic current from one time step to the next."""
         return bool((np.asarray(self.decay_u) < DECAY_ALL).any())
 
+    def _check_bias(self) -> None:
+        """Raise where a bias leaves its register; in Python's integers, which do not."""
+        bias = np.asarray(0 if self.bias is None else self.bias)
+        for mantissa in (int(bias.min(initial=0)), int(bias.max(initial=0))):
+            register = mantissa << self.bias_exp if self.bias_exp >= 0 else mantissa >> -self.bias_exp
+            require(
+                -(1 << 31) <= register < 1 << 31,
+                f"bias {mantissa} with bias_exp {self.bias_exp} is {register} in the register, which holds 32 bits; "
+                "use a smaller bias or bias_exp",
+            )
+
     def register_bias(self) -> Array | None:
-        """The bias in register units, () or (n,); None without one."""
+        """The bias in register units, () or (n,); None without one, and where all of it is 0 there."""
         if self.bias is None:
             return None
-        return np.asarray(self.bias) << self.bias_exp if self.bias_exp >= 0 else np.asarray(self.bias) >> -self.bias_exp
+        mantissa = np.asarray(self.bias)
+        register = mantissa << self.bias_exp if self.bias_exp >= 0 else mantissa >> -self.bias_exp
+        return register if bool(np.any(register)) else None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ir.arrays import Ints, frozen_array, numbers, set_field, whole_array
 from ir.check import INT32, MAX_NEURONS, check_choice, check_finite, check_range, check_type, require, whole
+from ir.contract import CONTRACT, check_contract
 from ir.schedule import Schedule
 
 Array = NDArray[Any]
@@ -87,6 +88,7 @@ class Trace:
         core_of_neuron: (N,); None = unmapped.
         limits_reached: how often each register limit was reached, by name.
         u: (T, B, N) synaptic currents where asked for.
+        contract: number of the execution contract it was run under.
     """
 
     executor: str
@@ -102,8 +104,10 @@ class Trace:
     core_of_neuron: Array | None = None
     limits_reached: dict[str, int] = field(default_factory=dict)
     u: Array | None = None
+    contract: int = CONTRACT
 
     def __post_init__(self) -> None:
+        check_contract("trace", self.contract)
         check_choice("the executor of a trace", self.executor, EXECUTORS)
         check_type("the schedule of a trace", self.schedule, Schedule, "a Schedule")
         self._check_populations()

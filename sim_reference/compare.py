@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ir.check import require
+from ir.contract import check_same_contract
 from ir.trace import Spikes, Trace
 from sim_reference.statistics import Latency, Statistics, batch_positions, statistics
 
@@ -74,8 +75,9 @@ def first_divergence(a: Trace, b: Trace) -> Divergence | None:
     time step where both traces hold them. Currents are compared last within a time step.
 
     Raises:
-        ValueError: the traces are not of the same samples and neurons, or one of them only counted.
+        ValueError: the traces are not of the same contract, samples and neurons, or one of them only counted.
     """
+    check_same_contract(a.contract, b.contract)
     require(
         a.populations == b.populations and a.forward_steps.shape == b.forward_steps.shape,
         f"traces of different runs: {a.populations} over {a.forward_steps.shape} (T, B) and "

@@ -8,7 +8,7 @@ import numpy as np
 
 from ir.arrays import Int32s, Ints
 from sim_reference.layout import Layout, Link
-from sim_reference.step import LimitCounts, Registers, begin_time_step, projected, receive, register_drive
+from sim_reference.step import LimitCounts, Registers, When, begin_time_step, projected, receive, register_drive
 
 
 class LayeredRecord(Protocol):
@@ -34,9 +34,8 @@ def run_layered_sample(layout: Layout, frames: Int32s, record: LayeredRecord, re
         begin_time_step(layout, state, t)
         for name in layout.order.order:
             part = layout.blocks[name]
-            everywhere = np.ones(part.stop - part.start, bool)
             x = _drive(layout, part, frames, spikes, t, reached)
-            receive(layout, state, x, everywhere, everywhere, reached, part)
+            receive(layout, state, x, When.always(part.stop - part.start), reached, part)
             fires = part.start + np.flatnonzero(state.v[part] > layout.threshold[part])
             k = layout.order.place[name]
             record.add(t, k, fires, state.v[fires], k)

@@ -10,7 +10,7 @@ import numpy as np
 from ir.arithmetic import ARITHMETICS, Arithmetic
 from ir.arrays import Bits, Int32s, Ints
 from ir.connection import Connection
-from ir.graph import LayeredOrder, input_depths, layered_order, slices
+from ir.graph import LayeredOrder, input_depths, layered_order, senders, slices
 from ir.mapped import MappedNetwork, one_large_core
 from ir.quantized import FixedLIF, QuantizedNetwork
 
@@ -51,6 +51,8 @@ class Layout:
         due: whether something (a bias, a current) arrives at k = ``depth`` of every time step.
         depth: fewest hops from the input.
         refractory, subtract: of the population.
+        sends: whether the population has a projection; ``sends_input`` (N_in,) the same of inputs. What they send is
+            on its way to a neuron.
         reset_interval, reset_offset: of the population; interval 0 = never.
         blocks: where each population lies, by name.
     """
@@ -67,6 +69,8 @@ class Layout:
     depth: Ints
     refractory: Bits
     subtract: Bits
+    sends: Bits
+    sends_input: Bits
     reset_interval: Ints
     reset_offset: Ints
     blocks: dict[str, slice]
@@ -122,7 +126,7 @@ def layout_of(mapped: MappedNetwork | QuantizedNetwork) -> Layout:
     def flat(name: str, dtype: Any = np.int64) -> Any:
         return np.concatenate([np.broadcast_to(np.asarray(c[name], dtype), (n,)) for c, n in zip(columns, sizes)])
 
-    depths = input_depths(network)
+    depths, sending = input_depths(network), senders(network)
     blocks, inputs, order = slices(network.populations), slices(network.inputs), layered_order(network)
     links = tuple(
         Link(
@@ -149,6 +153,8 @@ def layout_of(mapped: MappedNetwork | QuantizedNetwork) -> Layout:
         depth=np.repeat([depths[p.name] for p in network.populations], sizes).astype(np.int64),
         refractory=flat("refractory", np.bool_),
         subtract=flat("subtract", np.bool_),
+        sends=np.repeat([p.name in sending for p in network.populations], sizes),
+        sends_input=np.repeat([i.name in sending for i in network.inputs], [i.n for i in network.inputs]),
         reset_interval=flat("reset_interval"),
         reset_offset=flat("reset_offset"),
         blocks=blocks,
@@ -161,7 +167,6 @@ def layout_of(mapped: MappedNetwork | QuantizedNetwork) -> Layout:
 def _columns(neuron: FixedLIF, arithmetic: Arithmetic) -> dict[str, Any]:
     """The parameters of one population in register units."""
     bias = neuron.register_bias()
-    biased = bias is not None and bool(bias.any())
     v_min = -arithmetic.v_max if neuron.v_min is None else max(neuron.v_min, -arithmetic.v_max)
     shift = arithmetic.weight_shift
     never = NEVER >> shift
@@ -170,10 +175,10 @@ def _columns(neuron: FixedLIF, arithmetic: Arithmetic) -> dict[str, Any]:
         "decay_v": neuron.decay_v,
         "decay_u": neuron.decay_u,
         "threshold": threshold,
-        "bias": wrap(bias, 31) if biased else 0,
+        "bias": 0 if bias is None else bias,
         "v_min": v_min,
         "has_current": neuron.has_current,
-        "due": biased or neuron.has_current,
+        "due": bias is not None or neuron.has_current,
         "refractory": neuron.refractory,
         "subtract": neuron.reset == "subtract",
         "reset_interval": neuron.reset_interval,

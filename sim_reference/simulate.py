@@ -17,7 +17,7 @@ from ir.trace import Spikes, Trace, count_spikes
 from sim_reference.layered import run_layered_sample
 from sim_reference.layout import Layout, as_mapped, layout_of
 from sim_reference.serve import KeyAddress, Queue, in_order, served, take
-from sim_reference.step import LimitCounts, Registers, begin_time_step, projected, receive, register_drive
+from sim_reference.step import LimitCounts, Registers, When, begin_time_step, projected, receive, register_drive
 
 Progress = Callable[[int, int], None]
 """Called with (samples done, samples in all)."""
@@ -102,7 +102,7 @@ class _Sample:
             self.record.u[t] = self.state.u
 
     def _time_step(self, t: int) -> int:
-        """Serve the queue until it is drained or stopped; returns the number of forward steps."""
+        """Serve the queue until nothing is on its way or the run is stopped; returns the number of forward steps."""
         layout, schedule, state = self.layout, self.schedule, self.state
         n = layout.n_neurons
         queue = Queue(np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64))
@@ -112,7 +112,7 @@ class _Sample:
         first_output, k = None, 0
         while True:
             x = self._drive(delivered, inputs)
-            receive(layout, state, x, layout.due & (layout.depth == k), layout.has_current, self.reached)
+            receive(layout, state, x, When.of_round(layout, k), self.reached)
             state.v[fired] = 0
             spikes = (state.v > layout.threshold) & ~fired
             neurons = np.flatnonzero(spikes)
@@ -132,10 +132,16 @@ class _Sample:
                 self.record.rows[row][4] = k
             if schedule.input == "paced":
                 events, remaining = remaining[: schedule.R], remaining[schedule.R :]
-            if len(best) == 0 and len(events) == 0 and layout.last_due <= k:
+            if not self._on_its_way(queue, best[best < n], events, remaining) and layout.last_due <= k:
                 return k + 1
             inputs = np.bincount(events, minlength=layout.network.n_inputs)
             k += 1
+
+    def _on_its_way(self, queue: Queue, neurons: Ints, events: Ints, remaining: Ints) -> bool:
+        """Whether anything that was served or taken now, or still waits, goes to a neuron."""
+        sends, sends_input = self.layout.sends, self.layout.sends_input
+        waits = bool((queue.q > 0)[sends].any()) or bool(sends_input[queue.inputs].any())
+        return waits or bool(sends[neurons].any()) or bool(sends_input[np.concatenate([events, remaining])].any())
 
     def _stops(self, k: int, first_output: int | None) -> bool:
         """Whether this round is the last although spikes may wait."""
@@ -199,7 +205,7 @@ def _trace(
         spikes=spikes,
         counts=count_spikes(spikes, ids, n),
         v=stacked([r.v for r in records]) if record_v else None,
-        forward_steps=np.array([r.forward_steps for r in records], np.int32).reshape(len(records), -1).T,
+        forward_steps=np.array([r.forward_steps for r in records], np.int32).reshape(shape[::-1]).T,
         sample_ids=ids,
         populations=layout.populations(),
         output=layout.network.output,

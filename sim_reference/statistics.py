@@ -110,12 +110,14 @@ def statistics(trace: Trace, readout: Literal["count", "membrane"] | None = None
 
 
 def decision(trace: Trace, readout: str) -> Ints:
-    """(B,) the class of each sample; -1 = no output spike."""
+    """(B,) the class of each sample; -1 = no output spike, or no time step after which to read a membrane."""
     check_choice("readout", readout, ("count", "membrane"))
     output = trace.population_slice(trace.output)
     if readout == "membrane":
         require(trace.v is not None, "the membrane readout needs recorded membranes; run with record_v")
         assert trace.v is not None
+        if len(trace.v) == 0:
+            return np.full(trace.v.shape[1], -1)
         return np.argmax(trace.v[-1][:, output], 1)
     counts = trace.counts[:, output]
     return np.where(counts.any(1), np.argmax(counts, 1), -1)

@@ -71,24 +71,49 @@ def register_drive(a: Ints, arithmetic: Arithmetic, reached: LimitCounts) -> Int
     return x if bits is None else reached.apply("accumulator", x, wrap(x, bits))
 
 
+@dataclass(frozen=True)
+class When:
+    """Where, in one round, something that comes once a time step arrives, (n,) each.
+
+    Attributes:
+        due: bias and current arrive now.
+        early: the current is still waited for.
+        keeps: the current is kept; elsewhere u ends at 0.
+    """
+
+    due: Bits
+    early: Bits
+    keeps: Bits
+
+    @staticmethod
+    def of_round(layout: Layout, k: int) -> When:
+        """Forward step ``k`` of the asynchronous schedule, all neurons."""
+        keeps = layout.has_current
+        return When(layout.due & (layout.depth == k), keeps & (layout.depth > k), keeps)
+
+    @staticmethod
+    def always(n: int) -> When:
+        """The layered schedule, where everything arrives at once."""
+        return When(np.ones(n, bool), np.zeros(n, bool), np.ones(n, bool))
+
+
 def receive(
-    layout: Layout, state: Registers, x: Ints, due: Bits, keeps: Bits, reached: LimitCounts, part: slice = slice(None)
+    layout: Layout, state: Registers, x: Ints, when: When, reached: LimitCounts, part: slice = slice(None)
 ) -> None:
     """Add a drive to current and membrane of the neurons in ``part``; changes ``state``.
 
-    ``u <- wrap_u(u + x)``. What reaches v is u where it is ``due`` or not kept, else x alone: a current that was
-    kept from earlier time steps arrives once, and so does the bias. ``v <- clip(v + that + bias)``.
+    ``u <- edge_u(u + x)``. What reaches v is u where it is due or not kept, nothing before that, x alone after it: a
+    current arrives once a time step with all that came before, and so does the bias. ``v <- edge_v(v + that + bias)``.
 
     Args:
         x: the drive in register units.
-        due: where bias and current arrive.
-        keeps: where the current is kept; elsewhere u ends at 0.
     """
     arithmetic = layout.arithmetic
     total = state.u[part] + x
     total = reached.apply("int32", total, wrap(total, 31))
     u = reached.apply("u", total, wrap_current(total, arithmetic))
-    arriving: Ints = np.where(due | ~keeps, u, x)
+    due, keeps = when.due, when.keeps
+    arriving: Ints = np.where(due | ~keeps, u, np.where(when.early, 0, x))
     bias: Ints = np.where(due, layout.bias[part], 0)
     if arithmetic.bias_in_u:
         s: Ints = np.where(due, arriving + bias, arriving)

@@ -18,7 +18,7 @@ from ir.formats.hdf5 import read_tree, reading
 from ir.quantized import QuantizedNetwork
 from sim_reference.layout import Layout, Link, layout_of, wrap
 from sim_reference.recordings import LayerRecording, Recordings, read_recordings
-from sim_reference.step import LimitCounts, Registers, leak, receive, register_drive
+from sim_reference.step import LimitCounts, Registers, When, leak, receive, register_drive
 
 Array = NDArray[Any]
 
@@ -144,14 +144,14 @@ def _replay(layout: Layout, part: slice, recordings: Recordings, resets: Sequenc
     back = [link for link in layout.links if link.post == part and link.recurrent]
     own = sent.copy()
     found = {name: np.zeros((len(sent), n), np.int64) for name in ("u", "v", "s")}
-    due = np.ones(n, bool)
+    always = When.always(n)
     for t in range(len(sent)):
         if t in resets:
             state.u[every], state.v[every] = 0, 0
         state.u[every] = leak(state.u[every], layout.decay_u[every])
         state.v[every] = leak(state.v[every], layout.decay_v[every])
         total = a[t] + sum((_one_drive(link, own, t) for link in back), np.zeros(n, np.int64))
-        receive(layout, state, register_drive(total, layout.arithmetic, reached), due, due, reached, part)
+        receive(layout, state, register_drive(total, layout.arithmetic, reached), always, reached, part)
         spikes = state.v[every] > layout.threshold[every]
         found["u"][t], found["s"][t] = state.u[every], spikes
         own[t, every] = spikes

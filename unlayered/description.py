@@ -34,7 +34,8 @@ def open_any(path: Path, as_: str | None = None, dt_s: float | None = None) -> A
 def describe(value: Anything) -> dict[str, Any]:
     """Plain values that say what ``value`` is; ``kind`` names its type."""
     if isinstance(value, Trace):
-        return {"kind": "Trace", **summary(value, statistics(value)), "populations": dict(value.populations)}
+        numbers = summary(value, statistics(value))
+        return {"kind": "Trace", "contract": value.contract, **numbers, "populations": dict(value.populations)}
     if isinstance(value, Stimulus):
         return _stimulus(value)
     if isinstance(value, MappedNetwork):
@@ -44,6 +45,7 @@ def describe(value: Anything) -> dict[str, Any]:
         return {
             **_network(value.network),
             "kind": "MappedNetwork",
+            "contract": value.contract,
             "chip": chip,
             "cores": cores,
             "report": value.report,

@@ -9,6 +9,7 @@ import numpy as np
 
 from ir.arrays import Ints
 from ir.check import require
+from ir.contract import check_same_contract
 from ir.trace import Spikes, Trace
 
 
@@ -31,6 +32,7 @@ class Equality:
 
 def equality(a: Trace, b: Trace) -> Equality:
     """Count on how much two traces agree; exactly, without tolerance."""
+    check_same_contract(a.contract, b.contract)
     require(
         a.populations == b.populations and a.forward_steps.shape == b.forward_steps.shape,
         f"the traces are of different runs: {a.forward_steps.shape} and {b.forward_steps.shape} (time steps, samples), "

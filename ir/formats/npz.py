@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ir.check import FormatError, sentence
 from ir.chip import Chip, IntFormat, Limits, Mesh, Range, SynapseFormat
 from ir.connection import Conv2d, Dense, Sparse
+from ir.contract import BEFORE_NUMBERS
 from ir.formats.npy import read_header, size_of
 from ir.formats.plain import check_readable, write_atomically, write_together
 from ir.mapped import Core, MappedNetwork
@@ -67,6 +68,9 @@ TYPES: dict[str, type] = {
         Trace,
     )
 }
+NUMBERED = ("MappedNetwork", "Trace")
+"""They carry the number of their contract."""
+
 TOP = ("Network", "QuantizedNetwork", "MappedNetwork", "Trace", "Stimulus")
 
 T = TypeVar("T")
@@ -190,7 +194,10 @@ class _Contents:
         wrong = [name for name in given if name not in known] or [n for n in known if known[n] and n not in given]
         if wrong:
             raise FormatError(f"its {kind} {'has an unknown' if wrong[0] in given else 'lacks the'} field {wrong[0]!r}")
-        return TYPES[kind](**{name: self._decode(part) for name, part in given.items()})
+        content = {name: self._decode(part) for name, part in given.items()}
+        if kind in NUMBERED:
+            content.setdefault("contract", BEFORE_NUMBERS)
+        return TYPES[kind](**content)
 
     def _part(self, node: dict[str, Any], name: str, kind: type) -> Any:
         part = node.get(name)

@@ -240,15 +240,11 @@ def _neurons(w: Writer, network: Network | QuantizedNetwork, p: Any, drive: str,
     v_min = -arithmetic.v_max if n.v_min is None else max(n.v_min, -arithmetic.v_max)
     bias = n.register_bias()
     threshold = never if n.v_threshold is None else np.asarray(n.v_threshold) << arithmetic.weight_shift
-    numbers = [n.decay_v, n.decay_u, 0 if bias is None else _wrap32(bias), threshold, v_min]
+    numbers = [n.decay_v, n.decay_u, 0 if bias is None else bias, threshold, v_min]
     inputs = [v, u, wrapped(w, drive), *(w.constant(x) for x in numbers)]
     outputs = [f"{prefix}/{p.name}" for prefix in ("spikes", "next_v", "next_u")]
     w.nodes.append(helper.make_node(kind, inputs, outputs, domain=DOMAIN))
     return outputs[0]
-
-
-def _wrap32(x: Array) -> Array:
-    return (x + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
 def _float_neurons(w: Writer, p: Any, drive: str, v: str, dt_s: float) -> str:

@@ -124,8 +124,9 @@ def _biased(network: QuantizedNetwork) -> NDArray[np.bool_]:
     """(N,) neurons that a bias drives."""
     bias = np.zeros(network.n_neurons)
     for p, at in zip(network.populations, slices(network.populations).values()):
-        if p.neuron.bias is not None:
-            bias[at] = p.neuron.bias
+        register = p.neuron.register_bias()
+        if register is not None:
+            bias[at] = register
     return bias != 0
 
 

@@ -26,6 +26,7 @@ from sim_reference.compiled.output import Output, add_spike, keep_registers
 from sim_reference.compiled.queue import (
     N_EVENTS,
     N_FIRED,
+    N_WAITING,
     Queue,
     Rules,
     enqueue,
@@ -112,6 +113,7 @@ def _end_time_step(queue: Queue) -> None:
             if queue.heap.item[i] < queue.q.size:
                 queue.q[queue.heap.item[i]] = 0
     clear(queue.heap)
+    queue.n[N_WAITING] = 0
     for i in range(queue.n[N_FIRED]):
         queue.fired[queue.fired_list[i]] = False
     queue.n[N_FIRED] = 0
@@ -128,14 +130,25 @@ def _read_frame(frame: Array, n_neurons: Int, work: Work) -> None:
 
 
 @kernel_inside
-def _next_paced(rules: Rules, taken: Int, work: Work, queue: Queue) -> Int:
-    """Append the next R events to the sources; returns how many are taken in all."""
+def _next_paced(rules: Rules, taken: Int, sends: Array, work: Work, queue: Queue) -> Int:
+    """Append those of the next R events that have targets to the sources; returns how many are taken in all."""
     stop = min(queue.n[N_EVENTS], taken + rules.R)
     for e in range(taken, stop):
-        work.source[work.n[N_SOURCES]] = queue.q.size + queue.event[e]
-        work.times[work.n[N_SOURCES]] = 1
-        work.n[N_SOURCES] += 1
+        source = queue.q.size + queue.event[e]
+        if sends[source]:
+            work.source[work.n[N_SOURCES]] = source
+            work.times[work.n[N_SOURCES]] = 1
+            work.n[N_SOURCES] += 1
     return stop
+
+
+@kernel_inside
+def _last_paced(sends: Array, queue: Queue) -> Int:
+    """How many events there are up to the last one that has a target."""
+    n = queue.n[N_EVENTS]
+    while n > 0 and not sends[queue.q.size + queue.event[n - 1]]:
+        n -= 1
+    return n
 
 
 @kernel_inside
@@ -151,15 +164,16 @@ def _time_step(
     at: Array,
     out: Output,
 ) -> Int:
-    """Serve the queue until it is drained or stopped; returns the number of forward steps."""
+    """Serve the queue until nothing is on its way or the run is stopped; returns the number of forward steps."""
     work.n[N_SOURCES] = 0
-    taken, first_output, k = np.int64(0), np.int64(-1), np.int64(0)
+    taken, to_take, first_output, k = np.int64(0), np.int64(0), np.int64(-1), np.int64(0)
     if rules.input == FIRST:
         _read_frame(frame, queue.q.size, work)
     elif rules.input == PACED:
-        taken = _next_paced(rules, taken, work, queue)
+        to_take = _last_paced(net.sends, queue)
+        taken = _next_paced(rules, taken, net.sends, work, queue)
     else:
-        enqueue_events(queue)
+        enqueue_events(queue, net.sends)
         k = np.int64(-1)
     while True:
         if k >= 0:
@@ -169,10 +183,11 @@ def _time_step(
             if stopped or k + 1 >= rules.stop_after or out.full[0]:
                 return k + 1
         work.n[N_SOURCES] = 0
-        serve(work, queue, rules, key_before_neuron(rules.seed, sample, t, k), k, out.rows)
+        serve(work, queue, rules, key_before_neuron(rules.seed, sample, t, k), k, out.rows, net.sends)
+        left = queue.n[N_WAITING] > 0 or taken < to_take
         if rules.input == PACED:
-            taken = _next_paced(rules, taken, work, queue)
-        if work.n[N_SOURCES] == 0 and net.last_due <= k and k >= 0:
+            taken = _next_paced(rules, taken, net.sends, work, queue)
+        if work.n[N_SOURCES] == 0 and not left and net.last_due <= k and k >= 0:
             return k + 1
         k += 1
 
@@ -213,10 +228,11 @@ def _update(net: FlatNetwork, k: Int, work: Work, fired: Array) -> Any:
     n_fires = 0
     for p in range(net.pop.shape[0]):
         due = net.pop[p, DUE] and net.pop[p, DEPTH] == k
+        early = net.pop[p, KEEPS] and net.pop[p, DEPTH] > k
         start, stop = net.pop[p, START], net.pop[p, STOP]
         if (due or work.all_touched[p]) and net.narrow:
             work.all_touched[p] = True
-            update_population(net, work, p, due, net.pop[p, KEEPS])
+            update_population(net, work, p, due, early, net.pop[p, KEEPS])
             n_fires = list_firing(work, net.threshold[start:stop], fired[start:stop], start, n_fires)
         elif due or work.all_touched[p]:
             work.all_touched[p] = False
@@ -228,7 +244,8 @@ def _update(net: FlatNetwork, k: Int, work: Work, fired: Array) -> Any:
         p = net.place_of[0, i]
         if not work.all_touched[p]:
             due = net.pop[p, DUE] and net.pop[p, DEPTH] == k
-            update_neuron(net, work, p, i, due, net.pop[p, KEEPS])
+            early = net.pop[p, KEEPS] and net.pop[p, DEPTH] > k
+            update_neuron(net, work, p, i, due, early, net.pop[p, KEEPS])
             n_fires = list_if_firing(work, net.threshold[i], fired[i], i, n_fires)
     work.n[N_TOUCHED] = 0
     zero(work.all_touched)
@@ -242,7 +259,7 @@ def _fire(
     m = np.int64(work.v[i])
     earlier = queue.row[i] if queue.q[i] > 0 else -1
     queue.row[i] = add_spike(out, at, b, t, k, i, m, -1, earlier)
-    enqueue(queue, rules, net.place_of[1, i] if rules.per_core else 0, i, m, k)
+    enqueue(queue, rules, net.place_of[1, i] if rules.per_core else 0, i, m, k, net.sends[i])
     work.v[i] = 0
     if net.pop[net.place_of[0, i], REFRACTORY]:
         queue.fired[i] = True

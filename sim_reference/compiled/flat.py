@@ -46,6 +46,7 @@ class FlatNetwork(NamedTuple):
         keep_v, keep_u: (N,) shares left by the leak, exact in float64.
         threshold, bias, v_min: (N,) register values, int32.
         subtract: (N,).
+        sends: (N + N_in,) whether a source's population or input has a projection.
         place_of: (2, N) population and core of each neuron.
         delay: one a source of each link.
         list_start, list_post: sparse links: where each source's targets begin, and the targets.
@@ -64,6 +65,7 @@ class FlatNetwork(NamedTuple):
     bias: Array
     v_min: Array
     subtract: Array
+    sends: Array
     place_of: Array
     delay: Array
     list_start: Array
@@ -112,6 +114,7 @@ def flatten(layout: Layout, largest_count: int, layered: bool) -> FlatNetwork:
         bias=layout.bias.astype(np.int32),
         v_min=layout.v_min.astype(np.int32),
         subtract=layout.subtract,
+        sends=np.concatenate([layout.sends, layout.sends_input]),
         place_of=np.stack([owners, layout.core_of_neuron]).astype(np.int64),
         delay=_joined([link.delay_steps for link in links], np.int64),
         list_start=_joined([begin + at for (begin, _), at in zip(lists, list_at)], np.int64),

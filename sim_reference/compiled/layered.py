@@ -87,10 +87,10 @@ def _run_layered(
                 p = net.order[i]
                 _collect(net, work, history, p, t)
                 if net.narrow:
-                    update_population(net, work, p, True, True)
+                    update_population(net, work, p, True, False, True)
                 else:
                     for n in range(net.pop[p, START], net.pop[p, STOP]):
-                        update_neuron(net, work, p, n, True, True)
+                        update_neuron(net, work, p, n, True, False, True)
                 _fire(net, work, history, p, t, b, at, out)
             out.forward_steps[t, b] = net.n_places
             keep_registers(out, b, t, work.v, work.u)

@@ -42,7 +42,7 @@ class Queue(NamedTuple):
 
     ``q`` waiting spikes; ``row`` the newest one's row in the output; ``fired`` refractory neurons of this time step,
     listed in ``fired_list``; ``event`` the input of each event; ``chosen`` entries picked in this round; ``n`` lengths:
-    fired, events.
+    fired, events, entries that wait and have targets.
     """
 
     heap: Heap
@@ -55,7 +55,7 @@ class Queue(NamedTuple):
     n: Array
 
 
-N_FIRED, N_EVENTS = 0, 1
+N_FIRED, N_EVENTS, N_WAITING = 0, 1, 2
 
 
 def rules_of(schedule: Schedule) -> Rules:
@@ -88,7 +88,7 @@ def new_queue(net: FlatNetwork, rules: Rules, max_events: int) -> Queue:
         np.zeros(n, np.int64),
         np.zeros(max(max_events, 1), np.int64),
         np.zeros(n + max_events + 1, np.int64),
-        np.zeros(2, np.int64),
+        np.zeros(3, np.int64),
     )
 
 
@@ -119,8 +119,10 @@ def rank_of_key(queue: Queue, h: Any, entry: Int) -> Int:
 
 
 @kernel_inside
-def enqueue(queue: Queue, rules: Rules, core: Int, neuron: Int, m: Int, k: Int) -> None:
+def enqueue(queue: Queue, rules: Rules, core: Int, neuron: Int, m: Int, k: Int, sends: Any) -> None:
     """Add a spike to its neuron's entry."""
+    if sends and queue.q[neuron] == 0:
+        queue.n[N_WAITING] += 1
     queue.q[neuron] += 1
     rank = 0
     if rules.F != ALL:
@@ -132,17 +134,18 @@ def enqueue(queue: Queue, rules: Rules, core: Int, neuron: Int, m: Int, k: Int) 
 
 
 @kernel
-def enqueue_events(queue: Queue) -> None:
+def enqueue_events(queue: Queue, sends: Array) -> None:
     """Put the input events before all neurons, in time-stamp order."""
     n = queue.q.size
     for e in range(queue.n[N_EVENTS]):
         push(queue.heap, 0, n + e, FIRST_OF_ALL + e)
+        queue.n[N_WAITING] += sends[n + queue.event[e]]
 
 
 @kernel_inside
-def serve(work: Work, queue: Queue, rules: Rules, h: Any, k: Int, rows: Array) -> Int:
-    """Take the best F entries of each core out and append them to the sources to be delivered; returns how many."""
-    heap, taken = queue.heap, 0
+def serve(work: Work, queue: Queue, rules: Rules, h: Any, k: Int, rows: Array, sends: Array) -> None:
+    """Take the best F entries of each core out and append those that have targets to the sources to be delivered."""
+    heap = queue.heap
     for core in range(heap.size.size):
         size = heap.size[core]
         if size == 0:
@@ -157,9 +160,7 @@ def serve(work: Work, queue: Queue, rules: Rules, h: Any, k: Int, rows: Array) -
             if rules.order == MOMENTUM and heap.size[core] > 0:
                 _settle_ties(queue, core, n, h)
         for i in range(n):
-            _deliver_entry(work, queue, queue.chosen[i], k, rows)
-        taken += n
-    return taken
+            _deliver_entry(work, queue, queue.chosen[i], k, rows, sends)
 
 
 @kernel
@@ -224,17 +225,20 @@ def _smallest_first(rank: Array, chosen: Array, first: Int, n: Int, end: Int) ->
 
 
 @kernel_inside
-def _deliver_entry(work: Work, queue: Queue, entry: Int, k: Int, rows: Array) -> None:
+def _deliver_entry(work: Work, queue: Queue, entry: Int, k: Int, rows: Array, sends: Array) -> None:
     n, at = queue.q.size, work.n[N_SOURCES]
+    source, times = entry, np.int64(1)
     if entry >= n:
-        work.source[at] = n + queue.event[entry - n]
-        work.times[at] = 1
+        source = n + queue.event[entry - n]
     else:
-        work.source[at] = entry
-        work.times[at] = queue.q[entry]
+        times = queue.q[entry]
         queue.q[entry] = 0
         row = queue.row[entry]
         while row >= 0:
             rows[row, K_SERVED] = k
             row = rows[row, EARLIER]
-    work.n[N_SOURCES] = at + 1
+    if sends[source]:
+        work.source[at] = source
+        work.times[at] = times
+        work.n[N_SOURCES] = at + 1
+        queue.n[N_WAITING] -= 1

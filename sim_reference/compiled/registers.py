@@ -82,14 +82,14 @@ def take_drive(net: FlatNetwork, work: Work, p: Int, i: Int) -> Int:
 
 
 @kernel_inside
-def update_neuron(net: FlatNetwork, work: Work, p: Int, i: Int, due: bool, keeps: bool) -> None:
+def update_neuron(net: FlatNetwork, work: Work, p: Int, i: Int, due: bool, early: bool, keeps: bool) -> None:
     """``step.receive`` for one neuron."""
     limits = work.limits
     x = take_drive(net, work, p, i)
     total = int32(np.int64(work.u[i]) + x, limits)
     u = wrap_current(total, net.u_bits, net.two_sided)
     limits[U] += u != total
-    arriving = u if due or not keeps else x
+    arriving = u if due or not keeps else np.int64(0) if early else x
     bias = np.int64(net.bias[i]) if due else 0
     if net.bias_in_u:
         if due:
@@ -106,7 +106,7 @@ def update_neuron(net: FlatNetwork, work: Work, p: Int, i: Int, due: bool, keeps
 
 
 @kernel_inside
-def update_population(net: FlatNetwork, work: Work, p: Int, due: bool, keeps: bool) -> None:
+def update_population(net: FlatNetwork, work: Work, p: Int, due: bool, early: bool, keeps: bool) -> None:
     """``step.receive`` for all neurons of a population of a narrow network."""
     a, z = net.pop[p, START], net.pop[p, STOP]
     x, u, v = work.x[a:z], work.u[a:z], work.v[a:z]
@@ -115,6 +115,8 @@ def update_population(net: FlatNetwork, work: Work, p: Int, due: bool, keeps: bo
         _add_link(net, work, net.in_links[n], x)
     _to_registers(x, net.shift, net.accumulator_bits, work.limits)
     _enter_u(u, x, net.u_bits, net.two_sided, due or not keeps, work.limits)
+    if early:
+        zero(x)
     if net.bias_in_u and due:
         _bias_in_u(x, net.bias[a:z], net.u_bits, work.limits)
     elif due and net.pop[p, DUE]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ir.arithmetic import ARITHMETICS
-from ir.graph import slices
+from ir.graph import senders, slices
 from ir.mapped import MappedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
@@ -51,7 +51,12 @@ class AsynchronousGraph:
         self.forward_steps = shared_zeros(frames, np.int32)
         self.progress = shared_zeros(2, np.int64)
         self.limits = []
-        self.feed = Feed(stimulus, schedule)
+        sending = senders(network)
+        sends = np.repeat(
+            [b.name in sending for b in (*network.populations, *network.inputs)],
+            [b.n for b in (*network.populations, *network.inputs)],
+        )
+        self.feed = Feed(stimulus, schedule, sends[n:])
         self.feeder = Feeder(name="input", feed=self.feed)
         members = (np.flatnonzero(mapped.core_of_neuron == c) for c in range(len(mapped.cores)))
         cores = {c: neurons for c, neurons in enumerate(members) if neurons.size}
@@ -62,6 +67,7 @@ class AsynchronousGraph:
             n_inputs=network.n_inputs,
             cores=tuple(cores.values()) if schedule.scope == "core" else (everyone,),
             output=slices(network.populations)[network.output],
+            sends=sends,
             last_due=last_due(network),
             sample_ids=np.asarray(stimulus.sample_ids),
             n_steps=stimulus.n_steps,

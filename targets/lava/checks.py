@@ -19,7 +19,6 @@ INT16 = 1 << 15
 def check_lava(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule, process_per_core: bool) -> None:
     """Raise where network, stimulus and schedule do not go together, or Lava would change a number."""
     check_run(network, stimulus, schedule)
-    require(stimulus.frames.size > 0, "stimulus is empty; give at least one sample and one time step")
     require(ARITHMETICS[network.arithmetic].weight_shift == 6, "Lava's registers hold weight << 6")
     if schedule.kind == "layered":
         require(not process_per_core, "the layered schedule has a process a population; leave process_per_core out")
@@ -29,12 +28,12 @@ def check_lava(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule
 
 
 def _check_bias(population: FixedPopulation) -> None:
-    bias, exponent = population.neuron.bias, population.neuron.bias_exp
-    if bias is None:
+    neuron = population.neuron
+    if neuron.register_bias() is None:
         return
-    most = int(np.abs(np.asarray(bias)).max())
+    most = int(np.abs(np.asarray(neuron.bias)).max())
     require(
-        most < INT16 and most << max(exponent, 0) < 1 << 31,
-        f"bias {most} << {exponent} of population {population.name!r} does not fit Lava's 16-bit mantissa and 32-bit "
-        "register; use a smaller mantissa and a larger exponent",
+        most < INT16,
+        f"bias {most} << {neuron.bias_exp} of population {population.name!r} does not fit Lava's 16-bit mantissa; use "
+        "a smaller mantissa and a larger exponent",
     )

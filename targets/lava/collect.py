@@ -58,3 +58,24 @@ def trace_of(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, reco
         limits_reached={name: int(n) for name, n in zip(LIMITS, records.limits) if n},
         u=None if records.u is None else time_first(records.u),
     )
+
+
+def nothing(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, record_v: bool, record_u: bool) -> Trace:
+    """The trace of a run without samples or without time steps."""
+    network, shape = mapped.network, (stimulus.n_steps, stimulus.n_samples)
+    none = np.zeros(0, np.int64)
+    registers = np.zeros((*shape, network.n_neurons), np.int64)
+    return Trace(
+        executor="E3",
+        spikes=Spikes(none, none, none, none, none, none),
+        counts=np.zeros((shape[1], network.n_neurons), np.int32),
+        v=registers if record_v else None,
+        forward_steps=np.zeros(shape, np.int32),
+        sample_ids=np.asarray(stimulus.sample_ids),
+        populations=tuple((p.name, p.n) for p in network.populations),
+        output=network.output,
+        schedule=schedule,
+        labels=stimulus.labels,
+        core_of_neuron=mapped.core_of_neuron,
+        u=registers if record_u else None,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ir.arrays import Int32s, Ints
+from ir.arrays import Bits, Int32s, Ints
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 
@@ -16,10 +16,13 @@ class Feed:
         n_inputs: inputs of the network.
         every_tick: whether counts are sent in every tick (``paced``), not only with a new frame.
         max_events: most events of a frame under ``queued``; 0 otherwise.
-        input_rounds: (B * T,) forward steps that paced input takes; else zeros.
+        input_rounds: (B * T,) forward steps until the last paced event of a connected input arrives; else zeros.
+
+    Args:
+        connected: (N_in,) whether an input has a projection.
     """
 
-    def __init__(self, stimulus: Stimulus, schedule: Schedule) -> None:
+    def __init__(self, stimulus: Stimulus, schedule: Schedule, connected: Bits) -> None:
         self.rule, self.rate = schedule.input, schedule.R or 1
         self.frames = stimulus.frames
         self.n_inputs = int(stimulus.frames.shape[2])
@@ -32,10 +35,11 @@ class Feed:
                 for b in range(stimulus.n_samples)
                 for t in range(stimulus.n_steps)
             ]
-        sizes = np.array([events.size for events in self.ordered], np.int32)
-        paced, queued = self.rule == "paced", self.rule == "queued"
-        self.max_events = int(sizes.max()) if queued else 0
-        self.input_rounds: Int32s = -(-sizes // self.rate) if paced else np.zeros(n_frames, np.int32)
+        self.max_events = max((e.size for e in self.ordered), default=0) if self.rule == "queued" else 0
+        self.input_rounds: Int32s = np.zeros(n_frames, np.int32)
+        if self.rule == "paced":
+            ends = [int(np.flatnonzero(connected[e]).max(initial=-1)) + 1 for e in self.ordered]
+            self.input_rounds[:] = [-(-end // self.rate) for end in ends]
         self.n_frames = n_frames
         self.frame = -1
         self.sent = 0

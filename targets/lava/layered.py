@@ -72,6 +72,7 @@ class LayeredGraph:
         probe = probe_for(lif, self.pipeline, self.order.place[population.name], arithmetic, records)
         self.probes[population.name] = probe
         threshold = NEVER if lif.v_threshold is None else np.minimum(lif.v_threshold, NEVER)
+        bias = None if lif.register_bias() is None else lif.bias
         return ProbedLIF(
             probe=probe,
             shape=(n,),
@@ -79,8 +80,8 @@ class LayeredGraph:
             du=_number(np.asarray(lif.decay_u) - 1),
             dv=_number(lif.decay_v),
             vth=_number(threshold),
-            bias_mant=0 if lif.bias is None else np.broadcast_to(lif.bias, (n,)),
-            bias_exp=0 if lif.bias is None else lif.bias_exp,
+            bias_mant=0 if bias is None else np.broadcast_to(bias, (n,)),
+            bias_exp=0 if bias is None else lif.bias_exp,
         )
 
     def _connect(self, route: Route) -> None:

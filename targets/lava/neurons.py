@@ -61,7 +61,7 @@ def neuron_table(network: QuantizedNetwork) -> NeuronTable:
             "threshold": NEVER
             if lif.v_threshold is None
             else np.minimum(np.asarray(lif.v_threshold), NEVER >> 6) << arithmetic.weight_shift,
-            "bias": 0 if bias is None else (np.asarray(bias) + (1 << 31)) % (1 << 32) - (1 << 31),
+            "bias": 0 if bias is None else bias,
             "v_low": v_low,
             "depth": depths[population.name],
             "refractory": lif.refractory,
@@ -80,7 +80,7 @@ def last_due(network: QuantizedNetwork) -> int:
     due = [-1]
     for population in network.populations:
         bias = population.neuron.register_bias()
-        if population.neuron.has_current or (bias is not None and bool(np.any(bias))):
+        if population.neuron.has_current or bias is not None:
             due.append(depths[population.name])
     return max(due)
 
@@ -133,7 +133,7 @@ class Neurons:
         x = wrap_two_sided(a << self.arithmetic.weight_shift, 31, self.limits, INT32)
         if self.arithmetic.accumulator_bits is not None:
             x = wrap_two_sided(x, self.arithmetic.accumulator_bits, self.limits, ACCUMULATOR)
-        arriving = self._current(x, due)
+        arriving = self._current(x, due, k)
         if bool(due.any()) and self.any_bias:
             bias = np.where(due, table.bias, 0)
             arriving = arriving + bias
@@ -147,12 +147,12 @@ class Neurons:
         self.resting |= fired & table.refractory
         return fired, m
 
-    def _current(self, x: Ints, due: Bits) -> Ints:
-        """What reaches v: the whole current where it is due, else what has just arrived; u stays 0 where not kept."""
+    def _current(self, x: Ints, due: Bits, k: int) -> Ints:
+        """What reaches v: nothing before the current is due, then all of it, later the drive; u is 0 where not kept."""
         if not self.any_current:
             return wrap_u(x, self.arithmetic, self.limits)
         kept = self.table.has_current
         total = wrap_two_sided(self.u + x, 31, self.limits, INT32)
         u = wrap_u(total, self.arithmetic, self.limits)
         self.u = np.where(kept, u, 0)
-        return np.where(due | ~kept, u, x)
+        return np.where(due | ~kept, u, np.where(self.table.depth > k, 0, x))

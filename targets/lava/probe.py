@@ -111,7 +111,7 @@ class Probe:
             reach = 1 << self.arithmetic.accumulator_bits
             self.limits[ACCUMULATOR] += np.count_nonzero((x < -reach) | (x >= reach))
         low = -self.arithmetic.v_max if self.v_min is None else max(self.v_min, -self.arithmetic.v_max)
-        total = leak(v, self.keep_v) + u_after + bias
+        total = wrap_two_sided(leak(v, self.keep_v) + u_after + bias, 31, self.limits, INT32)
         self.limits[U] += np.count_nonzero(outside)
         self.limits[V] += np.count_nonzero((total > self.arithmetic.v_max) | (total < low))
 

@@ -17,6 +17,7 @@ from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from targets.lava.checks import check_lava
+from targets.lava.collect import nothing
 from targets.lava.launch import run_child
 from targets.lava.leftovers import job_folder
 
@@ -84,8 +85,12 @@ def run_jobs(
     time_limit_s: float | None = TIME_LIMIT_S,
     process_per_core: bool = False,
 ) -> list[Trace]:
-    """Run several networks in one child process, one after the other; arguments as :func:`run`."""
+    """Run several networks in one child process, one after the other; arguments as :func:`run`.
+
+    Jobs without samples or time steps leave empty traces; Lava is not started for them.
+    """
     ready = [_checked(job, process_per_core) for job in jobs]
+    busy = [number for number, (_, stimulus, _) in enumerate(ready) if stimulus.frames.size]
     total = sum(stimulus.n_samples for _, stimulus, _ in ready)
     told = 0
 
@@ -97,15 +102,9 @@ def run_jobs(
             told = done
             progress(done, total)
 
-    with job_folder() as folder:
-        try:
-            for number, (mapped, stimulus, schedule) in enumerate(ready):
-                options = {"schedule": asdict(schedule), "record_u": record_u, "process_per_core": process_per_core}
-                _write_job(folder / str(number), mapped, stimulus, options)
-        except (OSError, FormatError) as error:
-            raise TargetError(f"Lava's temporary folder cannot be written ({error}); free some space") from error
-        run_child(folder, time_limit_s, report)
-        traces = [_read_trace(folder / str(i), record_v) for i in range(len(ready))]
+    options = {"record_u": record_u, "process_per_core": process_per_core}
+    found = _run_on_lava({i: ready[i] for i in busy}, options, record_v, time_limit_s, report) if busy else {}
+    traces = [found[i] if i in found else nothing(*part, record_v, record_u) for i, part in enumerate(ready)]
     if progress is not None and told < total:
         progress(total, total)
     for (mapped, _, schedule), trace in zip(ready, traces):
@@ -116,18 +115,40 @@ def run_jobs(
     ]
 
 
-def _checked(job: Job, process_per_core: bool) -> tuple[MappedNetwork, Stimulus, Schedule]:
+Ready = tuple[MappedNetwork, Stimulus, Schedule]
+
+
+def _run_on_lava(
+    ready: dict[int, Ready],
+    options: dict[str, Any],
+    record_v: bool,
+    time_limit_s: float | None,
+    report: Callable[[int, int, int], None],
+) -> dict[int, Trace]:
+    """Run jobs that have something to run, by their numbers."""
+    with job_folder() as folder:
+        try:
+            for number, job in ready.items():
+                _write_job(folder / str(number), job, options)
+        except (OSError, FormatError) as error:
+            raise TargetError(f"Lava's temporary folder cannot be written ({error}); free some space") from error
+        run_child(folder, time_limit_s, report)
+        return {number: _read_trace(folder / str(number), record_v) for number in ready}
+
+
+def _checked(job: Job, process_per_core: bool) -> Ready:
     mapped = job.mapped if isinstance(job.mapped, MappedNetwork) else one_large_core(job.mapped)
     schedule = mapped.network.schedule if job.schedule is None else job.schedule
     check_lava(mapped.network, job.stimulus, schedule, process_per_core)
     return mapped, job.stimulus, schedule
 
 
-def _write_job(folder: Path, mapped: MappedNetwork, stimulus: Stimulus, options: dict[str, Any]) -> None:
+def _write_job(folder: Path, ready: Ready, options: dict[str, Any]) -> None:
+    mapped, stimulus, schedule = ready
     folder.mkdir()
     npz.save(mapped, folder / "mapped.npz")
     npz.save(stimulus, folder / "stimulus.npz")
-    (folder / "options.json").write_text(json.dumps(options))
+    (folder / "options.json").write_text(json.dumps({"schedule": asdict(schedule), **options}))
 
 
 def _read_trace(folder: Path, record_v: bool) -> Trace:

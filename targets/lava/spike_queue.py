@@ -20,10 +20,11 @@ class QueuePlan:
         n_neurons, n_inputs: sizes of the network.
         cores: for each core it serves, the neurons that send through it, ascending; one for all = (all,).
         output: the deciding population.
-        last_due: the last forward step at which a bias arrives; -1 = none.
+        sends: (N + N_in,) whether a neuron's population, or an input, has a projection.
+        last_due: the last forward step at which a bias or a current arrives; -1 = none.
         sample_ids: (B,).
         n_steps: time steps a sample.
-        input_rounds: (B * T,) forward steps that paced input takes, sample by sample; else zeros.
+        input_rounds: (B * T,) as in ``Feed``, sample by sample.
     """
 
     schedule: Schedule
@@ -31,6 +32,7 @@ class QueuePlan:
     n_inputs: int
     cores: tuple[Ints, ...]
     output: slice
+    sends: Bits
     last_due: int
     sample_ids: Ints
     n_steps: int
@@ -88,9 +90,9 @@ class Clock:
             self.stop_at = min(self.stop_at, self.k + patience)
         return self.k >= self.stop_at
 
-    def drained(self, n_served: int) -> bool:
-        """Whether the next drive holds nothing: nothing served, no input left, no bias due."""
-        return n_served == 0 and self.k >= self.plan.last_due and self.plan.input_rounds[self.frame] <= self.k + 1
+    def drained(self, pending: bool) -> bool:
+        """Whether nothing is on its way to a neuron: no spike or queued event, no paced one, no bias or current."""
+        return not pending and self.k >= self.plan.last_due and self.plan.input_rounds[self.frame] <= self.k + 1
 
 
 class SpikeQueue:
@@ -125,32 +127,32 @@ class SpikeQueue:
         """Take a time step's input events, in order."""
         self.events = inputs
 
-    def serve(self, sample: int, t: int, k: int) -> tuple[Int32s, int]:
+    def serve(self, sample: int, t: int, k: int) -> tuple[Int32s, bool]:
         """Take the best F entries of each core.
 
         Returns:
-            How often each source is delivered, (n_served,), and how many entries were served.
+            How often each source is delivered, (n_served,), and whether anything that was served or still waits goes
+            to a neuron.
         """
         served = self.plan.nothing()
-        n_served = 0
         waiting = np.flatnonzero(self.count)
         if waiting.size == 0 and self.events.size == 0:
-            return served, 0
+            return served, False
+        pending = bool(self.plan.sends[np.concatenate([waiting, self.plan.n_neurons + self.events])].any())
         for core in self.plan.cores:
             mine = waiting if self.everything else waiting[np.isin(waiting, core, assume_unique=True)]
-            neurons, n_events = self._best(mine, (sample, t, k), served)
+            neurons = self._best(mine, (sample, t, k), served)
             served[neurons] = self.count[neurons]
-            n_served += neurons.size + n_events
             self.count[neurons] = 0
             self._mark(neurons, k)
-        return served, n_served
+        return served, pending
 
-    def _best(self, waiting: Ints, address: tuple[int, int, int], served: Int32s) -> tuple[Ints, int]:
-        """Choose neurons, and take events into ``served``; the number of events taken."""
+    def _best(self, waiting: Ints, address: tuple[int, int, int], served: Int32s) -> Ints:
+        """Choose neurons, and take events into ``served``."""
         schedule, n = self.plan.schedule, self.plan.n_neurons
         room = waiting.size + self.events.size if schedule.F is None else schedule.F
         if self.events.size == 0 and waiting.size <= room:
-            return waiting, 0
+            return waiting
         if waiting.size + self.events.size <= room:
             taken, neurons = np.arange(self.events.size), waiting
         elif schedule.order == "random":
@@ -163,7 +165,7 @@ class SpikeQueue:
             neurons = waiting[self._rank(waiting, address)[: room - taken.size]]
         np.add.at(served, n + self.events[taken], 1)
         self.events = np.delete(self.events, taken)
-        return neurons, taken.size
+        return neurons
 
     def _rank(self, waiting: Ints, address: tuple[int, int, int]) -> Ints:
         if self.plan.schedule.order == "fifo":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,14 @@ def chain(*weights, **neuron):
     )
 
 
+def heard(network):
+    """The same with a listener behind the output: what the output sends is on its way until it is served."""
+    sizes = {p.name: p.n for p in network.populations}
+    listener = FixedPopulation("listener", (1,), FixedLIF(v_threshold=None))
+    edge = FixedProjection(network.output, "listener", Dense(np.zeros((1, sizes[network.output]), int)))
+    return replace(network, populations=(*network.populations, listener), projections=(*network.projections, edge))
+
+
 def frames(*rows):
     """One sample."""
     return Stimulus(np.array(rows)[:, None])
@@ -63,14 +73,14 @@ def test_the_membrane_leaks_toward_zero_once_a_time_step():
 
 @pytest.mark.parametrize(("order", "first"), [("momentum", 2), ("fifo", 0)])
 def test_the_order_rule_decides_who_is_served_first(order, first):
-    trace = simulate.run(one_population([[11], [12], [13]]), frames([1]), Schedule(F=1, order=order))
+    trace = simulate.run(heard(one_population([[11], [12], [13]])), frames([1]), Schedule(F=1, order=order))
     assert trace.spikes.k_served[first] == 0
     assert sorted(trace.spikes.k_served) == [0, 1, 2]
     assert trace.forward_steps.tolist() == [[4]]
 
 
 def test_random_order_serves_the_smallest_key_and_redraws_every_round():
-    trace = simulate.run(one_population([[11]] * 4), frames([1]), Schedule(F=1, order="random", seed=5))
+    trace = simulate.run(heard(one_population([[11]] * 4)), frames([1]), Schedule(F=1, order="random", seed=5))
     left = [0, 1, 2, 3]
     for k in range(4):
         best = min(left, key=lambda i: int(key(5, 0, 0, k, i)))
@@ -105,7 +115,7 @@ def test_paced_events_arrive_by_time_stamp_and_queued_events_take_places():
     stimulus = Stimulus(np.ones((1, 1, 2), int), events=events)
     paced = simulate.run(one_population(weight), stimulus, Schedule(input="paced", R=1, F=None))
     assert dict(zip(paced.spikes.neuron.tolist(), paced.spikes.k.tolist())) == {1: 0, 0: 1}
-    queued = simulate.run(one_population(weight), stimulus, Schedule(input="queued", F=1, order="fifo"))
+    queued = simulate.run(heard(one_population(weight)), stimulus, Schedule(input="queued", F=1, order="fifo"))
     assert dict(zip(queued.spikes.neuron.tolist(), queued.spikes.k.tolist())) == {1: 0, 0: 1}
     assert dict(zip(queued.spikes.neuron.tolist(), queued.spikes.k_served.tolist())) == {1: 1, 0: 2}
 
@@ -141,8 +151,8 @@ def test_the_last_inhibitory_wave_is_delivered():
 
 
 def test_each_core_serves_its_own_group():
-    network = one_population([[11]] * 4)
-    mapped = MappedNetwork(network, None, [0, 0, 1, 1], (Core(0), Core(1, x=1)))
+    network = heard(one_population([[11]] * 4))
+    mapped = MappedNetwork(network, None, [0, 0, 1, 1, 1], (Core(0), Core(1, x=1)))
     trace = simulate.run(mapped, frames([1]), Schedule(F=1, order="fifo", scope="core"))
     assert trace.spikes.k_served.tolist() == [0, 1, 0, 1]
 

@@ -232,8 +232,8 @@ class PyQueueProcess(PyLoihiProcessModel):
         if clock.forced(fired):
             served, done = self.plan.nothing(), True
         else:
-            served, n_served = self.queue.serve(*clock.address, clock.k)
-            done = clock.drained(n_served)
+            served, pending = self.queue.serve(*clock.address, clock.k)
+            done = clock.drained(pending)
         if done:
             self.forward_steps[clock.frame] = clock.k + 1
             self.queue.end_step(*clock.address)

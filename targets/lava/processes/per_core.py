@@ -38,7 +38,8 @@ class CoreQueueProcess(AbstractProcess):
 @requires(CPU)
 @tag("fixed_pt")
 class PyCoreQueueProcess(PyLoihiProcessModel):
-    """Serves its core's best F, tells the controller how many they were, and hears from it in the same tick."""
+    """Serves its core's best F, tells the controller whether any spike of its own, served or waiting, goes to a neuron,
+    and hears from it in the same tick."""
 
     spikes_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     done_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
@@ -53,14 +54,14 @@ class PyCoreQueueProcess(PyLoihiProcessModel):
 
     def run_spk(self):
         spikes = self.spikes_in.recv()
-        served, n_served = self.plan.nothing(), 0
+        served, pending = self.plan.nothing(), False
         n = self.plan.n_neurons
         if self.clock.frame >= 0:
             fired = spikes[:n] > 0
             self.queue.receive(self.clock.k, fired, spikes[n:])
             if not self.clock.forced(fired):
-                served, n_served = self.queue.serve(*self.clock.address, self.clock.k)
-        self.pending_out.send(np.array([n_served], np.int32))
+                served, pending = self.queue.serve(*self.clock.address, self.clock.k)
+        self.pending_out.send(ONE if pending else ZERO)
         self.served_out.send(served)
         if self.done_in.recv()[0]:
             if self.clock.frame >= 0:
@@ -108,7 +109,7 @@ class PyControllerProcess(PyLoihiProcessModel):
     def run_spk(self):
         clock = self.clock
         fired = self.spikes_in.recv()[: self.plan.n_neurons] > 0
-        pending = int(self.pending_in.recv()[0])
+        pending = bool(self.pending_in.recv()[0])
         self.progress[1] += 1
         done = clock.frame < 0 or clock.forced(fired) or clock.drained(pending)
         word = self.plan.nothing()
