@@ -13,7 +13,7 @@ from ir.connection import Connection, Conv2d, Dense, Sparse, apply, synapses
 Array = NDArray[Any]
 
 MAX_DENSE = 1 << 25
-MAX_PRODUCTS = 1 << 27
+MAX_PRODUCTS = 1 << 24
 
 
 def compose(first: Connection, second: Connection) -> Connection:
@@ -26,7 +26,7 @@ def compose(first: Connection, second: Connection) -> Connection:
         first.n_post == second.n_pre,
         f"a map onto {first.n_post} values cannot be followed by a map of {second.n_pre}",
     )
-    if isinstance(first, Conv2d) and isinstance(second, Conv2d):
+    if isinstance(first, Conv2d) and isinstance(second, Conv2d) and first.out_shape == second.in_shape:
         merged = _merge(first, second)
         if merged is not None:
             return merged
@@ -55,38 +55,54 @@ def _merge(first: Conv2d, second: Conv2d) -> Conv2d | None:
     """Two convolutions as one, unless padding between them or a cut-off edge makes that inexact.
 
     A zero that ``second`` pads with must also be what ``first`` gives there: true if ``first`` sees
-    only padding outside, that is if its windows tile the padded input exactly and it adds no overlap.
+    only padding outside, that is if it looks at single values one by one, or if its windows tile the
+    unpadded input exactly and it adds no overlap.
     """
-    plain = first.dilation == (1, 1) and second.dilation == (1, 1) and first.padding == (0, 0)
-    tiles = all(
+    single = first.weight.shape[2:] == first.stride == (1, 1)
+    tiles = first.padding == (0, 0) and all(
         first.weight.shape[2 + i] <= first.stride[i]
         and (first.in_shape[1 + i] - first.weight.shape[2 + i]) % first.stride[i] == 0
         and first.in_shape[1 + i] % first.stride[i] == 0
         for i in (0, 1)
     )
-    if not plain or not (tiles or second.padding == (0, 0)):
+    plain = first.dilation == (1, 1) and (second.dilation == (1, 1) or single)
+    if not plain or not (single or tiles or second.padding == (0, 0)):
         return None
-    kernel = _merged_kernel(first, second)
-    stride = (first.stride[0] * second.stride[0], first.stride[1] * second.stride[1])
-    padding = (first.stride[0] * second.padding[0], first.stride[1] * second.padding[1])
-    depthwise = first.groups == second.groups == first.in_shape[0] == second.in_shape[0]
-    merged = Conv2d(kernel, first.in_shape, stride, padding, (1, 1), first.groups if depthwise else 1)
+    sides = [(second.weight.shape[2 + i] - 1) * first.stride[i] + first.weight.shape[2 + i] for i in (0, 1)]
+    if second.weight.shape[0] * first.in_shape[0] * sides[0] * sides[1] > MAX_DENSE:
+        return None
+    groups = _merged_groups(first, second)
+    kernel = _in_groups(_merged_kernel(first, second), groups)
+    (sy, sx), (py, px), (qy, qx) = first.stride, first.padding, second.padding
+    stride, padding = (sy * second.stride[0], sx * second.stride[1]), (py + sy * qy, px + sx * qx)
+    dilation = second.dilation if single else (1, 1)
+    merged = Conv2d(kernel, first.in_shape, stride, padding, dilation, groups)
     return merged if merged.out_shape == second.out_shape else None
 
 
+def _merged_groups(first: Conv2d, second: Conv2d) -> int:
+    """One that works channel by channel (a pooling, padding) leaves the other's groups as they are."""
+    if first.groups == first.weight.shape[0]:
+        return second.groups
+    return first.groups if second.groups == second.weight.shape[0] else 1
+
+
 def _merged_kernel(first: Conv2d, second: Conv2d) -> Array:
-    """(C_out, C_in / groups, kh, kw) of the merged convolution, in float64 (integers stay integers)."""
+    """(C_out, C_in, kh, kw) of the merged convolution, in float64 (integers stay integers)."""
     a, b = _full(first), _full(second)
     (sy, sx), (ah, aw), (bh, bw) = first.stride, a.shape[2:], b.shape[2:]
     kernel = np.zeros((b.shape[0], a.shape[1], (bh - 1) * sy + ah, (bw - 1) * sx + aw), np.result_type(a, b))
     for y in range(bh):
         for x in range(bw):
             kernel[:, :, y * sy : y * sy + ah, x * sx : x * sx + aw] += np.tensordot(b[:, :, y, x], a, 1)
-    depthwise = first.groups == second.groups == first.in_shape[0] == second.in_shape[0]
-    if not depthwise:
-        return kernel
-    per = kernel.shape[0] // first.groups
-    return kernel[np.arange(kernel.shape[0]), np.arange(kernel.shape[0]) // per][:, None]
+    return kernel
+
+
+def _in_groups(kernel: Array, groups: int) -> Array:
+    """The part of a full kernel that lies in groups, (C_out, C_in / groups, kh, kw)."""
+    per_out, per_in = kernel.shape[0] // groups, kernel.shape[1] // groups
+    parts = [kernel[g * per_out : (g + 1) * per_out, g * per_in : (g + 1) * per_in] for g in range(groups)]
+    return np.concatenate(parts)
 
 
 def _full(c: Conv2d) -> Array:
@@ -101,8 +117,8 @@ def _full(c: Conv2d) -> Array:
 
 def _join(first: Connection, second: Connection) -> Sparse:
     """The product of two sparse maps, synapse by synapse."""
-    pre1, mid1, w1 = synapses(first)
-    mid2, post2, w2 = synapses(second)
+    pre1, mid1, w1 = written_out(first)
+    mid2, post2, w2 = written_out(second)
     order = np.argsort(mid1, kind="stable")
     start = np.concatenate([[0], np.cumsum(np.bincount(mid1, minlength=first.n_post))])
     counts = start[mid2 + 1] - start[mid2]
@@ -112,6 +128,14 @@ def _join(first: Connection, second: Connection) -> Sparse:
     rows = order[ahead + np.arange(total)]
     weight = np.repeat(w2, counts) * w1[rows]
     return sparse_of(pre1[rows], np.repeat(post2, counts), weight, first.n_pre, second.n_post)
+
+
+def written_out(connection: Connection) -> tuple[Array, Array, Array]:
+    """All synapses as (pre, post, weight), unless there are too many."""
+    each = int(np.prod(connection.weight.shape[1:])) if isinstance(connection, Conv2d) else 1
+    n = connection.n_post * each if isinstance(connection, Conv2d) else int(connection.weight.size)
+    require(n <= MAX_PRODUCTS, f"a map of {n} synapses is too large to write out")
+    return synapses(connection)
 
 
 def sparse_of(pre: Array, post: Array, weight: Array, n_pre: int, n_post: int) -> Sparse:
@@ -134,7 +158,7 @@ def scale_rows(connection: Connection, factor: Array) -> Connection:
         by_channel = factor.reshape(connection.out_shape[0], -1)
         if bool((by_channel == by_channel[:, :1]).all()):
             return with_weight(connection, connection.weight * by_channel[:, 0, None, None, None])
-    pre, post, weight = synapses(connection)
+    pre, post, weight = written_out(connection)
     return sparse_of(pre, post, weight * factor[post], connection.n_pre, connection.n_post)
 
 
@@ -157,3 +181,37 @@ def pooling(in_shape: tuple[int, int, int], kernel: tuple[int, int], stride: tup
             weight: float) -> Conv2d:  # fmt: skip
     """A pooling as a grouped convolution whose every weight is ``weight``."""
     return Conv2d(np.full((in_shape[0], 1, *kernel), weight), in_shape, stride, padding, (1, 1), in_shape[0])
+
+
+def added(first: Connection, second: Connection) -> Connection | None:
+    """``first(s) + second(s)`` where that is one connection of the same geometry; None where it is not."""
+    if isinstance(first, Dense) and isinstance(second, Dense):
+        return Dense(first.weight + second.weight)
+    if isinstance(first, Conv2d) and isinstance(second, Conv2d):
+        same = all(getattr(first, k) == getattr(second, k) for k in ("in_shape", "stride", "padding", "dilation"))
+        if same and first.groups == second.groups and first.weight.shape == second.weight.shape:
+            return with_weight(first, first.weight + second.weight)
+    if isinstance(first, Sparse) and isinstance(second, Sparse):
+        if np.array_equal(first.indptr, second.indptr) and np.array_equal(first.indices, second.indices):
+            return with_weight(first, first.weight + second.weight)
+    return None
+
+
+def summed(first: Connection, second: Connection) -> Connection:
+    """``first(s) + second(s)`` as one connection, written out dense or sparse where the geometries differ.
+
+    Raises:
+        ValueError: sizes disagree, or the sum is too large to write out.
+    """
+    require(
+        first.n_pre == second.n_pre and first.n_post == second.n_post,
+        f"maps {first.n_pre} -> {first.n_post} and {second.n_pre} -> {second.n_post} cannot be added",
+    )
+    plain = added(first, second)
+    if plain is not None:
+        return plain
+    if isinstance(first, Dense) or isinstance(second, Dense):
+        return Dense(dense_weight(first) + dense_weight(second))
+    (pre1, post1, w1), (pre2, post2, w2) = written_out(first), written_out(second)
+    pre, post, weight = (np.concatenate(pair) for pair in ((pre1, pre2), (post1, post2), (w1, w2)))
+    return sparse_of(pre, post, weight, first.n_pre, first.n_post)

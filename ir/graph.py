@@ -84,24 +84,63 @@ def layered_order(graph: Graph) -> LayeredOrder:
     names = [p.name for p in graph.populations]
     index = {name: i for i, name in enumerate(names)}
     edges = [(index[e.pre], index[e.post]) if e.pre in index else None for e in graph.projections]
-    reach = _reachability(len(names), [e for e in edges if e])
-    recurrent = tuple(bool(e and e[1] <= e[0] and reach[e[1], e[0]]) for e in edges)
-    ahead = [e for e, back in zip(edges, recurrent) if e and not back]
-    place = [0] * len(names)
-    for _ in names:
-        for pre, post in ahead:
-            place[post] = max(place[post], place[pre] + 1)
+    circle = _circles(len(names), [e for e in edges if e])
+    recurrent = tuple(bool(e and e[1] <= e[0] and circle[e[1]] == circle[e[0]]) for e in edges)
+    place = _longest_paths(len(names), [e for e, back in zip(edges, recurrent) if e and not back])
     order = sorted(range(len(names)), key=lambda i: (place[i], i))
     return LayeredOrder(tuple(names[i] for i in order), {names[i]: place[i] for i in range(len(names))}, recurrent)
 
 
-def _reachability(n: int, edges: Sequence[tuple[int, int]]) -> Any:
-    reach = np.eye(n, dtype=bool)
+def _circles(n: int, edges: Sequence[tuple[int, int]]) -> list[int]:
+    """For each node a number that it shares with just those it can reach and is reached from, in linear time.
+
+    Kosaraju's two searches: nodes as a depth-first search finishes them, then backwards against the edges.
+    """
+    after: list[list[int]] = [[] for _ in range(n)]
+    before: list[list[int]] = [[] for _ in range(n)]
     for pre, post in edges:
-        reach[pre, post] = True
-    for via in range(n):
-        reach |= reach[:, via : via + 1] & reach[via : via + 1, :]
-    return reach
+        after[pre].append(post)
+        before[post].append(pre)
+    finished: list[int] = []
+    seen = [False] * n
+    for start in range(n):
+        stack = [] if seen[start] else [(start, iter(after[start]))]
+        seen[start] = True
+        while stack:
+            node, rest = stack[-1]
+            new = next((i for i in rest if not seen[i]), None)
+            if new is None:
+                finished.append(stack.pop()[0])
+            else:
+                seen[new] = True
+                stack.append((new, iter(after[new])))
+    circle = [-1] * n
+    for start in reversed(finished):
+        reached = [start] if circle[start] < 0 else []
+        while reached:
+            node = reached.pop()
+            circle[node] = start
+            reached.extend(i for i in before[node] if circle[i] < 0)
+    return circle
+
+
+def _longest_paths(n: int, edges: Sequence[tuple[int, int]]) -> list[int]:
+    """Length of the longest path to each node of an acyclic graph, in linear time."""
+    after: list[list[int]] = [[] for _ in range(n)]
+    waits = [0] * n
+    for pre, post in edges:
+        after[pre].append(post)
+        waits[post] += 1
+    place = [0] * n
+    ready = [i for i in range(n) if not waits[i]]
+    while ready:
+        node = ready.pop()
+        for i in after[node]:
+            place[i] = max(place[i], place[node] + 1)
+            waits[i] -= 1
+            if not waits[i]:
+                ready.append(i)
+    return place
 
 
 def is_acyclic(graph: Graph) -> bool:

@@ -63,15 +63,32 @@ def zero(node: Node, key: str, who: str, remedy: str) -> None:
         raise Untranslatable(f"{who} with {key} other than 0", remedy)
 
 
-def euler(dt: float, tau: Array, who: str) -> Array:
-    """dt / tau; refuses a step so long that the leak would change sign."""
+def time_constant(node: Node, key: str, dt: float) -> Array:
+    """A time constant of at least dt; one that float32 rounded just below dt is dt, infinite is no leak.
+
+    Raises:
+        Untranslatable: so short a one that the leak of an Euler step would change sign.
+    """
+    tau = values(node, key, infinite=True)
+    with np.errstate(over="ignore"):
+        tau = np.where(tau.astype(np.float32) == np.float32(dt), dt, tau)
     if bool((tau < dt).any()):
         raise Untranslatable(
-            f"{who} has a time constant of {float(tau.min())!r} s, shorter than dt = {dt!r} s: its leak would be "
-            "negative",
+            f"{node.kind} has {key} = {float(tau.min())!r} s, shorter than dt = {dt!r} s: its leak would be negative",
             "choose a smaller dt",
         )
-    return dt / tau
+    return squeeze(tau)
+
+
+def share_of(node: Node, key: str, tau: Array, dt: float) -> Array:
+    """``key * dt / tau``; a gain as infinite as its time constant adds a weight once, as without a leak."""
+    gain = values(node, key, 1.0 if key == "w_in" else None, infinite=True)
+    both = np.isinf(gain) & np.isinf(tau)
+    with np.errstate(invalid="ignore"):
+        share = np.where(both, 1.0, gain * (dt / tau))
+    if not np.isfinite(share).all():
+        raise Untranslatable(f"{node.kind} has an infinite {key} beside a finite time constant", "make both finite")
+    return squeeze(share)
 
 
 def reaching(threshold: Array) -> Array:
@@ -82,30 +99,24 @@ def reaching(threshold: Array) -> Array:
 def positive(node: Node, threshold: Array) -> Array:
     """A threshold, at least 0."""
     if bool((threshold < 0).any()):
+        key = "threshold" if node.kind == "Threshold" else "v_threshold"
         raise Untranslatable(
-            f"{node.kind} has a threshold of {threshold.min():g} above its reset", "thresholds must be at least 0"
+            f"{node.kind} has {key} = {threshold.min():g} above its reset", "thresholds must be at least 0"
         )
     return threshold
 
 
-def readout(node: Node, dt: float, discretization: str) -> Neuron:
-    """I, LI, CubaLI: membranes that never fire, read at the output."""
-    gain: Array = np.asarray(values(node, "r", 1.0))
-    exponential = discretization == "exponential"
-    tau_syn = None
+def readout(node: Node, dt: float) -> Neuron:
+    """I, LI, CubaLI by Euler: membranes that never fire, read at the output."""
     if node.kind == "I":
-        return Neuron(LIF(np.inf, None), dt * gain, np.asarray(0.0))
-    tau = values(node, "tau" if node.kind == "LI" else "tau_mem", infinite=True)
-    share = 1 - np.exp(-dt / tau) if exponential else euler(dt, tau, node.kind)
+        return Neuron(LIF(np.inf, None), dt * np.asarray(values(node, "r", 1.0)), np.asarray(0.0))
+    tau, tau_syn = time_constant(node, "tau" if node.kind == "LI" else "tau_mem", dt), None
+    gain = share_of(node, "r", tau, dt) if "r" in node.params else dt / tau
     if node.kind == "CubaLI":
-        tau_syn = values(node, "tau_syn")
-        gain = (
-            gain
-            * values(node, "w_in", 1.0)
-            * (1 - np.exp(-dt / tau_syn) if exponential else euler(dt, tau_syn, node.kind))
-        )
-    lif = LIF(tau, None, tau_syn, discretization="exponential" if exponential else "euler")
-    return Neuron(lif, share * gain, share * values(node, "v_leak", 0.0))
+        tau_syn = time_constant(node, "tau_syn", dt)
+        gain = gain * share_of(node, "w_in", tau_syn, dt)
+    lif = LIF(tau, None, tau_syn, discretization="euler")
+    return Neuron(lif, gain, dt / tau * values(node, "v_leak", 0.0))
 
 
 def norse(node: Node, dt: float) -> Neuron:
@@ -114,7 +125,7 @@ def norse(node: Node, dt: float) -> Neuron:
     v_reset, and r of IF and LIF, are unused.
     """
     if node.kind in ("I", "LI", "CubaLI"):
-        return readout(node, dt, "euler")
+        return readout(node, dt)
     threshold = positive(node, values(node, "v_threshold" if node.kind != "Threshold" else "threshold"))
     if node.kind == "Threshold":
         return Neuron(LIF(0.0, threshold), np.asarray(1.0), np.asarray(0.0))
@@ -126,12 +137,11 @@ def norse(node: Node, dt: float) -> Neuron:
         f"norse starts {node.kind} at v_leak and resets it to 0: a {node.kind}",
         "shift thresholds so that v_leak is 0",
     )
-    tau = values(node, "tau" if node.kind == "LIF" else "tau_mem", infinite=True)
-    share = euler(dt, tau, node.kind)
+    tau = time_constant(node, "tau" if node.kind == "LIF" else "tau_mem", dt)
     if node.kind == "LIF":
-        return Neuron(LIF(tau, threshold, discretization="euler"), share, np.asarray(0.0))
-    tau_syn = values(node, "tau_syn")
-    gain = share * values(node, "r") * euler(dt, tau_syn, node.kind) * values(node, "w_in", 1.0)
+        return Neuron(LIF(tau, threshold, discretization="euler"), dt / tau, np.asarray(0.0))
+    tau_syn = time_constant(node, "tau_syn", dt)
+    gain = share_of(node, "r", tau, dt) * share_of(node, "w_in", tau_syn, dt)
     return Neuron(LIF(tau, threshold, tau_syn, discretization="euler"), gain, np.asarray(0.0))
 
 
@@ -149,22 +159,21 @@ def spikingjelly(node: Node, dt: float) -> Neuron:
         _one_of(node, dt * values(node, "r"), (1.0,), "r = 1 / dt")
         return Neuron(LIF(np.inf, above), np.asarray(1.0), np.asarray(0.0))
     if node.kind == "LIF":
-        tau = values(node, "tau")
-        share = euler(dt, tau, node.kind)
+        tau = time_constant(node, "tau", dt)
         _one_of(node, values(node, "v_leak", 0.0) - v_reset, (0.0,), "v_leak = v_reset")
-        decayed = bool(np.isclose(values(node, "r"), 1.0, rtol=1e-6).all())
+        decayed = bool(np.isclose(values(node, "r", infinite=True), 1.0, rtol=1e-6).all())
         if not decayed:
-            _one_of(node, values(node, "r") * share, (1.0,), "r = 1 or r = tau / dt")
-        return Neuron(LIF(tau, above, discretization="euler"), share if decayed else np.asarray(1.0), np.asarray(0.0))
-    _one_of(node, values(node, "r") * dt / values(node, "tau_mem"), (1.0,), "r = tau_mem / dt")
-    _one_of(node, values(node, "w_in", 1.0) * dt / values(node, "tau_syn"), (1.0,), "w_in = tau_syn / dt")
+            _one_of(node, share_of(node, "r", tau, dt), (1.0,), "r = 1 or r = tau / dt")
+        gain = np.asarray(dt / tau if decayed else 1.0)
+        return Neuron(LIF(tau, above, discretization="euler"), gain, np.asarray(0.0))
+    tau, tau_syn = time_constant(node, "tau_mem", dt), time_constant(node, "tau_syn", dt)
+    _one_of(node, share_of(node, "r", tau, dt), (1.0,), "r = tau_mem / dt")
+    _one_of(node, share_of(node, "w_in", tau_syn, dt), (1.0,), "w_in = tau_syn / dt")
     for key in ("v_leak", "v_reset"):
         zero(
             node, key, "SpikingJelly reads a CubaLIF with v_leak = 0 only and starts it at v_reset: one", "set it to 0"
         )
-    share, tau_syn = euler(dt, values(node, "tau_mem"), node.kind), values(node, "tau_syn")
-    euler(dt, tau_syn, node.kind)
-    return Neuron(LIF(dt / share, above, tau_syn, discretization="euler"), np.asarray(1.0), np.asarray(0.0))
+    return Neuron(LIF(tau, above, tau_syn, discretization="euler"), np.asarray(1.0), np.asarray(0.0))
 
 
 def _one_of(node: Node, value: Array, allowed: tuple[float, ...], rule: str) -> None:
@@ -180,16 +189,18 @@ def snntorch(node: Node, dt: float) -> Neuron:
         why = "as Leaky(beta=0.9) with a double reset" if node.kind == "IF" else "not at all"
         raise Untranslatable(f"snnTorch reads {node.kind} {why}", "choose another --as")
     zero(node, "v_leak", f"snnTorch reads no {node.kind}", "choose another --as")
-    tau = values(node, "tau" if node.kind == "LIF" else "tau_mem")
-    share, threshold = euler(dt, tau, node.kind), values(node, "v_threshold")
-    tau_syn, scale = None, values(node, "r") * share
+    tau, threshold = time_constant(node, "tau" if node.kind == "LIF" else "tau_mem", dt), values(node, "v_threshold")
+    tau_syn, scale = None, share_of(node, "r", tau, dt)
     if node.kind == "CubaLIF":
-        if not np.allclose(values(node, "r"), tau / dt):
+        if not np.allclose(scale, 1.0):
             raise Untranslatable(
                 "snnTorch reads a CubaLIF only with r = tau_mem / dt", "choose the dt it was written with (--dt)"
             )
-        tau_syn = values(node, "tau_syn")
-        scale = values(node, "w_in", 1.0) * euler(dt, tau_syn, node.kind)
+        tau_syn = time_constant(node, "tau_syn", dt)
+        scale = share_of(node, "w_in", tau_syn, dt)
+    if bool((scale <= 0).any()):
+        key = "r * dt / tau" if node.kind == "LIF" else "w_in * dt / tau_syn"
+        raise Untranslatable(f"snnTorch divides the threshold of a {node.kind} by {key}, here 0 or less", "scale r")
     if not np.allclose(scale, 1.0):
         threshold = squeeze(threshold / scale)
     return Neuron(
@@ -214,7 +225,9 @@ def sinabs(node: Node, dt: float) -> Neuron:
         return Neuron(lif, np.asarray(1.0), np.asarray(0.0))
     zero(node, "v_leak", "sinabs reads no LIF", "choose another --as")
     return Neuron(
-        LIF(values(node, "tau") * dt, threshold, reset="subtract", multi_spike=True), np.asarray(1.0), np.asarray(0.0)
+        LIF(values(node, "tau", infinite=True) * dt, threshold, reset="subtract", multi_spike=True),
+        np.asarray(1.0),
+        np.asarray(0.0),
     )
 
 
@@ -228,8 +241,11 @@ def rockpool(node: Node, dt: float) -> Neuron:
             f"rockpool's reader fails on {node.kind}" if node.kind == "LIF" else f"rockpool reads no {node.kind}",
             "choose another --as",
         )
-    tau_mem, tau_syn = values(node, "tau_mem"), values(node, "tau_syn")
-    own = float((tau_mem / (1 + values(node, "r"))).min())
+    tau_mem, tau_syn = (values(node, key, infinite=True) for key in ("tau_mem", "tau_syn"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = float((tau_mem / (1 + values(node, "r", infinite=True))).min())
+    if not 0 < own < np.inf:
+        raise Untranslatable(f"rockpool takes dt from tau_mem / (1 + r), here {own}", "write finite numbers")
     lif = LIF(
         tau_mem * (dt / own), values(node, "v_threshold"), tau_syn * (dt / own), reset="subtract", multi_spike=True
     )

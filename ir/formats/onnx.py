@@ -69,8 +69,7 @@ def read_unscaled(path: str | Path) -> Network:
 def examine(path: str | Path) -> tuple[Graph, Walk]:
     """The nodes of an ordinary network and, by name, what cannot be read."""
     model = read_model(path)
-    folder = Path(path).parent
     try:
-        return read_graph(model, tensors(model, folder), folder)
+        return read_graph(model, Path(path).parent)
     except ValueError as error:
         raise FormatError(f"{path}: {error}") from error

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from ir.check import require
 from ir.compose import with_weight
-from ir.connection import Connection, apply, synapses
+from ir.connection import Connection, apply
 from ir.formats.nir_graph import Graph, Node
 from ir.formats.nir_lower import Lowering
 from ir.formats.nir_sources import Neuron, Source
 from ir.graph import layered_order, slices
-from ir.network import LIF, Network
+from ir.network import LIF, Network, Projection
 
 Array = NDArray[Any]
 
@@ -52,13 +52,12 @@ def activations(network: Network, samples: Array) -> dict[str, Array]:
     )
     at = slices(network.inputs)
     value = {i.name: samples[:, at[i.name]].astype(np.float64) for i in network.inputs}
-    by_name = {p.name: p for p in network.populations}
+    by_name, into = {p.name: p for p in network.populations}, _into(network)
     for name in layered_order(network).order:
         p = by_name[name]
         z = np.zeros((len(samples), p.n)) + (0.0 if p.neuron.bias is None else p.neuron.bias)
-        for e in network.projections:
-            if e.post == name:
-                z = z + apply(e.connection, value[e.pre])
+        for e in into.get(name, ()):
+            z = z + apply(e.connection, value[e.pre])
         value[name] = z if p.neuron.v_threshold is None else np.maximum(z, 0)
     return {p.name: value[p.name] for p in network.populations}
 
@@ -101,16 +100,23 @@ def _scaled(c: Connection, factor: float) -> Connection:
 def bounds(network: Network) -> dict[str, float]:
     """The largest activation of each population that any input in [0, 1] can cause."""
     high = {i.name: 1.0 for i in network.inputs}
-    by_name = {p.name: p for p in network.populations}
+    by_name, into = {p.name: p for p in network.populations}, _into(network)
     for name in layered_order(network).order:
         p = by_name[name]
         total = np.zeros(p.n) + (0.0 if p.neuron.bias is None else p.neuron.bias)
-        for e in network.projections:
-            if e.post == name:
-                _, post, weight = synapses(e.connection)
-                total = total + high[e.pre] * np.bincount(post, np.maximum(weight, 0), p.n)
+        for e in into.get(name, ()):
+            rising = with_weight(e.connection, np.maximum(e.connection.weight, 0))
+            total = total + apply(rising, np.full(e.connection.n_pre, high[e.pre]))
         high[name] = float(max(total.max(), 0.0))
     return {p.name: high[p.name] for p in network.populations}
+
+
+def _into(network: Network) -> dict[str, list[Projection]]:
+    """The projections that end in each population."""
+    into: dict[str, list[Projection]] = {}
+    for e in network.projections:
+        into.setdefault(e.post, []).append(e)
+    return into
 
 
 def rate_code(samples: Array, n_steps: int, largest: float | None = None) -> NDArray[np.int32]:

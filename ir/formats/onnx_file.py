@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -26,6 +28,9 @@ DTYPES: dict[int, Any] = {
     TensorProto.INT16: np.int16,
     TensorProto.INT8: np.int8,
     TensorProto.UINT8: np.uint8,
+    TensorProto.UINT16: np.uint16,
+    TensorProto.UINT32: np.uint32,
+    TensorProto.UINT64: np.uint64,
     TensorProto.BOOL: np.bool_,
 }
 FIELDS: dict[int, str] = {
@@ -33,6 +38,8 @@ FIELDS: dict[int, str] = {
     TensorProto.DOUBLE: "double_data",
     TensorProto.INT64: "int64_data",
     TensorProto.INT32: "int32_data",
+    TensorProto.UINT32: "uint64_data",
+    TensorProto.UINT64: "uint64_data",
 }
 
 
@@ -62,14 +69,14 @@ def read_model(path: str | Path) -> onnx.ModelProto:
 
 def _is_text(message: Any) -> bool:
     """Whether every string of a message is one: protobuf hands damaged ones over as bytes."""
-    for field, value in message.ListFields():
-        if field.type == FieldDescriptor.TYPE_STRING:
-            if not all(isinstance(x, str) for x in ([value] if isinstance(value, (str, bytes)) else value)):
-                return False
-        elif field.type == FieldDescriptor.TYPE_MESSAGE:
-            parts = [value] if hasattr(value, "ListFields") else value
-            if not all(_is_text(part) for part in parts):
-                return False
+    waiting = [message]
+    while waiting:
+        for field, value in waiting.pop().ListFields():
+            if field.type == FieldDescriptor.TYPE_STRING:
+                if not all(isinstance(x, str) for x in ([value] if isinstance(value, (str, bytes)) else value)):
+                    return False
+            elif field.type == FieldDescriptor.TYPE_MESSAGE:
+                waiting.extend([value] if hasattr(value, "ListFields") else value)
     return True
 
 
@@ -77,12 +84,60 @@ def tensors(model: onnx.ModelProto, folder: Path, starts: tuple[str, ...] = ("",
     """All initializers by name, or those whose names start so.
 
     Raises:
-        FormatError: an unknown type, NaN, a declared size that is not stored, external data outside ``folder``.
+        FormatError: as the readers of :func:`stored`.
     """
-    return {t.name: array(t, folder) for t in model.graph.initializer if t.name.startswith(starts)}
+    return {name: read() for name, read in stored(model, Beside(folder)).items() if name.startswith(starts)}
 
 
-def array(tensor: onnx.TensorProto, folder: Path) -> Array:
+def stored(model: onnx.ModelProto, beside: Beside) -> dict[str, Callable[[], Array]]:
+    """All initializers by name, each decoded when it is asked for.
+
+    Raises (when asked):
+        FormatError: an unknown type, NaN, a declared size that is not stored, external data that is not there.
+    """
+    return {t.name: partial(array, t, beside) for t in model.graph.initializer}
+
+
+class Beside:
+    """The files beside a model: each slice is read once, and no file more often than it is long."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._read: dict[tuple[str, int, int], bytes] = {}
+        self._left: dict[str, int] = {}
+
+    def read(self, tensor: onnx.TensorProto, n_bytes: int) -> bytes:
+        """A tensor's slice of a file.
+
+        Raises:
+            FormatError: a file outside the folder, or one that does not hold the slice.
+        """
+        entries = {e.key: e.value for e in tensor.external_data}
+        where = PurePosixPath(entries.get("location", ""))
+        who = f"tensor {tensor.name!r} keeps its data in {str(where)!r}"
+        target = (self.folder / str(where)).resolve()
+        inside = target.is_relative_to(self.folder.resolve())
+        if not where.parts or where.is_absolute() or ".." in where.parts or not inside:
+            raise FormatError(f"{who}, outside the model's folder; put it beside the model")
+        try:
+            offset, length = int(entries.get("offset", "0")), int(entries.get("length", str(n_bytes)))
+        except ValueError as error:
+            raise FormatError(f"{who} at {entries}; offset and length must be whole numbers") from error
+        if not target.is_file() or offset < 0 or length != n_bytes or target.stat().st_size < offset + length:
+            raise FormatError(f"{who}, which does not hold {n_bytes} bytes at {offset}; write the model again")
+        key = (str(target), offset, n_bytes)
+        if key not in self._read:
+            left = self._left.get(key[0], target.stat().st_size) - n_bytes
+            if left < 0:
+                raise FormatError(f"{who}, where other tensors overlap it; write the model again")
+            self._left[key[0]] = left
+            with target.open("rb") as file:
+                file.seek(offset)
+                self._read[key] = file.read(n_bytes)
+        return self._read[key]
+
+
+def array(tensor: onnx.TensorProto, beside: Beside) -> Array:
     """One tensor as numbers, all finite."""
     who = f"tensor {tensor.name!r}"
     if tensor.data_type not in DTYPES:
@@ -93,35 +148,17 @@ def array(tensor: onnx.TensorProto, folder: Path) -> Array:
     dtype = np.dtype(DTYPES[tensor.data_type])
     size = int(np.prod(shape, dtype=object)) if shape else 1
     if tensor.data_location == TensorProto.EXTERNAL:
-        values = np.frombuffer(_external(tensor, folder, size * dtype.itemsize), dtype)
+        values = np.frombuffer(beside.read(tensor, size * dtype.itemsize), dtype)
     elif tensor.HasField("raw_data"):
         if len(tensor.raw_data) != size * dtype.itemsize:
             raise FormatError(f"{who} declares {size * dtype.itemsize} bytes and holds {len(tensor.raw_data)}")
         values = np.frombuffer(tensor.raw_data, dtype)
     else:
         given = getattr(tensor, FIELDS.get(tensor.data_type, "int32_data"))
-        if len(given) != size or tensor.data_type == TensorProto.FLOAT16:
+        if len(given) != size:
             raise FormatError(f"{who} declares {size} numbers and holds {len(given)}")
-        values = np.array(given).astype(dtype)
+        half = tensor.data_type == TensorProto.FLOAT16  # as the bits of 16-bit integers
+        values = np.array(given).astype(np.uint16).view(dtype) if half else np.array(given).astype(dtype)
     if dtype.kind == "f" and not np.isfinite(values).all():
         raise FormatError(f"{who} holds {values[~np.isfinite(values)][0]}; every value must be finite")
     return values.reshape(shape)
-
-
-def _external(tensor: onnx.TensorProto, folder: Path, n_bytes: int) -> bytes:
-    """A slice of a file beside the model."""
-    entries = {e.key: e.value for e in tensor.external_data}
-    where = PurePosixPath(entries.get("location", ""))
-    who = f"tensor {tensor.name!r} keeps its data in {str(where)!r}"
-    target = (folder / str(where)).resolve()
-    if not where.parts or where.is_absolute() or ".." in where.parts or not target.is_relative_to(folder.resolve()):
-        raise FormatError(f"{who}, outside the model's folder; put it beside the model")
-    try:
-        offset, length = int(entries.get("offset", "0")), int(entries.get("length", str(n_bytes)))
-    except ValueError as error:
-        raise FormatError(f"{who} at {entries}; offset and length must be whole numbers") from error
-    if not target.is_file() or offset < 0 or length != n_bytes or target.stat().st_size < offset + length:
-        raise FormatError(f"{who}, which does not hold {n_bytes} bytes at {offset}; write the model again")
-    with target.open("rb") as file:
-        file.seek(offset)
-        return file.read(n_bytes)

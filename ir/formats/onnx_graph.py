@@ -3,239 +3,174 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Union
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import AttributeProto
+from onnx import TensorProto
 
 from ir.check import FormatError
+from ir.formats import onnx_layers, onnx_shapes, onnx_sums
 from ir.formats.nir_graph import Graph, Node
-from ir.formats.onnx_file import array
+from ir.formats.nir_linear import MAX_VALUES, Shape
+from ir.formats.onnx_file import Beside, stored
+from ir.formats.onnx_fold import Folding
+from ir.formats.onnx_walk import Attributes, Known, Op, Value, Walk
+from ir.layers.shapes import size_of
 
-Array = NDArray[Any]
-Tree = dict[str, Any]
+WHOLE = (TensorProto.INT8, TensorProto.INT16, TensorProto.INT32, TensorProto.INT64, TensorProto.UINT8)
+"""Types of inputs that only a Cast makes numbers of."""
+
+REAL = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
+
+OPERATORS: dict[str, Callable[[Op], Union[Known, list[Value]]]] = {
+    "Add": onnx_sums.add,
+    "AveragePool": onnx_layers.pool,
+    "BatchNormalization": onnx_layers.batch_normalization,
+    "Cast": onnx_shapes.cast,
+    "Concat": onnx_shapes.concat,
+    "Conv": onnx_layers.conv,
+    "Div": onnx_sums.divide,
+    "Dropout": onnx_shapes.dropout,
+    "Expand": onnx_shapes.expand,
+    "Flatten": onnx_shapes.flatten,
+    "Gather": onnx_shapes.gather,
+    "Gemm": onnx_layers.gemm,
+    "GlobalAveragePool": onnx_layers.global_pool,
+    "Identity": onnx_shapes.identity,
+    "MatMul": onnx_layers.matmul,
+    "MaxPool": onnx_layers.pool,
+    "Mean": onnx_sums.mean,
+    "Mul": onnx_sums.multiply,
+    "Neg": onnx_sums.negate,
+    "Pad": onnx_layers.pad,
+    "ReduceMean": onnx_shapes.reduce,
+    "ReduceSum": onnx_shapes.reduce,
+    "Relu": onnx_shapes.relu,
+    "Reshape": onnx_shapes.reshape,
+    "Shape": onnx_shapes.shape_of,
+    "Slice": onnx_shapes.cut,
+    "Split": onnx_shapes.split,
+    "Squeeze": onnx_shapes.squeeze,
+    "Sub": onnx_sums.subtract,
+    "Sum": onnx_sums.add,
+    "Transpose": onnx_shapes.transpose,
+    "Unsqueeze": onnx_shapes.unsqueeze,
+}
+"""ONNX operators of ordinary networks that have a counterpart."""
 
 
-@dataclass
-class Walk:
-    """What is known while the nodes are read one after the other.
+def read_graph(model: onnx.ModelProto, folder: Path) -> tuple[Graph, Walk]:
+    """The graph, and what stands in the way: nodes that cannot be read, by name.
 
-    Attributes:
-        constants: values that do not depend on the input.
-        made_by: for each value that does, the graph node that makes it.
+    Only what an output needs is looked at, each node once.
+
+    Args:
+        folder: the model's, where tensors may keep their data.
     """
-
-    constants: dict[str, Array]
-    made_by: dict[str, str] = field(default_factory=dict)
-    nodes: dict[str, Node] = field(default_factory=dict)
-    edges: list[tuple[str, str]] = field(default_factory=list)
-    problems: dict[str, tuple[str, str]] = field(default_factory=dict)
-    kinds: dict[str, str] = field(default_factory=dict)
-
-    def constant(self, node: onnx.NodeProto, i: int) -> Array:
-        """Input i of ``node``, which must not depend on the data."""
-        if i >= len(node.input) or node.input[i] not in self.constants:
-            raise FormatError(f"input {i} is computed from the data; only fixed weights and shapes are read")
-        return self.constants[node.input[i]]
-
-    def changing(self, node: onnx.NodeProto) -> list[str]:
-        """The inputs that depend on the data."""
-        return [name for name in node.input if name in self.made_by]
-
-
-def read_graph(model: onnx.ModelProto, constants: dict[str, Array], folder: Path) -> tuple[Graph, Walk]:
-    """The graph, and what stands in the way: nodes that cannot be read, by name."""
-    walk = Walk(dict(constants))
-    for value in model.graph.input:
-        if value.name not in constants:
-            walk.made_by[value.name] = value.name
-            walk.nodes[value.name] = Node(value.name, "Input", {"shape": _input_shape(value)}, {})
-    for i, node in enumerate(model.graph.node):
+    opset, beside = _opset(model), Beside(folder)
+    walk = Walk(stored(model, beside), beside, Folding(opset))
+    _read_inputs(walk, model)
+    for i, node in _needed(model):
         kind = node.op_type if node.op_type.isprintable() else repr(node.op_type)
-        name = node.name or f"{kind}_{i}"
-        name = name if name not in walk.nodes else f"{name}_{i}"
+        name = walk.fresh(node.name or f"{kind}_{i}")
         walk.kinds[name] = kind
         try:
-            _read_node(walk, name, node, folder)
-        except FormatError as error:
-            walk.problems[name] = (f"{kind} {name!r}: {error}", "export the model again with plain layers")
-            walk.made_by.update({out: name for out in node.output})
-            walk.nodes[name] = Node(name, "Identity", {}, {})
-    for value in model.graph.output:
-        walk.nodes[f"{value.name} (output)"] = Node(f"{value.name} (output)", "Output", {}, {})
-        if value.name in walk.made_by:
-            walk.edges.append((walk.made_by[value.name], f"{value.name} (output)"))
-    return Graph(walk.nodes, tuple(walk.edges), version=f"opset {_opset(model)}"), walk
+            _read_node(walk, name, node)
+        except ValueError as error:
+            walk.problems[name] = (_named(kind, name, str(error)), "export the model again with plain layers")
+            walk.broken.update(out for out in node.output if out)
+    _read_outputs(walk, model)
+    return Graph(walk.nodes, tuple(walk.edges), version=f"opset {opset}"), walk
+
+
+def _named(kind: str, name: str, sentence: str) -> str:
+    return sentence if repr(name) in sentence else f"{kind} {name!r}: {sentence}"
 
 
 def _opset(model: onnx.ModelProto) -> int:
     return next((int(o.version) for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
 
 
-def _input_shape(value: onnx.ValueInfoProto) -> Array:
-    """The shape of one sample: the first side is the batch."""
-    sides = [int(d.dim_value) for d in value.type.tensor_type.shape.dim][1:]
-    if not sides or min(sides) < 1:
-        raise FormatError(f"input {value.name!r} has sides of unknown length; export it with a fixed shape")
-    return np.array(sides)
+def _needed(model: onnx.ModelProto) -> list[tuple[int, onnx.NodeProto]]:
+    """The nodes that an output depends on, in file order.
+
+    Raises:
+        FormatError: a value that two nodes make.
+    """
+    maker: dict[str, int] = {}
+    nodes = list(model.graph.node)
+    for i, node in enumerate(nodes):
+        for out in node.output:
+            if out and maker.setdefault(out, i) != i:
+                raise FormatError(f"two nodes make the value {out!r}; the file is damaged")
+    needed: set[int] = set()
+    waiting = [maker[value.name] for value in model.graph.output if value.name in maker]
+    while waiting:
+        i = waiting.pop()
+        if i not in needed:
+            needed.add(i)
+            waiting.extend(maker[name] for name in nodes[i].input if name in maker)
+    return [(i, nodes[i]) for i in sorted(needed)]
 
 
-def _read_node(walk: Walk, name: str, node: onnx.NodeProto, folder: Path) -> None:
-    if not node.output:
+def _read_inputs(walk: Walk, model: onnx.ModelProto) -> None:
+    """Inputs without a stored value; the first axis is the batch unless there is but one."""
+    inputs = [value for value in model.graph.input if value.name not in walk.stored]
+    sides = {value.name: [int(d.dim_value) for d in value.type.tensor_type.shape.dim] for value in inputs}
+    walk.lead = 0 if sides and all(len(s) == 1 and s[0] > 0 for s in sides.values()) else 1
+    walk.batch = max([1, *(s[0] for s in sides.values() if s and walk.lead)])
+    for value in inputs:
+        kind, shape = value.type.tensor_type.elem_type, tuple(sides[value.name][walk.lead :])
+        _check_input(value.name, kind, shape)
+        walk.values[value.name] = Value(value.name, shape, kind in WHOLE)
+        walk.nodes[value.name] = Node(value.name, "Input", {"shape": np.array(shape)}, {})
+
+
+def _check_input(name: str, kind: int, shape: Shape) -> None:
+    if kind not in (*WHOLE, *REAL):
+        raise FormatError(f"input {name!r} has ONNX type {kind}; only numbers are read")
+    if not shape or min(shape) < 1:
+        raise FormatError(f"input {name!r} has sides of unknown length; export it with a fixed shape")
+    if size_of(shape) > MAX_VALUES:
+        raise FormatError(f"input {name!r} has shape {shape}, at most {MAX_VALUES} numbers are read")
+
+
+def _read_outputs(walk: Walk, model: onnx.ModelProto) -> None:
+    for value in model.graph.output:
+        name = walk.fresh(f"{value.name} (output)")
+        walk.nodes[name] = Node(name, "Output", {}, {})
+        if value.name in walk.values:
+            walk.edges.append((walk.values[value.name].node, name))
+        elif value.name not in walk.broken:
+            walk.problems[name] = (
+                f"output {value.name!r} does not depend on the input",
+                "name an output that the network computes",
+            )
+
+
+def _read_node(walk: Walk, name: str, node: onnx.NodeProto) -> None:
+    if not any(node.output):
         raise FormatError("it has no output")
-    attributes = {a.name: _attribute(a, folder) for a in node.attribute}
-    if node.op_type == "Constant":
-        if len(attributes) != 1 or len(node.output) != 1:
-            raise FormatError("it holds no single value")
-        walk.constants[node.output[0]] = np.asarray(next(iter(attributes.values())))
+    if any(x in walk.broken for x in node.input):
+        walk.broken.update(out for out in node.output if out)
+        if node.op_type not in OPERATORS or node.domain not in ("", "ai.onnx"):
+            raise FormatError("the operator has no counterpart in a spiking network")
+        return
+    if node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
+        walk.constants[node.output[0]] = Attributes(node, walk.beside).constant()
+        return
+    inputs = [walk.known(x) for x in node.input]
+    if not any(isinstance(x, Value) for x in inputs):
+        constants = [x for x in inputs if not isinstance(x, Value)]
+        walk.constants.update(zip(node.output, walk.folding.fold(node, constants)))
         return
     reader = OPERATORS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
     if reader is None:
         raise FormatError("the operator has no counterpart in a spiking network")
-    kind, params = reader(walk, node, attributes)
-    sources = walk.changing(node)
-    if not sources:
-        raise FormatError("it does not depend on the input; fold constants before exporting")
-    walk.nodes[name] = Node(name, kind, params, {})
-    walk.edges.extend((walk.made_by[s], name) for s in sources)
-    walk.made_by[node.output[0]] = name
-
-
-def _attribute(a: onnx.AttributeProto, folder: Path) -> Any:
-    if a.type == AttributeProto.TENSOR:
-        return array(a.t, folder)
-    if a.type == AttributeProto.STRING:
-        return a.s.decode("utf-8", "replace")
-    plain = {
-        AttributeProto.INT: "i",
-        AttributeProto.FLOAT: "f",
-        AttributeProto.INTS: "ints",
-        AttributeProto.FLOATS: "floats",
-    }
-    if a.type not in plain:
-        raise FormatError(f"attribute {a.name!r} is a graph or a list; only numbers are read")
-    value = getattr(a, plain[a.type])
-    return list(value) if a.type in (AttributeProto.INTS, AttributeProto.FLOATS) else value
-
-
-def _gemm(walk: Walk, node: onnx.NodeProto, given: Tree) -> tuple[str, Tree]:
-    if given.get("transA", 0):
-        raise FormatError("transA is set; the batch must come first")
-    weight = walk.constant(node, 1).astype(np.float64) * float(given.get("alpha", 1.0))
-    weight = weight if given.get("transB", 0) else weight.T
-    if len(node.input) < 3 or not node.input[2]:
-        return "Linear", {"weight": weight}
-    bias = walk.constant(node, 2).astype(np.float64) * float(given.get("beta", 1.0))
-    return "Affine", {"weight": weight, "bias": bias.reshape(-1)}
-
-
-def _matmul(walk: Walk, node: onnx.NodeProto, given: Tree) -> tuple[str, Tree]:
-    return "Linear", {"weight": walk.constant(node, 1).astype(np.float64).T}
-
-
-def _conv(walk: Walk, node: onnx.NodeProto, given: Tree) -> tuple[str, Tree]:
-    weight = walk.constant(node, 1)
-    axes = weight.ndim - 2
-    if axes not in (1, 2):
-        raise FormatError(f"its kernel has {axes} axes; only one- and two-dimensional convolutions are read")
-    params: Tree = {
-        "weight": weight.astype(np.float64),
-        "groups": np.array(given.get("group", 1)),
-        **_window(given, axes),
-    }
-    params["dilation"] = np.array(given.get("dilations", [1] * axes))
-    if len(node.input) > 2 and node.input[2]:
-        params["bias"] = walk.constant(node, 2).astype(np.float64)
-    return f"Conv{axes}d", params
-
-
-def _window(given: Tree, axes: int) -> Tree:
-    """Stride and padding, the same at both ends."""
-    pads = list(given.get("pads", [0] * (2 * axes)))
-    if given.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID") or pads[:axes] != pads[axes:]:
-        raise FormatError("it pads its two ends differently; pad evenly")
-    return {"stride": np.array(given.get("strides", [1] * axes)), "padding": np.array(pads[:axes])}
-
-
-def _average_pool(walk: Walk, node: onnx.NodeProto, given: Tree) -> tuple[str, Tree]:
-    window, kernel = _window(given, 2), given.get("kernel_shape", [])
-    if len(kernel) != 2 or given.get("ceil_mode", 0) or any(d != 1 for d in given.get("dilations", [1])):
-        raise FormatError("only two-dimensional pooling without ceil_mode and dilation is read")
-    if window["padding"].any() and not given.get("count_include_pad", 0):
-        raise FormatError("it leaves padding out of its mean; set count_include_pad")
-    return "AvgPool2d", {"kernel_size": np.array(kernel), **window}
-
-
-def _global_average_pool(walk: Walk, node: onnx.NodeProto, given: Tree) -> tuple[str, Tree]:
-    return "GlobalAvgPool2d", {}
-
-
-def _batch_norm(walk: Walk, node: onnx.NodeProto, given: Tree) -> tuple[str, Tree]:
-    """``gamma (x - mean) / sqrt(var + eps) + beta`` as a depthwise 1x1 convolution is a scale and a shift."""
-    gamma, beta, mean, var = (walk.constant(node, i).astype(np.float64) for i in range(1, 5))
-    var = var + float(given.get("epsilon", 1e-5))
-    if not (var > 0).all():
-        raise FormatError("its variance is not positive")
-    scale = gamma / np.sqrt(var)
-    return "BatchNorm", {"scale": scale, "bias": beta - mean * scale}
-
-
-def _flatten(walk: Walk, node: onnx.NodeProto, given: Tree) -> tuple[str, Tree]:
-    if given.get("axis", 1) != 1:
-        raise FormatError("it flattens the batch; use axis 1")
-    return "Reshape", {"shape": np.array([-1])}
-
-
-def _reshape(walk: Walk, node: onnx.NodeProto, given: Tree) -> tuple[str, Tree]:
-    shape = walk.constant(node, 1).astype(np.int64).reshape(-1)
-    if shape.size < 2 or (shape[1:] == 0).any():
-        raise FormatError(f"it reshapes to {shape.tolist()}; the batch must stay first")
-    return "Reshape", {"shape": shape[1:]}
-
-
-def _add(walk: Walk, node: onnx.NodeProto, given: Tree) -> tuple[str, Tree]:
-    fixed = [walk.constants[name] for name in node.input if name in walk.constants]
-    return ("Shift", {"bias": _without_batch(fixed[0])}) if fixed else ("Identity", {})
-
-
-def _mul(walk: Walk, node: onnx.NodeProto, given: Tree) -> tuple[str, Tree]:
-    fixed = [walk.constants[name] for name in node.input if name in walk.constants]
-    if not fixed:
-        raise FormatError("it multiplies two values of the data; only fixed factors are read")
-    factor = _without_batch(fixed[0])
-    return "Scale", {"scale": factor}
-
-
-def _without_batch(x: Array) -> Array:
-    x = x.astype(np.float64)
-    return x[0] if x.ndim > 1 and x.shape[0] == 1 else x
-
-
-def _relu(walk: Walk, node: onnx.NodeProto, given: Tree) -> tuple[str, Tree]:
-    return "Relu", {}
-
-
-def _identity(walk: Walk, node: onnx.NodeProto, given: Tree) -> tuple[str, Tree]:
-    return "Identity", {}
-
-
-OPERATORS: dict[str, Callable[[Walk, onnx.NodeProto, Tree], tuple[str, Tree]]] = {
-    "Add": _add,
-    "AveragePool": _average_pool,
-    "BatchNormalization": _batch_norm,
-    "Conv": _conv,
-    "Dropout": _identity,
-    "Flatten": _flatten,
-    "Gemm": _gemm,
-    "GlobalAveragePool": _global_average_pool,
-    "Identity": _identity,
-    "MatMul": _matmul,
-    "Mul": _mul,
-    "Relu": _relu,
-    "Reshape": _reshape,
-}
-"""ONNX operators of ordinary networks that have a counterpart."""
+    op = Op(walk, name, node, inputs)
+    found = reader(op)
+    op.given.check_all_known()
+    for out, x in zip(node.output, found if isinstance(found, list) else [found]):
+        (walk.values if isinstance(x, Value) else walk.constants)[out] = x  # type: ignore[index]

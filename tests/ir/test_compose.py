@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ir.compose import compose, dense_weight, diagonal, pooling, scale_rows
+from ir.compose import compose, dense_weight, diagonal, pooling, scale_rows, summed, with_weight
 from ir.connection import Conv2d, Dense, apply
 
 
@@ -16,17 +16,18 @@ def integers(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 @st.composite
 def convolutions(draw: st.DrawFn, in_shape: tuple[int, int, int], rng: np.random.Generator) -> Conv2d:
     kernel = (draw(st.integers(1, min(3, in_shape[1]))), draw(st.integers(1, min(3, in_shape[2]))))
-    groups = draw(st.sampled_from([1, in_shape[0]]))
+    groups = draw(st.sampled_from([g for g in (1, 2, in_shape[0]) if in_shape[0] % g == 0]))
     weight = integers(rng, (groups * draw(st.integers(1, 2)), in_shape[0] // groups, *kernel))
-    stride, padding = (draw(st.integers(1, 3)), draw(st.integers(1, 3))), (draw(st.integers(0, 1)),) * 2
-    return Conv2d(weight, in_shape, stride, padding, (1, 1), groups)
+    stride, padding = (draw(st.integers(1, 3)), draw(st.integers(1, 3))), draw(st.tuples(*[st.integers(0, 2)] * 2))
+    dilation = (1 if kernel[0] > 1 else draw(st.integers(1, 2)), 1)
+    return Conv2d(weight, in_shape, stride, padding, dilation, groups)
 
 
 @given(st.data(), st.integers(0, 2**32 - 1))
 def test_a_product_of_convolutions_does_what_they_do_one_after_the_other(data: st.DataObject, seed: int) -> None:
     rng = np.random.default_rng(seed)
     first = data.draw(
-        convolutions((data.draw(st.integers(1, 3)), *data.draw(st.tuples(*[st.integers(2, 7)] * 2))), rng)
+        convolutions((data.draw(st.integers(1, 4)), *data.draw(st.tuples(*[st.integers(2, 7)] * 2))), rng)
     )
     second = data.draw(convolutions(first.out_shape, rng))
     s = integers(rng, (3, first.n_pre))
@@ -37,6 +38,31 @@ def test_pooling_before_a_padded_convolution_stays_a_convolution() -> None:
     pool = pooling((4, 8, 8), (2, 2), (2, 2), (0, 0), 1.0)
     conv = Conv2d(np.ones((3, 4, 3, 3)), (4, 4, 4), padding=(1, 1))
     assert isinstance(compose(pool, conv), Conv2d)
+
+
+def test_a_convolution_of_the_same_values_in_another_shape_is_not_merged() -> None:
+    rng = np.random.default_rng(2)
+    first, second = (Conv2d(integers(rng, (2, 2, 1, 2)), shape) for shape in ((2, 3, 5), (2, 4, 3)))
+    s = integers(rng, (3, 30))
+    assert np.array_equal(apply(compose(first, second), s), apply(second, apply(first, s)))
+
+
+def test_padding_before_a_convolution_is_its_padding() -> None:
+    pad = Conv2d(np.ones((4, 1, 1, 1)), (4, 8, 8), padding=(2, 1), groups=4)
+    conv = Conv2d(np.ones((6, 2, 3, 3)), (4, 12, 10), padding=(1, 1), dilation=(2, 2), groups=2)
+    merged = compose(pad, conv)
+    assert isinstance(merged, Conv2d) and merged.padding == (3, 2) and merged.groups == 2
+
+
+@given(st.data(), st.integers(0, 2**32 - 1))
+def test_a_sum_of_maps_gives_the_sum_of_what_they_give(data: st.DataObject, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    conv = data.draw(convolutions((2, 3, 4), rng))
+    maps = [conv, with_weight(conv, integers(rng, conv.weight.shape)), Dense(integers(rng, (conv.n_post, 24)))]
+    maps += [compose(conv, diagonal(integers(rng, (conv.n_post,))))]
+    first, second = data.draw(st.sampled_from(maps)), data.draw(st.sampled_from(maps))
+    s = integers(rng, (3, 24))
+    assert np.array_equal(apply(summed(first, second), s), apply(first, s) + apply(second, s))
 
 
 def test_a_dense_map_after_a_convolution_is_dense() -> None:
