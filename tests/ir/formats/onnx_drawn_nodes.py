@@ -268,6 +268,8 @@ def _plain(d: Drawn, name: str, shape: Shape) -> str:
 
 def drawn_step(d: Drawn, shape: Shape) -> Callable[[Drawn, str, Shape], str | None]:
     everywhere = [_with_constant, _joined, _joined, _shaped, _moved, _plain, _plain]
+    if not shape:
+        return d.any([_with_constant, _joined, _plain])
     if not d.lead:
         return d.any([*everywhere, _matmul])
     if len(shape) == 1:
