@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Union
+from typing import Any, Union
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ir.check import require
 from ir.exact import check_exact
@@ -13,6 +14,9 @@ from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
+
+MAX_EVENTS = 1 << 24
+"""Events of one sample in one time step that are served one by one."""
 
 
 def check_run(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule) -> None:
@@ -27,11 +31,23 @@ def check_run(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule)
     )
     require(frames.dtype.kind == "i", "stimulus holds floats; an integer network needs whole counts, round them")
     check_schedule(network, schedule)
-    require(
-        schedule.kind == "layered" or schedule.input == "first" or bool((frames >= 0).all()),
-        f"stimulus holds negative counts, which {schedule.input!r} input cannot order; use input 'first'",
-    )
+    if schedule.kind == "asynchronous" and schedule.input != "first":
+        _check_events(frames, schedule.input)
     check_exact(network, stimulus, schedule)
+
+
+def _check_events(frames: NDArray[Any], rule: str) -> None:
+    """Raise unless counts can be taken apart into events."""
+    require(
+        bool((frames >= 0).all()),
+        f"stimulus holds negative counts, which {rule!r} input cannot order; use input 'first'",
+    )
+    most = int(frames.sum(2, dtype=np.int64).max(initial=0))
+    require(
+        most <= MAX_EVENTS,
+        f"stimulus holds {most} events in one time step, and {rule!r} input takes them one by one, at most "
+        f"{MAX_EVENTS}; use smaller counts or input 'first'",
+    )
 
 
 def check_schedule(network: Union[Network, QuantizedNetwork], schedule: Schedule) -> None:
