@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ir.check import require
+from ir.check import require, sentence
 
 CONTRACT = 2
 """Carried by mapped networks and traces."""
@@ -23,7 +23,7 @@ def check_same_contract(a: int, b: int) -> None:
 def check_contract(what: str, number: object) -> None:
     """Raise unless ``what`` is of a contract that this release knows."""
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        raise ValueError(f"contract of this {what} is {number!r}; it must be a whole number from 1")
+        raise ValueError(sentence(f"contract of this {what} is {number!r}; it must be a whole number from 1"))
     require(
         number <= CONTRACT,
         f"this {what} is of contract {number}, this release knows up to {CONTRACT}; update unlayered",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +18,7 @@ from ir.stimulus import Stimulus
 from sim_reference import fast, simulate
 from sim_reference.compare import first_divergence
 from sim_reference.pieces import run_to_disk
-from tests.strategies import LAYERED, Draw, cases
+from tests.strategies import LAYERED, WIDE, Draw, cases, runs
 
 twin_laws = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
@@ -64,6 +66,12 @@ def test_layered_runs_are_equal(case):
 @twin_laws
 @given(cases(Draw(asynchronous=False, extremes=True), layered=True))
 def test_layered_runs_are_equal_at_every_edge(case):
+    assert_same(*case)
+
+
+@twin_laws
+@given(cases(WIDE).filter(runs) | cases(replace(WIDE, asynchronous=False), layered=True).filter(runs))
+def test_runs_of_anything_that_may_be_drawn_are_equal(case):
     assert_same(*case)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 
 from ir.connection import Dense
@@ -16,6 +15,7 @@ from ir.network import Input
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.stimulus import Stimulus
 from targets.lava import doctor
+from tests.strategies import each
 
 N_NETWORKS = int(os.environ.get("UNLAYERED_LAVA_NETWORKS", "60"))
 """Networks drawn for each schedule."""
@@ -30,18 +30,7 @@ needs_lava = [
 
 def drawn(strategy: SearchStrategy[Any], n: int, start: int) -> list[Any]:
     """Draw ``n`` values in one go: starting Lava for each would cost more than running them all."""
-    values: list[Any] = []
-
-    @seed(start)
-    @settings(
-        max_examples=n, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-    )
-    @given(strategy)
-    def note(value: Any) -> None:
-        values.append(value)
-
-    note()
-    return values[:n]
+    return each(strategy, n, start * 100_000, lambda value: value)
 
 
 def chain(*sizes: int, rng_seed: int = 0, **neuron: Any) -> QuantizedNetwork:

@@ -1,0 +1,241 @@
+"""One run, from docs/semantics.md: a time step asynchronous, a time step layered."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from ir.mapped import MappedNetwork
+from ir.schedule import Schedule
+from ir.stimulus import Stimulus
+from tests.judge.chip import Block, Chip, Fibre, build
+from tests.judge.numbers import key
+from tests.judge.refusals import refuse
+
+NEVER = -1
+
+
+@dataclass
+class Spike:
+    """(sample, t, k, neuron, m, k_served)."""
+
+    sample: int
+    t: int
+    k: int
+    neuron: int
+    m: int
+    k_served: int = NEVER
+
+    def row(self) -> tuple[int, int, int, int, int, int]:
+        return (self.sample, self.t, self.k, self.neuron, self.m, self.k_served)
+
+
+@dataclass
+class Verdict:
+    """What a run must leave behind.
+
+    Attributes:
+        spikes: rows of (sample, t, k, neuron, m, k_served), sorted.
+        v, u: [t][b][neuron] at the end of each time step.
+        forward_steps: [t][b].
+        limits: how often each edge changed a value.
+        places: the same for ``int32``, by place.
+    """
+
+    spikes: list[tuple[int, ...]]
+    v: list[list[list[int]]]
+    u: list[list[list[int]]]
+    forward_steps: list[list[int]]
+    limits: Counter[str]
+    places: Counter[str]
+
+
+@dataclass
+class Entry:
+    """A place in the queue: a neuron's unserved spikes, or one input event.
+
+    Attributes:
+        event: position of the event by time stamp; None = a neuron's entry.
+    """
+
+    source: int
+    event: int | None = None
+    spikes: list[Spike] = field(default_factory=list)
+
+    def before(self, schedule: Schedule, sample: int, t: int, k: int) -> tuple[int, ...]:
+        """Smaller is served first."""
+        if schedule.order == "random":
+            return (key(schedule.seed, sample, t, k, self.source), self.source)
+        if self.event is not None:
+            return (0, self.event)
+        newest = self.spikes[-1]
+        if schedule.order == "fifo":
+            return (1, newest.k, self.source)
+        return (1, -newest.m, key(schedule.seed, sample, t, k, self.source), self.source)
+
+
+def fire(block: Block, done: set[int], sample: int, t: int, k: int) -> list[Spike]:
+    """Steps a (its second half) to c of one population; ``done`` holds the refractory neurons."""
+    spikes: list[Spike] = []
+    for index, neuron in enumerate(block.neurons, block.start):
+        if index in done:
+            neuron.v = 0
+        elif neuron.threshold is not None and neuron.v > neuron.threshold:
+            spikes.append(Spike(sample, t, k, index, neuron.v))
+            neuron.v = neuron.v - neuron.threshold if block.subtracts else 0
+            if block.refractory:
+                done.add(index)
+    return spikes
+
+
+def ordered_events(stimulus: Stimulus, b: int, t: int) -> list[int]:
+    """Inputs of one time step's events, by time stamp, ties by index."""
+    if stimulus.events is not None:
+        rows = [row for row in stimulus.events.tolist() if row[0] == b and row[1] == t]
+        return [source for _, source in sorted((stamp, source) for _, _, stamp, source in rows)]
+    return [i for i, count in enumerate(stimulus.frames[t, b].tolist()) for _ in range(count)]
+
+
+class AsynchronousStep:
+    """One time step of one sample, round by round."""
+
+    def __init__(self, chip: Chip, cores: list[int], stimulus: Stimulus, schedule: Schedule, b: int, t: int) -> None:
+        assert stimulus.sample_ids is not None
+        self.chip, self.cores, self.schedule, self.t = chip, cores, schedule, t
+        self.sample = int(stimulus.sample_ids[b])
+        self.queue: dict[object, Entry] = {}
+        self.coming: list[int] = []
+        self.arriving: Counter[int] = Counter()
+        n = chip.n_neurons
+        if schedule.input == "first":
+            self.arriving.update({n + i: c for i, c in enumerate(stimulus.frames[t, b].tolist()) if c})
+        else:
+            self.coming = [n + i for i in ordered_events(stimulus, b, t)]
+        if schedule.input == "queued":
+            self.queue = {("event", at): Entry(source, at) for at, source in enumerate(self.coming)}
+            self.coming = []
+            self.arriving = Counter(entry.source for entry in self.serve(-1))
+        self.take()
+
+    def take(self) -> list[int]:
+        """Paced events join what arrives next."""
+        taken, self.coming = self.coming[: self.schedule.R], self.coming[self.schedule.R :]
+        self.arriving.update(taken)
+        return taken
+
+    def serve(self, k: int) -> list[Entry]:
+        """The best F entries, of each core or of all, leave the queue."""
+        served: list[Entry] = []
+        for core in set(self.cores) if self.schedule.scope == "core" else [None]:
+            names = [n for n, e in self.queue.items() if core is None or self.cores[e.source] == core]
+            names.sort(key=lambda name: self.queue[name].before(self.schedule, self.sample, self.t, k))
+            served += [self.queue.pop(name) for name in names[: self.schedule.F]]
+        for entry in served:
+            for spike in entry.spikes:
+                spike.k_served = k
+        return served
+
+    def run(self) -> tuple[list[Spike], int]:
+        """All spikes, and the number of rounds."""
+        spikes: list[Spike] = []
+        done: set[int] = set()
+        first_output: int | None = None
+        k = 0
+        while True:
+            x = self.chip.total(self.chip.share(self.arriving))
+            fired: list[Spike] = []
+            for block in self.chip.blocks:
+                end = block.start + len(block.neurons)
+                block.receive(x[block.start : end], self.chip.edges, (k > block.depth) - (k < block.depth))
+                fired += fire(block, done, self.sample, self.t, k)
+            spikes += fired
+            for spike in fired:
+                self.queue.setdefault(spike.neuron, Entry(spike.neuron)).spikes.append(spike)
+            if first_output is None and any(spike.neuron in self.chip.output for spike in fired):
+                first_output = k
+            if self.stopped(k, first_output) or not self.goes_on(k):
+                return spikes, k + 1
+            k += 1
+
+    def stopped(self, k: int, first_output: int | None) -> bool:
+        """Whether the run is stopped by force after step d of round k."""
+        n, after = self.schedule.stop_after, self.schedule.stop_after_output
+        by_rounds = n is not None and k + 1 == n
+        return by_rounds or (after is not None and first_output is not None and k - first_output >= after)
+
+    def goes_on(self, k: int) -> bool:
+        """Serve, and say whether anything is on its way to a neuron."""
+        served = self.serve(k)
+        self.arriving = Counter()
+        for entry in served:
+            self.arriving[entry.source] += len(entry.spikes) if entry.event is None else 1
+        taken = self.take()
+        sources = [e.source for e in served] + [e.source for e in self.queue.values()] + taken + self.coming
+        due = any(block.depth > k and (block.bias or block.current) for block in self.chip.blocks)
+        return due or any(self.chip.sends[s] for s in sources)
+
+
+class LayeredSample:
+    """All time steps of one sample, population by population.
+
+    Attributes:
+        sent: for each time step what every source sent, inputs from the start, neurons as they fire.
+    """
+
+    def __init__(self, chip: Chip, stimulus: Stimulus, b: int) -> None:
+        assert stimulus.sample_ids is not None
+        self.chip, self.sample = chip, int(stimulus.sample_ids[b])
+        n = chip.n_neurons
+        self.sent: list[dict[int, int]] = [
+            {n + i: c for i, c in enumerate(frame) if c} for frame in stimulus.frames[:, b].tolist()
+        ]
+
+    def run(self, t: int) -> tuple[list[Spike], int]:
+        """One time step."""
+        spikes: list[Spike] = []
+        for block in sorted(self.chip.blocks, key=lambda block: block.place):
+            end = block.start + len(block.neurons)
+            x = self.chip.total([self.seen(f, t) if f.post_start == block.start else {} for f in self.chip.fibres])
+            block.receive(x[block.start : end], self.chip.edges, 0)
+            fired = fire(block, set(), self.sample, t, block.place)
+            for spike in fired:
+                spike.k_served = spike.k
+                self.sent[t][spike.neuron] = 1
+            spikes += fired
+        return spikes, 1 + max(block.place for block in self.chip.blocks)
+
+    def seen(self, fibre: Fibre, t: int) -> dict[int, int]:
+        """What a projection delivers at t: each source's spikes of its own delay ago."""
+        seen: dict[int, int] = {}
+        for source, delay in enumerate(fibre.delays, fibre.pre_start):
+            at = t - delay - fibre.looks_back
+            if at >= 0 and source in self.sent[at]:
+                seen[source] = self.sent[at][source]
+        return seen
+
+
+def run(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule) -> Verdict:
+    """What the page says that this network does; raises ``Refused`` where it says that none may run it."""
+    refuse(mapped.network, stimulus, schedule)
+    cores = mapped.core_of_neuron.tolist()
+    n_steps, n_samples = stimulus.n_steps, stimulus.n_samples
+    v, u, forward_steps = ([[] for _ in range(n_steps)] for _ in range(3))
+    verdict = Verdict([], v, u, forward_steps, Counter(), Counter())
+    for b in range(n_samples):
+        chip = build(mapped.network)
+        sample = LayeredSample(chip, stimulus, b)
+        for t in range(n_steps):
+            for block in chip.blocks:
+                block.begin(t)
+            if schedule.kind == "layered":
+                spikes, rounds = sample.run(t)
+            else:
+                spikes, rounds = AsynchronousStep(chip, cores, stimulus, schedule, b, t).run()
+            verdict.spikes += [spike.row() for spike in spikes]
+            verdict.v[t].append([neuron.v for neuron in chip.neurons])
+            verdict.u[t].append([neuron.u for neuron in chip.neurons])
+            verdict.forward_steps[t].append(rounds)
+        verdict.limits += chip.edges.reached
+        verdict.places += chip.edges.places
+    verdict.spikes.sort()
+    return verdict

@@ -1,0 +1,28 @@
+"""Hypothesis strategies that draw integer networks, stimuli and schedules; most of the networks spike.
+
+The share of networks that spike is asserted in ``tests/sim_reference/test_laws.py``. Shapes, wiring and settings
+are drawn by hypothesis, so that they shrink; bulk numbers come from a drawn seed.
+"""
+
+from tests.strategies.connections import connections, sparse
+from tests.strategies.independent import each
+from tests.strategies.networks import networks
+from tests.strategies.options import LAYERED, WIDE, Draw, seeds
+from tests.strategies.runs import cases, partitions, runs, schedules, stamped, stimuli
+
+__all__ = [
+    "LAYERED",
+    "WIDE",
+    "Draw",
+    "cases",
+    "connections",
+    "each",
+    "networks",
+    "partitions",
+    "runs",
+    "schedules",
+    "seeds",
+    "sparse",
+    "stamped",
+    "stimuli",
+]
