@@ -41,9 +41,10 @@ bench: setup  ## timings and ratios
 		name=$$(basename $$file .py); echo "== $$name"; $(PYTHON) -m benchmarks.$$name || exit 1; \
 	done
 
-interop: setup  ## our spikes against each framework's own, 20 drawn networks each
+interop: setup  ## our spikes against each framework's own, 20 drawn networks each, and 200 .net files in lava-dl
 	PATH="$$PATH:.uv/bin" tests/interop/environments.sh
 	$(PYTHON) -m tests.interop.compare
+	$(PYTHON) -m tests.interop.netx
 
 crosscheck: setup  ## our integers against the emulators nengo-loihi and brian2-loihi, spikes and registers
 	PATH="$$PATH:.uv/bin" tests/interop/environments.sh nengo-loihi brian2-loihi

@@ -211,4 +211,11 @@ def _semantics(
         SemanticsRow("recurrent edges", says, "spikes of t - 1", "spikes of t - 1 (layered), queued (asynchronous)"),
         SemanticsRow("weights", weights, weights, rate),
         SemanticsRow("schedule", says, schedule, "asynchronous or layered" if chip.asynchronous else "layered"),
+        *_left_out(plain),
     )
+
+
+def _left_out(network: Network | QuantizedNetwork | None) -> tuple[SemanticsRow, ...]:
+    """What a reader understood and left out, as it noted in the network's metadata."""
+    noted = {} if network is None else network.metadata
+    return (SemanticsRow("input", "said", noted["input"], "spikes"),) if "input" in noted else ()

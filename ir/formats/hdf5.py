@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,7 @@ class _Budget:
 def _read_group(group: h5py.Group, depth: int, budget: _Budget, above: list[Any]) -> Tree:
     if depth > MAX_DEPTH or any(group == other for other in above):
         raise FormatError(f"group {group.name!r} lies inside itself or {MAX_DEPTH} deep; such a graph has no meaning")
+    _check_attributes(group)
     tree: Tree = {}
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
@@ -90,12 +91,30 @@ def _read_group(group: h5py.Group, depth: int, budget: _Budget, above: list[Any]
             tree[str(name)] = _read_group(item, depth + 1, budget, [*above, group])
         elif isinstance(item, h5py.Dataset):
             tree[str(name)] = _read_dataset(item, budget)
+        else:
+            raise FormatError(f"{item.name} is neither a group nor a dataset; only those are read, delete it")
     return tree
+
+
+def _check_attributes(item: Any) -> None:
+    """Refuse attributes: no format we read has any, and what is not known must not be dropped."""
+    if len(item.attrs):
+        name = next(iter(item.attrs))
+        raise FormatError(f"{item.name} has the attribute {name!r}, which has no meaning here; delete it from the file")
+
+
+def check_keys(tree: Tree, known: Collection[str], who: str) -> None:
+    """Refuse whatever ``tree`` holds beside ``known``: what a reader does not know it must not drop."""
+    unknown = sorted(set(tree) - set(known))
+    if unknown:
+        named = ", ".join(map(repr, unknown[:3])) + (f" and {len(unknown) - 3} more" if len(unknown) > 3 else "")
+        raise FormatError(f"{who} has {named}, unknown here; delete it from the file if it means nothing")
 
 
 def _read_dataset(data: h5py.Dataset, budget: _Budget) -> Any:
     """A string, an array of strings, or an array of numbers."""
     who = f"dataset {data.name}"
+    _check_attributes(data)
     _check_storage(data, who)
     kind, size = data.dtype.kind, int(np.prod(data.shape, dtype=object)) if data.shape is not None else 0
     if kind not in "OSbiuf":

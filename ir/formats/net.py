@@ -11,12 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ir.check import FormatError, require
-from ir.compose import diagonal
-from ir.connection import Connection, Conv2d, Dense
-from ir.formats.hdf5 import Tree, numbers, read_tree, reading
+from ir.compose import diagonal, with_weight
+from ir.connection import Connection, Dense
+from ir.formats.hdf5 import Tree, check_keys, numbers, read_tree, reading
+from ir.formats.net_delays import projections, read_delays
+from ir.formats.net_keys import FILE, LAYER, SIMULATION, check_layer, check_said, one, whole
+from ir.formats.net_neurons import Resets, integrator, norm_exponent, normed, read_bias, read_neuron, text
+from ir.formats.net_windows import read_window
 from ir.formats.net_write import write
 from ir.network import Input
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 
 __all__ = ["read", "write"]
@@ -24,23 +28,21 @@ __all__ = ["read", "write"]
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 
-NEURONS = ("LOIHI", "CUBA")
 MAX_NEURONS = 1 << 24
 LAYERED = Schedule(kind="layered", F=None)
-NEVER = (1 << 23) >> 6
-"""A threshold from which on no clipped membrane exceeds it: lava-dl marks readouts so."""
+NOTE = ("blocks", "schedule", "dt_s", "arithmetic", "metadata")
 
 
 @dataclass
 class Chain:
     """The network while its layers are read one after the other."""
 
-    reset_interval: int
-    reset_offset: int
+    resets: Resets
     inputs: list[Input] = field(default_factory=list)
     populations: list[FixedPopulation] = field(default_factory=list)
     projections: list[FixedProjection] = field(default_factory=list)
     names: dict[str, int] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=lambda: {"source": "lava-dl"})
     shape: Shape = ()
     delay: Array | int = 0
 
@@ -65,29 +67,47 @@ def read(
         reset_interval, reset_offset: of every neuron, see ``FixedLIF`` (netx' argument of that name).
 
     Raises:
-        FormatError: damaged, not sequential, or a layer or neuron type that has no counterpart, by name.
+        FormatError: damaged, not sequential, a key that nothing here reads, or a layer or neuron type that has no
+            counterpart, by name.
     """
     with reading(path, "lava-dl .net") as file:
         tree = read_tree(file)
         layers = tree.get("layer")
         if not isinstance(layers, dict) or not layers or not all(k.isdecimal() for k in layers):
             raise FormatError("it holds no numbered layers under 'layer'; is it a .nir file?")
-        chain = Chain(reset_interval, reset_offset)
+        check_keys(tree, FILE, "it")
+        missing = sorted({str(i) for i in range(len(layers))} - set(layers), key=int)
+        require(not missing, f"layer {(missing or [''])[0]} is missing; layers are numbered from 0, without a gap")
+        chain = Chain(Resets(reset_interval, reset_offset))
+        dt_s = _simulation(chain, tree.get("simulation", {}))
         for key in sorted(layers, key=int):
             _read_layer(chain, f"layer {key}", layers[key], input_neurons)
         require(bool(chain.populations), "it holds no neurons; export the network again")
         require(
             not np.any(chain.delay), "the last layer delays its output, which no time step here does; remove that delay"
         )
-        return _network(chain, tree.get("unlayered"))
+        return _network(chain, dt_s, tree.get("unlayered"))
 
 
-def _network(chain: Chain, note: Any) -> QuantizedNetwork:
+def _simulation(chain: Chain, tree: Any) -> float:
+    """Seconds a time step (``Ts`` is in milliseconds); how long a sample is only noted."""
+    if not isinstance(tree, dict):
+        raise FormatError("its 'simulation' is no group; delete it or write Ts and tSample into it")
+    check_keys(tree, SIMULATION, "its group 'simulation'")
+    if "tSample" in tree:
+        chain.metadata["steps_a_sample"] = str(one(tree, "tSample", "its simulation", 0))
+    ts = numbers(tree, "Ts", "its simulation").reshape(-1) if "Ts" in tree else np.ones(1)
+    require(ts.size == 1 and float(ts[0]) > 0, "its Ts is no time; give the milliseconds of a time step")
+    return float(ts[0]) * 1e-3
+
+
+def _network(chain: Chain, dt_s: float, note: Any) -> QuantizedNetwork:
     """The chain as a network; a note of ours restores names, schedule and time step."""
     parts = (tuple(chain.inputs), tuple(chain.populations), tuple(chain.projections), chain.last)
-    network = QuantizedNetwork(*parts, schedule=LAYERED, metadata={"source": "lava-dl"})
-    if not isinstance(note, str):
+    network = QuantizedNetwork(*parts, dt_s, schedule=LAYERED, metadata=chain.metadata)
+    if note is None:
         return network
+    require(isinstance(note, str), "its note 'unlayered' is no text; delete it")
     try:
         return _renamed(network, json.loads(note))
     except (KeyError, TypeError, AttributeError, IndexError, RecursionError, json.JSONDecodeError) as error:
@@ -95,9 +115,16 @@ def _network(chain: Chain, note: Any) -> QuantizedNetwork:
 
 
 def _renamed(network: QuantizedNetwork, note: dict[str, Any]) -> QuantizedNetwork:
+    check_keys(note, NOTE, "its note 'unlayered'")
     blocks = [*network.inputs, *network.populations]
+    require(len(note["blocks"]) == len(blocks), f"its note 'unlayered' is not of these {len(blocks)} blocks; delete it")
+    for n in note["blocks"]:
+        check_keys(n, ("name", "shape", "scale"), "its note 'unlayered'")
     names = {b.name: str(n["name"]) for b, n in zip(blocks, note["blocks"])}
     shapes = {b.name: tuple(int(x) for x in n["shape"]) for b, n in zip(blocks, note["blocks"])}
+    for b in blocks:
+        fits = int(np.prod(shapes[b.name], dtype=object)) == b.n
+        require(fits, f"its note 'unlayered' gives {names[b.name]!r} shape {shapes[b.name]}, the file {b.shape}")
     scales = [float(n.get("scale", 1.0)) for n in note["blocks"][len(network.inputs) :]]
     return QuantizedNetwork(
         tuple(Input(names[i.name], shapes[i.name]) for i in network.inputs),
@@ -108,150 +135,84 @@ def _renamed(network: QuantizedNetwork, note: dict[str, Any]) -> QuantizedNetwor
 
 
 def _read_layer(chain: Chain, who: str, layer: Any, input_neurons: bool) -> None:
-    kind = _text(layer.get("type")) if isinstance(layer, dict) else ""
-    if kind not in ("input", "flatten", "dense", "dense_rec", "conv", "pool"):
+    kind = text(layer.get("type")) if isinstance(layer, dict) else ""
+    if kind not in LAYER:
         raise FormatError(f"{who} is of type {kind!r}; dense, dense_rec, conv, pool, flatten and input are read")
-    shape = tuple(int(x) for x in numbers(layer, "shape", who, "iu").reshape(-1)) if kind != "flatten" else ()
+    check_layer(layer, kind, who)
+    if kind == "flatten":
+        said = int(np.prod(numbers(layer, "shape", who, "iu"), dtype=object)) if "shape" in layer else 0
+        require(bool(chain.shape) or said > 0, f"{who} flattens nothing; give it a shape, or an input layer before it")
+        n = int(np.prod(chain.shape)) if chain.shape else said
+        said = said if "shape" in layer else n
+        require(said == n, f"{who} says {said} values, the layer before it has {n}; export it again")
+        chain.shape = (n,)
+        return
+    shape = tuple(int(x) for x in numbers(layer, "shape", who, "iu").reshape(-1))
     sound = len(shape) > 0 and min(shape) > 0 and int(np.prod(shape, dtype=object)) <= MAX_NEURONS
-    require(kind == "flatten" or sound, f"{who} has shape {shape}; it needs 1 to {MAX_NEURONS} neurons")
+    require(sound, f"{who} has shape {shape}; it needs 1 to {MAX_NEURONS} neurons")
     if kind == "input":
         _read_input(chain, who, layer, shape, input_neurons)
-    elif kind == "flatten":
-        chain.shape = (int(np.prod(chain.shape)),)
     else:
         _read_neurons(chain, who, kind, layer, shape)
-
-
-def _text(value: Any) -> str:
-    return str(value.reshape(-1)[0]) if isinstance(value, np.ndarray) and value.size else str(value)
 
 
 def _read_input(chain: Chain, who: str, layer: Tree, shape: Shape, input_neurons: bool) -> None:
     if chain.inputs:
         raise FormatError(f"{who} is a second input; a chain has one, first")
-    chain.shape = shape
-    if "neuron" in layer:
-        _neuron(layer["neuron"], who, None, 0, 0)
-    if not input_neurons or "neuron" not in layer:
+    chain.shape, neurons = shape, layer.get("neuron")
+    weight, bias = one(layer, "weight", who, 64), one(layer, "bias", who, 0)
+    neuron = None
+    if neurons is not None:
+        neuron = read_neuron(neurons, who, shape, np.asarray(bias) if bias else None, 0, chain.resets)
+        shifts = one(neurons, "wgtExp", who, 0), norm_exponent(neurons, who)
+        require(shifts == (0, 0), f"{who} shifts its image by {shifts} (wgtExp, weight_exp); only 0 is read")
+    if not input_neurons or neuron is None:
+        if neuron is not None or "weight" in layer or "bias" in layer:
+            own = f"weight {weight}, bias {bias}" + ("" if neuron is None else " and neurons")
+            chain.metadata["input"] = f"the spikes that its input layer sends; that layer's {own} are left out"
         chain.inputs.append(Input("input", shape))
         return
-    n = int(np.prod(shape))
-    weight, bias = (
-        int(numbers(layer, k, who).reshape(-1)[0]) if k in layer else d for k, d in (("weight", 64), ("bias", 0))
-    )
     chain.inputs.append(Input("image", shape))
-    neuron = _neuron(layer["neuron"], who, np.asarray(bias) if bias else None, chain.reset_interval, chain.reset_offset)
     chain.populations.append(FixedPopulation("input", shape, neuron))
-    chain.projections.append(FixedProjection("image", "input", diagonal(np.full(n, weight, np.int32))))
-
-
-def _neuron(tree: Any, who: str, bias: Array | None, interval: int, offset: int) -> FixedLIF:
-    """CUBA or LOIHI: decays of 4096, threshold mantissa, bias << 6 (netx/hdf5.py of lava-dl 0.6.0)."""
-    kind = _text(tree.get("type")) if isinstance(tree, dict) else "none"
-    if kind not in NEURONS:
-        raise FormatError(f"{who} has {kind} neurons; {' and '.join(NEURONS)} are read")
-    who = f"the neurons of {who}"
-    if "gradedSpike" in tree and np.any(tree["gradedSpike"]):
-        raise FormatError(f"{who} send graded spikes; retrain with gradedSpike off")
-    if "refDelay" in tree and float(numbers(tree, "refDelay", who).max(initial=1)) > 1:
-        raise FormatError(f"{who} have a refDelay of {numbers(tree, 'refDelay', who).max()}; only 1 is read")
-    decay_u, decay_v, threshold = (
-        _whole(numbers(tree, k, who), f"{k} of {who}").astype(np.int64) for k in ("iDecay", "vDecay", "vThMant")
-    )
-    never = bool((threshold >= NEVER).all())
-    values = [x.reshape(-1) if x.size > 1 else x.reshape(()) for x in (decay_v, threshold, decay_u)]
-    return FixedLIF(values[0], None if never else values[1], values[2], bias, 6 if bias is not None else 0,
-                    reset_interval=interval, reset_offset=offset if interval else 0)  # fmt: skip
-
-
-def _whole(values: Array, who: str) -> Array:
-    if bool((values != np.round(values)).any()) or bool((np.abs(values) >= 1 << 31).any()):
-        raise FormatError(f"{who} is not whole numbers in int32; export the network with quantized weights")
-    return values
+    each = diagonal(np.full(int(np.prod(shape)), weight, np.int32))
+    chain.projections.append(FixedProjection("image", "input", each))
 
 
 def _read_neurons(chain: Chain, who: str, kind: str, layer: Tree, shape: Shape) -> None:
-    n = int(np.prod(shape))
-    connection = _dense(chain, who, layer, n) if kind.startswith("dense") else _window(chain, who, kind, layer, shape)
-    exponent = (
-        int(numbers(layer["neuron"], "wgtExp", who, "iu").reshape(-1)[0]) if "wgtExp" in layer.get("neuron", ()) else 0
-    )
-    neuron = _neuron(layer.get("neuron"), who, _bias(layer, who, shape), chain.reset_interval, chain.reset_offset)
-    pre, name = chain.last, chain.name("fc" if kind.startswith("dense") else kind)
-    delay, after = _delays(layer, who, connection)
-    require(
-        not (np.any(delay) and np.any(chain.delay)),
-        f"{who} delays its inputs, the layer before it its outputs; give one delay",
-    )
-    chain.projections.append(FixedProjection(pre, name, connection, exponent, delay if np.any(delay) else chain.delay))
+    n, is_dense = int(np.prod(shape)), kind.startswith("dense")
+    connection = _dense(chain, who, layer, n) if is_dense else read_window(layer, who, kind, chain.shape, shape)
+    tree = layer.get("neuron", {} if is_dense else None)
+    flat = (n,) if is_dense else shape
+    norm = norm_exponent(tree, who) if isinstance(tree, dict) else 0
+    bias = read_bias(layer, who, flat)
+    alone = is_dense and "neuron" not in layer
+    neuron = integrator(bias, chain.resets) if alone else read_neuron(tree, who, flat, bias, norm, chain.resets)
+    exponent = one(tree, "wgtExp", f"the neurons of {who}", 0)
+    pre, name = chain.last, chain.name("fc" if is_dense else kind)
+    arriving, leaving = read_delays(layer, who, kind, connection, shape)
+    fitted = _int32(normed(connection, norm, who), who)
+    chain.projections += projections(pre, name, fitted, exponent, np.asarray(arriving + chain.delay))
     chain.populations.append(FixedPopulation(name, shape, neuron))
     if kind == "dense_rec":
-        weight = _whole(numbers(layer, "weight_rec", who), f"weight_rec of {who}").astype(np.int32)
+        weight = whole(numbers(layer, "weight_rec", who), f"weight_rec of {who}")
         require(weight.size == n * n, f"weight_rec of {who} has shape {weight.shape}; it needs ({n}, {n})")
-        chain.projections.append(FixedProjection(name, name, Dense(weight.reshape(n, n)), exponent))
-    chain.shape, chain.delay = shape, after
+        loop = _int32(normed(Dense(weight.reshape(n, n)), norm, who), who)
+        chain.projections.append(FixedProjection(name, name, loop, exponent))
+    chain.shape, chain.delay = shape, leaving
+
+
+def _int32(c: Connection, who: str) -> Connection:
+    fits = bool((np.abs(c.weight.astype(np.int64)) < 1 << 31).all())
+    require(fits, f"{who} scales its weights beyond int32; export the network with quantized weights")
+    return with_weight(c, c.weight.astype(np.int32))
 
 
 def _dense(chain: Chain, who: str, layer: Tree, n: int) -> Dense:
-    weight = _whole(numbers(layer, "weight", who), f"weight of {who}").astype(np.int32)
+    weight = whole(numbers(layer, "weight", who), f"weight of {who}")
     require(weight.size > 0 and weight.size % n == 0, f"weight of {who} has shape {weight.shape} for {n} neurons")
     weight = weight.reshape(n, -1)
     if not chain.inputs:
         chain.inputs.append(Input("input", (weight.shape[1],)))
         chain.shape = (int(weight.shape[1]),)
+    check_said(layer, who, {"inFeatures": weight.shape[1:], "outFeatures": (n,)})
     return Dense(weight)
-
-
-def _window(chain: Chain, who: str, kind: str, layer: Tree, shape: Shape) -> Conv2d:
-    """conv and pool; a pool is one kernel for every channel."""
-    if len(chain.shape) != 3 or len(shape) != 3:
-        raise FormatError(
-            f"{who} maps {chain.shape or 'an unknown shape'} to {shape}; a {kind} needs (C, H, W) on both sides, "
-            "from an input layer on"
-        )
-    weight = _whole(numbers(layer, "weight", who), f"weight of {who}").astype(np.int32)
-    require(
-        weight.ndim in (4, 5) and weight.size == int(np.prod(weight.shape[:4])),
-        f"weight of {who} has shape {weight.shape}",
-    )
-    weight = weight.reshape(weight.shape[:4])
-    in_shape = (chain.shape[0], chain.shape[1], chain.shape[2])
-    groups = int(numbers(layer, "groups", who, "iu").reshape(-1)[0]) if "groups" in layer else 1
-    if kind == "pool":
-        weight, groups = np.broadcast_to(weight[:1, :1], (in_shape[0], 1, *weight.shape[2:])), in_shape[0]
-    stride, padding, dilation = (_pair(layer, k, who, d) for k, d in (("stride", 1), ("padding", 0), ("dilation", 1)))
-    connection = Conv2d(weight, in_shape, stride, padding, dilation, groups)
-    require(connection.out_shape == shape, f"{who} says shape {shape}, its kernel gives {connection.out_shape}")
-    return connection
-
-
-def _pair(layer: Tree, key: str, who: str, default: int) -> tuple[int, int]:
-    given = numbers(layer, key, who, "iu").reshape(-1) if key in layer else np.array([default])
-    require(given.size in (1, 2), f"{key} of {who} has {given.size} numbers; give two")
-    return int(given[0]), int(given[-1])
-
-
-def _bias(layer: Tree, who: str, shape: Shape) -> Array | None:
-    """A mantissa a neuron; one a channel is spread, an image is (W, H, C)."""
-    if "bias" not in layer:
-        return None
-    given, n = _whole(numbers(layer, "bias", who), f"bias of {who}").astype(np.int64), int(np.prod(shape))
-    bias = (given.transpose(2, 1, 0) if given.shape == shape[::-1] and given.ndim == 3 else given).reshape(-1)
-    require(bias.size in (1, n, shape[0]), f"bias of {who} has {bias.size} numbers for {n} neurons")
-    if not bias.any():
-        return None
-    return bias[0] if bias.size == 1 else np.repeat(bias, n // bias.size)
-
-
-def _delays(layer: Tree, who: str, c: Connection) -> tuple[Array | int, Array | int]:
-    """Delays of the inputs, and of the outputs (axonal: one a neuron of this layer, as slayer trains them)."""
-    if "delay" not in layer:
-        return 0, 0
-    delay = _whole(numbers(layer, "delay", who), f"delay of {who}").astype(np.int32)
-    if delay.shape == (c.n_post, c.n_pre) and delay.size > max(c.n_pre, c.n_post):
-        require(bool((delay == delay[:1]).all()), f"{who} has a delay a synapse; one an input or one a neuron is read")
-        return delay[0], 0
-    flat = delay.reshape(-1)
-    require(flat.size in (1, c.n_post, c.n_pre), f"{who} has {flat.size} delays; give one, {c.n_post} or {c.n_pre}")
-    spread: Array | int = int(flat[0]) if flat.size == 1 else flat
-    return (0, spread) if flat.size in (1, c.n_post) else (spread, 0)
