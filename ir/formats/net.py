@@ -15,7 +15,7 @@ from ir.compose import diagonal, with_weight
 from ir.connection import Connection, Dense
 from ir.formats.hdf5 import Tree, check_keys, numbers, read_tree, reading
 from ir.formats.net_delays import projections, read_delays
-from ir.formats.net_keys import FILE, LAYER, SIMULATION, check_layer, check_said, one, whole
+from ir.formats.net_keys import FILE, LAYER, SIMULATION, check_layer, check_said, one, whole_numbers
 from ir.formats.net_neurons import Resets, integrator, norm_exponent, normed, read_bias, read_neuron, text
 from ir.formats.net_windows import read_window
 from ir.formats.net_write import write
@@ -194,7 +194,7 @@ def _read_neurons(chain: Chain, who: str, kind: str, layer: Tree, shape: Shape) 
     chain.projections += projections(pre, name, fitted, exponent, np.asarray(arriving + chain.delay))
     chain.populations.append(FixedPopulation(name, shape, neuron))
     if kind == "dense_rec":
-        weight = whole(numbers(layer, "weight_rec", who), f"weight_rec of {who}")
+        weight = whole_numbers(numbers(layer, "weight_rec", who), f"weight_rec of {who}")
         require(weight.size == n * n, f"weight_rec of {who} has shape {weight.shape}; it needs ({n}, {n})")
         loop = _int32(normed(Dense(weight.reshape(n, n)), norm, who), who)
         chain.projections.append(FixedProjection(name, name, loop, exponent))
@@ -208,7 +208,7 @@ def _int32(c: Connection, who: str) -> Connection:
 
 
 def _dense(chain: Chain, who: str, layer: Tree, n: int) -> Dense:
-    weight = whole(numbers(layer, "weight", who), f"weight of {who}")
+    weight = whole_numbers(numbers(layer, "weight", who), f"weight of {who}")
     require(weight.size > 0 and weight.size % n == 0, f"weight of {who} has shape {weight.shape} for {n} neurons")
     weight = weight.reshape(n, -1)
     if not chain.inputs:

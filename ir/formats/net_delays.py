@@ -11,7 +11,7 @@ from ir.check import require
 from ir.compose import dense_weight, sparse_of
 from ir.connection import Connection
 from ir.formats.hdf5 import Tree, numbers
-from ir.formats.net_keys import whole
+from ir.formats.net_keys import whole_numbers
 from ir.quantized import FixedProjection
 
 Array = NDArray[Any]
@@ -32,7 +32,7 @@ def read_delays(layer: Tree, who: str, kind: str, c: Connection, shape: tuple[in
     none = np.zeros((), np.int32)
     if "delay" not in layer:
         return none, none
-    delay = whole(numbers(layer, "delay", who), f"delay of {who}").astype(np.int32)
+    delay = whole_numbers(numbers(layer, "delay", who), f"delay of {who}").astype(np.int32)
     require(
         delay.size > 0 and bool(((delay >= 0) & (delay <= MAX_DELAY)).all()),
         f"{who} has delays of {delay.min(initial=0)}..{delay.max(initial=0)} time steps; lava-dl has 0..{MAX_DELAY}",
@@ -64,10 +64,11 @@ def projections(pre: str, post: str, c: Connection, exponent: int, delay: Array)
         f"projection {pre} -> {post} has delays a synapse and a weight exponent of {exponent}, which would round "
         "each delay's sum for itself; fold the exponent into the weights",
     )
-    weight, found = dense_weight(c), []
-    for steps in np.unique(delay).tolist():
-        post_i, pre_i = np.nonzero(weight * (delay == steps))
-        part = sparse_of(pre_i, post_i, weight[post_i, pre_i], c.n_pre, c.n_post)
-        if part.weight.size:
-            found.append(FixedProjection(pre, post, part, exponent, steps))
+    weight = dense_weight(c)
+    post_i, pre_i = np.nonzero(weight)
+    steps, found = delay[post_i, pre_i], []
+    for d in np.unique(steps).tolist():
+        i, j = post_i[steps == d], pre_i[steps == d]
+        part = sparse_of(j, i, weight[i, j], c.n_pre, c.n_post)
+        found.append(FixedProjection(pre, post, part, exponent, d))
     return found or [FixedProjection(pre, post, c, exponent)]

@@ -51,7 +51,7 @@ def check_said(layer: Tree, who: str, have: dict[str, tuple[int, ...]]) -> None:
             )
 
 
-def whole(values: Array, who: str) -> Array:
+def whole_numbers(values: Array, who: str) -> Array:
     """The same numbers, as int64, if they are whole and fit int32."""
     if bool((values != np.round(values)).any()) or bool((np.abs(values.astype(np.float64)) >= 1 << 31).any()):
         raise FormatError(f"{who} is not whole numbers in int32; export the network with quantized weights")
@@ -62,7 +62,7 @@ def one(tree: Tree, key: str, who: str, default: int) -> int:
     """A single whole number; ``default`` where it is not there."""
     if key not in tree:
         return default
-    given = whole(numbers(tree, key, who).reshape(-1), f"{key} of {who}")
+    given = whole_numbers(numbers(tree, key, who).reshape(-1), f"{key} of {who}")
     require(given.size == 1, f"{key} of {who} has {given.size} numbers; give one")
     return int(given[0])
 

@@ -13,7 +13,7 @@ from ir.check import FormatError, require
 from ir.compose import with_weight
 from ir.connection import Connection
 from ir.formats.hdf5 import Tree, check_keys, numbers
-from ir.formats.net_keys import NEURON, one, spread, whole
+from ir.formats.net_keys import NEURON, one, spread, whole_numbers
 from ir.quantized import FixedLIF
 
 Array = NDArray[Any]
@@ -60,7 +60,7 @@ def read_neuron(tree: Any, who: str, shape: tuple[int, ...], bias: Array | None,
         raise FormatError(f"{who} send graded spikes; retrain with gradedSpike off")
     require(one(tree, "refDelay", who, 1) == 1, f"{who} have a refDelay of {tree.get('refDelay')}; only 1 is read")
     decay_u, decay_v, threshold = (
-        spread(whole(numbers(tree, k, who), f"{k} of {who}"), shape, f"{k} of {who}")
+        spread(whole_numbers(numbers(tree, k, who), f"{k} of {who}"), shape, f"{k} of {who}")
         for k in ("iDecay", "vDecay", "vThMant")
     )
     kept = norm != 0 and bool((decay_u < DECAY_ALL).any())
@@ -110,5 +110,5 @@ def read_bias(layer: Tree, who: str, shape: tuple[int, ...]) -> Array | None:
     """A mantissa a neuron, or None where all are 0."""
     if "bias" not in layer:
         return None
-    bias = spread(whole(numbers(layer, "bias", who), f"bias of {who}"), shape, f"bias of {who}")
+    bias = spread(whole_numbers(numbers(layer, "bias", who), f"bias of {who}"), shape, f"bias of {who}")
     return bias if bias.any() else None

@@ -11,14 +11,15 @@ from ir.check import FormatError, require
 from ir.compose import sparse_of
 from ir.connection import Connection, Conv2d, synapses
 from ir.formats.hdf5 import Tree, numbers
-from ir.formats.net_keys import check_said, one, whole
+from ir.formats.net_keys import check_said, one, whole_numbers
 from ir.layers import Window, sum_pool
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 Image = tuple[int, int, int]
 
-MAX_SYNAPSES = 1 << 27
+MAX_SYNAPSES = 1 << 22
+"""Listed one by one, of a pooling that reads two channels at once."""
 
 
 def read_window(layer: Tree, who: str, kind: str, given: Shape, shape: Shape) -> Connection:
@@ -28,20 +29,20 @@ def read_window(layer: Tree, who: str, kind: str, given: Shape, shape: Shape) ->
             f"{who} maps {given or 'an unknown shape'} to {shape}; a {kind} needs (C, H, W) on both sides, "
             "from an input layer on"
         )
-    weight = whole(numbers(layer, "weight", who), f"weight of {who}")
+    weight = whole_numbers(numbers(layer, "weight", who), f"weight of {who}")
     require(
         weight.ndim in (4, 5) and weight.size > 0 and weight.size == int(np.prod(weight.shape[:4], dtype=object)),
         f"weight of {who} has shape {weight.shape}; give (C_out, C_in / groups, kh, kw)",
     )
     weight = weight.reshape(weight.shape[:4])
     image, out = (given[0], given[1], given[2]), (shape[0], shape[1], shape[2])
-    moves = tuple(_pair(layer, k, who, d) for k, d in (("stride", 1), ("padding", 0), ("dilation", 1)))
+    stride, padding, dilation = (_pair(layer, k, who, d) for k, d in (("stride", 1), ("padding", 0), ("dilation", 1)))
     check_said(layer, who, {"kernelSize": weight.shape[2:], "inChannels": image[:1]})
     if kind == "pool":
         check_said(layer, who, {"outChannels": image[:1]})
-        return _pool(who, weight, image, out, *moves)
+        return _pool(who, weight, image, out, stride, padding, dilation)
     check_said(layer, who, {"outChannels": weight.shape[:1]})
-    connection = Conv2d(weight, image, *moves, one(layer, "groups", who, 1))
+    connection = Conv2d(weight, image, stride, padding, dilation, one(layer, "groups", who, 1))
     require(connection.out_shape == out, f"{who} says shape {out}, its kernel gives {connection.out_shape}")
     return connection
 

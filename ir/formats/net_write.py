@@ -19,7 +19,7 @@ from ir.connection import Conv2d
 from ir.formats.hdf5 import Tree
 from ir.formats.net_delays import MAX_DELAY
 from ir.formats.netx import check_bias, check_conv, check_dense
-from ir.formats.npz import write_atomically
+from ir.formats.plain import write_atomically
 from ir.graph import layered_order
 from ir.mapped import MappedNetwork
 from ir.network import Network
