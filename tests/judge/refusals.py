@@ -12,7 +12,6 @@ from ir.stimulus import Stimulus
 from tests.judge.graph import wiring, write_out
 from tests.judge.numbers import EXACT, into, shift
 
-
 MOST_EVENTS = 1 << 24
 """Of one time step, where they are taken one by one."""
 
