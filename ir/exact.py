@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ir.arrays import magnitudes
 from ir.check import require
 from ir.connection import Connection, Conv2d, Dense, apply
 from ir.fixed_point import with_weight
@@ -58,19 +57,22 @@ def check_exact(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedul
 
 def _spikes(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule) -> dict[str, int]:
     """The most that one source of each block brings in a time step: its largest count, or how often it spikes."""
-    most = {
-        name: int(magnitudes(stimulus.frames[:, :, at]).max(initial=0)) for name, at in slices(network.inputs).items()
-    }
+    most = {name: _largest(stimulus.frames[:, :, at]) for name, at in slices(network.inputs).items()}
     if schedule.kind == "layered" or all(p.neuron.refractory for p in network.populations):
         return {**most, **dict.fromkeys((p.name for p in network.populations), 1)}
     many = spikes_at_most(replace(network, schedule=schedule), max(most.values()), stimulus.frames)
     return {**most, **{name: int(n) for name, n in many.items()}}
 
 
+def _largest(values: Array) -> int:
+    """The largest size of a value."""
+    return max(int(values.max(initial=0)), -int(values.min(initial=0)))
+
+
 def _rough(connection: Connection) -> int:
     """At least the largest sum of sizes of weights into one target; one look at each weight."""
     w = connection.weight
-    largest = max(int(w.max(initial=0)), -int(w.min(initial=0)))
+    largest = _largest(w)
     if isinstance(connection, Dense):
         return largest * connection.n_pre
     if isinstance(connection, Conv2d):

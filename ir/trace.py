@@ -169,10 +169,13 @@ class Trace:
             return
         require(int(s.neuron.max()) < self.n_neurons, f"a spike is of neuron {s.neuron.max()}, of {self.n_neurons}")
         require(int(s.t.max()) < t, f"a spike is in time step {s.t.max()}, of {t}")
-        at = np.minimum(np.searchsorted(ids, s.sample), b - 1)
-        lost = ids[at] != s.sample
-        require(not lost.any(), f"a spike is of sample {s.sample[np.argmax(lost)]}, which the trace does not hold")
-        rows = order[at]
+        first = np.flatnonzero(
+            np.concatenate([[True], s.sample[1:] != s.sample[:-1]])
+        )  # of each sample: they are sorted
+        at = np.minimum(np.searchsorted(ids, s.sample[first]), b - 1)
+        lost = ids[at] != s.sample[first]
+        require(not lost.any(), f"a spike is of sample {s.sample[first[lost.argmax()]]}, which the trace does not hold")
+        rows = np.repeat(order[at], np.diff([*first, len(s)]))
         most = self.forward_steps[s.t, rows]
         require(bool((s.k < most).all()), "a spike fires after the last forward step of its time step")
         twice = np.logical_and.reduce([x[1:] == x[:-1] for x in (s.sample, s.t, s.k, s.neuron)])
@@ -222,6 +225,4 @@ def count_spikes(spikes: Spikes, sample_ids: Ints, n_neurons: int) -> Array:
 
 
 def _counted(rows: Array, neurons: Array, shape: tuple[int, ...]) -> Array:
-    counts = np.zeros(shape, np.int32)
-    np.add.at(counts, (rows, neurons), 1)
-    return counts
+    return np.bincount(rows * shape[1] + neurons, minlength=shape[0] * shape[1]).astype(np.int32).reshape(shape)
