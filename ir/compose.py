@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 
 from ir.check import require
 from ir.connection import Connection, Conv2d, Dense, Sparse, apply, synapses
+from ir.layers.shapes import size_of
+from ir.layers.window import Axis
 
 Array = NDArray[Any]
 
@@ -52,67 +55,65 @@ def dense_weight(connection: Connection) -> Array:
 
 
 def _merge(first: Conv2d, second: Conv2d) -> Conv2d | None:
-    """Two convolutions as one, unless padding between them or a cut-off edge makes that inexact.
+    """Two convolutions as one; None where zeros that ``second`` pads with make that inexact, or a kernel too large."""
+    (v, h), groups = (_axis(first, i).then(_axis(second, i)) for i in (0, 1)), _merged_groups(first, second)
+    if v is None or h is None:
+        return None
+    (p, d, rows, at), (q, e, columns, across) = v.even(), h.even()
+    shape = (second.weight.shape[0], first.in_shape[0] // groups, rows, columns)
+    if size_of(shape) > MAX_DENSE:
+        return None
+    a, b = (c.weight if c.weight.dtype.kind in "iu" else c.weight.astype(np.float64) for c in (first, second))
+    kernel = np.zeros(shape, np.result_type(a, b))
+    inner = kernel[:, :, at, across]
+    steps = [
+        (first.stride[i] * second.dilation[i] // m.step, first.dilation[i] // m.step) for i, m in enumerate((v, h))
+    ]
+    for tap in np.ndindex(b.shape[2:]):
+        where = [slice(t * s, t * s + (k - 1) * n + 1, max(n, 1)) for t, (s, n), k in zip(tap, steps, a.shape[2:])]
+        inner[:, :, where[0], where[1]] += _mixed(a, b[:, :, tap[0], tap[1]], first.groups, second.groups)
+    return Conv2d(kernel, first.in_shape, (v.stride, h.stride), (p, q), (d, e), groups)
 
-    A zero that ``second`` pads with must also be what ``first`` gives there: true if ``first`` sees
-    only padding outside, that is if it looks at single values one by one, or if its windows tile the
-    unpadded input exactly and it adds no overlap.
-    """
-    single = first.weight.shape[2:] == first.stride == (1, 1)
-    tiles = first.padding == (0, 0) and all(
-        first.weight.shape[2 + i] <= first.stride[i]
-        and (first.in_shape[1 + i] - first.weight.shape[2 + i]) % first.stride[i] == 0
-        and first.in_shape[1 + i] % first.stride[i] == 0
-        for i in (0, 1)
-    )
-    plain = first.dilation == (1, 1) and (second.dilation == (1, 1) or single)
-    if not plain or not (single or tiles or second.padding == (0, 0)):
-        return None
-    sides = [(second.weight.shape[2 + i] - 1) * first.stride[i] + first.weight.shape[2 + i] for i in (0, 1)]
-    if second.weight.shape[0] * first.in_shape[0] * sides[0] * sides[1] > MAX_DENSE:
-        return None
-    groups = _merged_groups(first, second)
-    kernel = _in_groups(_merged_kernel(first, second), groups)
-    (sy, sx), (py, px), (qy, qx) = first.stride, first.padding, second.padding
-    stride, padding = (sy * second.stride[0], sx * second.stride[1]), (py + sy * qy, px + sx * qx)
-    dilation = second.dilation if single else (1, 1)
-    merged = Conv2d(kernel, first.in_shape, stride, padding, dilation, groups)
-    return merged if merged.out_shape == second.out_shape else None
+
+def _axis(c: Conv2d, i: int) -> Axis:
+    return Axis(c.in_shape[1 + i], c.weight.shape[2 + i], c.stride[i], c.padding[i], c.padding[i], c.dilation[i])
+
+
+def _is_depthwise(weight: Array, groups: int) -> bool:
+    """One output a channel, from that channel alone: a pooling, padding, a scale."""
+    return weight.shape[0] == groups and weight.shape[1] == 1
 
 
 def _merged_groups(first: Conv2d, second: Conv2d) -> int:
-    """One that works channel by channel (a pooling, padding) leaves the other's groups as they are."""
-    if first.groups == first.weight.shape[0]:
+    """A depthwise map keeps the groups of the other."""
+    if _is_depthwise(first.weight, first.groups):
         return second.groups
-    return first.groups if second.groups == second.weight.shape[0] else 1
+    return first.groups if _is_depthwise(second.weight, second.groups) else math.gcd(first.groups, second.groups)
 
 
-def _merged_kernel(first: Conv2d, second: Conv2d) -> Array:
-    """(C_out, C_in, kh, kw) of the merged convolution, in float64 (integers stay integers)."""
-    a, b = _full(first), _full(second)
-    (sy, sx), (ah, aw), (bh, bw) = first.stride, a.shape[2:], b.shape[2:]
-    kernel = np.zeros((b.shape[0], a.shape[1], (bh - 1) * sy + ah, (bw - 1) * sx + aw), np.result_type(a, b))
-    for y in range(bh):
-        for x in range(bw):
-            kernel[:, :, y * sy : y * sy + ah, x * sx : x * sx + aw] += np.tensordot(b[:, :, y, x], a, 1)
-    return kernel
+def _mixed(first: Array, tap: Array, n_first: int, n_second: int) -> Array:
+    """(C_out, C_in / groups, kh, kw): ``first`` weighted by one tap (C_out, C_mid / groups) of the second."""
+    kernel = first.shape[2:]
+    if _is_depthwise(first, n_first):
+        mid = tap.shape[1]
+        parts = tap.reshape(n_second, -1, mid, 1, 1) * first.reshape(n_second, 1, mid, *kernel)
+        return parts.reshape(tap.shape[0], mid, *kernel)
+    if _is_depthwise(tap, n_second):
+        return tap[:, :, None, None] * first
+    n = math.gcd(n_first, n_second)
+    a, b = _with_groups(first, n_first, n), _with_groups(tap[:, :, None, None], n_second, n)[..., 0, 0]
+    product = [np.tensordot(q, p, 1) for p, q in zip(a, b)]
+    return np.concatenate(product)
 
 
-def _in_groups(kernel: Array, groups: int) -> Array:
-    """The part of a full kernel that lies in groups, (C_out, C_in / groups, kh, kw)."""
-    per_out, per_in = kernel.shape[0] // groups, kernel.shape[1] // groups
-    parts = [kernel[g * per_out : (g + 1) * per_out, g * per_in : (g + 1) * per_in] for g in range(groups)]
-    return np.concatenate(parts)
-
-
-def _full(c: Conv2d) -> Array:
-    """The kernel with groups written out, (C_out, C_in, kh, kw), integer or float64."""
-    weight = c.weight if c.weight.dtype.kind in "iu" else c.weight.astype(np.float64)
-    full = np.zeros((weight.shape[0], c.in_shape[0], *weight.shape[2:]), weight.dtype)
-    per_out, per_in = weight.shape[0] // c.groups, weight.shape[1]
-    for g in range(c.groups):
-        full[g * per_out : (g + 1) * per_out, g * per_in : (g + 1) * per_in] = weight[g * per_out : (g + 1) * per_out]
-    return full
+def _with_groups(weight: Array, groups: int, n: int) -> Array:
+    """(n, C_out / n, C_in / n, kh, kw): the zeros between finer groups written out."""
+    r, (c_out, c_in) = groups // n, weight.shape[:2]
+    full = np.zeros((n, r, c_out // groups, r, c_in, *weight.shape[2:]), weight.dtype)
+    parts = weight.reshape(n, r, c_out // groups, c_in, *weight.shape[2:])
+    for g in range(r):
+        full[:, g, :, g] = parts[:, g]
+    return full.reshape(n, c_out // n, r * c_in, *weight.shape[2:])
 
 
 def _join(first: Connection, second: Connection) -> Sparse:

@@ -19,8 +19,8 @@ def convolutions(draw: st.DrawFn, in_shape: tuple[int, int, int], rng: np.random
     groups = draw(st.sampled_from([g for g in (1, 2, in_shape[0]) if in_shape[0] % g == 0]))
     weight = integers(rng, (groups * draw(st.integers(1, 2)), in_shape[0] // groups, *kernel))
     stride, padding = (draw(st.integers(1, 3)), draw(st.integers(1, 3))), draw(st.tuples(*[st.integers(0, 2)] * 2))
-    dilation = (1 if kernel[0] > 1 else draw(st.integers(1, 2)), 1)
-    return Conv2d(weight, in_shape, stride, padding, dilation, groups)
+    dilation = [draw(st.integers(1, 2)) if 2 * (k - 1) < n else 1 for k, n in zip(kernel, in_shape[1:])]
+    return Conv2d(weight, in_shape, stride, padding, (dilation[0], dilation[1]), groups)
 
 
 @given(st.data(), st.integers(0, 2**32 - 1))
@@ -31,7 +31,18 @@ def test_a_product_of_convolutions_does_what_they_do_one_after_the_other(data: s
     )
     second = data.draw(convolutions(first.out_shape, rng))
     s = integers(rng, (3, first.n_pre))
-    assert np.array_equal(apply(compose(first, second), s), apply(second, apply(first, s)))
+    product = compose(first, second)
+    assert np.array_equal(apply(product, s), apply(second, apply(first, s)))
+    assert isinstance(product, Conv2d) or second.padding != (0, 0)
+
+
+@pytest.mark.parametrize(("groups", "c_out"), [(1, 1), (1, 3), (2, 2), (3, 3), (6, 6)])
+def test_groups_of_both_need_not_agree(groups: int, c_out: int) -> None:
+    rng = np.random.default_rng(0)
+    first = Conv2d(integers(rng, (12, 1, 2, 2)), (6, 3, 3), groups=6)
+    second = Conv2d(integers(rng, (c_out, 12 // groups, 1, 2)), (12, 2, 2), groups=groups)
+    product, s = compose(first, second), integers(rng, (2, 54))
+    assert isinstance(product, Conv2d) and np.array_equal(apply(product, s), apply(second, apply(first, s)))
 
 
 def test_pooling_before_a_padded_convolution_stays_a_convolution() -> None:
