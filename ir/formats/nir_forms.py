@@ -13,7 +13,7 @@ from ir.check import FormatError
 from ir.compose import added, compose, diagonal, scale_rows, summed
 from ir.connection import Connection, apply
 from ir.formats.nir_graph import Graph, Node
-from ir.formats.nir_linear import Shape, Step, who
+from ir.formats.nir_linear import Shape, Step, step_of, who
 from ir.layers.shapes import size_of
 
 Array = NDArray[Any]
@@ -23,6 +23,10 @@ MAX_PARALLEL = 4
 
 MAX_TERMS = 100_000
 """Of a whole graph: sums of sums of many sources need a projection from each."""
+
+
+MAX_WEIGHTS = 1 << 26
+"""Of a whole graph where its own weights are few: linear layers in a row are written out as one."""
 
 
 @dataclass(frozen=True)
@@ -60,46 +64,62 @@ class Form:
         return frozenset(t.source for t in self.terms)
 
 
-def forms_of(graph: Graph, shapes: Mapping[str, Shape], steps: Mapping[str, Step]) -> dict[str, Form]:
+def forms_of(graph: Graph, shapes: Mapping[str, Shape], into: Mapping[str, Shape]) -> dict[str, Form]:
     """For each node that is no linear one (neurons, outputs): what reaches it.
 
     Args:
         shapes: of every node's result.
-        steps: of every linear node that something leads to.
+        into: the shape of what comes into every linear node that something leads to.
 
     Raises:
         FormatError: linear nodes in a circle, or sums too long to write out.
     """
     found: dict[str, Form] = {}
-    made: dict[str, Form] = {name: Form(shape, (Term(name),)) for name, shape in shapes.items() if name not in steps}
+    made: dict[str, Form] = {name: Form(shape, (Term(name),)) for name, shape in shapes.items() if name not in into}
     uses = {name: len(graph.after(name)) for name in graph.nodes}
-    terms = 0
-    for name in _in_order(graph, steps):
+    terms = own = kept = 0
+    for name in _in_order(graph, into):
         form = _joined(graph, graph.nodes[name], made, shapes)
         terms += len(form.terms)
         if terms > MAX_TERMS:
             raise FormatError(f"{name!r} sums up so many sources that over {MAX_TERMS} maps result; simplify the graph")
-        if name in steps:
-            made[name] = _applied(graph.nodes[name], form, steps[name])
+        if name in into:
+            step = step_of(graph.nodes[name], into[name])
+            own += _size(step.connection)
+            made[name] = _applied(graph.nodes[name], form, step)
         else:
             found[name] = form
+            kept += sum(_size(t.connection) for t in form.terms)
+            _check_size(name, kept, own)
         for a in graph.before(name):
             uses[a] -= 1
-            if not uses[a] and a in steps:
+            if not uses[a] and a in into:
                 del made[a]
     return found
 
 
-def _in_order(graph: Graph, steps: Mapping[str, Step]) -> Iterable[str]:
+def _size(c: Connection | None) -> int:
+    return 0 if c is None else int(c.weight.size)
+
+
+def _check_size(name: str, kept: int, own: int) -> None:
+    if kept > max(MAX_WEIGHTS, 4 * own):
+        raise FormatError(
+            f"the maps into {name!r} and before take {kept} weights written out, the graph's own {own}; "
+            "put neurons between its linear layers"
+        )
+
+
+def _in_order(graph: Graph, into: Mapping[str, Shape]) -> Iterable[str]:
     """Linear nodes and their ends, each after all linear nodes before it."""
-    waits = {name: sum(a in steps for a in graph.before(name)) for name in graph.nodes if graph.before(name)}
+    waits = {name: sum(a in into for a in graph.before(name)) for name in graph.nodes if graph.before(name)}
     ready = [name for name, count in waits.items() if not count]
     done = 0
     while ready:
         name = ready.pop()
         done += 1
         yield name
-        for b in graph.after(name) if name in steps else ():
+        for b in graph.after(name) if name in into else ():
             waits[b] -= 1
             if not waits[b]:
                 ready.append(b)

@@ -85,8 +85,9 @@ def _step_of(node: Node, shape: Shape) -> Step:
         after = tuple(int(x) for x in node.params["shape"])
         pre, post, weight = (node.params[k] for k in ("pre", "post", "weight"))
         return Step(after, sparse_of(pre, post, weight, size_of(shape), size_of(after)))
-    connection, after = _connection(node, shape)
-    return Step(after, connection, bias=_bias(node, after))
+    if node.kind in ("Affine", "Linear"):
+        return _dense(node, shape)
+    return _sliding(node, shape)
 
 
 def who(node: Node) -> str:
@@ -145,13 +146,17 @@ def _one_sample(shape: Shape, sides: int) -> Shape:
     return shape
 
 
-def _connection(node: Node, shape: Shape) -> tuple[Connection, Shape]:
-    """Affine, Linear, convolutions and poolings on values of ``shape``, and the shape of the result."""
-    if node.kind in ("Affine", "Linear"):
-        weight = numbers(node.params, "weight", who(node))
-        if weight.ndim != 2 or weight.shape[1] != size_of(shape):
-            raise FormatError(f"the weight of {who(node)} has shape {weight.shape}, what comes in has shape {shape}")
-        return Dense(_floats(weight)), (int(weight.shape[0]),)
+def _dense(node: Node, shape: Shape) -> Step:
+    """Affine and Linear, on all values that come in."""
+    weight = numbers(node.params, "weight", who(node))
+    if weight.ndim != 2 or weight.shape[1] != size_of(shape):
+        raise FormatError(f"the weight of {who(node)} has shape {weight.shape}, what comes in has shape {shape}")
+    after = (int(weight.shape[0]),)
+    return Step(after, Dense(_floats(weight)), bias=_bias(node, after))
+
+
+def _sliding(node: Node, shape: Shape) -> Step:
+    """Convolutions, poolings and padding; none where each value stays as it is."""
     axes = 1 if node.kind.endswith("1d") else 2
     shape = _one_sample(shape, axes + 1)
     if node.kind in ("Conv1d", "Conv2d"):
@@ -164,9 +169,16 @@ def _connection(node: Node, shape: Shape) -> tuple[Connection, Shape]:
         stride, dilation = integers(node, "stride", axes, 1), integers(node, "dilation", axes, 1)
         groups = integers(node, "groups", 1, 1)[0]
         window = layers.conv(who(node), shape, weight.shape, stride, _padding(node, axes), dilation, groups)
-        return window.connection(_floats(weight)), window.out_shape
+        written = weight.shape[0] * weight.shape[1] * size_of(window.kernel)
+        if written > max(MAX_VALUES, weight.size):
+            raise FormatError(f"{who(node)} takes a kernel of {written} weights to pad unevenly; pad less")
+        connection = window.connection(_floats(weight))
+        return Step(window.out_shape, connection, bias=_bias(node, window.out_shape))
     window = _window(node, shape, axes)
-    return window.connection(), window.out_shape
+    if window.in_shape[0] * size_of(window.kernel) > MAX_VALUES:
+        raise FormatError(f"the kernel {window.kernel} of {who(node)} is too large; it gets values of shape {shape}")
+    plain = window.kernel == window.stride == (1, 1) and window.padding == (0, 0) and window.weight == 1
+    return Step(window.out_shape, None if plain and window.out_shape == shape else window.connection())
 
 
 def _window(node: Node, shape: Shape, axes: int) -> layers.Window:
@@ -178,8 +190,6 @@ def _window(node: Node, shape: Shape, axes: int) -> layers.Window:
         return layers.zero_pad(name, shape, _pairs(node, axes))
     kernel = integers(node, "kernel_size", axes)
     stride, padding = integers(node, "stride", axes), _padding(node, axes)
-    if len(shape) == axes + 1 and shape[0] * size_of(kernel) > MAX_VALUES:
-        raise FormatError(f"the kernel {kernel} of {name} is too large; it gets values of shape {shape}")
     if node.kind.startswith("SumPool"):
         return layers.sum_pool(name, shape, kernel, stride, padding)
     dilation = integers(node, "dilation", axes, 1)

@@ -14,7 +14,7 @@ from ir.connection import Dense
 from ir.formats.hdf5 import numbers
 from ir.formats.nir_forms import Form, Term, forms_of
 from ir.formats.nir_graph import NEURONS, Graph, Node
-from ir.formats.nir_linear import MAX_VALUES, Shape, Step, step_of, who
+from ir.formats.nir_linear import MAX_VALUES, Shape, step_of, who
 from ir.formats.nir_sources import Neuron, Source, Untranslatable
 from ir.graph import layered_order
 from ir.layers.shapes import size_of
@@ -53,8 +53,8 @@ class Lowering:
 
     def __init__(self, graph: Graph, source: Source, dt_s: float) -> None:
         self.source, self.dt_s = source, dt_s
-        self.shapes, steps = shapes_of(graph)
-        self.forms = forms_of(graph, self.shapes, steps)
+        self.shapes, into = shapes_of(graph)
+        self.forms = forms_of(graph, self.shapes, into)
         self.graph, self.output = self._with_readout(graph)
         self.neurons: dict[str, Neuron] = {}
 
@@ -164,13 +164,13 @@ def _squeezed(x: Array) -> Array:
     return x[0] if bool((x == x[0]).all()) else x
 
 
-def shapes_of(graph: Graph) -> tuple[dict[str, Shape], dict[str, Step]]:
-    """The shape of every node's result, and what each linear node that something leads to does.
+def shapes_of(graph: Graph) -> tuple[dict[str, Shape], dict[str, Shape]]:
+    """The shape of every node's result, and of what comes into each linear node that something leads to.
 
     A population's shape is that of its parameters where they have several axes, else of what comes in.
     """
     shapes: dict[str, Shape] = {n.name: input_shape(n) for n in graph.of_kind("Input")}
-    steps: dict[str, Step] = {}
+    into: dict[str, Shape] = {}
     populations = graph.of_kind(*POPULATIONS)
     shapes.update({n.name: a.shape for n in populations for a in _arrays(n)[:1] if a.ndim > 1})
     ready = list(shapes)
@@ -189,14 +189,14 @@ def shapes_of(graph: Graph) -> tuple[dict[str, Shape], dict[str, Step]]:
                 if node.kind in (*POPULATIONS, "Output"):
                     shapes[b] = shapes[name] or (1,)
                 else:
-                    steps[b] = step_of(node, shapes[name])
-                    shapes[b] = steps[b].shape
+                    into[b] = shapes[name]
+                    shapes[b] = step_of(node, into[b]).shape
                 ready.append(b)
     for n in populations:
         if n.name not in shapes:
             raise FormatError(f"the shape of {who(n)} cannot be told; nothing leads to it")
         _check_sizes(n, size_of(shapes[n.name]))
-    return shapes, steps
+    return shapes, into
 
 
 def _arrays(node: Node) -> list[Array]:

@@ -123,6 +123,7 @@ class Walk:
     Attributes:
         constants: values that do not depend on the data, as far as they were needed.
         stored: initializers that were not needed yet.
+        allowed: weights that layers may still hold: nodes that share a few stored ones must not fill the memory.
         values: those that do.
         lead: how many axes of every value are the batch: 1, or 0 where the model takes one-dimensional input.
         batch: the samples the model was written for; 1 where the file leaves it open.
@@ -135,6 +136,7 @@ class Walk:
     stored: dict[str, Callable[[], Array]]
     beside: Beside
     folding: Folding
+    allowed: int = 1 << 24
     lead: int = 1
     batch: int = 1
     constants: dict[str, Array] = field(default_factory=dict)
@@ -156,6 +158,7 @@ class Walk:
             if name not in self.stored:
                 raise FormatError(f"its input {name!r} is made by no node before it")
             self.constants[name] = self.stored[name]()
+            self.allowed += 4 * self.constants[name].size
         return self.constants[name]
 
     def fresh(self, name: str) -> str:
@@ -170,6 +173,10 @@ class Walk:
     def put(self, name: str, kind: str, params: dict[str, Any], sources: Iterable[Value]) -> Value:
         """One more node of the graph; all ``sources`` lead to it."""
         sources = list(sources)
+        if isinstance(params.get("weight"), np.ndarray):
+            self.allowed -= params["weight"].size
+            if self.allowed < 0:
+                raise FormatError("many layers that share their weights take too many numbers written out")
         node = Node(name if name not in self.nodes else self.fresh(f"{name} {kind}"), kind, params, {})
         shape = sources[0].shape if kind == "Relu" else step_of(node, sources[0].shape).shape
         self.nodes[node.name] = node

@@ -169,6 +169,25 @@ class TestHostileConstants:
         with pytest.raises(FormatError, match="Loop 'odd'"):
             own.read_unscaled(save(tmp_path / "a.onnx", nodes, weights))
 
+    def test_many_layers_that_share_a_weight_are_refused_before_they_fill_the_memory(self, tmp_path: Path) -> None:
+        nodes = [helper.make_node("Gemm", ["x", "in"], ["v0"])]
+        for i in range(200):
+            nodes += [
+                helper.make_node("Relu", [f"v{i}"], [f"r{i}"]),
+                helper.make_node("Gemm", [f"r{i}", "w"], [f"v{i + 1}"]),
+            ]
+        weights = {"in": np.ones((4, 700), np.float32), "w": np.ones((700, 700), np.float32)}
+        start = time.perf_counter()
+        with pytest.raises(FormatError, match="many layers that share their weights"):
+            own.read_unscaled(save(tmp_path / "a.onnx", [*nodes, helper.make_node("Relu", ["v200"], ["y"])], weights))
+        assert time.perf_counter() - start < 10
+
+    def test_uneven_padding_that_takes_huge_kernels_is_refused(self, tmp_path: Path) -> None:
+        node = helper.make_node("Conv", ["x", "w"], ["y"], name="odd", pads=[3000, 0, 0, 3000])
+        path = save(tmp_path / "a.onnx", [node], {"w": np.ones((32, 1, 1, 1), np.float32)}, ("b", 1, 4, 4))
+        with pytest.raises(FormatError, match=r"Conv 'odd' (takes a kernel|needs)"):
+            own.read_unscaled(path)
+
     def test_a_slice_of_another_file_is_read_once_however_many_tensors_name_it(self, tmp_path: Path) -> None:
         path = external(tmp_path, 1 << 18, [0] * 200)
         tracemalloc.start()
