@@ -226,7 +226,7 @@ def _shaped(d: Drawn, name: str, shape: Shape) -> str:
 def _moved(d: Drawn, name: str, shape: Shape) -> str:
     """Numbers that are moved, repeated, dropped or summed up."""
     rank = len(shape)
-    kind = d.any(("Transpose", "Slice", "Concat", "Split", "Gather", "Expand", "ReduceMean", "ReduceSum", "Pad"))
+    kind = d.any(("Transpose", "Slice", "Concat", "Split", "Gather", "Expand", "Pad"))
     i = d.integer(0, rank - 1)
     if kind == "Transpose":
         perm = [p + d.lead for p in d.draw(st.permutations(range(rank)))]
@@ -252,11 +252,16 @@ def _moved(d: Drawn, name: str, shape: Shape) -> str:
     if kind == "Expand":
         sides = [d.integer(1, 3) if s == 1 else d.any((1, s)) for s in shape]
         return d.node("Expand", name, d.constant(np.array([*[1] * d.lead, *sides])))
-    if kind.startswith("Reduce"):
-        axes = sorted(d.draw(st.sets(st.integers(0, rank - 1), min_size=1)))
-        keep = 0 if len(axes) < rank and d.coin() else d.any((None, 1))
-        return d.node(kind, name, d.constant(np.array([d.axis(a, rank) for a in axes])), keepdims=keep)
     return _pad(d, name, shape)
+
+
+def _reduced(d: Drawn, name: str, shape: Shape) -> str:
+    """Sums and means over some axes of a sample."""
+    rank = len(shape)
+    axes = sorted(d.draw(st.sets(st.integers(0, rank - 1), min_size=1)))
+    keep = 0 if len(axes) < rank and d.coin() else d.any((None, 1))
+    kind = d.any(("ReduceMean", "ReduceSum"))
+    return d.node(kind, name, d.constant(np.array([d.axis(a, rank) for a in axes])), keepdims=keep)
 
 
 def _plain(d: Drawn, name: str, shape: Shape) -> str:
@@ -267,7 +272,7 @@ def _plain(d: Drawn, name: str, shape: Shape) -> str:
 
 
 def drawn_step(d: Drawn, shape: Shape) -> Callable[[Drawn, str, Shape], str | None]:
-    everywhere = [_with_constant, _joined, _joined, _shaped, _moved, _plain, _plain]
+    everywhere = [_with_constant, _joined, _joined, _shaped, _moved, _plain, _plain, _reduced]
     if not shape:
         return d.any([_with_constant, _joined, _plain])
     if not d.lead:
@@ -275,9 +280,10 @@ def drawn_step(d: Drawn, shape: Shape) -> Callable[[Drawn, str, Shape], str | No
     if len(shape) == 1:
         return d.any([*everywhere, _gemm, _gemm, _matmul, _normalization])
     if len(shape) == 2:
-        return d.any([*everywhere, _conv, _pool, _matmul, _normalization, _global])
+        return d.any([*everywhere, _conv, _conv, _conv, _pool, _pool, _matmul, _normalization, _global])
     if len(shape) == 3:
-        return d.any([*everywhere, _conv, _conv, _pool, _pool, _matmul, _normalization, _global, _pad])
+        sliding = [_conv, _conv, _conv, _conv, _pool, _pool, _pool, _global, _pad]
+        return d.any([*everywhere, *sliding, _matmul, _normalization])
     return d.any(everywhere)
 
 
