@@ -100,6 +100,7 @@ def _sum_pool(who: str, layer: Any, shape: Shape, like: Tensor) -> LinearMap:
 
 
 def _max_pool(who: str, layer: Any, shape: Shape, like: Tensor) -> LinearMap:
+    require(not layer.return_indices, f"{who} returns indices beside its values; set return_indices=False")
     how = (_kernel(layer), layer.stride, layer.padding, layer.ceil_mode, layer.dilation)
     return _of_pool(table.max_pool(who, shape, *how), like)
 
@@ -212,7 +213,8 @@ def as_evaluated(*modules: nn.Module) -> Generator[None]:
 
 def chained(layers: nn.Module, in_shape: Shape, like: Tensor | None = None) -> LinearMap:
     """As :func:`fold`; layers that move no value leave the weight None."""
-    found = [p for p in layers.parameters() if p.is_floating_point() and not is_lazy(p)]
+    stored = (*layers.parameters(), *layers.buffers())
+    found = [x for x in stored if x.is_floating_point() and not is_lazy(x)]
     like = found[0].detach() if found else torch.empty(0) if like is None else like
     total = LinearMap(in_shape, in_shape)
     for layer in unpacked(layers):

@@ -89,6 +89,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "hooks": (hooked, "Linear carries forward hooks, which folding would skip"),
     "lazy": (lambda: nn.LazyConv2d(2, 3), "LazyConv2d has no weights before its first call"),
     "lazy statistics": (lambda: nn.LazyBatchNorm2d(affine=False), "LazyBatchNorm2d has no weights before"),
+    "indices": (lambda: nn.MaxPool2d(1, return_indices=True), "returns indices beside its values"),
     "circular": (lambda: nn.Conv2d(1, 2, 3, padding=1, padding_mode="circular"), "padding_mode='circular'"),
     "ones around": (lambda: nn.ConstantPad2d(1, 1.0), "ConstantPad2d writes 1.0 around values of shape .1, 4, 4."),
     "uneven adaptive": (
@@ -128,3 +129,54 @@ def test_two_padded_convolutions_of_a_large_image_are_refused() -> None:
     layers = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1))
     with pytest.raises(ValueError, match=r"no single convolution and too large to write out .* put neurons between"):
         fold(layers, (1, 100, 100))
+
+
+ANY: list[Callable[[], nn.Module]] = [
+    *(lambda groups=g: nn.Conv2d(2, 4, 2, padding="same", groups=groups) for g in (1, 2)),
+    *(lambda mode=m: nn.Conv2d(2, 3, 1, padding_mode=mode) for m in ("reflect", "circular")),
+    lambda: nn.Conv1d(2, 4, 3, 2, 1, groups=2),
+    lambda: nn.Conv3d(2, 2, 1),
+    lambda: nn.AvgPool1d(2),
+    lambda: nn.AvgPool2d(2, ceil_mode=True, count_include_pad=False),
+    lambda: nn.AvgPool3d(1),
+    lambda: SumPool2d(3, 1, 1),
+    lambda: nn.MaxPool1d(1, 2),
+    lambda: nn.MaxPool2d(2, 2, 1),
+    lambda: nn.AdaptiveAvgPool1d(2),
+    lambda: nn.AdaptiveAvgPool2d((None, 1)),
+    lambda: nn.AdaptiveAvgPool2d(3),
+    lambda: nn.AdaptiveMaxPool2d(1),
+    lambda: nn.ZeroPad1d((2, -1)),
+    lambda: nn.ZeroPad2d((0, 1, -1, 2)),
+    lambda: nn.BatchNorm1d(2),
+    lambda: nn.BatchNorm2d(2),
+    lambda: nn.BatchNorm3d(2),
+    lambda: nn.SyncBatchNorm(2),
+    lambda: nn.GroupNorm(1, 2),
+    lambda: nn.Flatten(2),
+    lambda: nn.Flatten(-2, -1),
+    lambda: nn.Unflatten(1, (2, -1)),
+    lambda: nn.Linear(2, 3),
+    lambda: nn.Dropout3d(),
+    lambda: nn.Identity(),
+    lambda: nn.LSTM(2, 2),
+]
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even", "ignore:dropout3d")
+@pytest.mark.parametrize("shape", [(2,), (1, 2), (2, 1), (2, 5), (2, 1, 1), (2, 4, 6), (3, 4, 5), (2, 2, 2, 2)])
+def test_any_layer_on_any_shape_is_torchs_or_one_sentence(shape: tuple[int, ...]) -> None:
+    """Torch takes some shapes for others, a batch of images for one of rows: refused here, never read otherwise."""
+    equal = 0
+    for make in ANY:
+        layer, x = make().eval().double(), torch.randn(3, *shape, dtype=torch.float64)
+        try:
+            m = fold(layer, shape, x)
+        except ValueError as error:
+            assert type(layer).__name__ in str(error) and len(str(error)) < 250
+            continue
+        theirs = layer(x.flatten(1) if isinstance(layer, nn.Linear) else x).flatten(1)  # a Flatten may be left out
+        ours = m.apply(x.flatten(1)) + (0 if m.bias is None else m.bias)
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+        equal += 1
+    assert equal >= 3
