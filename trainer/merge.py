@@ -102,7 +102,7 @@ def compose(first: LinearMap, second: LinearMap) -> LinearMap:
 
 
 def _applied(m: LinearMap, s: Tensor) -> Tensor:
-    """``W s`` summed in double precision and rounded once: the same on every device, whatever it does to floats."""
+    """``W s`` summed in double precision and rounded once, also where a device would round the factors (TF32)."""
     if m.weight is None:
         return s
     return replace(m, weight=m.weight.double()).apply(s.double()).to(s.dtype)
