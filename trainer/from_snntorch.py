@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from ir.check import require
 from ir.compose import diagonal
@@ -72,14 +73,20 @@ def _leaves(model: nn.Module) -> list[nn.Module]:
     """Layers and neurons in order of assignment; what lies inside one of them belongs to it."""
     if _is_neuron(model) or is_layer(model) or not list(model.children()):
         return [model]
-    listed = isinstance(model, (nn.Sequential, nn.ModuleList))
-    return [leaf for child in (list(model) if listed else model.children()) for leaf in _leaves(child)]
+    children = list(model) if isinstance(model, (nn.Sequential, nn.ModuleList)) else list(model.children())
+    # A block that is a sequence by name and runs otherwise (a residual one) is no chain: it is refused by name.
+    return [leaf for x in children for leaf in ([x] if _runs_otherwise(x) else _leaves(x))]
+
+
+def _runs_otherwise(block: nn.Module) -> bool:
+    return isinstance(block, nn.Sequential) and getattr(block.forward, "__func__", None) is not nn.Sequential.forward
 
 
 def _check_parameters(model: nn.Module, chain: list[nn.Module]) -> None:
     """Refuse numbers that belong to none of the layers: nobody would read them."""
-    read = {x.data_ptr() for layer in chain for x in (*layer.parameters(), *layer.buffers())}
-    lost = [name for name, p in model.named_parameters() if p.data_ptr() not in read]
+    stored = [x for layer in chain for x in (*layer.parameters(), *layer.buffers())]
+    read = {id(x) for x in stored} | {x.data_ptr() for x in stored if not is_lazy(x)}
+    lost = [n for n, p in model.named_parameters() if id(p) not in read and (is_lazy(p) or p.data_ptr() not in read)]
     require(not lost, f"the model uses {', '.join(lost[:3])} beside its layers; fold it into a layer or pass layers=")
 
 

@@ -241,3 +241,18 @@ def test_one_neuron_module_used_twice_is_refused() -> None:
 def test_a_frame_has_sides(shape: Any) -> None:
     with pytest.raises(ValueError, match="give the sides of one frame"):
         read(nn.Sequential(nn.Linear(3, 4), snn.Leaky(beta=0.5)), shape)
+
+
+def test_layers_without_weights_yet_are_named() -> None:
+    with pytest.raises(ValueError, match="LazyLinear has no weights before its first call"):
+        read(nn.Sequential(nn.LazyLinear(4), snn.Leaky(beta=0.5)), (3,))
+
+
+def test_a_block_that_runs_otherwise_is_no_chain() -> None:
+    class Residual(nn.Sequential):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + super().forward(x)
+
+    model = nn.Sequential(Residual(nn.Linear(3, 3), nn.Linear(3, 3)), snn.Leaky(beta=0.5))
+    with pytest.raises(ValueError, match="Residual has no asynchronous meaning"):
+        read(model, (3,))
