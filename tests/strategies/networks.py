@@ -36,11 +36,13 @@ def networks(draw: st.DrawFn, options: Draw = ORDINARY) -> QuantizedNetwork:
     blocks: list[Block] = [(block.name, block.shape) for block in reversed(inputs)]
     populations: list[FixedPopulation] = []
     projections: list[FixedProjection] = []
-    for i in range(draw(st.integers(1, options.max_populations))):
+    for i in range(draw(st.integers(3 if options.early else 1, options.max_populations))):
         n = draw(st.integers(1, options.max_side))
-        pre = blocks[-1]
-        if loose and draw(st.integers(0, 2)) == 2:
-            pre = draw(st.sampled_from([*blocks, None, *[None] * 3 * options.early]))
+        pre: Block | None = blocks[-1]
+        if options.early and draw(st.integers(0, 2)) == 2:
+            pre = None
+        elif loose and draw(st.integers(0, 2)) == 2:
+            pre = draw(st.sampled_from([*blocks, None]))
         if pre is None:
             shape, drive = (n,), 0
         else:
@@ -49,7 +51,7 @@ def networks(draw: st.DrawFn, options: Draw = ORDINARY) -> QuantizedNetwork:
             projections.append(projection)
         neuron = draw(neurons(int(np.prod(shape)), options, drive, rng))
         populations.append(FixedPopulation(f"p{i}", shape, neuron))
-        blocks.append((f"p{i}", shape))
+        blocks.insert(len(inputs) if pre is None and options.early else len(blocks), (f"p{i}", shape))
     output = populations[-1].name
     if not options.chain:
         projections += draw(_extra_edges(blocks, len(inputs), options, rng))
@@ -114,8 +116,10 @@ def _extra_edges(
 ) -> list[FixedProjection]:
     """Up to two edges beside the chain, four in wide draws: skips, parallels and, where allowed, recurrent ones."""
     edges = []
-    for _ in range(draw(st.integers(0, 4 if options.wide else 2))):
+    for _ in range(draw(st.integers(2 if options.early else 0, 4 if options.wide else 2))):
         a, b = draw(st.integers(0, len(blocks) - 1)), draw(st.integers(n_inputs, len(blocks) - 1))
+        if options.early and draw(st.booleans()):
+            a, b = n_inputs, len(blocks) - 1
         if b <= a and not options.recurrent:
             continue
         (pre, pre_shape), (post, post_shape) = blocks[a], blocks[b]

@@ -32,7 +32,7 @@ class Draw:
             unsorted synapses, convolutions that differ by axis; few or no time steps and samples, any sample id,
             counts to 2^20 and of both signs. Each wide network draws the two below for itself.
         edges: most weights and biases near the last that registers hold, currents that keep them.
-        early: populations that nothing reaches fire by their bias, often into currents further on.
+        early: populations that nothing reaches fire by their bias, mostly into the last one, before its depth.
     """
 
     extremes: bool = False
