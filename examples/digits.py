@@ -5,6 +5,8 @@ from pathlib import Path
 
 from ir.formats import npz
 from ir.formats.chip_toml import find_chip
+from ir.schedule import Schedule
+from ir.words import counted
 from mapper import map_network
 from sim_reference import fast
 from sim_reference.compare import first_divergence, statistics
@@ -23,7 +25,7 @@ def main() -> None:
 
     mapped = map_network(network, find_chip("loihi2"))  # integers, and a core for every neuron
     npz.save(mapped, OUT / "mapped.npz")
-    print(f"{mapped.network.n_neurons} neurons on {len(mapped.cores)} core(s)")
+    print(f"{counted(mapped.network.n_neurons, 'neuron')} on {counted(len(mapped.cores), 'core')}")
 
     test = load("digits", split="test")
     few = test.select(slice(10))
@@ -35,11 +37,16 @@ def main() -> None:
         numbers = statistics(fast.run(mapped, test, schedule))
         parted = first_divergence(fast.run(mapped, few, schedule), lava.run(mapped, few, schedule))
         print(
-            f"{schedule.kind}, F = {schedule.F}, {schedule.order}: accuracy {numbers.accuracy:.3f}, "
+            f"{_said(schedule)}: accuracy {numbers.accuracy:.3f}, "
             f"{numbers.spikes_per_sample.mean():.0f} spikes a sample, "
             f"{numbers.forward_steps_per_time_step:.1f} forward steps a time step; "
             f"Lava {'equal, spike for spike' if parted is None else parted}"
         )
+
+
+def _said(schedule: Schedule) -> str:
+    """A schedule in words; the layered one serves no queue, so it has neither a group size nor an order."""
+    return schedule.kind if schedule.kind == "layered" else f"F = {schedule.F}, {schedule.order}"
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,17 @@ def block_shape(who: str, shape: Any) -> tuple[int, ...]:
     n = math.prod(sides)
     require(n <= MAX_NEURONS, f"{who} has {n} neurons (shape {sides}), at most {MAX_NEURONS}; split it")
     return sides
+
+
+@contextmanager
+def within(who: str) -> Generator[None, None, None]:
+    """Let what is wrong inside the block begin with whom it belongs to."""
+    try:
+        yield
+    except FormatError as error:
+        raise FormatError(f"{who}: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{who}: {error}") from error
 
 
 def check_finite(who: str, array: NDArray[Any]) -> None:

@@ -11,6 +11,7 @@ from ir.check import INT32, check_type, require, whole
 from ir.chip import Chip
 from ir.contract import CONTRACT, check_contract
 from ir.quantized import QuantizedNetwork
+from ir.words import counted
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class MappedNetwork:
         n = self.network.n_neurons
         require(
             self.core_of_neuron.shape == (n,),
-            f"core_of_neuron has shape {self.core_of_neuron.shape}; the network has {n} neurons",
+            f"core_of_neuron has shape {self.core_of_neuron.shape}; the network has {counted(n, 'neuron')}",
         )
         require(
             tuple(c.index for c in self.cores) == tuple(range(len(self.cores))), "cores must be numbered 0, 1, 2, ..."

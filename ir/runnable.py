@@ -14,6 +14,7 @@ from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
+from ir.words import counted
 
 MAX_EVENTS = 1 << 24
 """Events of one sample in one time step that are served one by one."""
@@ -27,7 +28,8 @@ def check_run(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule)
     """
     frames = stimulus.frames
     require(
-        frames.shape[2] == network.n_inputs, f"stimulus has {frames.shape[2]} inputs, the network {network.n_inputs}"
+        frames.shape[2] == network.n_inputs,
+        f"stimulus has {counted(frames.shape[2], 'input')}, the network {network.n_inputs}",
     )
     require(frames.dtype.kind == "i", "stimulus holds floats; an integer network needs whole counts, round them")
     check_schedule(network, schedule)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ir.arrays import Ints, frozen_array, numbers, set_field, whole_array
 from ir.check import check_finite, require
+from ir.words import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,7 @@ class Stimulus:
                 set_field(self, name, whole_array(name, getattr(self, name)))
                 require(
                     getattr(self, name).shape == (b,),
-                    f"{name} has shape {getattr(self, name).shape}; the batch has {b} samples",
+                    f"{name} has shape {getattr(self, name).shape}; the batch has {counted(b, 'sample')}",
                 )
         assert self.sample_ids is not None
         require(len(np.unique(self.sample_ids)) == b, "two samples have the same id; ids must differ")

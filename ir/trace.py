@@ -12,6 +12,7 @@ from ir.arrays import Ints, frozen_array, numbers, set_field, whole_array
 from ir.check import INT32, MAX_NEURONS, check_choice, check_finite, check_range, check_type, require, whole
 from ir.contract import CONTRACT, check_contract
 from ir.schedule import Schedule
+from ir.words import counted
 
 Array = NDArray[Any]
 
@@ -132,7 +133,8 @@ class Trace:
             array: Any = getattr(self, name)
             require(
                 array is None or array.shape == shape,
-                f"trace of {t} time steps, {b} samples and {n} neurons has {name} of shape {np.shape(array)}",
+                f"trace of {counted(t, 'time step')}, {counted(b, 'sample')} and {counted(n, 'neuron')} has {name} of "
+                f"shape {np.shape(array)}",
             )
         for name in ("counts", "forward_steps", "core_of_neuron"):
             if getattr(self, name) is not None:

@@ -18,6 +18,9 @@ def scaled(rates: ArrayLike | None, network: QuantizedNetwork) -> Ints:
     if rates is None:
         return np.ones(n, np.int64)
     given = np.asarray(rates, np.float64)
-    require(given.shape == (n,), f"rates have shape {given.shape}; the network has {n} neurons and inputs")
+    require(
+        given.shape == (n,),
+        f"rates have shape {given.shape}; the network has {n} neurons and inputs",
+    )
     require(bool(np.isfinite(given).all() and (given >= 0).all()), "rates must be finite and at least 0")
     return np.maximum(np.rint(given * RATE_SCALE), 1).astype(np.int64)

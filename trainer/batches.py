@@ -13,6 +13,7 @@ from torch import Tensor
 from ir.check import FormatError, require
 from ir.schedule import key, stream
 from ir.stimulus import Stimulus
+from ir.words import counted
 from trainer.config import TrainConfig
 from trainer.data import DATA_SETS
 
@@ -25,7 +26,7 @@ def split(data: Stimulus, config: TrainConfig) -> tuple[Stimulus, Stimulus]:
     n_held = int(round(config.validation_share * data.n_samples))
     require(
         n_held < data.n_samples,
-        f"{data.n_samples} samples with validation_share {config.validation_share} leave none to train on; "
+        f"{counted(data.n_samples, 'sample')} with validation_share {config.validation_share} leave none to train on; "
         "give more samples or a smaller share",
     )
     order = np.argsort(key(stream(config.seed, BATCH_ORDER), 0, 0, 0, np.arange(data.n_samples)))

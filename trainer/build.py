@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from ir.check import require
+from ir.words import counted
 from trainer.config import TrainConfig
 from trainer.data import DATA_SETS
 from trainer.linear_map import SumPool2d, fold
@@ -32,7 +33,8 @@ def build_network(config: TrainConfig) -> SpikingNetwork:
                 modules.append(_neuron(config, readout))
     n = int(torch.Size(shape).numel())
     require(
-        n == data.n_classes, f"the last layer has {n} neurons; data set {config.data!r} has {data.n_classes} classes"
+        n == data.n_classes,
+        f"the last layer has {counted(n, 'neuron')}; data set {config.data!r} has {data.n_classes} classes",
     )
     return SpikingNetwork.sequential(data.input_shape, *modules, dt_s=data.dt_s, schedule=config.schedule)
 

@@ -55,7 +55,7 @@ class TrainConfig:
         keep: which network leaves the trainer, of the ``best`` or the ``last`` epoch.
         train_threshold, train_tau: learn them.
         partition: file of a mapped network whose cores each get a queue (``schedule.scope = "core"``).
-        weight_bits: quantization-aware training on a chip's grid: 8, 4 or 2; 0 = floats.
+        weight_bits: quantization-aware training on a chip's grid: 8, 6, 4 or 2; 0 = floats.
         chip: whose formats it uses.
         patience: stop after so many epochs without a better validation accuracy; 0 = never.
         validation_share: share of the training data held out.

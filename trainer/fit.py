@@ -19,6 +19,7 @@ from ir.formats import npz
 from ir.mapped import MappedNetwork
 from ir.schedule import Schedule, key, stream
 from ir.stimulus import Stimulus
+from ir.words import counted
 from trainer.batches import Batch, augmented, batch_of, batches, rank, split, world
 from trainer.build import build_network
 from trainer.checkpoint import load_checkpoint
@@ -82,13 +83,13 @@ def train(
         FormatError: data absent, or ``out`` holds another run's checkpoint.
     """
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
     join_torchrun()
     stamps = config.schedule.input != "first"
     data = stimulus or load(config.data, config.root or None, "train", config.limit or None, stamps)
     check_data(data, config)
     fit_set, held_out = split(data, config)
     network = prepared(config, fit_set)
+    out.mkdir(parents=True, exist_ok=True)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     history: list[Metrics] = []
     if _is_first_process():
@@ -136,7 +137,7 @@ def check_device(device: str) -> None:
     """Raise unless torch sees the device."""
     n = torch.cuda.device_count()
     known = device == "cpu" or int(device.partition(":")[2] or 0) < n
-    seen = f"{n} GPUs, numbered from 0" if n else "no GPU"
+    seen = f"{counted(n, 'GPU')}, numbered from 0" if n else "no GPU"
     require(known, f"device is {device!r} and torch sees {seen}; use {'another, or ' if n else ''}'cpu'")
 
 

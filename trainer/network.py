@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ir.check import require
+from ir.check import require, within
 from ir.connection import Connection, Conv2d, Dense
 from ir.network import Input, Network, Population, Projection
 from ir.schedule import Schedule
@@ -136,7 +136,7 @@ class SpikingNetwork(nn.Module):
         populations = tuple(
             Population(name, self.shapes[name], self._lif(name).value(biases[name])) for name in self.neurons
         )
-        projections = tuple(Projection(pre, post, _connection(m)) for (pre, post), m in zip(self.ends, maps))
+        projections = tuple(_projection(pre, post, m) for (pre, post), m in zip(self.ends, maps))
         inputs = tuple(Input(name, shape) for name, shape in self.inputs.items())
         return Network(inputs, populations, projections, self.output, self.dt_s, self.schedule)
 
@@ -249,6 +249,11 @@ def check_blocks(inputs: dict[str, Any], populations: dict[str, Any]) -> None:
         require(isinstance(neuron, LIF), f"population {name!r} is {type(neuron).__name__}; make it a LIF")
         plain = "." not in name and name != "" and not hasattr(nn.ModuleDict, name)
         require(plain, f"a population cannot be named {name!r}, which torch keeps for itself; choose another name")
+
+
+def _projection(pre: str, post: str, m: LinearMap) -> Projection:
+    with within(f"projection {pre} -> {post}"):
+        return Projection(pre, post, _connection(m))
 
 
 def _connection(m: LinearMap) -> Connection:

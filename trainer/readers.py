@@ -40,6 +40,22 @@ def data_folder() -> Path:
     return Path(os.environ.get("UNLAYERED_DATA", "../shared"))
 
 
+def absent(title: str, folder: Path | str, layout: str, inside: str = "") -> FormatError:
+    """What is said of a data set that is not on disk: where it was looked for, how to get it, what needs none.
+
+    Args:
+        inside: the folder of its own that it has below the data folder.
+    """
+    where = Path(folder).resolve()
+    by_default = "UNLAYERED_DATA" not in os.environ and where.is_relative_to(data_folder().resolve())
+    unset = f" (UNLAYERED_DATA is not set, and {data_folder()} is the default)" if by_default else ""
+    root = f"the folder that holds {inside} by --root DIR or UNLAYERED_DATA=DIR" if inside else "it by --root DIR"
+    return FormatError(
+        f"{title} is not under {where}{unset}; {layout}, or name {root}; "
+        "--data digits (--preset digits) is built in and needs no files"
+    )
+
+
 def read_digits(root: Path | None, split: str, limit: int | None, stamps: bool) -> Stimulus:
     """scikit-learn's digits, doubled in size, before the emulated camera."""
     images, labels = load_digits(return_X_y=True)
@@ -58,10 +74,8 @@ class NMNIST(tonic.datasets.NMNIST):
 
     def download(self) -> None:
         """Refuse: data comes from the user's disk."""
-        raise FormatError(
-            f"N-MNIST is not under {self.location_on_system}; unpack it as {self.folder_name}/<0-9>/<5 digits>.bin "
-            "(garrickorchard.com/datasets/n-mnist), or pass --root DIR with DIR/NMNIST inside"
-        )
+        layout = f"unpack it there as {self.folder_name}/<0-9>/<5 digits>.bin (garrickorchard.com/datasets/n-mnist)"
+        raise absent("N-MNIST", self.location_on_system, layout, "NMNIST")
 
 
 class SHD(tonic.datasets.SHD):
@@ -72,10 +86,7 @@ class SHD(tonic.datasets.SHD):
 
     def download(self) -> None:
         """Refuse: data comes from the user's disk."""
-        raise FormatError(
-            f"SHD is not under {self.location_on_system}; put {self.data_filename} (unzipped) there, "
-            "or pass --root DIR with DIR/SHD inside"
-        )
+        raise absent("SHD", self.location_on_system, f"put {self.data_filename} (unzipped) there", "SHD")
 
 
 class DVSGesture(tonic.datasets.DVSGesture):
@@ -86,10 +97,8 @@ class DVSGesture(tonic.datasets.DVSGesture):
 
     def download(self) -> None:
         """Refuse: data comes from the user's disk."""
-        raise FormatError(
-            f"DVS Gesture is not under {self.location_on_system}; unpack {self.filename} there as "
-            f"{self.folder_name}/user<NN>_<light>/<0-10>.npy, or pass --root DIR with DIR/DVSGesture inside"
-        )
+        layout = f"unpack {self.filename} there as {self.folder_name}/user<NN>_<light>/<0-10>.npy"
+        raise absent("DVS Gesture", self.location_on_system, layout, "DVSGesture")
 
 
 def nmnist(shrink: int) -> Reader:
@@ -144,7 +153,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     """Read one of MNIST's idx files, gzipped or not."""
     packed = path.with_name(path.name + ".gz")
     if not path.exists() and not packed.exists():
-        raise FormatError(f"{path} is missing; put MNIST's four idx files (.gz or not) there, or pass --root DIR")
+        raise absent("MNIST", path.parent, f"put its four idx files (.gz or not, {path.name} among them) there")
     content = gzip.decompress(packed.read_bytes()) if packed.exists() else path.read_bytes()
     if content[:3] != b"\0\0\x08":
         raise FormatError(f"{packed if packed.exists() else path} is no idx file of bytes; unpack or download it again")
@@ -177,9 +186,8 @@ def read_cifar10(
         return rows[:limit, 1:].reshape(-1, 3, 32, 32), rows[:limit, 0], np.arange(len(rows))[:limit]
     packed = folder / "cifar10_jpeg.npz"
     if not packed.exists():
-        raise FormatError(
-            f"CIFAR-10 is not under {folder}; put cifar-10-batches-bin/*.bin (the binary version) or "
-            "cifar10_jpeg.npz there, or pass --root DIR"
+        raise absent(
+            "CIFAR-10", folder, "put cifar-10-batches-bin/*.bin (the binary version) or cifar10_jpeg.npz there"
         )
     with np.load(packed, allow_pickle=False) as d:
         head, body, length, train, labels = (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.runnable import check_schedule
+from ir.schedule import KINDS
 from mapper import map_network
 
 
@@ -199,6 +201,7 @@ def _semantics(
     resets = "" if plain is None else ", ".join(sorted({p.neuron.reset for p in plain.populations}))
     weights = "?" if plain is None else ", ".join(sorted({str(e.connection.weight.dtype) for e in plain.projections}))
     schedule = "?" if plain is None else plain.schedule.kind
+    runs = [k for k in KINDS if k == "layered" or chip.asynchronous] if plain is None else schedules(plain, chip)
     return (
         SemanticsRow("time step", says, dt, "none; one pass through all spikes"),
         SemanticsRow("leak", says, own or (source.leak if source else "?"), "(4096 - decay) / 4096, toward zero"),
@@ -210,7 +213,7 @@ def _semantics(
         ),
         SemanticsRow("recurrent edges", says, "spikes of t - 1", "spikes of t - 1 (layered), queued (asynchronous)"),
         SemanticsRow("weights", weights, weights, rate),
-        SemanticsRow("schedule", says, schedule, "asynchronous or layered" if chip.asynchronous else "layered"),
+        SemanticsRow("schedule", says, schedule, " or ".join(runs) or "none"),
         *_left_out(plain),
     )
 
@@ -219,3 +222,15 @@ def _left_out(network: Network | QuantizedNetwork | None) -> tuple[SemanticsRow,
     """What a reader understood and left out, as it noted in the network's metadata."""
     noted = {} if network is None else network.metadata
     return (SemanticsRow("input", "said", noted["input"], "spikes"),) if "input" in noted else ()
+
+
+def schedules(network: Network | QuantizedNetwork, chip: Chip) -> list[str]:
+    """The schedules that this network can run under on this chip, as the executors judge it."""
+    found: list[str] = []
+    for kind in KINDS:
+        if kind == "asynchronous" and not chip.asynchronous:
+            continue
+        with suppress(ValueError):
+            check_schedule(network, replace(network.schedule, kind=kind))
+            found.append(kind)
+    return found

@@ -18,6 +18,7 @@ from ir.network import Network
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
+from ir.words import counted
 from mapper import map_network
 from sim_reference.compare import first_divergence
 from sim_reference.statistics import Statistics, statistics
@@ -145,7 +146,7 @@ def _road(
     mapped = map_network(network, chip, alternatives=shipped_chips())
     check_safe(mapped.network, chip, test.frames, False, THIS_INPUT)
     npz.save(mapped, out / f"mapped-{kind}.npz")
-    watch.lap(f"mapped it to {len(mapped.cores)} cores")
+    watch.lap(f"mapped it to {counted(len(mapped.cores), 'core')}")
     traces: dict[str, Trace] = {}
     tested: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
     for name, schedule in schedules.items():
@@ -157,7 +158,7 @@ def _road(
     with progress("reference simulator: samples", quiet) as tick:
         traces["E2"] = run_reference(mapped, test, schedules[kind], tick)
     npz.save(traces["E2"], out / f"reference-{kind}.npz")
-    watch.lap(f"ran {test.n_samples} samples in the reference simulator (E2)")
+    watch.lap(f"ran {counted(test.n_samples, 'sample')} in the reference simulator (E2)")
     cost = cost_of_run(mapped, traces["E2"], test)
     costs = {} if cost is None else cost_facts(cost)
     return Road(kind, network, mapped, history(folder), tested, traces, statistics(traces["E2"]), costs)
@@ -177,7 +178,7 @@ def _on_lava(roads: list[Road], stimulus: Stimulus, out: Path, quiet: bool) -> T
     for road, trace in zip(roads, traces):
         road.traces["E3"] = trace
         npz.save(trace, out / f"lava-{road.kind}.npz")
-    watch.lap(f"ran {stimulus.n_samples} samples of both networks on Lava (E3)")
+    watch.lap(f"ran {counted(stimulus.n_samples, 'sample')} of both networks on Lava (E3)")
     return None
 
 

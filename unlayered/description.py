@@ -18,7 +18,7 @@ from ir.trace import Trace
 from sim_reference.statistics import statistics
 from unlayered.console import facts, short, table
 from unlayered.sources import AnyNetwork, open_network
-from unlayered.summary import summary
+from unlayered.summary import is_there, summary
 
 Anything = Union[AnyNetwork, Trace, Stimulus]
 KINDS = (Network, QuantizedNetwork, MappedNetwork, Trace, Stimulus)
@@ -110,11 +110,10 @@ def _spread(value: Any) -> Any:
 def tables(path: Path, described: dict[str, Any]) -> list[Table]:
     """What :func:`describe` found, for a person."""
     title = f"{path}: {described['kind']}"
-    plain = [(k, v) for k, v in described.items() if not isinstance(v, (dict, list)) and k != "kind"]
+    plain = [(k, v) for k, v in described.items() if not isinstance(v, (dict, list)) and k != "kind" and is_there(v)]
     found = [facts(title, plain)]
     if isinstance(described.get("schedule"), dict):
-        chosen = [(k, "all" if k == "F" and v is None else v) for k, v in described["schedule"].items()]
-        found.append(facts("Schedule", chosen))
+        found.append(facts("Schedule", schedule_facts(described["schedule"])))
     if "projections" in described:
         rows = [(p["name"], "x".join(map(str, p["shape"])), _words(p["neuron"])) for p in described["populations"]]
         found.append(table("Populations", ("name", "shape", "neuron"), rows))
@@ -127,6 +126,14 @@ def tables(path: Path, described: dict[str, Any]) -> list[Table]:
         if described.get(name):
             found.append(facts(name.replace("_", " ").capitalize(), sorted(described[name].items())))
     return found
+
+
+def schedule_facts(schedule: dict[str, Any]) -> list[tuple[str, Any]]:
+    """What of a schedule has a meaning: of the layered one its name; of a queue what is not left at "no limit"."""
+    if schedule["kind"] == "layered":
+        return [("kind", "layered")]
+    said = {**schedule, "F": "all" if schedule["F"] is None else schedule["F"]}
+    return [(name, value) for name, value in said.items() if value is not None]
 
 
 def _words(neuron: dict[str, Any]) -> str:

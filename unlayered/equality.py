@@ -11,6 +11,7 @@ from ir.arrays import Ints
 from ir.check import require
 from ir.contract import check_same_contract
 from ir.trace import Spikes, Trace
+from ir.words import counted
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def equality(a: Trace, b: Trace) -> Equality:
     require(
         a.populations == b.populations and a.forward_steps.shape == b.forward_steps.shape,
         f"the traces are of different runs: {a.forward_steps.shape} and {b.forward_steps.shape} (time steps, samples), "
-        f"{a.n_neurons} and {b.n_neurons} neurons; compare runs of the same network on the same samples",
+        f"{a.n_neurons} and {counted(b.n_neurons, 'neuron')}; compare runs of the same network on the same samples",
     )
     require(
         bool((a.sample_ids == b.sample_ids).all()), "the traces hold different samples; compare runs of the same data"

@@ -15,7 +15,7 @@ from ir.graph import slices
 from ir.mapped import Core, MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
-from ir.words import meant
+from ir.words import counted, meant
 from mapper.board.traffic import Link, links
 from mapper.edges import network_edges
 from unlayered.console import facts, table
@@ -54,7 +54,8 @@ def neuron_of(network: Network | QuantizedNetwork, word: str) -> int:
     """
     found = re.fullmatch(r"\s*(?:(.+?)\s*\[\s*(\d+(?:\s*,\s*\d+)*)\s*\]|(\d+))\s*", word)
     if found is None:
-        raise ValueError(f"--explain is {word!r}; give a neuron as 17 or hidden[3], or a core as 'core 2'")
+        first = network.populations[0].name
+        raise ValueError(f"--explain is {word!r}; give a neuron as 0 or {first}[0], or a core as 'core 2'")
     n = network.n_neurons
     if found[3] is not None:
         if int(found[3]) >= n:
@@ -168,12 +169,12 @@ def _neuron(made: Mapping, neuron: int) -> list[Table | str]:
     unit = "a time step" if made.rates is not None else "(one spike each)"
     pairs = [
         ("population", f"{population.name}[{index}] of shape {'x'.join(map(str, population.shape))}"),
-        ("core", f"core {here}: {place_of(mapped.cores[here])}; {made.use[here].neurons:,} neurons share it"),
+        ("core", f"core {here}: {place_of(mapped.cores[here])}; {counted(made.use[here].neurons, 'neuron')} on it"),
         ("synapses in", ", ".join(f"{n:,} from {a}" for a, _, n in nets.into) or "none"),
         (
             "its sources",
             f"{int((home == here).sum()):,} on its core, {int((home != here).sum()):,} on others, "
-            f"{from_inputs:,} inputs",
+            f"{counted(from_inputs, 'input')}",
         ),
         ("synapses out", ", ".join(f"{n:,} to {b}" for _, b, n in nets.out) or "none"),
         ("packets a spike", f"{len(reached)}" + (f", to cores {_listed(reached)}" if reached else "")),

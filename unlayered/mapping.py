@@ -18,6 +18,7 @@ from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.runnable import check_schedule
 from ir.stimulus import Stimulus
+from ir.words import counted
 from mapper import map_network
 from mapper.board.traffic import Traffic, traffic
 from mapper.check.utilization import CoreUse, limits, utilization
@@ -160,15 +161,16 @@ def shown(title: str, made: Mapping) -> list[Table | str]:
     """Tables for a terminal of 80 columns."""
     lines: list[Table | str] = []
     if made.quantization:
-        lines.append(table("Quantization", QUANTIZATION_COLUMNS, quantization_rows(made.quantization)))
+        lines.append(table("Quantization", *quantization_table(made)))
         lines += [f"{entry.population}: {text}" for entry in made.quantization for text in entry.warnings]
+        lines += [] if made.rates is not None else [MORE_WITH_DATA]
     else:
         lines.append(unchanged(made.mapped.network, made.chip))
     lines.append(table("Populations", POPULATION_COLUMNS, population_rows(made)))
     rows = [row[:MOST_COLUMNS] for row in use_rows(made)[:MOST_ROWS]]
     lines.append(table(f"{title} on {made.chip.title}, percent of limits", USE_COLUMNS[:MOST_COLUMNS], rows))
     if len(made.use) > MOST_ROWS:
-        lines.append(f"... and {len(made.use) - MOST_ROWS} more cores, all in the report")
+        lines.append(f"... and {counted(len(made.use) - MOST_ROWS, 'more core')}, all in the report")
     lines.append(facts("Mapping", mapping_facts(made).items()))
     if made.cost is not None:
         lines.append(facts("The mean sample costs", cost_facts(made.cost).items()))
@@ -201,6 +203,16 @@ def mapping_facts(made: Mapping) -> dict[str, Any]:
 
 
 QUANTIZATION_COLUMNS = ("population", "scale", "error", "clipped", "v used", "rate", "integers", "change")
+WITHOUT_DATA = 4
+"""Columns that are known without a run on calibration data."""
+
+MORE_WITH_DATA = "rates, the largest membrane and the cost of a sample come from a run: --calibrate DATA"
+
+
+def quantization_table(made: Mapping) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """Columns and rows of the quantization report; what only a run tells is there where there was one."""
+    n = WITHOUT_DATA if made.rates is None else len(QUANTIZATION_COLUMNS)
+    return QUANTIZATION_COLUMNS[:n], [row[:n] for row in quantization_rows(made.quantization)]
 
 
 def quantization_rows(entries: tuple[PopulationReport, ...]) -> list[tuple[Any, ...]]:

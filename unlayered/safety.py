@@ -12,6 +12,7 @@ from ir.chip import Chip
 from ir.envelope import Finding, check_envelope
 from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork
+from ir.words import counted
 
 ANY_INPUT = "; --calibrate DATA judges by your input instead of the worst, --allow-unsafe goes on"
 THIS_INPUT = "; --allow-unsafe runs it and counts each overflow"
@@ -49,7 +50,7 @@ def warnings(found: tuple[Finding, ...]) -> list[str]:
 def overflows(reached: dict[str, int]) -> list[str]:
     """A line on the register limits a run reached, each counted; none where it reached none."""
     words = {"int32": "32-bit sums", "accumulator": "accumulators", "u": "currents", "v": "membranes"}
-    parts = [f"{words.get(name, name)} {n:,} times" for name, n in reached.items() if n]
+    parts = [f"{words.get(name, name)} {counted(n, 'time')}" for name, n in reached.items() if n]
     if not parts:
         return []
     return [f"register limits were reached: {', '.join(parts)}; calibrate with unlayered map --calibrate DATA"]

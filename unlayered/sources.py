@@ -17,6 +17,7 @@ from ir.mapped import MappedNetwork, one_large_core
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.stimulus import Stimulus
+from ir.words import counted
 
 AnyNetwork = Union[Network, QuantizedNetwork, MappedNetwork]
 MAX_ARRAY_BYTES = 16 << 30
@@ -109,7 +110,9 @@ def check_width(stimulus: Stimulus, n_inputs: int, data: str) -> None:
     """Raise unless the frames fit the network's inputs."""
     width = stimulus.frames.shape[2]
     if width != n_inputs:
-        raise ValueError(f"{data} has {width} inputs a frame, the network has {n_inputs}; choose data of its size")
+        raise ValueError(
+            f"{data} has {counted(width, 'input')} a frame, the network has {n_inputs}; choose data of its size"
+        )
 
 
 def plain_network(network: AnyNetwork) -> Network | QuantizedNetwork:

@@ -16,13 +16,14 @@ def summary(trace: Trace, numbers: Statistics) -> dict[str, Any]:
     ``latency`` is the mean number of forward steps until the first output spike, over the samples that have one.
     """
     schedule = trace.schedule
+    queued = schedule.kind == "asynchronous"  # the layered schedule serves no queue: no group size, no order
     latency = float("nan") if numbers.first_output is None else numbers.first_output.mean()[0]
     correct = float("nan") if numbers.first_correct is None else numbers.first_correct.mean()[0]
     return {
         "executor": trace.executor,
         "schedule": schedule.kind,
-        "F": "all" if schedule.F is None else schedule.F,
-        "order": schedule.order,
+        "F": None if not queued else "all" if schedule.F is None else schedule.F,
+        "order": schedule.order if queued else None,
         "samples": int(trace.counts.shape[0]),
         "time_steps": int(trace.forward_steps.shape[0]),
         "accuracy": numbers.accuracy,
@@ -39,8 +40,13 @@ def summary(trace: Trace, numbers: Statistics) -> dict[str, Any]:
 
 
 def readable(numbers: dict[str, Any]) -> list[tuple[str, Any]]:
-    """The numbers that a person reads on one line each; decisions only of a few samples."""
+    """The numbers that a person reads on one line each: those there are, decisions only of a few samples."""
     few = {**numbers, "decision": " ".join(map(str, numbers["decision"]))}
     if len(numbers["decision"]) > MOST_DECISIONS:
         del few["decision"]
-    return [(name, value) for name, value in few.items() if not isinstance(value, dict)]
+    return [(name, value) for name, value in few.items() if not isinstance(value, dict) and is_there(value)]
+
+
+def is_there(value: Any) -> bool:
+    """Whether there is something to say: no label, no accuracy; no output spike, no latency."""
+    return value is not None and value == value

@@ -8,6 +8,7 @@ import os
 import struct
 import zipfile
 import zlib
+from contextlib import nullcontext
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ir.check import FormatError, sentence
+from ir.check import FormatError, sentence, within
 from ir.chip import Chip, IntFormat, Limits, Mesh, Range, SynapseFormat
 from ir.connection import Conv2d, Dense, Sparse
 from ir.contract import BEFORE_NUMBERS
@@ -70,6 +71,13 @@ TYPES: dict[str, type] = {
 }
 NUMBERED = ("MappedNetwork", "Trace")
 """They carry the number of their contract."""
+NAMES = {
+    "FixedPopulation": "population '{name}'",
+    "FixedProjection": "projection {pre} -> {post}",
+    "Population": "population '{name}'",
+    "Projection": "projection {pre} -> {post}",
+}
+"""How what is wrong inside a part of a network begins."""
 
 TOP = ("Network", "QuantizedNetwork", "MappedNetwork", "Trace", "Stimulus")
 
@@ -194,10 +202,12 @@ class _Contents:
         wrong = [name for name in given if name not in known] or [n for n in known if known[n] and n not in given]
         if wrong:
             raise FormatError(f"its {kind} {'has an unknown' if wrong[0] in given else 'lacks the'} field {wrong[0]!r}")
-        content = {name: self._decode(part) for name, part in given.items()}
-        if kind in NUMBERED:
-            content.setdefault("contract", BEFORE_NUMBERS)
-        return TYPES[kind](**content)
+        named = NAMES[kind].format_map(given) if kind in NAMES else ""
+        with within(named) if named else nullcontext():
+            content = {name: self._decode(part) for name, part in given.items()}
+            if kind in NUMBERED:
+                content.setdefault("contract", BEFORE_NUMBERS)
+            return TYPES[kind](**content)
 
     def _part(self, node: dict[str, Any], name: str, kind: type) -> Any:
         part = node.get(name)

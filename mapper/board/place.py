@@ -17,6 +17,7 @@ from ir.arrays import Int32s, frozen_array, set_field
 from ir.check import CapacityError
 from ir.chip import Mesh
 from ir.mapped import Core
+from ir.words import counted
 from mapper.draws import uniform
 
 Array = NDArray[Any]
@@ -56,7 +57,8 @@ def board_sites(mesh: Mesh, n_cores: int) -> Sites:
     """
     if n_cores > mesh.n_cores:
         raise CapacityError(
-            f"the network needs {n_cores} cores, the board has {mesh.n_cores}; use fewer neurons or more chips"
+            f"the network needs {counted(n_cores, 'core')}, the board has {mesh.n_cores}; use fewer neurons or more "
+            "chips"
         )
     n_chips = -(-n_cores // mesh.usable_cores)
     chip, place = np.divmod(np.arange(n_chips * mesh.usable_cores), mesh.usable_cores)

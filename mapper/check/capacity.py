@@ -13,6 +13,7 @@ from ir.check import CapacityError
 from ir.chip import Chip
 from ir.graph import slices
 from ir.quantized import QuantizedNetwork
+from ir.words import counted
 from mapper.check.recount import Tally
 from mapper.memory.bounds import memory_need
 from mapper.memory.settings import distinct_per_core, neuron_configs, neuron_thresholds
@@ -113,8 +114,8 @@ def check_delays(network: QuantizedNetwork, chip: Chip) -> None:
         delay = int(np.max(e.delay_steps))
         if delay > most:
             raise CapacityError(
-                f"projection {e.pre} -> {e.post} delays by {delay} time steps, {chip.title} delays by at most {most}; "
-                "shorten the delay"
+                f"projection {e.pre} -> {e.post} delays by {counted(delay, 'time step')}, {chip.title} delays "
+                f"by at most {most}; shorten the delay"
             )
 
 
@@ -136,7 +137,8 @@ def check_board(network: QuantizedNetwork, chip: Chip, core_of_neuron: Array, us
         scarce = max(share, key=lambda name: share[name])
         chips = -(-n_cores // mesh.usable_cores)
         raise CapacityError(
-            f"the network needs {n_cores} cores (population {widest!r} {spread[widest]} of them), {chip.title} has "
-            f"{mesh.n_cores}; {scarce.replace('_', ' ')} fill them to {100 * share[scarce]:.0f} %: use fewer, or a "
-            f"board of {chips} chips (chips_x, chips_y under [mesh] in the chip's file)"
+            f"the network needs {counted(n_cores, 'core')} (population {widest!r} {spread[widest]} of them), "
+            f"{chip.title} has {mesh.n_cores}; {scarce.replace('_', ' ')} fill them to "
+            f"{100 * share[scarce]:.0f} %: use fewer, or a board of {counted(chips, 'chip')} (chips_x, chips_y under "
+            "[mesh] in the chip's file)"
         )

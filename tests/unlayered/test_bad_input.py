@@ -151,7 +151,7 @@ def test_a_schedule_that_the_chip_itself_lacks_is_said(folder: Path, chip: str, 
     words = ["map", folder / "network.npz", "--chip", chip, "--schedule", schedule, "--out", folder / "out.npz"]
     shown = " ".join(call(*words).stdout.split())
     assert ("itself runs the layered schedule only" in shown) == said
-    assert ("itself runs the layered schedule only" in (folder / "map.html").read_text()) == said
+    assert ("itself runs the layered schedule only" in (folder / "out.html").read_text()) == said
 
 
 def test_names_may_look_like_markup(folder: Path, network: Network):

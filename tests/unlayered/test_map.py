@@ -21,7 +21,7 @@ def test_mapping_shows_what_intels_compiler_shows_and_writes_a_page(folder: Path
     assert done.exit_code == 0, done.output
     for word in ("AxonIn", "Neurons", "Synapses", "AxonMap", "Quantization", "hidden", "hottest link"):
         assert word in done.stdout
-    page = (folder / "map.html").read_text()
+    page = (folder / "m.html").read_text()
     assert page.count("<svg") == 4 and "http://" not in page.replace("http://www.w3.org", "")
     for word in ("Neurons", "Synapses", "Packets in", "Link load", "Quantization", "Inside the safe envelope"):
         assert word in page
@@ -33,7 +33,7 @@ def test_the_page_goes_where_it_is_asked_to(folder: Path):
         "map", folder / "network.npz", "--chip", "loihi1", "--out", folder / "m.npz", "--report", page, "--json"
     )
     assert json.loads(done.stdout)["page"] == str(page)
-    assert page.exists() and not (folder / "map.html").exists()
+    assert page.exists() and not (folder / "m.html").exists()
 
 
 def test_calibration_tells_rates_cost_and_what_quantization_changed(folder: Path):
@@ -85,7 +85,7 @@ def test_integers_pass_through_unchanged(folder: Path, mapped: MappedNetwork):
     for chip, keeps in (("loihi2", False), ("loihi1", True)):
         words = ["map", folder / "mapped.npz", "--chip", chip, "--schedule", "layered", "--out", folder / "m.npz"]
         shown = " ".join(call(*words).stdout.split())
-        for text in (shown, (folder / "map.html").read_text()):
+        for text in (shown, (folder / "m.html").read_text()):
             assert "unchanged, bit for bit" in text
             assert ("keeps arithmetic" in text and "Intel Loihi 1 computes" in text) == keeps
 
@@ -108,6 +108,6 @@ def test_warnings_are_shown_and_written_to_the_page(folder: Path, network: Netwo
     npz.save(replace(network, populations=(deaf, never)), folder / "network.npz")
     words = ["--chip", "loihi2", "--calibrate", folder / "data.npz", "--out", folder / "m.npz"]
     shown = " ".join(call("map", folder / "network.npz", *words).stdout.split())
-    page = (folder / "map.html").read_text()
+    page = (folder / "m.html").read_text()
     for said in ("hidden: threshold rounds to 0", "out: no activity: neither"):
         assert said in shown and said in page

@@ -91,7 +91,7 @@ def test_outside_the_envelope_nothing_is_mapped_unless_allowed(folder: Path, map
     assert "in -> hidden: odd weights of mixed sign (96)" in sentence and "--allow-unsafe" in sentence
     done = call("map", folder / "odd.npz", "--chip", "loihi2", "--allow-unsafe", "--out", folder / "m.npz")
     assert done.exit_code == 0 and "outside the safe envelope: in -> hidden" in done.stdout
-    assert "Outside the safe envelope" in (folder / "map.html").read_text()
+    assert "Outside the safe envelope" in (folder / "m.html").read_text()
 
 
 def test_a_folder_that_cannot_be_written_is_said_before_anything_is_mapped(

@@ -9,6 +9,7 @@ import torch
 
 from ir.check import require
 from ir.runnable import check_schedule
+from ir.words import counted
 from trainer.engines.call import Call
 
 
@@ -22,7 +23,7 @@ def checked(call: Call) -> Call:
     fits = frames.ndim == 3 and frames.shape[0] > 0 and frames.shape[2] == plan.n_inputs
     require(
         fits,
-        f"frames have shape {tuple(frames.shape)}; the network has {plan.n_inputs} inputs, "
+        f"frames have shape {tuple(frames.shape)}; the network has {counted(plan.n_inputs, 'input')}, "
         f"give (T, B, {plan.n_inputs}) with at least one time step",
     )
     plain = frames.layout == torch.strided and not frames.is_complex()
@@ -58,8 +59,8 @@ def check_addresses(call: Call) -> None:
         given = np.asarray(cores)
         require(
             given.shape == (n,) and given.dtype.kind in "iu",
-            f"core_of_neuron is {given.dtype} of shape {given.shape}; the network has {n} neurons, give each its core: "
-            "is the partition another network's?",
+            f"core_of_neuron is {given.dtype} of shape {given.shape}; the network has {counted(n, 'neuron')}; give "
+            "each its core: is the partition another network's?",
         )
     if call.schedule.input != "first" and call.events is not None:
         check_events(call, np.asarray(call.events))

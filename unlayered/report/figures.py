@@ -17,33 +17,50 @@ from sim_reference.statistics import Latency, statistics
 COLOURS = ("#3b8fd6", "#e0851b", "#2fa57a", "#c46ba0", "#8c7ae6", "#b59b00")
 """Told apart by most eyes, on white and on black."""
 
+SMALLEST_MARK, LARGEST_MARK = 2.4, 6.0
+"""Points across; a figure is shown at about one pixel a point on a phone, and larger elsewhere."""
+
 
 def raster(figure: Figure, traces: Mapping[str, Trace], sample: int) -> None:
     """Every spike of one sample: software beside Lava; time runs in forward steps, lines mark time steps."""
     axes = np.atleast_1d(figure.subplots(1, len(traces), sharey=True))
     for ax, (title, trace) in zip(axes, traces.items()):
-        _one_raster(ax, trace, sample)
+        _one_raster(ax, trace, sample, len(traces))
         ax.set_title(title)
         ax.set_xlabel("forward step")
     axes[0].set_ylabel("neuron")
     n = sum(len(x.populations) for x in list(traces.values())[:1])
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncol=n, markerscale=4)
+    figure.legend(handles, labels, loc="outside lower center", ncol=n, markerscale=2)
 
 
-def _one_raster(ax: Axes, trace: Trace, sample: int) -> None:
+def mark_points(width_in: float, height_in: float, n_steps: int, n_neurons: int) -> float:
+    """Diameter of a spike's mark: as large as the room that a neuron has in a step, and never too small to be seen.
+
+    >>> mark_points(2.0, 3.0, 20, 10), mark_points(2.0, 3.0, 5000, 10_000)
+    (6.0, 2.4)
+    """
+    room = 72.0 * (width_in / max(n_steps, 1) * height_in / max(n_neurons, 1)) ** 0.5
+    return min(max(room, SMALLEST_MARK), LARGEST_MARK)
+
+
+def _one_raster(ax: Axes, trace: Trace, sample: int, n_panels: int) -> None:
     s = trace.spikes
     assert s is not None
     steps = trace.forward_steps[:, int(np.flatnonzero(trace.sample_ids == sample)[0])]
     begin = np.cumsum(steps) - steps
     mine = s.sample == sample
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    width_in, height_in = figure.get_size_inches()
+    size = mark_points(width_in / n_panels, height_in, int(steps.sum()), trace.n_neurons)
     for x in begin:
         ax.axvline(float(x), color="#8888", lw=0.5)
     for i, (name, _) in enumerate(trace.populations):
         part = trace.population_slice(name)
         chosen = mine & (s.neuron >= part.start) & (s.neuron < part.stop)
         x, y = begin[s.t[chosen]] + s.k[chosen], s.neuron[chosen]
-        ax.plot(x, y, ".", ms=2.5, mew=0, color=COLOURS[i % len(COLOURS)], label=name)
+        ax.plot(x, y, "o", ms=size, mew=0, color=COLOURS[i % len(COLOURS)], label=name)
     ax.set_xlim(0, float(steps.sum()))
     ax.set_ylim(trace.n_neurons, -1)
 

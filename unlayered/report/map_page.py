@@ -1,4 +1,4 @@
-"""``map.html``: where a network lies on its chip, how full the cores are, what quantization and a sample cost."""
+"""What ``unlayered map`` writes: where a network lies, how full its cores are, what quantization and a sample cost."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
+from ir.words import counted
 from mapper.board.traffic import links
 from unlayered.costs import cost_facts
 from unlayered.mapping import (
+    MORE_WITH_DATA,
     POPULATION_COLUMNS,
-    QUANTIZATION_COLUMNS,
     RESOURCES,
     USE_COLUMNS,
     Mapping,
     percent,
     population_rows,
-    quantization_rows,
+    quantization_table,
     share,
     simulated_only,
     use_rows,
@@ -61,8 +62,8 @@ def map_page(title: str, made: Mapping) -> str:
 def _verdict(made: Mapping) -> str:
     mapped = made.mapped
     said = (
-        f"{mapped.network.n_neurons:,} neurons on {len(mapped.cores):,} cores of {escaped(made.chip.title)}; "
-        "every limit recounted and kept."
+        f"{counted(mapped.network.n_neurons, 'neuron')} on {counted(len(mapped.cores), 'core')} of "
+        f"{escaped(made.chip.title)}; every limit recounted and kept."
         f"{''.join(' ' + escaped(line) + '.' for line in simulated_only(made))}"
     )
     if not made.unsafe:
@@ -108,7 +109,7 @@ def _fullest(made: Mapping) -> list[tuple[object, ...]]:
 def _folded(table: str, made: Mapping) -> str:
     if len(made.use) <= OPEN_ROWS:
         return table
-    return f"<details><summary>{len(made.use):,} cores</summary>{table}</details>"
+    return f"<details><summary>{counted(len(made.use), 'core')}</summary>{table}</details>"
 
 
 def _quantization(made: Mapping) -> Sequence[str]:
@@ -118,9 +119,12 @@ def _quantization(made: Mapping) -> Sequence[str]:
     said = [f"{e.population}: {text}" for e in made.quantization for text in e.warnings]
     listed = "<ul>" + "".join(f"<li class=bad>{escaped(text)}</li>" for text in said) + "</ul>" if said else ""
     words = f"{made.options.bits}-bit weights. Scale: weight units a trained unit. Error: root mean square of the "
-    words += "weights' rounding over that of the weights. v used: largest membrane, of its register. "
-    words += "Rates: spikes a neuron and time step." if made.rates is not None else "Rates need calibration data."
-    shown = html_table(QUANTIZATION_COLUMNS, quantization_rows(made.quantization))
+    words += "weights' rounding over that of the weights. "
+    if made.rates is not None:
+        words += "v used: largest membrane, of its register. Rates: spikes a neuron and time step."
+    else:
+        words += f"{MORE_WITH_DATA[0].upper()}{MORE_WITH_DATA[1:]}."
+    shown = html_table(*quantization_table(made))
     return [section("Quantization", words, shown, *([listed] if listed else []))]
 
 

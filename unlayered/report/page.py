@@ -15,6 +15,7 @@ from ir.chip import Chip
 from ir.formats import npz
 from ir.mapped import MappedNetwork
 from ir.trace import Trace
+from ir.words import counted
 from unlayered.console import short
 from unlayered.equality import first_samples
 from unlayered.report import figures
@@ -113,7 +114,8 @@ def _verdict(report: Mapping[str, Any], absent: str) -> str:
         found = "".join(f"<li>{row['a']} and {row['b']}: {escaped(row.get('first', ''))}</li>" for row in parted)
         return f'<p class="verdict bad">Executors differ.</p><ul>{found}</ul>'
     lava = f"No Lava run: {escaped(absent)}" if absent else "Lava included."
-    return f'<p class="verdict good">Every executor agrees: {compared:,} spike comparisons, 0 differing. {lava}</p>'
+    agreed = f"Every executor agrees: {counted(compared, 'spike comparison')}, 0 differing."
+    return f'<p class="verdict good">{agreed} {lava}</p>'
 
 
 def _train_test(report: Mapping[str, Any]) -> str:
@@ -164,11 +166,16 @@ def _figures(roads: Sequence[Road], chip: Chip) -> list[str]:
     ]
     by_kind = {road.kind: road.traces["E2"] for road in roads}
     curves = {road.kind: road.metrics for road in roads}
-    limit = f"at most {chip.limits.max_neurons} neurons each"
-    place = f"Where the neurons are: {chip.title}, {len(last.mapped.cores)} cores, {limit}"
+    limit = f"at most {counted(chip.limits.max_neurons, 'neuron')} each"
+    alike = counted(fewest, "sample")
+    place = f"Where the neurons are: {chip.title}, {counted(len(last.mapped.cores), 'core')}, {limit}"
     shown: list[tuple[str, Callable[[Figure], None], float]] = [
         (f"One sample, every spike ({last.kind})", _raster(last), RASTER_IN),
-        (f"Spikes by layer and executor, {fewest} samples", partial(figures.spikes_per_layer, roads=shared), 2.8),
+        (
+            f"Spikes by layer and executor, {alike}",
+            partial(figures.spikes_per_layer, roads=shared),
+            2.8,
+        ),
         (place, partial(figures.occupancy, mapped=last.mapped, chip=chip), 2.6),
         ("Time to the first answer", partial(figures.latency, traces=by_kind), 2.6),
         ("Training", partial(figures.training, metrics=curves), 2.6),

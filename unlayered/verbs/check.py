@@ -22,8 +22,8 @@ def check(
 
     A second table shows what the file says of its time step, what was assumed, and what the chip does.
 
-      unlayered check model.nir --as norse --chip loihi2
-      unlayered check model.onnx --chip loihi1 --json
+      unlayered check examples/model.nir --as norse --chip loihi2
+      unlayered check examples/model.onnx --chip loihi1 --json
     """
     from ir.formats.chip_toml import find_chip
     from unlayered.check import check_file

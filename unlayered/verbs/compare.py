@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ir.words import counted
 from unlayered.console import show
 from unlayered.options import Json
 
@@ -29,22 +30,22 @@ def compare(
     from unlayered.equality import equality
 
     first, second = npz.load(a, Trace), npz.load(b, Trace)
-    counted = equality(first, second)
+    found = equality(first, second)
     parted = first_divergence(first, second)
     value: dict[str, Any] = {
         "equal": parted is None,
         "a": first.executor,
         "b": second.executor,
-        "samples": counted.samples,
-        "spikes_compared": counted.spikes_compared,
-        "values_compared": counted.values_compared,
-        "differing": counted.differing,
+        "samples": found.samples,
+        "spikes_compared": found.spikes_compared,
+        "values_compared": found.values_compared,
+        "differing": found.differing,
         "first": None if parted is None else {**vars(parted), "sentence": str(parted)},
     }
     lines = [
-        f"{a} ({first.executor}) and {b} ({second.executor}), {counted.samples:,} samples: "
-        f"{counted.spikes_compared:,} spikes and {counted.values_compared:,} membranes and step counts compared, "
-        f"{counted.differing:,} differing"
+        f"{a} ({first.executor}) and {b} ({second.executor}), {counted(found.samples, 'sample')}: "
+        f"{counted(found.spikes_compared, 'spike')} and {counted(found.values_compared, 'membrane or step count')} "
+        f"compared, {found.differing:,} differing"
     ]
     lines.append("equal" if parted is None else f"first divergence: {parted}")
     show(value, as_json, *lines)

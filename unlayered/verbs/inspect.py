@@ -18,7 +18,7 @@ def inspect(
     dt: Dt = None,
     explain: Annotated[
         list[str] | None,
-        typer.Option("--explain", help="Of a map: a neuron (17, hidden[3]) or 'core 2', and why there."),
+        typer.Option("--explain", help="Of a map: a neuron (17, layer0[3]) or 'core 0', and why there."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -26,7 +26,7 @@ def inspect(
 
     unlayered inspect mapped.npz
     unlayered inspect trace.npz --json
-    unlayered inspect mapped.npz --explain "hidden[3]"
+    unlayered inspect mapped.npz --explain "layer0[3]"
     """
     from unlayered.description import describe, open_any, tables
 

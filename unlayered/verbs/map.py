@@ -34,25 +34,25 @@ def map_(
     f: F = None,
     order: Order = None,
     report: Annotated[
-        Path | None, typer.Option("--report", help="Where the page goes; default map.html by --out.")
+        Path | None, typer.Option("--report", help="Where the page goes; default as --out, in .html.")
     ] = None,
     explain: Annotated[
-        list[str] | None, typer.Option("--explain", help="A neuron (17, hidden[3]) or 'core 2'; may be repeated.")
+        list[str] | None, typer.Option("--explain", help="A neuron (17, layer0[3]) or 'core 0'; may be repeated.")
     ] = None,
     allow_unsafe: AllowUnsafe = False,
     as_: As = None,
     dt: Dt = None,
     as_json: Json = False,
 ) -> None:
-    """Give a network the chip's integers and every neuron an address; write map.html beside it.
+    """Give a network the chip's integers and every neuron an address; write a page about it beside it (mapped.html).
 
     The mapped network carries the schedule it is meant for: the one it was trained under, or --schedule, --F, --order.
     Networks that were trained on the chip's integers pass through unchanged.
 
       unlayered map net --chip loihi2 --out mapped.npz
       unlayered map net --chip loihi1 --calibrate digits --bits 4 --out mapped.npz
-      unlayered map net --chip loihi2 --preset quality --explain "hidden[3]" --explain "core 2" --out mapped.npz
-      unlayered map model.nir --as norse --chip mine.toml --schedule layered --out mapped.npz
+      unlayered map net --chip loihi2 --preset quality --explain "layer0[3]" --explain "core 0" --out mapped.npz
+      unlayered map examples/model.nir --as norse --chip mine.toml --schedule layered --out m.npz
     """
     from ir.formats import npz
     from ir.formats.chip_toml import find_chip
@@ -62,7 +62,7 @@ def map_(
     from unlayered.report.map_page import map_page
     from unlayered.sources import open_network
 
-    where = report or out.parent / "map.html"
+    where = report or out.parent / f"{out.stem}.html"
     check_destinations(out, where)
     check_ending(out)
     options, described = MapOptions(preset, seed, bits, allow_unsafe), find_chip(chip)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ir.words import counted
 from unlayered.console import show, table
 from unlayered.options import Json
 
@@ -18,15 +19,15 @@ def verify(
 ) -> None:
     """Replay recorded currents, voltages and spikes, and name the first value that differs; exit 1 where one does.
 
-    unlayered verify pilotnet_snn.net --against pilotnet_snn
+    unlayered verify examples/model.net --against examples/recordings
     """
     from sim_reference.verify import verify as replay
 
     found = replay(network, against)
     rows = [(x.name, x.quantity, x.compared, x.differing) for x in found.layers]
     last = "equal" if found.first is None else f"first difference: {found.first}"
-    counted = f"{found.compared:,} values compared, {found.differing:,} differing"
+    told = f"{counted(found.compared, 'value')} compared, {found.differing:,} differing"
     shown = table(f"{network} against {against}", ("layer", "quantity", "compared", "differing"), rows)
-    show(found.as_dict(), as_json, shown, counted, last)
+    show(found.as_dict(), as_json, shown, told, last)
     if found.differing:
         raise typer.Exit(1)
