@@ -177,7 +177,7 @@ def _neuron(made: Mapping, neuron: int) -> list[Table | str]:
             f"{counted(from_inputs, 'input')}",
         ),
         ("synapses out", ", ".join(f"{n:,} to {b}" for _, b, n in nets.out) or "none"),
-        ("packets a spike", f"{len(reached)}" + (f", to cores {_listed(reached)}" if reached else "")),
+        ("packets a spike", f"{len(reached)}{', to ' * bool(reached)}{_listed(reached)}"),
         (f"packets {unit}", f"{len(reached) * rates[neuron]:.4g}"),
     ]
     return [facts(f"Neuron {neuron}", pairs), *_why(made, neuron, nets, rates, unit), *_limits(made, here)]
@@ -230,8 +230,10 @@ def _limits(made: Mapping, core: int) -> list[Table | str]:
 
 
 def _listed(cores: list[int]) -> str:
+    if not cores:
+        return ""
     more = f" and {len(cores) - MOST} more" if len(cores) > MOST else ""
-    return ", ".join(map(str, cores[:MOST])) + more
+    return f"core{'s' * (len(cores) > 1)} {', '.join(map(str, cores[:MOST]))}{more}"
 
 
 def _core(made: Mapping, core: int) -> list[Table | str]:
