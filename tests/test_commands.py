@@ -35,7 +35,6 @@ NOT_RUN = {
     r"unlayered train .*--root DIR": "needs N-MNIST; without it, it must say so",
     r"unlayered train --device cuda": "a fragment of a sentence, and needs a GPU",
     r"unlayered run mapped.npz --on lava$": "a fragment of a sentence; whole ones are run",
-    r"unlayered map NETWORK ": "a form to fill in",
     r"make ": "sets up the machine, or takes minutes; the target must exist",
     r"(python|source|uv) ": "benchmarks and the shell's own; the file and its options must exist",
 }
