@@ -134,7 +134,7 @@ class Trace:
             require(
                 array is None or array.shape == shape,
                 f"trace of {counted(t, 'time step')}, {counted(b, 'sample')} and {counted(n, 'neuron')} has {name} of "
-                f"shape {np.shape(array)}",
+                f"shape {() if array is None else array.shape}",
             )
         for name in ("counts", "forward_steps", "core_of_neuron"):
             if getattr(self, name) is not None:
