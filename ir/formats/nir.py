@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ir.check import FormatError, check_choice
 from ir.formats.nir_graph import LINEAR, NEURONS, Graph, Node, read_graph
+from ir.formats.nir_keys import unknown
 from ir.formats.nir_lava_dl import lava_dl, quantized
 from ir.formats.nir_lower import Lowering
 from ir.formats.nir_own import is_ours, restore, write
@@ -64,7 +65,7 @@ def problems(graph: Graph, source: Source, dt_s: float | None = None) -> dict[st
     """For each node that cannot be read, by name: the reason and the remedy."""
     found: dict[str, tuple[str, str]] = {}
     for node in graph.nodes.values():
-        problem = _problem(graph, node, source, dt_s or source.dt_s)
+        problem = _problem(graph, node, source, dt_s or source.dt_s) or _unknown(node)
         if problem is not None:
             found[node.name] = problem
     return found
@@ -88,3 +89,13 @@ def _problem(graph: Graph, node: Node, source: Source, dt_s: float) -> tuple[str
     except ValueError as error:
         return f"{who}: {error}", "correct the file"
     return None
+
+
+def _unknown(node: Node) -> tuple[str, str] | None:
+    """A parameter that no reader knows must not be dropped."""
+    extra = unknown(node.kind, node.params)
+    if not extra:
+        return None
+    named = ", ".join(map(repr, extra[:3]))
+    reason = f"{node.kind} {node.name!r} has {named}, which NIR does not define for it"
+    return reason, "delete it from the file if it means nothing"

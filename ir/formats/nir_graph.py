@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ir.check import FormatError
-from ir.formats.hdf5 import Tree, read_tree, reading
+from ir.formats.hdf5 import Tree, check_keys, read_tree, reading
+from ir.formats.nir_keys import FILE, GRAPH
 
 NEURONS = ("IF", "LIF", "CubaLIF", "I", "LI", "CubaLI", "Threshold")
 LINEAR = ("Affine", "Linear", "Scale", "Conv1d", "Conv2d", "SumPool2d", "AvgPool2d", "Flatten", "Delay", "Identity")
@@ -76,6 +77,7 @@ def read_graph(path: str | Path) -> Graph:
         node = tree.get("node")
         if not isinstance(node, dict) or str(node.get("type")) != "NIRGraph":
             raise FormatError("it holds no NIRGraph under 'node'; is it a .net file or a recording?")
+        check_keys(tree, FILE, "it")
         level = _flatten(node, "")
         edges = tuple(dict.fromkeys(level.edges))  # an edge said twice is one; nir from 1.0.8 on refuses it
         nodes, edges = _without_unused(_passing(level.nodes, edges), edges)
@@ -125,6 +127,7 @@ class _Level:
 def _flatten(tree: Tree, prefix: str) -> _Level:
     """Nodes and edges of one graph, those of its subgraphs included."""
     level = _Level()
+    check_keys(tree, GRAPH, f"graph {prefix.rstrip('.') or 'node'!r}")
     keys = _subtree(tree, "nodes")
     for key, content in keys.items():
         if not isinstance(content, dict) or not isinstance(content.get("type"), str):

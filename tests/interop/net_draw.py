@@ -35,8 +35,14 @@ def draw(seed: int) -> QuantizedNetwork:
         neuron = neurons(rng, edges, shape)
         if last and made is None and rng.random() < 0.2:
             neuron = replace(neuron, v_threshold=None, decay_u=int(rng.choice([0, 4096])), decay_v=4096)
-        if made is None and rng.random() < 0.25 and not any(np.any(e.delay_steps) for e in edges):
-            edges.append(FixedProjection(name, name, Dense(small(rng, (shape[0], shape[0]), -60, 60))))
+        plain = made is None and not any(np.any(e.delay_steps) for e in edges)
+        mixed = any(
+            int(e.connection.weight.min()) < 0 for e in edges
+        )  # lava-dl loses odd ones of one sign beside a loop
+        if plain and mixed and shape[0] > 1 and rng.random() < 0.3:
+            loop = small(rng, (shape[0], shape[0]), -60, 60)
+            loop[-1, -1] = -60
+            edges.append(FixedProjection(name, name, Dense(loop)))
         populations.append(FixedPopulation(name, shape, neuron))
         projections += edges
         pre = name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ import pytest
 
 from ir.check import FormatError
 from ir.formats import nir
+from ir.formats.chip_toml import CHIPS, load_chip
 from ir.formats.nir_graph import NEURONS, read_graph
+from ir.formats.nir_keys import ANY, PARAMETERS
 from tests.ir.formats.nir_nodes import AFFINE, chain, lif, write_nodes
+from unlayered.check import check_file
 
 
 class TestRefusals:
@@ -30,6 +34,7 @@ class TestRefusals:
             "type": kind, "tau": 0.01 * one, "tau_mem": 0.01 * one, "tau_syn": 0.02 * one, "r": one, "w_in": one,
             "v_leak": 0 * one, "v_threshold": one, "v_reset": 0 * one, "threshold": one,
         }  # fmt: skip
+        neuron = {k: v for k, v in neuron.items() if k in ("type", *PARAMETERS[kind])}
         path = write_nodes(tmp_path / "a.nir", *chain(AFFINE, neuron))
         try:
             network = nir.read(path, as_)
@@ -63,6 +68,30 @@ class TestRefusals:
     def test_bad_parameters_are_named(self, tmp_path: Path, changes: dict[str, Any], words: str) -> None:
         with pytest.raises(FormatError, match=words):
             nir.read(write_nodes(tmp_path / "a.nir", *chain(AFFINE, lif(3, **changes))), "norse")
+
+    @pytest.mark.parametrize(("index", "key"), [(0, "scale"), (1, "refractory"), (1, "tau_syn")])
+    def test_a_parameter_that_nir_does_not_define_is_named(self, tmp_path: Path, index: int, key: str) -> None:
+        nodes, edges = chain(AFFINE, lif(3))
+        nodes[f"n{index}"] = {**nodes[f"n{index}"], key: np.ones(3)}
+        path = write_nodes(tmp_path / "a.nir", nodes, edges)
+        with pytest.raises(FormatError, match=f"'n{index}' has '{key}', which NIR does not define"):
+            nir.read(path, "norse")
+        report = check_file(path, load_chip(CHIPS / "loihi2.toml"), "norse")
+        assert [row.name for row in report.nodes if not row.ok] == [f"n{index}"]
+
+    @pytest.mark.parametrize("address", ["note", "node/note"])
+    def test_an_entry_beside_the_graph_is_named(self, tmp_path: Path, address: str) -> None:
+        path = write_nodes(tmp_path / "a.nir", *chain(AFFINE, lif(3)))
+        with h5py.File(path, "a") as file:
+            file[address] = 1
+        with pytest.raises(FormatError, match="'note', unknown here"):
+            nir.read(path, "norse")
+
+    def test_the_parameters_are_those_of_the_library(self) -> None:
+        library = pytest.importorskip("nir", reason="the nir library is not installed here")
+        for kind, keys in PARAMETERS.items():
+            have = {f.name for f in fields(getattr(library, kind))} - {*ANY, "metadata"}
+            assert have | ({"shape"} if kind in ("Input", "Output") else set()) == set(keys)
 
     def test_an_edge_to_nowhere_is_named(self, tmp_path: Path) -> None:
         nodes, edges = chain(AFFINE, lif(3))
