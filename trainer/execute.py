@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from ir.arithmetic import ARITHMETICS
-from ir.check import require
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
+from ir.runnable import check_run
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
@@ -29,6 +29,7 @@ def run(
     batch_size: int = 256,
     engine: str = "auto",
     progress: Callable[[int], None] | None = None,
+    record_u: bool = False,
 ) -> Trace:
     """Run a batch of samples and record every spike.
 
@@ -37,20 +38,25 @@ def run(
         schedule: default the network's own.
         core_of_neuron: (N,), needed by ``scope = "core"``.
         progress: called with the number of samples done after each batch.
+        record_u: whether the trace holds currents, (T, B, N). Under the asynchronous schedule u is 0 in populations
+            without current memory.
 
     Returns:
-        The trace; membranes are float32 for E0 and register integers for E1.
+        The trace; membranes and currents are float32 for E0 and register integers for E1, which also says how often
+        each register limit was reached.
+
+    Raises:
+        ValueError: the network, the stimulus and the schedule do not go together, or a run on integers is not exact.
     """
     schedule = schedule or network.schedule
     fixed = isinstance(network, QuantizedNetwork)
-    require(stimulus.n_samples > 0, "the stimulus has no sample; give at least one")
-    whole = stimulus.frames.dtype.kind == "i"
-    require(whole or not fixed, "stimulus holds floats; an integer network needs whole counts, round them")
+    if isinstance(network, QuantizedNetwork):
+        check_run(network, stimulus, schedule)
     plan = plan_of(network)
     params = fixed_params(network) if isinstance(network, QuantizedNetwork) else float_params(network)
     numbers = FixedNumbers(ARITHMETICS[network.arithmetic]) if isinstance(network, QuantizedNetwork) else FloatNumbers()
     parts = []
-    for start in range(0, stimulus.n_samples, batch_size):
+    for start in range(0, max(stimulus.n_samples, 1), batch_size):
         batch = stimulus.select(slice(start, start + batch_size))
         with torch.no_grad():
             frames, ids = torch.as_tensor(batch.frames.copy()), torch.as_tensor(np.array(batch.sample_ids))
@@ -64,7 +70,7 @@ def run(
                 numbers=numbers,
                 core_of_neuron=core_of_neuron,
                 events=events,
-                recording=Recording(),
+                recording=Recording(with_u=record_u),
             )
             result = run_engine(call, engine)
         parts.append(
@@ -93,7 +99,11 @@ def join(parts: list[Trace]) -> Trace:
         f: np.concatenate([getattr(s, f) for s in spikes]) for f in ("sample", "t", "k", "neuron", "m", "k_served")
     }
     labels = None if first.labels is None else np.concatenate([p.labels for p in parts if p.labels is not None])
-    v = None if first.v is None else np.concatenate([p.v for p in parts if p.v is not None], axis=1)
+    v, u = (
+        None if getattr(first, name) is None else np.concatenate([getattr(p, name) for p in parts], axis=1)
+        for name in ("v", "u")
+    )
+    limits = {name: sum(p.limits_reached[name] for p in parts) for name in first.limits_reached}
     return Trace(
         first.executor,
         Spikes(**columns),
@@ -106,4 +116,6 @@ def join(parts: list[Trace]) -> Trace:
         first.schedule,
         labels,
         first.core_of_neuron,
+        limits,
+        u,
     )

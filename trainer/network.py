@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -156,16 +155,6 @@ class SpikingNetwork(nn.Module):
             self._plan = plan_of(self.export())
         return self._plan
 
-    def _plan_for(self, params: Params) -> Plan:
-        """The plan with the biases of now: a population whose bias is all zero counts as having none."""
-        plan = self.plan()
-        if params.bias is not None:
-            biased = [bool(params.bias[p.at].any()) for p in plan.parts]
-            if biased != [p.has_bias for p in plan.parts]:
-                parts = tuple(replace(p, has_bias=b) for p, b in zip(plan.parts, biased))
-                self._plan = plan = replace(plan, parts=parts)
-        return plan
-
     def params(self) -> Params:
         """The live numbers, gradients attached."""
         maps = self.maps()
@@ -227,7 +216,7 @@ class SpikingNetwork(nn.Module):
                 params, numbers = self.quantization.params(self, params), self.quantization.numbers
             schedule = self.schedule if schedule is None else schedule
             call = Call(
-                self._plan_for(params),
+                self.plan(),
                 params,
                 frames.flatten(2),
                 ids,

@@ -42,6 +42,7 @@ class FixedGrid:
         """The integers as tensors, with the gradients of the floats behind them."""
         exact = fixed_params(self.quantized(network)).to(live.leak_v.device)
         assert exact.unit is not None
+        none = torch.zeros_like(exact.leak_v)
         ends = [post for _, post in network.ends]
         weights = [
             straight_through(e, w.double() * self.scales[post]) for e, w, post in zip(exact.weights, live.weights, ends)
@@ -53,9 +54,10 @@ class FixedGrid:
             None
             if exact.leak_u is None or live.leak_u is None
             else straight_through(exact.leak_u, DECAY_ALL * (1 - live.leak_u.double())),
+            # biases that begin at 0 are none on the grid, and learn all the same
             None
-            if exact.bias is None or live.bias is None
-            else straight_through(exact.bias, live.bias.double() * exact.unit),
+            if live.bias is None
+            else straight_through(none if exact.bias is None else exact.bias, live.bias.double() * exact.unit),
             exact.unit,
         )
 

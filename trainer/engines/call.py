@@ -58,8 +58,13 @@ class Call:
 
     @cached_property
     def has_current(self) -> Tensor:
-        """(N,) whether each neuron keeps a synaptic current."""
+        """(N,) whether each neuron's population keeps a synaptic current."""
         return self._per_neuron("has_current")
+
+    @cached_property
+    def sends(self) -> Tensor:
+        """(N,) whether each neuron's population has a projection."""
+        return self._per_neuron("sends")
 
     @cached_property
     def v_min(self) -> Tensor | None:

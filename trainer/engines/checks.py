@@ -11,31 +11,61 @@ from ir.check import require
 from ir.runnable import check_schedule
 from ir.words import counted
 from trainer.engines.call import Call
+from trainer.engines.numbers import FixedNumbers
+from trainer.engines.plan import fitted
 
 
 def checked(call: Call) -> Call:
-    """The call with its frames in the network's number type.
+    """The call with its frames in the network's number type, and what is due read off its numbers.
 
     Raises:
         ValueError: frames, numbers, ids, cores or events do not fit the network, or the schedule has no meaning on it.
     """
     plan, frames = call.plan, call.frames
-    fits = frames.ndim == 3 and frames.shape[0] > 0 and frames.shape[2] == plan.n_inputs
     require(
-        fits,
+        frames.ndim == 3 and frames.shape[2] == plan.n_inputs,
         f"frames have shape {tuple(frames.shape)}; the network has {counted(plan.n_inputs, 'input')}, "
-        f"give (T, B, {plan.n_inputs}) with at least one time step",
+        f"give (T, B, {plan.n_inputs})",
     )
     plain = frames.layout == torch.strided and not frames.is_complex()
     require(plain, f"frames are {frames.layout}, {frames.dtype}; give a dense tensor of real numbers")
     check_numbers(call)
     check_addresses(call)
     check_schedule(plan.network, call.schedule)
-    return replace(call, frames=frames.to(call.params.leak_v.dtype))
+    check_frames(call)
+    fixed = isinstance(call.numbers, FixedNumbers)
+    fit = fitted(plan, call.params, fixed)
+    # A current that no neuron keeps is none: engines look for it in the numbers, and lay out registers for it.
+    params = call.params if any(p.has_current for p in fit.parts) else replace(call.params, leak_u=None)
+    numbers = call.numbers if call.recording is None else call.numbers.counting(call.recording.limits)
+    return replace(call, plan=fit, params=params, numbers=numbers, frames=frames.to(params.leak_v.dtype))
+
+
+def check_frames(call: Call) -> None:
+    """Raise unless events can be served one by one where the schedule does so."""
+    rule, frames = call.schedule.input, call.frames.detach()
+    if call.schedule.kind == "layered" or rule == "first":
+        return
+    whole = not frames.is_floating_point() or bool(((frames == frames.floor()) & frames.isfinite()).all())
+    require(
+        whole and bool((frames >= 0).all()),
+        f"{rule} input needs counts, whole and at least 0; use input 'first' for currents",
+    )
 
 
 def check_numbers(call: Call) -> None:
-    """Raise unless all parameters have one type that the engines compute in, and no threshold is below 0."""
+    """Raise unless parameters have the network's sizes and one type that engines compute in, no threshold below 0."""
+    n, links, weights = call.plan.n_neurons, call.plan.links, call.params.weights
+    require(len(links) == len(weights), f"{len(weights)} weights for a network of {len(links)} projections")
+    for link, weight in zip(links, weights):
+        want = link.connection.weight.shape
+        require(tuple(weight.shape) == want, f"a weight has shape {tuple(weight.shape)}, its projection {want}")
+    for name in ("leak_v", "threshold", "leak_u", "bias", "unit"):
+        value = getattr(call.params, name)
+        require(
+            value is None or tuple(value.shape) == (n,),
+            f"{name} has shape {None if value is None else tuple(value.shape)}; the network has {n} neurons",
+        )
     kinds = {x.dtype for x in call.params.tensors()}
     one = len(kinds) == 1 and kinds <= {torch.float32, torch.float64}
     names = ", ".join(sorted(str(kind) for kind in kinds))

@@ -15,11 +15,13 @@ from torch import Tensor
 from ir.arithmetic import DECAY_ALL
 from trainer.engines.call import Call
 from trainer.engines.checks import checked
+from trainer.engines.compiled import layout as columns
 from trainer.engines.compiled import state as kernel
 from trainer.engines.compiled.backward import back_through_samples
 from trainer.engines.compiled.forward import run_samples
+from trainer.engines.compiled.guard import Outputs, check_backward, check_forward
 from trainer.engines.compiled.job import Job, make_job
-from trainer.engines.compiled.layout import EXPONENT
+from trainer.engines.numbers import LIMITS
 from trainer.engines.plan import apply_link
 from trainer.engines.result import Result
 from trainer.engines.selection import kept_inputs
@@ -77,12 +79,14 @@ class Asynchronous(torch.autograd.Function):
         shut = np.empty(shape if job.rules.training else (1, 1, 1), np.uint8)
         x = frames.detach().contiguous().numpy()
         bits = x.view(np.int32 if x.itemsize == 4 else np.int64)
+        seen = Outputs(counts, v, u, shut)
 
         def run_some(chosen: Array) -> kernel.Tape:
             net, most = job.layout.net, job.most_events
             state = kernel.fresh_state(net, job.rules, kind, job.n_cores, most)
             tape = kernel.fresh_tape(net, job.rules, kind, len(x) * len(chosen), most, job.layout.usual)
-            done, before = 0, np.zeros(8, np.int64)
+            done, before = 0, np.zeros(columns.N_USED, np.int64)
+            check_forward(job, given, state, x, seen, steps, chosen)
             while True:
                 done = run_samples(
                     net, job.rules, given, state, tape, x, bits, job.ids, chosen, done, job.core_of_neuron,
@@ -94,9 +98,9 @@ class Asynchronous(torch.autograd.Function):
 
         tapes = in_threads(run_some, job.chosen)
         job.layout.usual = np.sum([tape.used for tape in tapes], axis=0) / max(1, steps.size)
-        write_recording(job, tapes)
+        write_recording(job, tapes, seen)
         if job.rules.training:
-            ctx.job, ctx.given, ctx.tapes, ctx.seen = job, given, tapes, (counts, v, u, shut)
+            ctx.job, ctx.given, ctx.tapes, ctx.seen = job, given, tapes, seen
             ctx.save_for_backward(frames, *weights)
         result = torch.from_numpy(counts).to(leak_v.dtype), torch.from_numpy(v), torch.from_numpy(steps)
         ctx.mark_non_differentiable(result[2])
@@ -107,7 +111,7 @@ class Asynchronous(torch.autograd.Function):
         job: Job = ctx.job
         frames, *weights = ctx.saved_tensors
         want_frames = ctx.needs_input_grad[1]
-        g_first = np.empty(ctx.seen[1].shape if want_frames else (0, 0, 0), ctx.seen[1].dtype)
+        g_first = np.empty(ctx.seen.v.shape if want_frames else (0, 0, 0), ctx.seen.v.dtype)
         total = backward_in_threads(job, ctx.given, ctx.tapes, ctx.seen, grad_outputs, g_first)
         to_leak = -1.0 / DECAY_ALL if job.fixed else 1.0
         named = [total.leak_v * to_leak, total.leak_u * to_leak, total.threshold, total.bias]
@@ -136,36 +140,40 @@ def kernel_numbers(job: Job, leak_v: Tensor, leak_u: Tensor | None, threshold: T
         return array(x if x is None or not job.fixed else (DECAY_ALL - x) / DECAY_ALL)
 
     per_unit = torch.ones_like(leak_v) if unit is None else 1 / unit
-    flat = job.layout.flatten([w.detach() for w in weights])
+    flat = job.layout.flatten([w.detach() for w in weights], leak_v)
     return kernel.Numbers(array(flat), share(leak_v), share(leak_u), array(threshold), array(bias), array(per_unit))
 
 
-def write_recording(job: Job, tapes: list[kernel.Tape]) -> None:
-    """Hand the trace's rows over, thread by thread."""
+def write_recording(job: Job, tapes: list[kernel.Tape], seen: Outputs) -> None:
+    """Hand the trace's rows over, thread by thread; currents are 0 where no population keeps one."""
     if job.recording is None:
         return
     for tape in tapes:
-        n_fired, n_served = tape.used[kernel.FIRED], tape.used[kernel.SERVED]
+        n_fired, n_served = tape.used[columns.FIRED], tape.used[columns.SERVED]
+        for name, n in zip(LIMITS, tape.used[columns.INT32 :]):
+            job.recording.limits[name] += int(n)
         job.recording.fired.append(tape.fired[:n_fired].astype(np.int64))
         job.recording.m.append(tape.fired_m[:n_fired].copy())
         job.recording.served.append(tape.served[:n_served].astype(np.int64))
+    if job.recording.with_u:
+        job.recording.currents.extend(seen.u if job.rules.current else np.zeros_like(seen.v))
 
 
-def backward_in_threads(job: Job, given: kernel.Numbers, tapes: list[kernel.Tape], seen: tuple[Array, ...],
+def backward_in_threads(job: Job, given: kernel.Numbers, tapes: list[kernel.Tape], seen: Outputs,
                         grad_outputs: tuple[Tensor, ...], g_first: Array) -> Gradients:  # fmt: skip
     """Gradients of the parameters, summed over threads in their order."""
-    counts, v, u, shut = seen
-    kind, n = v.dtype, job.plan.n_neurons
+    kind, n = seen.v.dtype, job.plan.n_neurons
     g_counts, g_v = (g.contiguous().numpy() for g in grad_outputs[:2])
-    shifts = job.layout.net.link[:, EXPONENT]
+    shifts = job.layout.net.link[:, columns.EXPONENT]
     scale = (job.rules.weight_shift * 2.0**shifts if job.fixed else np.ones(len(shifts))).astype(kind)
 
     def run_some(i: int) -> Gradients:
         rows = [np.zeros(n, kind) for _ in range(4)]
         g = Adjoint(rows[0], rows[1], rows[2] if job.rules.current else rows[0], rows[3])
         sums = Gradients(np.zeros(given.weights.size, kind), *(np.zeros(n, kind) for _ in range(4)))
+        check_backward(job, given, seen, (g_counts, g_v), g_first, [*g, *sums[1:]])
         back_through_samples(
-            job.layout.net, job.rules, given, tapes[i], job.alpha, scale, job.chosen[i], counts, v, u, shut,
+            job.layout.net, job.rules, given, tapes[i], job.alpha, scale, job.chosen[i], *seen,
             job.cleared, g_counts, g_v, g_first, g, sums,
         )  # fmt: skip
         return sums

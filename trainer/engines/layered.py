@@ -46,7 +46,12 @@ def run_layered(call: Call) -> Result:
             layers[name].sent.append(arriving(call, by_name[name], spikes, t))
         counts.append(torch.cat([layers[p.name].spikes[t] for p in plan.parts], 1))
         membranes.append(torch.cat([layers[p.name].v for p in plan.parts], 1))
+        if call.recording is not None:
+            call.recording.end(torch.cat([layers[p.name].u for p in plan.parts], 1))
     steps = torch.full((n_steps, n_samples), plan.order.n_places, device=call.frames.device)
+    if not counts:
+        none = zero(0, n_samples, plan.n_neurons)
+        return Result(none, none, steps, call.recording)
     return Result(torch.stack(counts), torch.stack(membranes), steps, call.recording)
 
 

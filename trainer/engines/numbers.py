@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from ir.arithmetic import ARITHMETICS, DECAY_ALL, Arithmetic
 
+LIMITS = ("int32", "accumulator", "u", "v")
+"""The edges of registers; a trace says how often each changed a value."""
+
 
 @dataclass(frozen=True)
 class FloatNumbers:
     """Plain floats: nothing rounds, wraps or clips."""
+
+    def counting(self, reached: dict[str, int]) -> FloatNumbers:
+        """Floats have no limits to count."""
+        return self
 
     def leak(self, x: Tensor, leak: Tensor) -> Tensor:
         """``leak * x``."""
@@ -34,22 +41,35 @@ class FloatNumbers:
         """A summed drive in membrane units."""
         return drive
 
-    def add_to_membrane(self, v: Tensor, u: Tensor, bias: Tensor | float, v_min: Tensor | None) -> Tensor:
-        """``v + u + bias``, held above ``v_min``."""
-        v = v + u + bias
+    def add_to_membrane(self, v: Tensor, i: Tensor, bias: Tensor | float, v_min: Tensor | None) -> Tensor:
+        """``v + i + bias``, held above ``v_min``; ``i``: what reaches the membrane."""
+        v = v + i + bias
         return v if v_min is None else torch.where(v < v_min, v_min, v)
 
 
 def straight_through(exact: Tensor, smooth: Tensor) -> Tensor:
-    """The value of ``exact`` with the gradient of ``smooth`` (Bengio et al. 2013)."""
-    return smooth + (exact - smooth).detach()
+    """The value of ``exact``, to the last bit, with the gradient of ``smooth`` (Bengio et al. 2013)."""
+    return exact.detach() + (smooth - smooth.detach())
 
 
 @dataclass(frozen=True)
 class FixedNumbers:
-    """A chip's integers in float64 (exact to 2^53), straight-through gradients; ``ir.arithmetic`` says the rules."""
+    """A chip's integers in float64 (exact to 2^53), straight-through gradients; ``ir.arithmetic`` says the rules.
+
+    Attributes:
+        reached: where set, counts how often each limit of ``LIMITS`` changed a value.
+    """
 
     arithmetic: Arithmetic = ARITHMETICS["lava"]
+    reached: dict[str, int] | None = field(default=None, compare=False)
+
+    def counting(self, reached: dict[str, int]) -> FixedNumbers:
+        """The same numbers, which count the limits they reach."""
+        return replace(self, reached=reached)
+
+    def _count(self, limit: str, raw: Tensor, limited: Tensor) -> None:
+        if self.reached is not None:
+            self.reached[limit] = self.reached.get(limit, 0) + int(torch.count_nonzero(raw != limited))
 
     def leak(self, x: Tensor, leak: Tensor) -> Tensor:
         """``sign(x) * ((|x| * (4096 - decay)) >> 12)``; ``leak`` holds the decay."""
@@ -59,41 +79,47 @@ class FixedNumbers:
     def shift(self, drive: Tensor, weight_exp: int) -> Tensor:
         """Shift a projection's sum; right shifts floor. Then int32."""
         smooth = drive * 2.0**weight_exp
-        return self._wrap(torch.floor(smooth) if weight_exp < 0 else smooth, smooth, 31)
+        return self._wrap("int32", torch.floor(smooth) if weight_exp < 0 else smooth, smooth, 31)
 
-    def _wrap(self, exact: Tensor, smooth: Tensor, bits: int) -> Tensor:
+    def _wrap(self, limit: str, exact: Tensor, smooth: Tensor, bits: int) -> Tensor:
         size = 2.0 ** (bits + 1)
-        return straight_through(exact - size * torch.floor((exact + size / 2) / size), smooth)
+        wrapped = exact - size * torch.floor((exact + size / 2) / size)
+        self._count(limit, exact, wrapped)
+        return straight_through(wrapped, smooth)
 
     def drive(self, drive: Tensor) -> Tensor:
         """A summed drive (weight units) in register units: int32, shift, accumulator, all wrapping."""
         a = self.arithmetic
-        x = self._wrap(drive, drive, 31) * 2.0**a.weight_shift
-        x = self._wrap(x, x, 31)
-        return x if a.accumulator_bits is None else self._wrap(x, x, a.accumulator_bits)
+        x = self._wrap("int32", drive, drive, 31) * 2.0**a.weight_shift
+        x = self._wrap("int32", x, x, 31)
+        return x if a.accumulator_bits is None else self._wrap("accumulator", x, x, a.accumulator_bits)
 
     def _wrap_u(self, u: Tensor) -> Tensor:
         a, top = self.arithmetic, 2.0**self.arithmetic.u_bits
         if a.u_wrap == "two_sided":
-            return self._wrap(u, u, a.u_bits)
+            return self._wrap("u", u, u, a.u_bits)
         exact = torch.where(u > top, u - 2 * top, torch.where(u <= -top, u + 2 * top, u))
+        self._count("u", u, exact)
         return straight_through(exact, u)
 
     def add_to_current(self, u: Tensor, drive: Tensor) -> Tensor:
-        """``wrap(u + drive)``."""
-        return self._wrap_u(self._wrap(u + drive, u + drive, 31))
+        """``edge_u(u + drive)``, u + drive in int32."""
+        total = u + drive
+        return self._wrap_u(self._wrap("int32", total, total, 31))
 
     def pass_current(self, drive: Tensor) -> Tensor:
-        """``wrap(drive)``: of neurons without current memory."""
-        return self._wrap_u(self._wrap(drive, drive, 31))
+        """``edge_u(drive)``: of neurons without current memory."""
+        return self._wrap_u(drive)  # of int32 already
 
-    def add_to_membrane(self, v: Tensor, u: Tensor, bias: Tensor | float, v_min: Tensor | None) -> Tensor:
-        """``clip(v + u + bias)``; with ``bias_in_u`` the wrap covers u + bias."""
-        x = self._wrap_u(u + bias) if self.arithmetic.bias_in_u else u + bias
+    def add_to_membrane(self, v: Tensor, i: Tensor, bias: Tensor | float, v_min: Tensor | None) -> Tensor:
+        """``edge_v(v + i + bias)``, the whole sum in int32; with ``bias_in_u`` the wrap of u covers i + bias."""
+        x = self._wrap_u(i + bias) if self.arithmetic.bias_in_u else i + bias
         low = torch.full_like(v, -self.arithmetic.v_max)
         low = low if v_min is None else torch.maximum(low, v_min)
-        v = v + x
-        return torch.where(v < low, low, torch.where(v > self.arithmetic.v_max, float(self.arithmetic.v_max), v))
+        v = self._wrap("int32", v + x, v + x, 31)
+        held = torch.where(v < low, low, torch.where(v > self.arithmetic.v_max, float(self.arithmetic.v_max), v))
+        self._count("v", v, held)
+        return held
 
 
 Numbers = FloatNumbers | FixedNumbers

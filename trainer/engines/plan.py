@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
+from ir.arithmetic import DECAY_ALL
 from ir.connection import Connection, Conv2d, Dense
 from ir.graph import LayeredOrder, input_depths, layered_order, slices
 from ir.network import Network
@@ -40,7 +41,12 @@ class Link:
 
 @dataclass(frozen=True)
 class Part:
-    """A population as an engine sees it."""
+    """A population as an engine sees it.
+
+    Attributes:
+        sends: whether it has a projection, whatever the weights; only such entries keep a time step going.
+        has_current, has_bias: what is due at k = depth; ``fitted`` sets them from the numbers that run.
+    """
 
     name: str
     at: slice
@@ -48,12 +54,13 @@ class Part:
     place: int
     refractory: bool
     subtract: bool
-    has_current: bool
-    has_bias: bool
+    sends: bool
     reset_interval: int = 0
     reset_offset: int = 0
     v_min: float | None = None
     multi_spike: bool = False
+    has_current: bool = False
+    has_bias: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,18 @@ class Plan:
     def populations(self) -> tuple[tuple[str, int], ...]:
         """(name, size) in the order of the global index."""
         return tuple((p.name, p.at.stop - p.at.start) for p in self.parts)
+
+    def inputs_that_send(self) -> np.ndarray:
+        """(N_in,) which inputs have a projection."""
+        sends = np.zeros(self.n_inputs, bool)
+        for link in self.links:
+            if link.from_input:
+                sends[link.pre] = True
+        return sends
+
+    def last_due(self) -> int:
+        """The latest forward step at which a bias or a current arrives; -1 where there is none."""
+        return max((p.depth for p in self.parts if p.has_bias or p.has_current), default=-1)
 
 
 @dataclass
@@ -119,12 +138,10 @@ def plan_of(network: Network | QuantizedNetwork) -> Plan:
     """Lay out a network for the engines."""
     at, inputs = slices(network.populations), slices(network.inputs)
     depths, order = input_depths(network), layered_order(network)
-    fixed = isinstance(network, QuantizedNetwork)
+    sources = {e.pre for e in network.projections}
     parts = []
     for p in network.populations:
         n = p.neuron
-        biased = n.bias is not None and bool(np.asarray(n.bias).any())
-        current = n.has_current if fixed else n.tau_syn_s is not None  # type: ignore[union-attr]
         parts.append(
             Part(
                 p.name,
@@ -133,8 +150,7 @@ def plan_of(network: Network | QuantizedNetwork) -> Plan:
                 order.place[p.name],
                 n.refractory,
                 n.reset == "subtract",
-                current,
-                biased,
+                p.name in sources,
                 getattr(n, "reset_interval", 0),
                 getattr(n, "reset_offset", 0),
                 n.v_min,
@@ -167,6 +183,25 @@ def plan_of(network: Network | QuantizedNetwork) -> Plan:
     )
 
 
+def fitted(plan: Plan, params: Params, fixed: bool) -> Plan:
+    """The plan with what is due read off the numbers that run, not off those that were trained.
+
+    A bias of zero is none, and a current that every time step empties is none: rounding, training and a right shift
+    can bring either about.
+    """
+    none = torch.zeros((), dtype=torch.bool, device=params.leak_v.device)
+    keeps = None if params.leak_u is None else (params.leak_u < DECAY_ALL if fixed else params.leak_u != 0)
+    biased = None if params.bias is None else params.bias != 0
+    found = [none if x is None else x[p.at].any() for x in (keeps, biased) for p in plan.parts]
+    flags: list[bool] = torch.stack(found).tolist()
+    name = f"fitted {flags}"
+    if name not in plan.derived:
+        due = zip(plan.parts, flags, flags[len(plan.parts) :])
+        parts = tuple(replace(p, has_current=current, has_bias=bias) for p, current, bias in due)
+        plan.derived[name] = replace(plan, parts=parts, derived={})
+    return plan.derived[name]
+
+
 def apply_link(link: Link, weight: Tensor, s: Tensor) -> Tensor:
     """``a = W s``: s (B, n_pre) -> (B, n_post)."""
     c = link.connection
@@ -174,7 +209,7 @@ def apply_link(link: Link, weight: Tensor, s: Tensor) -> Tensor:
         return functional.linear(s, weight)
     if isinstance(c, Conv2d):
         out = functional.conv2d(s.reshape(-1, *c.in_shape), weight, None, c.stride, c.padding, c.dilation, c.groups)
-        return out.reshape(s.shape[0], -1)
+        return out.flatten(1)
     post = torch.as_tensor(np.repeat(np.arange(c.n_post), np.diff(c.indptr)), device=s.device)
     pre = torch.as_tensor(np.asarray(c.indices, np.int64), device=s.device)
     return torch.zeros(s.shape[0], c.n_post, dtype=s.dtype, device=s.device).index_add(1, post, s[:, pre] * weight)

@@ -23,7 +23,8 @@ class InputQueue:
 
     Attributes:
         gradual: whether input arrives after the first forward step (paced, queued).
-        waiting: (B, E) events still queued (queued input).
+        waiting: (B, E) events that are left.
+        connected: (B, E) events of an input with a projection; the others keep no time step going.
     """
 
     def __init__(self, call: Call, t: int) -> None:
@@ -36,8 +37,6 @@ class InputQueue:
     def _list_events(self) -> None:
         frames = self.call.frames.detach().cpu().numpy()[self.t : self.t + 1]
         counts = frames.astype(np.int64)
-        if (counts != frames).any() or (counts < 0).any():
-            raise ValueError(f"{self.rule} input needs counts, whole and at least 0; use input 'first' for currents")
         stimulus = Stimulus(counts, events=self._events_now(counts))
         lists = [stimulus.inputs_in_order(b, 0) for b in range(counts.shape[1])]
         longest = max((len(x) for x in lists), default=0)
@@ -46,6 +45,8 @@ class InputQueue:
             table[b, : len(row)] = row
         self.index = torch.as_tensor(table, device=self.frame.device)
         self.waiting = self.index >= 0
+        sends = np.append(self.call.plan.inputs_that_send(), False)
+        self.connected = torch.as_tensor(sends[table], device=self.frame.device)
 
     def _events_now(self, counts: np.ndarray) -> np.ndarray | None:
         """The time-stamped events of this time step whose input was not dropped."""
@@ -84,10 +85,10 @@ class InputQueue:
         return keys(self.call.schedule.seed, self.call.sample_ids, self.t, k, self.index + self.call.plan.n_neurons)
 
     def left(self) -> Tensor:
-        """(B,) whether input still waits."""
+        """(B,) whether input that has a projection still waits."""
         if not self.gradual:
             return torch.zeros(self.frame.shape[0], dtype=torch.bool, device=self.frame.device)
-        return self.waiting.any(1)
+        return (self.waiting & self.connected).any(1)
 
 
 def select(

@@ -70,6 +70,12 @@ def run_asynchronous(call: Call) -> Result:
         counts.append(s)
         membranes.append(state.v)
         steps.append(k)
+        if call.recording is not None:
+            call.recording.end(torch.zeros_like(state.v) if state.u is None else state.u)
+    shape = (0, *state.v.shape)
+    if not counts:
+        none = state.v.new_zeros(shape)
+        return Result(none, none, torch.zeros(shape[:2], dtype=torch.int64, device=none.device), call.recording)
     return Result(torch.stack(counts), torch.stack(membranes), torch.stack(steps), call.recording)
 
 
@@ -98,7 +104,7 @@ def run_time_step(call: Call, state: State, t: int) -> tuple[Tensor, Tensor]:
     active = torch.ones(n_samples, dtype=torch.bool, device=call.frames.device)
     rounds = torch.zeros(n_samples, dtype=torch.int64, device=call.frames.device)
     since_output = torch.full_like(rounds, -1)
-    last_due = max((p.depth for p in plan.parts if p.has_bias or p.has_current), default=-1)
+    last_due = plan.last_due()
     queue = InputQueue(call, t)
     x_in, s_out = queue.first_drive(), torch.zeros_like(state.v)
     counts = torch.zeros_like(state.v)
@@ -115,10 +121,10 @@ def run_time_step(call: Call, state: State, t: int) -> tuple[Tensor, Tensor]:
         if sched.stop_after_output is not None:
             forced |= since_output >= sched.stop_after_output
         active = active & ~forced
+        # Whatever waits now is served in this round or waits on: it decides whether anything is on its way after it.
+        on_its_way = (state.waiting & call.sends).any(1) | queue.left() | (k < last_due)
         served, slots, x_in = select(call, state, queue, active, t, k)
-        taken = (x_in != 0).any(1) if queue.gradual else torch.zeros_like(active)
-        holds = served.any(1) | taken | queue.left() | (k < last_due)
-        active = active & holds
+        active = active & on_its_way
         s_out = serve(call, state, served, slots & active[:, None], t, k)
         k += 1
     return counts, rounds
@@ -146,16 +152,11 @@ def update_neurons(call: Call, state: State, drive: Tensor, active: Tensor, t: i
     numbers, params = call.numbers, call.params
     at_depth = (call.depth == k)[None, :] & active[:, None]
     bias = params.bias * at_depth if params.bias is not None else 0.0
-    x = numbers.drive(drive)
-    if state.u is None:
-        x = numbers.pass_current(x)
-    else:
-        state.u = numbers.add_to_current(state.u, x)
-        x = torch.where(call.has_current, torch.where(at_depth, state.u, x), numbers.pass_current(x))
-    moved = x != 0 if params.bias is None else (x != 0) | (bias != 0)
+    i = reaching(call, state, numbers.drive(drive), active, k)
+    moved = i != 0 if params.bias is None else (i != 0) | (bias != 0)
     v = torch.where(
         active[:, None],
-        numbers.add_to_membrane(state.v, x, bias, None if call.v_min is None else call.v_min.expand_as(x)),
+        numbers.add_to_membrane(state.v, i, bias, None if call.v_min is None else call.v_min.expand_as(i)),
         state.v,
     )
     v = torch.where(state.r & active[:, None], torch.zeros_like(v), v)
@@ -178,6 +179,21 @@ def update_neurons(call: Call, state: State, drive: Tensor, active: Tensor, t: i
     return s
 
 
+def reaching(call: Call, state: State, x: Tensor, active: Tensor, k: int) -> Tensor:
+    """What reaches the membranes of a drive ``x``; it adds to the currents of the samples that still run.
+
+    Without a current that is the drive. With one it is nothing before k = depth, then the whole current, later the
+    drive alone: what comes early enters the membrane once, with the current.
+    """
+    if state.u is None:
+        return call.numbers.pass_current(x)
+    keeps = call.has_current & active[:, None]
+    u = call.numbers.add_to_current(torch.where(keeps, state.u, 0.0), x)
+    state.u = torch.where(keeps, u, state.u)
+    late = torch.where(call.depth < k, x, 0.0)
+    return torch.where(call.has_current, torch.where(call.depth == k, u, late), u)
+
+
 def escapes(call: Call, now: Tensor, t: int, k: int) -> Tensor:
     """Which firing neurons stay excitable (refractory dropout); (B, N) bool."""
     if call.options.refractory_dropout == 0:
@@ -187,7 +203,10 @@ def escapes(call: Call, now: Tensor, t: int, k: int) -> Tensor:
 
 
 def serve(call: Call, state: State, served: Tensor, slots: Tensor, t: int, k: int) -> Tensor:
-    """Step e: the selected entries leave the queue; (B, N) what they deliver, silent slots with value 0."""
+    """Step e: the selected entries leave the queue; (B, N) what they deliver, silent slots with value 0.
+
+    The last round of a sample has no ``slots``: what it serves reaches nobody, a gradient neither.
+    """
     if call.recording is not None:
         call.recording.serve(served, t, k)
     chosen = served | slots

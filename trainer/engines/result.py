@@ -10,16 +10,25 @@ from torch import Tensor
 
 from ir.schedule import Schedule
 from ir.trace import Spikes, Trace
+from trainer.engines.numbers import LIMITS
 from trainer.engines.plan import Plan
 
 
 @dataclass
 class Recording:
-    """Events of a run as they come: rows of (position in batch, t, k, neuron), membranes beside them."""
+    """Events of a run as they come: rows of (position in batch, t, k, neuron), membranes beside them.
 
+    Attributes:
+        currents: (B, N) at the end of each time step, where ``with_u``.
+        limits: how often each register limit changed a value.
+    """
+
+    with_u: bool = False
     fired: list[np.ndarray] = field(default_factory=list)
     m: list[np.ndarray] = field(default_factory=list)
     served: list[np.ndarray] = field(default_factory=list)
+    currents: list[np.ndarray] = field(default_factory=list)
+    limits: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LIMITS, 0))
 
     @staticmethod
     def _rows(mask: Tensor, t: int, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -35,6 +44,11 @@ class Recording:
     def serve(self, mask: Tensor, t: int, k: int) -> None:
         """Note whose entries left the queue."""
         self.served.append(self._rows(mask, t, k)[0])
+
+    def end(self, u: Tensor) -> None:
+        """Note the currents (B, N) at the end of a time step."""
+        if self.with_u:
+            self.currents.append(u.detach().cpu().numpy())
 
 
 @dataclass
@@ -70,8 +84,9 @@ def trace_of(
     m = np.concatenate(rec.m) if rec.m else np.zeros(0)
     served = np.concatenate(rec.served) if rec.served else np.zeros((0, 4), np.int64)
     v = result.v.detach().cpu().numpy()
+    u = np.array(rec.currents).reshape(v.shape).astype(v.dtype) if rec.with_u else None
     if executor == "E1":
-        m, v = m.astype(np.int64), v.astype(np.int64)
+        m, v, u = m.astype(np.int64), v.astype(np.int64), None if u is None else u.astype(np.int64)
     spikes = Spikes(sample_ids[fired[:, 0]], fired[:, 1], fired[:, 2], fired[:, 3], m, match_served(fired, served))
     counts = result.counts.detach().sum(0).cpu().numpy().astype(np.int32)
     return Trace(
@@ -86,6 +101,8 @@ def trace_of(
         schedule,
         labels,
         core_of_neuron,
+        dict(rec.limits) if executor == "E1" else {},
+        u,
     )
 
 
@@ -93,14 +110,14 @@ def match_served(fired: np.ndarray, served: np.ndarray) -> np.ndarray:
     """For each spike the round in which its entry was served: the first at or after firing; -1 = never."""
     if len(fired) == 0 or len(served) == 0:
         return np.full(len(fired), -1)
-    big = int(max(fired.max(), served.max())) + 2
+    _, times, rounds, neurons = (int(x) + 1 for x in np.maximum(fired.max(0), served.max(0)))
 
     def address(rows: np.ndarray) -> np.ndarray:
-        return ((rows[:, 0] * big + rows[:, 1]) * big + rows[:, 3]) * big + rows[:, 2]
+        return ((rows[:, 0] * times + rows[:, 1]) * neurons + rows[:, 3]) * rounds + rows[:, 2]
 
     order = np.sort(address(served))
     own = address(fired)
     at = np.minimum(np.searchsorted(order, own), len(order) - 1)
     found = order[at]
-    same_entry = (found >= own) & (found // big == own // big)
-    return np.where(same_entry, found % big, -1)
+    same_entry = (found >= own) & (found // rounds == own // rounds)
+    return np.where(same_entry, found % rounds, -1)

@@ -69,7 +69,7 @@ def kept_inputs(frames: Tensor, n_neurons: int, samples: Tensor, seed: int, prob
     inputs = torch.arange(frames.shape[2], device=frames.device) + n_neurons
     seed = stream(seed, INPUT_DROP)
     rows = [chance(seed, samples, t, 0, inputs, torch.float64) for t in range(frames.shape[0])]
-    return torch.stack(rows) >= probability
+    return torch.stack(rows) >= probability if rows else torch.ones_like(frames, dtype=torch.bool)
 
 
 def happens(where: Tensor, probability: float, seed: int, samples: Tensor, t: int, k: int) -> Tensor:

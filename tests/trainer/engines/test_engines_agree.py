@@ -81,6 +81,7 @@ def test_a_current_far_outside_its_register_is_wrapped_again_in_every_round() ->
     edges = (
         FixedProjection("in", "far", Dense(np.array([[900_000]]))),
         FixedProjection("in", "busy", Dense(np.full((4, 1), 20))),
+        FixedProjection("busy", "busy", Dense(np.zeros((4, 4), int))),
     )
     populations = (FixedPopulation("far", (1,), far), FixedPopulation("busy", (4,), busy))
     network = QuantizedNetwork((Input("in", (1,)),), populations, edges, "busy")

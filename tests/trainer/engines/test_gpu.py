@@ -179,7 +179,7 @@ def test_the_kernels_compile_for_a_gpu_that_need_not_be_here(
     from trainer.engines.gpu import kernels
 
     function = getattr(kernels, kernel)
-    small = {"reach": "*i32", "depth": "*i32", "refractory": "*i32", "tape_code": "*i32"}
+    small = {name: "*i32" for name in ("reach", "depth", "refractory", "sends", "tape_code")}
     known = {**small, "prefix": "*i64", "steps": "*i64"}
     known |= {name: "i32" for name in ("n_steps", "n_samples", "n", "out_start", "out_stop", "room_of_tape")}
     rules = {"block": 256, "group": 8, "order": 1, "biased": True, "escape": 0.8, "noise": 1e-6, "drop": 0.1}

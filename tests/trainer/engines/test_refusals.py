@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,10 @@ from tests.trainer.engines.test_small_cases import each_engine, ones
 from trainer import LIF, SpikingNetwork, SumPool2d
 from trainer.engines import ENGINES
 from trainer.engines.call import Call
+from trainer.engines.checks import checked
+from trainer.engines.compiled.guard import Outputs, check_forward
+from trainer.engines.compiled.job import make_job
+from trainer.engines.compiled.state import Numbers, fresh_state
 from trainer.engines.options import TrainingOptions
 from trainer.engines.plan import float_params, plan_of
 
@@ -25,6 +30,15 @@ def good() -> Call:
     """Three inputs, four neurons, two samples of one time step."""
     network = ones(3, 4)
     return Call(plan_of(network), float_params(network), torch.ones(1, 2, 3), torch.arange(2), Schedule(F=2))
+
+
+def weights(given: list[torch.Tensor]) -> dict[str, Any]:
+    return {"params": replace(good().params, weights=given)}
+
+
+def resized(name: str, n: int) -> dict[str, Any]:
+    """A parameter of ``n`` numbers."""
+    return {"params": replace(good().params, **{name: torch.ones(n)})}
 
 
 def stamped(*rows: list[int]) -> dict[str, Any]:
@@ -38,12 +52,19 @@ def stamped(*rows: list[int]) -> dict[str, Any]:
         ({"sample_ids": torch.arange(1)}, "give 2 whole numbers, one a sample"),
         ({"sample_ids": torch.ones(2)}, "give 2 whole numbers, one a sample"),
         ({"frames": torch.ones(2, 3)}, r"frames have shape \(2, 3\)"),
-        ({"frames": torch.ones(0, 2, 3)}, "at least one time step"),
         ({"frames": torch.ones(1, 2, 3).to_sparse()}, "dense tensor of real numbers"),
         ({"frames": torch.ones(1, 2, 3, dtype=torch.complex64)}, "dense tensor of real numbers"),
         ({"schedule": Schedule(scope="core")}, "scope 'core' needs a partition"),
         ({"schedule": Schedule(scope="core"), "core_of_neuron": np.zeros(3, int)}, "the network has 4 neurons"),
         ({"schedule": Schedule(scope="core"), "core_of_neuron": np.zeros(4)}, "the network has 4 neurons"),
+        ({"schedule": PACED, "frames": -torch.ones(1, 2, 3)}, "paced input needs counts, whole and at least 0"),
+        ({"schedule": PACED, "frames": torch.full((1, 2, 3), float("inf"))}, "paced input needs counts"),
+        (resized("leak_v", 3), r"leak_v has shape \(3,\); the network has 4 neurons"),
+        (resized("threshold", 5), r"threshold has shape \(5,\); the network has 4 neurons"),
+        (resized("leak_u", 1), r"leak_u has shape \(1,\); the network has 4 neurons"),
+        (resized("bias", 3), r"bias has shape \(3,\); the network has 4 neurons"),
+        (weights([]), "0 weights for a network of 1 projections"),
+        (weights([torch.ones(4, 2)]), r"a weight has shape \(4, 2\), its projection \(4, 3\)"),
         (stamped([0, 0, 0, 99]), "an event lies outside the frames"),
         (stamped([0, 0, 0, -1]), "an event lies outside the frames"),
         (stamped([7, 0, 0, 1]), "an event lies outside the frames"),
@@ -54,6 +75,51 @@ def stamped(*rows: list[int]) -> dict[str, Any]:
 def test_what_does_not_fit_is_one_sentence(engine: str, change: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         ENGINES[engine](replace(good(), **change))
+
+
+def compiled_call(**change: Any) -> tuple[Any, ...]:
+    """What ``run_samples`` is about to be called with, a part of it changed."""
+    job = make_job(checked(good()))
+    net, kind = job.layout.net, np.dtype(np.float32)
+    n = job.plan.n_neurons
+    given = Numbers(np.ones(12, kind), *(np.ones(size, kind) for size in (n, 1, n, 1, n)))
+    whole, none = np.zeros((1, 2, n), kind), np.zeros((1, 1, 1), kind)
+    seen = Outputs(whole, whole, none, none)
+    state = fresh_state(net, job.rules, kind, job.n_cores, job.most_events)
+    parts = {"job": job, "given": given, "state": state, "seen": seen, "steps": np.zeros((1, 2), np.int64)}
+    for name, fields in change.items():
+        replaced = replace(job, **fields) if name == "job" else parts[name]._replace(**fields)
+        parts[name] = replaced
+    return parts["job"], parts["given"], parts["state"], np.ones((1, 2, 3), kind), parts["seen"], parts["steps"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"given": {"weights": np.ones(11)}}, r"weights of shape \(11,\); it reads \(12,\)"),
+        ({"given": {"leak_v": np.ones(3)}}, "leak_v of shape"),
+        ({"state": {"v": np.ones(3)}}, "membranes of shape"),
+        ({"seen": {"counts": np.ones((1, 1, 4))}}, "counts of shape"),
+        ({"job": {"core_of_neuron": np.array([0, 0, 0, 1])}}, r"a core outside 0\.\.0"),
+        ({"job": {"ids": np.zeros(3)}}, "sample ids of shape"),
+        ({"job": {"cleared": np.zeros((0, 1))}}, "resets of shape"),
+        ({"job": {"most_events": 2}}, "3 events in a time step, room for 2"),
+    ],
+)
+def test_arrays_of_other_sizes_never_reach_compiled_code(change: dict[str, Any], words: str) -> None:
+    check_forward(*compiled_call(), np.arange(2))
+    with pytest.raises(ValueError, match=words):
+        check_forward(*compiled_call(**change), np.arange(2))
+    with pytest.raises(ValueError, match=r"a sample outside 0\.\.1"):
+        check_forward(*compiled_call(), np.arange(3))
+
+
+def test_a_current_that_the_populations_keep_and_the_numbers_do_not_never_reaches_compiled_code() -> None:
+    job, *rest = compiled_call()
+    layout = copy(job.layout)
+    layout.net = layout.net._replace(has_current=np.ones(1, np.uint8))
+    with pytest.raises(ValueError, match="disagree whether a current is kept"):
+        check_forward(replace(job, layout=layout), *rest, np.arange(2))
 
 
 @each_engine

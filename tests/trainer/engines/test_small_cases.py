@@ -184,6 +184,57 @@ def synapses_that_learn(engine: str, group: int, escape: float = 0.0) -> int:
     return int((last.grad != 0).sum())
 
 
+def first_weights_learn(engine: str, others: int) -> int:
+    """One input, hidden neurons just below their threshold and ``others`` above, an output that fires with the input.
+
+    How many of the former get a gradient from the output's membrane: through a silent slot.
+    """
+    weights = torch.tensor([[0.4]] * 2 + [[1.0]] * others, dtype=torch.float64)
+    n = len(weights)
+    blocks = (Population("hidden", (n,), LIF(v_threshold=0.5)), Population("out", (1,), LIF(v_threshold=0.5)))
+    ends = (("in", "hidden", weights.numpy()), ("in", "out", [[1.0]]), ("hidden", "out", [[0.01] * n]))
+    edges = tuple(Projection(a, b, Dense(np.array(w))) for a, b, w in ends)
+    network = Network((Input("in", (1,)),), blocks, edges, "out", dt_s=1.0)
+    params = float_params(network, torch.float64)
+    first = params.weights[0].requires_grad_()
+    schedule, options = Schedule(F=None), TrainingOptions(refractory_dropout=1.0)
+    run(engine, network, constant([[1.0]], 1), schedule, options, params).v[..., -1].sum().backward()
+    assert first.grad is not None
+    return int((first.grad[:2] != 0).sum())
+
+
+@each_engine
+def test_silent_slots_of_the_last_round_have_no_gradient(engine: str) -> None:
+    """Only the output fires: nothing is on its way, so what fills the slots beside it would reach nobody."""
+    assert first_weights_learn(engine, others=0) == 0
+    assert first_weights_learn(engine, others=1) == 2
+
+
+@each_engine
+def test_the_surrogate_is_shut_before_k_is_depth_where_a_current_is_kept(engine: str) -> None:
+    """Charge comes at k = 1 to a population of depth 2: it counts once, at k = 2, with the current."""
+    names = ("a", "b", "late", "by itself")
+    late = LIF(v_threshold=10.0, tau_syn_s=1.0)
+    neurons = (LIF(v_threshold=0.5), LIF(v_threshold=0.5), late, LIF(v_threshold=0.5, bias=1.0))
+    ends = (("in", "a"), ("a", "b"), ("b", "late"), ("by itself", "late"))
+    network = Network(
+        (Input("in", (1,)),),
+        tuple(Population(name, (1,), neuron) for name, neuron in zip(names, neurons)),
+        tuple(Projection(a, b, Dense(np.ones((1, 1)))) for a, b in ends),
+        "late",
+        dt_s=1.0,
+    )
+    params = float_params(network, torch.float64)
+    weight = params.weights[3].requires_grad_()
+    silent = TrainingOptions(silent_gradient="none")
+    result = run(engine, network, constant([[0.0]], 1), Schedule(F=None), silent, params)
+    (found,) = torch.autograd.grad(result.counts[..., 2].sum(), weight, retain_graph=True)
+    assert float(result.v[0, 0, 2].detach()) == 1.0
+    assert float(found) == pytest.approx(1 / (1 + (math.pi * (1.0 - 10.0)) ** 2), rel=1e-12)
+    (of_v,) = torch.autograd.grad(result.v[0, 0, 2], weight)
+    assert float(of_v) == pytest.approx(1 - float(found), rel=1e-12), "the reset takes its share"
+
+
 @each_engine
 def test_only_the_spike_that_fires_the_output_learns_unless_refractoriness_is_dropped(engine: str) -> None:
     assert synapses_that_learn(engine, group=1) == 1

@@ -7,9 +7,10 @@ import numpy as np
 from trainer.engines.compiled import layout as col
 from trainer.engines.compiled.jit import exact
 from trainer.engines.compiled.keys import draw
+from trainer.engines.compiled.layout import EVENTS
 from trainer.engines.compiled.links import deliver, deliver_frame
 from trainer.engines.compiled.order import mark_taken
-from trainer.engines.compiled.state import EVENTS, FIRST, PACED
+from trainer.engines.compiled.state import FIRST, N_EVENTS, N_EVENTS_ON_WAY, N_TAKEN, PACED
 
 KIND, PRE, N_PRE, POST_PART, DENSE = col.KIND, col.PRE, col.N_PRE, col.POST_PART, col.DENSE
 
@@ -46,11 +47,11 @@ def list_inputs(rules, state, frame, bits, h_input, n_neurons):
         n = kept
     for e in range(n):
         state.event_x[e] = frame[state.event[e]]
-    state.n[3] = n
+    state.n[N_EVENTS] = n
 
 
 @exact
-def list_events(rules, state, frame, events, h_input, n_neurons):
+def list_events(net, rules, state, frame, events, h_input, n_neurons):
     """Gradual input: one entry a count, in the order of ``events`` if there are any, else of the index."""
     n = 0
     if events.shape[0] > 0:
@@ -69,23 +70,28 @@ def list_events(rules, state, frame, events, h_input, n_neurons):
         kept += 0 if dropped else 1
     fill(state.event_x[:kept], 1)
     fill(state.event_left[:kept], 1)
-    state.n[3] = kept
+    state.n[N_EVENTS] = kept
+    for e in range(kept):
+        state.n[N_EVENTS_ON_WAY] += np.int64(net.input_sends[state.event[e]])
 
 
 @exact
-def deliver_input(net, numbers, state, i, x):
-    """One input through every link that reads it."""
+def deliver_event(net, numbers, state, e):
+    """One event that was taken, through every link that reads its input."""
+    i = state.event[e]
+    state.event_left[e] = 0
+    state.n[N_EVENTS_ON_WAY] -= np.int64(net.input_sends[i])
     for l in net.input_links:
         row = net.link[l]
         if row[PRE] <= i < row[PRE] + row[N_PRE]:
-            deliver(net, row, i, x, numbers.weights, state.sums)
+            deliver(net, row, i, state.event_x[e], numbers.weights, state.sums)
             state.touched[row[POST_PART]] = 1
 
 
 @exact
 def deliver_whole_frame(net, rules, numbers, state, tape):
     """Input ``first``: everything listed, link by link."""
-    n, at = state.n[3], tape.used[EVENTS]
+    n, at = state.n[N_EVENTS], tape.used[EVENTS]
     for l in net.input_links:
         row = net.link[l]
         if n > 0:
@@ -108,11 +114,10 @@ def deliver_first(net, rules, numbers, state, tape):
     if rules.input == FIRST:
         deliver_whole_frame(net, rules, numbers, state, tape)
         return
-    for e in range(state.n[3]):
+    for e in range(state.n[N_EVENTS]):
         if state.event_left[e] != 2:
             continue
-        state.event_left[e] = 0
-        deliver_input(net, numbers, state, state.event[e], state.event_x[e])
+        deliver_event(net, numbers, state, e)
         if rules.training:
             tape.event[tape.used[EVENTS]], tape.event_x[tape.used[EVENTS]] = state.event[e], 1
             tape.used[EVENTS] += 1
@@ -122,6 +127,6 @@ def deliver_first(net, rules, numbers, state, tape):
 def take_paced(rules, state):
     """The next R events in their order."""
     if rules.input == PACED:
-        stop = min(state.n[3], state.n[4] + rules.per_round)
-        for e in range(state.n[4], stop):
+        stop = min(state.n[N_EVENTS], state.n[N_TAKEN] + rules.per_round)
+        for e in range(state.n[N_TAKEN], stop):
             mark_taken(state, e)

@@ -98,13 +98,13 @@ def back_through_blocks(net, rules, numbers, tape, r, k, alpha, g_count, g, grad
 
 @exact
 def back_through_current(net, k, g):
-    """What arrives goes to the current for later, and to the membrane: directly, or with the current when it is due."""
+    """What arrives goes to the current, and to the membrane: with the current, from k = depth on, or directly."""
     for p in range(net.depth.shape[0]):
-        keeps, due = net.has_current[p] != 0, net.depth[p] == k
+        keeps, due, late = net.has_current[p] != 0, net.depth[p] == k, net.depth[p] < k
         for j in range(net.part_at[p], net.part_at[p + 1]):
             if keeps and due:
                 g.u[j] += g.v[j]
-            g.sums[j] = g.u[j] if keeps and due else (g.v[j] + g.u[j] if keeps else g.v[j])
+            g.sums[j] = (g.v[j] + g.u[j] if late else g.u[j]) if keeps else g.v[j]
 
 
 @exact

@@ -7,8 +7,8 @@ import numpy as np
 from trainer.engines.compiled import layout as col
 from trainer.engines.compiled.arrival import (
     copy,
+    deliver_event,
     deliver_first,
-    deliver_input,
     fill,
     list_events,
     list_inputs,
@@ -17,20 +17,10 @@ from trainer.engines.compiled.arrival import (
 from trainer.engines.compiled.integrate import fire, mark_hot, move, move_general
 from trainer.engines.compiled.jit import entry, exact, fingerprint
 from trainer.engines.compiled.keys import draw, extend
+from trainer.engines.compiled.layout import BLOCKS, CLIPS, EVENTS, FIRED, ROUNDS, SERVED, SLOT, VALUES
 from trainer.engines.compiled.links import deliver
 from trainer.engines.compiled.order import choose, choose_inputs, choose_silent
-from trainer.engines.compiled.state import (
-    BLOCKS,
-    CLIPS,
-    EVENTS,
-    FIRED,
-    FIRST,
-    NONE,
-    ROUNDS,
-    SERVED,
-    SLOT,
-    VALUES,
-)
+from trainer.engines.compiled.state import FIRST, N_CHOSEN, N_EVENTS, N_EVENTS_ON_WAY, N_NOW, N_ON_WAY, NONE
 
 PRE, N_PRE, POST_PART = col.PRE, col.N_PRE, col.POST_PART
 
@@ -73,7 +63,7 @@ def begin_time_step(net, rules, numbers, state, cleared):
 @exact
 def update(net, rules, numbers, state, tape, k, h_escape):
     """Steps a to d: every population with a new drive, a bias or a current that is due."""
-    state.n[1] = 0
+    state.n[N_NOW] = 0
     for p in range(net.depth.shape[0]):
         due = k == net.depth[p] and (rules.biased or net.has_current[p] != 0)
         if not (state.touched[p] or due):
@@ -117,12 +107,13 @@ def deliver_spike(net, numbers, state, j, value):
 @exact
 def serve(net, rules, numbers, state, tape, n_served, h_spike):
     """Deliver what was chosen: neurons, silent slots with nothing, inputs taken."""
-    for i in range(state.n[2]):
+    for i in range(state.n[N_CHOSEN]):
         j = state.chosen[i]
         value = state.q[j]
         dropped = rules.spike_drop > 0 and draw(h_spike, j) < rules.spike_drop
         if i < n_served:
             state.q[j] = 0
+            state.n[N_ON_WAY] -= np.int64(net.sends[net.part_of[j]])
             if not dropped:
                 deliver_spike(net, numbers, state, j, value)
         if rules.training:
@@ -131,10 +122,9 @@ def serve(net, rules, numbers, state, tape, n_served, h_spike):
             tape.used[SLOT] += 1
     if rules.input == FIRST:
         return
-    for e in range(state.n[3]):
+    for e in range(state.n[N_EVENTS]):
         if state.event_left[e] == 2:
-            state.event_left[e] = 0
-            deliver_input(net, numbers, state, state.event[e], state.event_x[e])
+            deliver_event(net, numbers, state, e)
             if rules.training:
                 at = tape.used[SLOT]
                 tape.slot[at], tape.slot_q[at] = net.part_of.shape[0] + state.event[e], 1
@@ -174,43 +164,44 @@ def run_time_step(net, rules, numbers, state, tape, core_of_neuron, b, t, h_t):
     if rules.input != FIRST:
         choose_inputs(rules, state, n, extend(h_order, -1), group)
         take_paced(rules, state)
-    if rules.training and tape.used[EVENTS] + state.n[3] > tape.event.shape[0]:
+    if rules.training and tape.used[EVENTS] + state.n[N_EVENTS] > tape.event.shape[0]:
         return -1
     deliver_first(net, rules, numbers, state, tape)
     k, since_output = 0, -1
     while True:
-        if not has_room(rules, tape, n, n_parts, n + state.n[3]):
+        if not has_room(rules, tape, n, n_parts, n + state.n[N_EVENTS]):
             return -1
         if rules.training:
             note_round(tape)
         update(net, rules, numbers, state, tape, k, extend(h_escape, k))
         if rules.record:
-            for i in range(state.n[1]):
+            for i in range(state.n[N_NOW]):
                 tape.fired_m[tape.used[FIRED] + i] = state.m[state.now[i]]
-            write_rows(tape.fired, tape.used, FIRED, state.now, state.n[1], b, t, k)
+            write_rows(tape.fired, tape.used, FIRED, state.now, state.n[N_NOW], b, t, k)
         if since_output >= 0:
             since_output += 1
         else:
-            for i in range(state.n[1]):
+            for i in range(state.n[N_NOW]):
                 if net.out_start <= state.now[i] < net.out_stop:
                     since_output = 0
         k += 1
         if 0 <= rules.stop_after <= k or 0 <= rules.stop_after_output <= since_output:
             return k
+        # Whatever waits now is served in this round or waits on: it decides whether anything is on its way after it.
+        last = state.n[N_ON_WAY] == 0 and state.n[N_EVENTS_ON_WAY] == 0 and k > rules.last_due
+        if last and not rules.record:
+            return k
         h_k = extend(h_order, k - 1)
-        taken = state.n[4]
         places = choose_inputs(rules, state, n, h_k, group)
         take_paced(rules, state)
-        taken = state.n[4] - taken
         choose(rules, state, core_of_neuron, places if group >= 0 else everyone, h_k, extend(h_noise, k - 1))
-        n_served = state.n[2]
-        left = rules.input != FIRST and state.n[4] < state.n[3]
-        if n_served == 0 and taken == 0 and not left and k > rules.last_due:
+        n_served = state.n[N_CHOSEN]
+        if rules.record:
+            write_rows(tape.served, tape.used, SERVED, state.chosen, n_served, b, t, k - 1)
+        if last:
             return k
         if rules.training and rules.silent != NONE:
             choose_silent(rules, state, core_of_neuron, n_served, h_k)
-        if rules.record:
-            write_rows(tape.served, tape.used, SERVED, state.chosen, n_served, b, t, k - 1)
         serve(net, rules, numbers, state, tape, n_served, extend(h_spike, k - 1))
 
 
@@ -236,7 +227,7 @@ def _entry(version):
                     list_inputs(rules, state, frames[t, b], bits[t, b], h_in, n)
                 else:
                     listed = events[events_at[b * n_steps + t] : events_at[b * n_steps + t + 1]]
-                    list_events(rules, state, frames[t, b], listed, h_in, n)
+                    list_events(net, rules, state, frames[t, b], listed, h_in, n)
                 at = place * n_steps + t
                 tape.step[at, 0], tape.step[at, 1] = tape.used[ROUNDS], tape.used[EVENTS]
                 h_t = (extend(h_order, t), extend(h_escape, t), extend(h_noise, t), extend(h_spike, t))
@@ -250,7 +241,7 @@ def _entry(version):
                     copy(state.u, currents[t, b])
                 if rules.training:
                     copy(state.shut, shut[t, b])
-                    for i in range(state.n[1]):
+                    for i in range(state.n[N_NOW]):
                         shut[t, b, state.now[i]] = 0
             at = (place + 1) * n_steps
             tape.step[at, 0], tape.step[at, 1] = tape.used[ROUNDS], tape.used[EVENTS]
@@ -267,7 +258,7 @@ run_samples = _entry(fingerprint())
 
 Args:
     bits: the frames read as integers.
-    before: (8,) working space: the tape's ``used`` at the start of a sample.
+    before: (N_USED,) working space: the tape's ``used`` at the start of a sample.
 
 Returns:
     The place of the first sample that did not fit on the tape, or the number of samples.

@@ -7,7 +7,8 @@ import numpy as np
 from trainer.engines.compiled import layout as col
 from trainer.engines.compiled.jit import exact
 from trainer.engines.compiled.keys import draw
-from trainer.engines.compiled.state import CLIPS
+from trainer.engines.compiled.layout import ACCUMULATOR, CLIPS, INT32, U, V
+from trainer.engines.compiled.state import N_NOW, N_ON_WAY, N_QUEUE
 
 BASE, EXPONENT = col.BASE, col.EXPONENT
 
@@ -34,9 +35,17 @@ def wrap(x, size):
 
 
 @exact
+def edge(x, size, used, limit):
+    """``wrap`` that counts where it changes a value."""
+    y = wrap(x, size)
+    used[limit] += np.int64(y != x)
+    return y
+
+
+@exact
 def wrap_u(x, rules):
     """The current register's edge; see ``ir.arithmetic``."""
-    x, top = wrap(x, 2.0**32), rules.u_top
+    top = rules.u_top
     if rules.u_two_sided:
         return wrap(x, 2 * top)
     return x - 2 * top if x > top else (x + 2 * top if x <= -top else x)
@@ -54,7 +63,15 @@ def mark_hot(net, rules, state, part):
 
 
 @exact
-def arrived(net, rules, part, j, sums):
+def edge_u(x, rules, used):
+    """``wrap_u`` that counts where it changes a value."""
+    y = wrap_u(x, rules)
+    used[U] += np.int64(y != x)
+    return y
+
+
+@exact
+def arrived(net, rules, part, j, sums, used):
     """The drive of neuron ``j`` of a population, in membrane units; empties the sums."""
     if not rules.fixed:
         at = net.part_at[part] + j
@@ -64,10 +81,24 @@ def arrived(net, rules, part, j, sums):
     for e in range(net.into_at[part], net.into_at[part + 1]):
         row = net.link[net.into_links[e]]
         at = row[BASE] + j
-        total += wrap(np.floor(sums[at] * 2.0 ** row[EXPONENT]), 2.0**32)
+        total += edge(np.floor(sums[at] * 2.0 ** row[EXPONENT]), 2.0**32, used, INT32)
         sums[at] = 0
-    total = wrap(wrap(total, 2.0**32) * rules.weight_shift, 2.0**32)
-    return wrap(total, 2 * rules.accumulator) if rules.accumulator > 0 else total
+    total = edge(edge(total, 2.0**32, used, INT32) * rules.weight_shift, 2.0**32, used, INT32)
+    return edge(total, 2 * rules.accumulator, used, ACCUMULATOR) if rules.accumulator > 0 else total
+
+
+@exact
+def reaching(rules, state, used, j, x, keeps, after):
+    """What reaches the membrane of neuron ``j`` of a drive ``x``, which enters its current where it ``keeps`` one.
+
+    With a current nothing does before k = depth (``after`` < 0), then all of it, later the drive alone.
+    """
+    number = state.v.dtype.type
+    if keeps:
+        u = state.u[j] + x
+        state.u[j] = number(edge_u(edge(u, 2.0**32, used, INT32), rules, used)) if rules.fixed else u
+        return number(0) if after < 0 else (state.u[j] if after == 0 else x)
+    return number(edge_u(x, rules, used)) if rules.fixed else x
 
 
 @exact
@@ -75,32 +106,29 @@ def move_general(net, rules, numbers, state, tape, part, k, values):
     """``move`` with biases, currents, lower bounds and integer registers."""
     number = state.v.dtype.type
     first, stop = net.part_at[part], net.part_at[part + 1]
-    due, keeps = k == net.depth[part], net.has_current[part] != 0
+    after, keeps, used = k - net.depth[part], net.has_current[part] != 0, tape.used
     low, high = number(max(net.v_min[part], -rules.v_max)), number(rules.v_max)
     for j in range(first, stop):
-        x = number(arrived(net, rules, part, j - first, state.sums))
-        bias = numbers.bias[j] if rules.biased and due else number(0)
-        if keeps:
-            u = state.u[j] + x
-            state.u[j] = number(wrap_u(u, rules)) if rules.fixed else u
-        if keeps and due:
-            x = state.u[j]
-        elif rules.fixed and not keeps:
-            x = number(wrap_u(x, rules))
-        moved = x != 0 or bias != 0
+        x = number(arrived(net, rules, part, j - first, state.sums, used))
+        bias = numbers.bias[j] if rules.biased and after == 0 else number(0)
+        i = reaching(rules, state, used, j, x, keeps, after)
+        moved = i != 0 or bias != 0
         values[j - first] = np.nan
+        if rules.fixed:
+            y = state.v[j] + (number(edge_u(i + bias, rules, used)) if rules.bias_in_u else i + bias)
+            y = number(edge(y, 2.0**32, used, INT32))
+        else:
+            y = state.v[j] + i + bias
+        beyond = y < low or y > high
+        used[V] += np.int64(beyond and rules.fixed)
         if state.shut[j]:
             state.v[j] = 0
             continue
-        if rules.fixed:
-            y = state.v[j] + (number(wrap_u(x + bias, rules)) if rules.bias_in_u else x + bias)
-        else:
-            y = state.v[j] + x + bias
-        if y < low or y > high:
+        if beyond:
             y = min(max(y, low), high)
             if rules.training:
-                tape.clip[tape.used[CLIPS]] = j
-                tape.used[CLIPS] += 1
+                tape.clip[used[CLIPS]] = j
+                used[CLIPS] += 1
         state.v[j] = y
         if moved:
             values[j - first] = y
@@ -111,20 +139,21 @@ def move_general(net, rules, numbers, state, tape, part, k, values):
 def fire(net, rules, numbers, state, part, k, h_escape):
     """Spike where ``v > threshold``: momentum, reset, refractoriness, one more in the queue."""
     first, stop = net.part_at[part], net.part_at[part + 1]
-    v, threshold, n = state.v[first:stop], numbers.threshold[first:stop], state.n[1]
+    v, threshold, n = state.v[first:stop], numbers.threshold[first:stop], state.n[N_NOW]
     for i in range(v.shape[0]):
         state.now[n] = first + i
         n += np.int64(v[i] > threshold[i])
     refractory = net.refractory[part] != 0
-    for e in range(state.n[1], n):
+    for e in range(state.n[N_NOW], n):
         j = state.now[e]
         state.m[j], state.v[j], state.since[j] = state.v[j], 0, k
         state.spikes[j] += 1
         state.q[j] += 1
         if state.waiting[j] == 0:
             state.waiting[j] = 1
-            state.queue[state.n[0]] = j
-            state.n[0] += 1
+            state.queue[state.n[N_QUEUE]] = j
+            state.n[N_QUEUE] += 1
+            state.n[N_ON_WAY] += np.int64(net.sends[part])
         if refractory and not (rules.escape > 0 and draw(h_escape, j) < rules.escape):
             state.shut[j] = 1
-    state.n[1] = n
+    state.n[N_NOW] = n

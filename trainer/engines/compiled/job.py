@@ -93,7 +93,6 @@ def make_rules(call: Call, training: bool) -> kernel.Rules:
         return -1 if value is None else value
 
     a = call.numbers.arithmetic if isinstance(call.numbers, FixedNumbers) else None
-    due = [p.depth for p in call.plan.parts if p.has_bias or p.has_current]
     seeds = [schedule.seed, *(stream(schedule.seed, x) for x in (ESCAPE, NOISE, INPUT_DROP, SPIKE_DROP))]
     return kernel.Rules(
         known(schedule.F),
@@ -102,7 +101,7 @@ def make_rules(call: Call, training: bool) -> kernel.Rules:
         known(schedule.R),
         known(schedule.stop_after),
         known(schedule.stop_after_output),
-        max(due, default=-1),
+        call.plan.last_due(),
         SILENT[options.silent_gradient],
         training,
         call.recording is not None,
@@ -133,8 +132,6 @@ def list_events(frames: Tensor, schedule: Schedule, events: np.ndarray | None) -
     if schedule.input == "first":
         return *nothing, frames.shape[2]
     counts = frames.detach()
-    if bool((counts != counts.floor()).any()) or bool((counts < 0).any()):
-        raise ValueError(f"{schedule.input} input needs counts, whole and at least 0; use input 'first' for currents")
     longest = int(counts.sum(2).max()) if counts.numel() else 0
     n_steps, n_samples, _ = frames.shape
     if events is None:

@@ -35,6 +35,10 @@ DENSE, CONV, SPARSE = 0, 1, 2
 ) = range(10, 24)
 N_FIELDS = 24
 
+VALUES, BLOCKS, SLOT, ROUNDS, EVENTS, CLIPS, FIRED, SERVED, INT32, ACCUMULATOR, U, V = range(12)
+N_USED = 12
+"""What a tape counts: its own entries, then how often each register limit changed a value."""
+
 
 class Net(NamedTuple):
     """Static structure.
@@ -43,6 +47,7 @@ class Net(NamedTuple):
         part_at: (P + 1,) where each population begins in the global index.
         part_of: (N,) the population of each neuron.
         depth, refractory, has_current: (P,).
+        sends: (P,) whether a population has a projection; ``input_sends``: (N_in,) likewise each input.
         v_min: (P,) lowest membrane; -inf = unbounded.
         link: (L, N_FIELDS) geometry of each link, columns named above.
         input_links: (.,) the links that read inputs.
@@ -58,6 +63,8 @@ class Net(NamedTuple):
     depth: Ints
     refractory: NDArray[np.uint8]
     has_current: NDArray[np.uint8]
+    sends: NDArray[np.uint8]
+    input_sends: NDArray[np.uint8]
     v_min: NDArray[np.float64]
     link: Ints
     input_links: Ints
@@ -101,7 +108,7 @@ class Layout:
 
     Attributes:
         net: what the kernels read; ``sizes``: weights of each link.
-        usual: (8,) what the last run wrote on its tape for a sample and time step.
+        usual: (N_USED,) what the last run wrote on its tape for a sample and time step.
     """
 
     def __init__(self, plan: Plan, separate_sums: bool) -> None:
@@ -109,7 +116,7 @@ class Layout:
         part_at = np.array([*starts, plan.n_neurons], np.int64)
         rows, synapse_at, synapse_post, base, weight_at = [], [], [], 0, 0
         n_at = n_synapses = 0
-        self.links, self.orders, self.sizes, self.usual = plan.links, [], [], np.zeros(8)
+        self.links, self.orders, self.sizes, self.usual = plan.links, [], [], np.zeros(N_USED)
         for link in plan.links:
             c, order = link.connection, None
             kind = DENSE if isinstance(c, Dense) else CONV if isinstance(c, Conv2d) else SPARSE
@@ -144,6 +151,8 @@ class Layout:
             np.array([p.depth for p in plan.parts], np.int64),
             np.array([p.refractory for p in plan.parts], np.uint8),
             np.array([p.has_current for p in plan.parts], np.uint8),
+            np.array([p.sends for p in plan.parts], np.uint8),
+            plan.inputs_that_send().astype(np.uint8),
             np.array([-np.inf if p.v_min is None else p.v_min for p in plan.parts], np.float64),
             np.array(rows, np.int64).reshape(-1, N_FIELDS),
             np.array([i for i, e in enumerate(plan.links) if e.from_input], np.int64),
@@ -158,9 +167,10 @@ class Layout:
             base if separate_sums else plan.n_neurons,
         )
 
-    def flatten(self, weights: list[Tensor]) -> Tensor:
-        """All weights in one row, those of a source beside each other."""
-        return torch.cat([_by_source(e, w, o) for e, w, o in zip(self.links, weights, self.orders)])
+    def flatten(self, weights: list[Tensor], like: Tensor) -> Tensor:
+        """All weights in one row, those of a source beside each other; ``like``: the type where there are none."""
+        rows = [_by_source(e, w, o) for e, w, o in zip(self.links, weights, self.orders)]
+        return torch.cat(rows) if rows else torch.zeros(0, dtype=like.dtype)
 
     def unflatten(self, flat: Tensor) -> list[Tensor]:
         """The inverse of ``flatten``, link by link in the layout of ``ir.connection``."""

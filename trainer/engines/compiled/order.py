@@ -7,7 +7,18 @@ import numpy as np
 from trainer.engines.compiled.jit import exact
 from trainer.engines.compiled.keys import draw, extend, fill_keys
 from trainer.engines.compiled.smallest import HIGHEST, limit_of_smallest
-from trainer.engines.compiled.state import ALL, FIFO, MOMENTUM, NONE, QUEUED, RANDOM
+from trainer.engines.compiled.state import (
+    ALL,
+    FIFO,
+    MOMENTUM,
+    N_CHOSEN,
+    N_EVENTS,
+    N_QUEUE,
+    N_TAKEN,
+    NONE,
+    QUEUED,
+    RANDOM,
+)
 
 
 @exact
@@ -73,10 +84,10 @@ def rank(rules, state, j, n_neurons, h_k, h_noise):
 @exact
 def choose(rules, state, core_of_neuron, group, h_k, h_noise):
     """Choose ``group`` waiting neurons of each core; they leave the queue for ``chosen``."""
-    n_queue, n_cores = state.n[0], state.room.shape[0]
+    n_queue, n_cores = state.n[N_QUEUE], state.room.shape[0]
     for core in range(n_cores):
         state.room[core] = group
-    state.n[2] = 0
+    state.n[N_CHOSEN] = 0
     if group <= 0:
         return
     if n_queue <= group:
@@ -85,7 +96,7 @@ def choose(rules, state, core_of_neuron, group, h_k, h_noise):
             state.chosen[i] = j
             state.room[core_of_neuron[j]] -= 1
             state.waiting[j] = 0
-        state.n[2], state.n[0] = n_queue, 0
+        state.n[N_CHOSEN], state.n[N_QUEUE] = n_queue, 0
         return
     if rules.order == RANDOM and n_cores == 1:
         choose_at_random(state, group, h_k)
@@ -101,8 +112,8 @@ def choose(rules, state, core_of_neuron, group, h_k, h_noise):
     for core in range(n_cores):
         state.room[core] -= state.held[core]
         for i in range(state.held[core]):
-            state.chosen[state.n[2]] = state.heap[core, i]
-            state.n[2] += 1
+            state.chosen[state.n[N_CHOSEN]] = state.heap[core, i]
+            state.n[N_CHOSEN] += 1
             state.waiting[state.heap[core, i]] = 0
     keep_waiting(state)
 
@@ -110,7 +121,7 @@ def choose(rules, state, core_of_neuron, group, h_k, h_noise):
 @exact
 def choose_at_random(state, group, h_k):
     """The ``group`` entries of the queue with the smallest keys."""
-    n = state.n[0]
+    n = state.n[N_QUEUE]
     for i in range(n):
         state.second[i] = extend(h_k, state.queue[i])
     limit = limit_of_smallest(state.second[:n], n, group)
@@ -120,18 +131,18 @@ def choose_at_random(state, group, h_k):
         state.chosen[chosen], state.queue[kept] = j, j
         chosen, kept = chosen + np.int64(now), kept + 1 - np.int64(now)
         state.waiting[j] = np.uint8(0) if now else np.uint8(1)
-    state.room[0], state.n[0], state.n[2] = 0, kept, chosen
+    state.room[0], state.n[N_QUEUE], state.n[N_CHOSEN] = 0, kept, chosen
 
 
 @exact
 def keep_waiting(state):
     """Drop from the queue what was chosen."""
     kept = 0
-    for i in range(state.n[0]):
+    for i in range(state.n[N_QUEUE]):
         j = state.queue[i]
         state.queue[kept] = j
         kept += np.int64(state.waiting[j])
-    state.n[0] = kept
+    state.n[N_QUEUE] = kept
 
 
 @exact
@@ -168,8 +179,8 @@ def choose_silent(rules, state, core_of_neuron, n_served, h_k):
             j = state.heap[core, i]
             if state.live[j]:
                 state.live[j] = 0
-                state.chosen[state.n[2]] = j
-                state.n[2] += 1
+                state.chosen[state.n[N_CHOSEN]] = j
+                state.n[N_CHOSEN] += 1
 
 
 @exact
@@ -182,13 +193,13 @@ def clear_served(state, n_served):
 @exact
 def append_silent(state, keys, limit):
     """Silent slots: neurons outside the queue with a key up to ``limit`` whose surrogate acted."""
-    n = state.n[2]
+    n = state.n[N_CHOSEN]
     for j in range(keys.shape[0]):
         take = state.live[j] & np.uint8(state.waiting[j] == 0) & np.uint8(keys[j] <= limit)
         state.chosen[n] = j
         state.live[j] ^= take
         n += np.int64(take)
-    state.n[2] = n
+    state.n[N_CHOSEN] = n
 
 
 @exact
@@ -222,8 +233,8 @@ def choose_inputs(rules, state, n_neurons, h_k, group):
     Returns:
         How many places are left for neurons.
     """
-    n_events = state.n[3]
-    left = n_events - state.n[4]
+    n_events = state.n[N_EVENTS]
+    left = n_events - state.n[N_TAKEN]
     if rules.input != QUEUED or left == 0:
         return group
     if group < 0 or (rules.order != RANDOM and left <= group):
@@ -233,7 +244,7 @@ def choose_inputs(rules, state, n_neurons, h_k, group):
         take_first(state, group)
         return 0
     heap, n = state.heap[0], 0
-    for i in range(state.n[0]):
+    for i in range(state.n[N_QUEUE]):
         rank(rules, state, state.queue[i], n_neurons, h_k, h_k)
         n = offer(heap, n, group, state.queue[i], state.first, state.second)
     for e in range(n_events):
@@ -252,7 +263,7 @@ def choose_inputs(rules, state, n_neurons, h_k, group):
 @exact
 def take_first(state, count):
     """Take the first ``count`` events that are left."""
-    for e in range(state.n[3]):
+    for e in range(state.n[N_EVENTS]):
         if count == 0:
             return
         if state.event_left[e] == 1:
@@ -264,4 +275,4 @@ def take_first(state, count):
 def mark_taken(state, e):
     """Event ``e`` is on its way."""
     state.event_left[e] = 2
-    state.n[4] += 1
+    state.n[N_TAKEN] += 1

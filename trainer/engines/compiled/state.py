@@ -7,7 +7,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.engines.compiled.layout import Net
+from trainer.engines.compiled.layout import (
+    BLOCKS,
+    CLIPS,
+    EVENTS,
+    FIRED,
+    N_USED,
+    ROUNDS,
+    SERVED,
+    SLOT,
+    VALUES,
+    Net,
+)
 
 Floats = NDArray[Any]
 Ints = NDArray[np.int64]
@@ -16,7 +27,8 @@ Flags = NDArray[np.uint8]
 RANDOM, MOMENTUM, FIFO = 0, 1, 2
 FIRST, QUEUED, PACED = 0, 1, 2
 SLOTS, ALL, NONE = 0, 1, 2
-VALUES, BLOCKS, SLOT, ROUNDS, EVENTS, CLIPS, FIRED, SERVED = range(8)
+(N_QUEUE, N_NOW, N_CHOSEN, N_EVENTS, N_TAKEN, N_ON_WAY, N_EVENTS_ON_WAY) = range(7)
+"""Counters of ``State.n``; on their way are entries and events that have a projection."""
 
 
 class Rules(NamedTuple):
@@ -75,7 +87,7 @@ class Numbers(NamedTuple):
 
 
 class Tape(NamedTuple):
-    """What happened, in order: each array grows, ``used`` counts (columns named above).
+    """What happened, in order: each array grows, ``used`` counts (columns named in ``layout``).
 
     Attributes:
         values: membranes after integration, a block a touched population; NaN where the gate is shut.
@@ -115,7 +127,8 @@ class State(NamedTuple):
         touched: populations with a new drive.
         now: neurons that fired in this round; ``chosen``: what is served.
         first, second: what entries are ranked by; ``heap``, ``held``, ``room``: best of each core.
-        n: single counters: queue length, fired now, chosen, events listed, events taken.
+        n: single counters, named above: queue length, fired now, chosen, events listed, events taken, waiting entries
+            with a projection, events with one that are left.
     """
 
     v: Floats
@@ -165,7 +178,7 @@ def fresh_state(net: Net, rules: Rules, kind: Any, n_cores: int, n_events: int) 
         second=np.zeros(wide, np.uint64),
         heap=np.zeros((n_cores, heap), np.int32), held=np.zeros(n_cores, np.int64), room=np.zeros(n_cores, np.int64),
         event=small(n_events + 1), event_x=floats(n_events + 1), event_left=flags(n_events + 1),
-        n=np.zeros(5, np.int64),
+        n=np.zeros(7, np.int64),
     )  # fmt: skip
 
 
@@ -173,7 +186,7 @@ def fresh_tape(net: Net, rules: Rules, kind: Any, n_steps: int, n_events: int, u
     """An empty tape; ``grown`` gives it room.
 
     Args:
-        usual: (8,) what a time step of a sample wrote in the run before; memory that is not written costs nothing.
+        usual: (N_USED,) what a time step of a sample wrote in the run before; memory that is not written costs nothing.
     """
     n, n_parts = len(net.part_of), len(net.depth)
     used = (1.125 * n_steps * usual).astype(np.int64)
@@ -188,7 +201,7 @@ def fresh_tape(net: Net, rules: Rules, kind: Any, n_steps: int, n_events: int, u
         round=np.empty((rounds, 3), np.int64), step=np.zeros((n_steps + 1, 2), np.int64),
         event=np.empty(events, small), event_x=np.empty(events, kind), clip=np.empty(int(used[CLIPS]) + n, small),
         fired=np.empty(table, small), fired_m=np.empty(rows, kind), served=np.empty(table, small),
-        used=np.zeros(8, np.int64),
+        used=np.zeros(N_USED, np.int64),
     )  # fmt: skip
 
 

@@ -35,7 +35,7 @@ def deliver_round(table, reach, n, waiting, q, first, lanes, h_order, h_noise, h
 
 
 @jit
-def run_samples(drive0, table, reach, leak, threshold, bias, depth, refractory, prefix, counts, membranes, steps,
+def run_samples(drive0, table, reach, leak, threshold, bias, depth, refractory, sends, prefix, counts, membranes, steps,
                 n_steps, n_samples, n, out_start, out_stop,
                 block: tl.constexpr, group: tl.constexpr, order: tl.constexpr, biased: tl.constexpr,
                 last_due: tl.constexpr, stop_after: tl.constexpr, stop_after_output: tl.constexpr,
@@ -50,6 +50,7 @@ def run_samples(drive0, table, reach, leak, threshold, bias, depth, refractory, 
     deep = tl.load(depth + lanes, mask=inside, other=-2)
     given = tl.load(bias + lanes, mask=inside & biased, other=0.0)
     is_output = (lanes >= out_start) & (lanes < out_stop)
+    has_targets = tl.load(sends + lanes, mask=inside, other=0) != 0
     v = decay * 0
     for t in range(n_steps):
         row = (tl.cast(t, tl.int64) * n_samples + b) * n
@@ -68,14 +69,15 @@ def run_samples(drive0, table, reach, leak, threshold, bias, depth, refractory, 
             since_output = tl.where(since_output >= 0, since_output + 1, tl.where(of_output, 0, -1))
             forced = (stop_after >= 0) & (k + 1 >= stop_after)
             forced = forced | ((stop_after_output >= 0) & (since_output >= stop_after_output))
-            room = tl.where(forced, 0, n if group < 0 else group)
+            # Nothing that waits reaches anybody, and no bias is due: the last round, whose drive nobody would get.
+            on_its_way = tl.sum((waiting & has_targets).to(tl.int32), 0) > 0
+            going = (forced == 0) & (on_its_way | (k < last_due))
+            room = tl.where(going, n if group < 0 else group, 0)
             drive, waiting, served, _, _ = deliver_round(
                 table, reach, n, waiting, q, first, lanes, h_order, h_noise, h_spike, k, room,
                 group, order, noise, drop,
             )  # fmt: skip
             q = tl.where(served, 0.0, q)
-            any_served = tl.sum(served.to(tl.int32), 0) > 0
-            going = (forced == 0) & (any_served | (k < last_due))
             k += 1
         tl.store(counts + row + lanes, count, mask=inside)
         tl.store(membranes + row + lanes, v, mask=inside)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ir.check import require
 from ir.schedule import stream
+from trainer.engines import reference
 from trainer.engines.call import Call
 from trainer.engines.checks import checked
 from trainer.engines.gpu.tables import first_drive, reach_of, table_of
@@ -66,6 +67,7 @@ class Launch:
     reach: Tensor
     depth: Tensor
     refractory: Tensor
+    sends: Tensor
     prefix: Tensor
     rules: dict[str, Any]
     stops: dict[str, Any]
@@ -78,11 +80,13 @@ def run(call: Call) -> Result:
     against = reason_against(call)
     require(against is None, str(against))
     call = checked(call)
+    if 0 in call.frames.shape[:2]:
+        return reference.run(call)  # nothing to launch
     plan, params, frames, probability = call.plan, call.params, call.frames, call.options.input_dropout
     if probability > 0:
         frames = frames * kept_inputs(frames, plan.n_neurons, call.sample_ids, call.schedule.seed, probability)
     with torch.backends.cudnn.flags(allow_tf32=False):
-        drive0, table = first_drive(plan, params.weights, frames), table_of(plan, params.weights)
+        drive0, table = first_drive(plan, params.weights, frames), table_of(plan, params.weights, params.leak_v)
     bias = torch.zeros_like(params.leak_v) if params.bias is None else params.bias
     counts, v, steps = Asynchronous.apply(launch_of(call), drive0, table, params.leak_v, params.threshold, bias)
     return Result(counts, v, steps)
@@ -97,7 +101,8 @@ def launch_of(call: Call) -> Launch:
         sizes = [p.at.stop - p.at.start for p in plan.parts]
         depth = np.repeat([p.depth for p in plan.parts], sizes).astype(np.int32)
         closing = np.repeat([p.refractory for p in plan.parts], sizes).astype(np.int32)
-        plan.derived[name] = tuple(torch.as_tensor(x, device=device) for x in (reach_of(plan), depth, closing))
+        sends = np.repeat([p.sends for p in plan.parts], sizes).astype(np.int32)
+        plan.derived[name] = tuple(torch.as_tensor(x, device=device) for x in (reach_of(plan), depth, closing, sends))
     seeds = [schedule.seed, *(stream(schedule.seed, x) for x in (ESCAPE, NOISE, SPIKE_DROP))]
     prefix = torch.stack([sample_prefix(seed, call.sample_ids.to(device)) for seed in seeds], 1).contiguous()
     block = 1 << (plan.n_neurons - 1).bit_length()
@@ -113,13 +118,13 @@ def launch_of(call: Call) -> Launch:
         "enable_fp_fusion": False,
     }
     stops = {
-        "last_due": max((p.depth for p in plan.parts if p.has_bias), default=-1),
+        "last_due": plan.last_due(),
         "stop_after": -1 if schedule.stop_after is None else schedule.stop_after,
         "stop_after_output": -1 if schedule.stop_after_output is None else schedule.stop_after_output,
     }
     learning = {"alpha": options.alpha, "silent": SILENT[options.silent_gradient]}
-    reach, depths, refractory = plan.derived[name]
-    return Launch(reach, depths, refractory, prefix, rules, stops, learning, plan.output)
+    reach, depths, refractory, sends = plan.derived[name]
+    return Launch(reach, depths, refractory, sends, prefix, rules, stops, learning, plan.output)
 
 
 class Asynchronous(torch.autograd.Function):
@@ -136,8 +141,9 @@ class Asynchronous(torch.autograd.Function):
         steps = torch.empty(n_steps, n_samples, dtype=torch.int64, device=drive0.device)
         first, weights, *numbers = given
         run_samples[(n_samples,)](
-            first, weights, launch.reach, *numbers, launch.depth, launch.refractory, launch.prefix, counts, v, steps,
-            n_steps, n_samples, n, launch.output.start, launch.output.stop, **launch.rules, **launch.stops,
+            first, weights, launch.reach, *numbers, launch.depth, launch.refractory, launch.sends, launch.prefix,
+            counts, v, steps, n_steps, n_samples, n, launch.output.start, launch.output.stop,
+            **launch.rules, **launch.stops,
         )  # fmt: skip
         ctx.launch = launch
         ctx.save_for_backward(*given, counts, v, steps)

@@ -23,10 +23,10 @@ def by_source(link: Link, weight: Tensor) -> Tensor:
     return weight.new_zeros(c.n_pre, c.n_post).index_put((pre, post), weight, accumulate=True)
 
 
-def table_of(plan: Plan, weights: list[Tensor]) -> Tensor:
-    """(N, N) weights between neurons, a row a source; parallel links add."""
+def table_of(plan: Plan, weights: list[Tensor], like: Tensor) -> Tensor:
+    """(N, N) weights between neurons, a row a source; parallel links add. ``like``: number type and device."""
     n = plan.n_neurons
-    table = weights[0].new_zeros(n, n)
+    table = like.new_zeros(n, n)
     for link, weight in zip(plan.links, weights):
         if not link.from_input:
             around = (link.post.start, n - link.post.stop, link.pre.start, n - link.pre.stop)
