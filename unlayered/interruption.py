@@ -72,7 +72,7 @@ def supervised(work: Callable[[], None]) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [*listened, signal.SIGCHLD])
         work()
         return
-    sys.exit(_end_of(worker, listened))
+    os._exit(_end_of(worker, listened))  # at once: what Python does when it ends, the working process has done
 
 
 def _end_of(worker: int, listened: list[signal.Signals]) -> int:
