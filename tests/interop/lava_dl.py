@@ -1,7 +1,7 @@
 """Runs inside lava-dl's environment; imports nothing of unlayered.
 
 usage: lava_dl.py run FOLDER      each N.net with N.npz in lava-dl's own reader on Lava: N.out.npz, or N.error
-       lava_dl.py make COUNT FOLDER  files that lava-dl itself writes: N.net, N.npz (frames and slayer's own spikes)
+       lava_dl.py make FIRST COUNT FOLDER  files that lava-dl itself writes: N.net, N.npz (frames and slayer's own spikes)
        lava_dl.py weights FILE    what becomes of matrices: FILE.out.npz
 
 ``N.npz`` holds ``frames`` (T, n_in) of 0 and 1 and ``resets``, () or (interval, offset). ``N.out.npz`` gets, for each
@@ -225,8 +225,9 @@ def main(job: str, *arguments: str) -> None:
 
     torch.set_num_threads(1)
     if job == "make":
-        for i in range(int(arguments[0])):
-            make(i, Path(arguments[1]) / f"{i:03}.net")
+        first, count, folder = int(arguments[0]), int(arguments[1]), Path(arguments[2])
+        for i in range(first, first + count):
+            make(i, folder / f"{i:05}.net")
         return None
     for path in sorted(Path(arguments[0]).glob("*.net")):
         try:

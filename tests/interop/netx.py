@@ -158,9 +158,9 @@ def holds(network: QuantizedNetwork, i: int, p: FixedPopulation, theirs: Any) ->
     return ""
 
 
-def slayer_to_ours(count: int, folder: Path, tally: Counter[str]) -> None:
+def slayer_to_ours(start: int, count: int, folder: Path, tally: Counter[str]) -> None:
     """Files of lava-dl's trainer: its spikes, and those of the network our reader makes of them."""
-    child("make", str(count), folder)
+    child("make", str(start), str(count), folder)
     for path in sorted(folder.glob("*.net")):
         tally["written by slayer"] += 1
         with np.load(path.with_suffix(".npz")) as made:
@@ -223,7 +223,7 @@ def check(count: int, start: int = 0) -> bool:
             ours_to_netx(range(first, min(first + BATCH, start + count)), Path(folder), ours)
     print(f"our .net in lava-dl: {said(ours)}")
     with tempfile.TemporaryDirectory() as folder:
-        slayer_to_ours(count, Path(folder), theirs)
+        slayer_to_ours(start, count, Path(folder), theirs)
     print(f"lava-dl's .net here: {said(theirs)}")
     with tempfile.TemporaryDirectory() as folder:
         weights_netx_keeps(20 * count, Path(folder), rule)
