@@ -1,8 +1,8 @@
 """Runs inside lava-dl's environment; imports nothing of unlayered.
 
-usage: lava_dl.py run FOLDER      each N.net with N.npz in lava-dl's own reader on Lava: N.out.npz, or N.error
-       lava_dl.py make FIRST COUNT FOLDER  files that lava-dl itself writes: N.net, N.npz (frames and slayer's own spikes)
-       lava_dl.py weights FILE    what becomes of matrices: FILE.out.npz
+usage: lava_dl.py run FOLDER                each N.net with N.npz in lava-dl's own reader on Lava: N.out.npz, or N.error
+       lava_dl.py make FIRST COUNT FOLDER   files that slayer writes: N.net, and N.npz with frames and slayer's spikes
+       lava_dl.py weights FILE              what becomes of matrices: FILE.out.npz
 
 ``N.npz`` holds ``frames`` (T, n_in) of 0 and 1 and ``resets``, () or (interval, offset). ``N.out.npz`` gets, for each
 layer l of neurons, ``s{l}`` (T, n) with the layer's lag taken out, and what the layer holds: ``weight{l}``, ``vth{l}``,
