@@ -46,10 +46,13 @@ def slices(blocks: Sequence[HasShape]) -> dict[str, slice]:
 
 def input_depths(graph: Graph) -> dict[str, int]:
     """Depth of each population: fewest hops from the input; first layer 0, unreachable 0."""
+    after: dict[str, list[str]] = {}
+    for e in graph.projections:
+        after.setdefault(e.pre, []).append(e.post)
     depth = {i.name: -1 for i in graph.inputs}
     frontier, step = set(depth), 0
     while frontier:
-        reached = {e.post for e in graph.projections if e.pre in frontier and e.post not in depth}
+        reached = {post for pre in frontier for post in after.get(pre, ()) if post not in depth}
         depth.update({name: step for name in reached})
         frontier, step = reached, step + 1
     return {p.name: depth.get(p.name, 0) for p in graph.populations}

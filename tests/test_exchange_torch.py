@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ir.check import FormatError
 from ir.formats import onnx as own
@@ -24,14 +25,19 @@ DRAWS = int(os.environ.get("UNLAYERED_DRAWS", "60"))
 LIKE = torch.empty(0, dtype=torch.float32)
 
 
+def export(layers: torch.nn.Module, x: torch.Tensor, path: Path, opset: int) -> None:
+    axes = {"x": {0: "batch"}}
+    torch.onnx.export(layers, (x,), str(path), dynamo=False, input_names=["x"], dynamic_axes=axes, opset_version=opset)
+
+
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
 def test_what_the_trainer_folds_is_read_from_torchs_export(tmp_path_factory: Any) -> None:
     path: Path = tmp_path_factory.getbasetemp() / "chain.onnx"
     seen: Counter[str] = Counter()
 
     @settings(max_examples=DRAWS, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(chains())
-    def law(chain: Chain) -> None:
+    @given(chains(), st.sampled_from([9, 11, 13, 18]))
+    def law(chain: Chain, opset: int) -> None:
         layers = chain.layers.eval().float()
         x = torch.randn(2, *chain.shape)
         try:
@@ -42,9 +48,7 @@ def test_what_the_trainer_folds_is_read_from_torchs_export(tmp_path_factory: Any
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                torch.onnx.export(
-                    layers, (x[:1],), str(path), dynamo=False, input_names=["x"], dynamic_axes={"x": {0: "batch"}}
-                )
+                export(layers, x[:1], path, opset)
             except (RuntimeError, torch.onnx.errors.OnnxExporterError):
                 seen["torch exports no such layer"] += 1
                 return

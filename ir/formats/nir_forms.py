@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ir.check import FormatError
 from ir.compose import added, compose, diagonal, scale_rows, summed
-from ir.connection import Connection, apply
+from ir.connection import Connection, Conv2d, Sparse, apply
 from ir.formats.nir_graph import Graph, Node
 from ir.formats.nir_linear import Shape, Step, step_of, who
 from ir.layers.shapes import size_of
@@ -25,8 +25,12 @@ MAX_TERMS = 100_000
 """Of a whole graph: sums of sums of many sources need a projection from each."""
 
 
-MAX_WEIGHTS = 1 << 26
+MAX_WEIGHTS = 1 << 25
 """Of a whole graph where its own weights are few: linear layers in a row are written out as one."""
+
+
+MAX_WORK = 1 << 29
+"""Numbers formed while linear layers in a row are written out as one: a few seconds."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def forms_of(graph: Graph, shapes: Mapping[str, Shape], into: Mapping[str, Shape
     found: dict[str, Form] = {}
     made: dict[str, Form] = {name: Form(shape, (Term(name),)) for name, shape in shapes.items() if name not in into}
     uses = {name: len(graph.after(name)) for name in graph.nodes}
-    terms = own = kept = 0
+    terms = own = kept = work = 0
     for name in _in_order(graph, into):
         form = _joined(graph, graph.nodes[name], made, shapes)
         terms += len(form.terms)
@@ -86,10 +90,15 @@ def forms_of(graph: Graph, shapes: Mapping[str, Shape], into: Mapping[str, Shape
         if name in into:
             step = step_of(graph.nodes[name], into[name])
             own += _size(step.connection)
+            work += _work(form, step)
+            if work > MAX_WORK:
+                raise FormatError(
+                    f"its linear nodes up to {name!r} take over {MAX_WORK} steps to write out; simplify the graph"
+                )
             made[name] = _applied(graph.nodes[name], form, step)
         else:
             found[name] = form
-            kept += sum(_size(t.connection) for t in form.terms)
+            kept += sum(form.n if t.connection is None else _size(t.connection) for t in form.terms)
             _check_size(name, kept, own)
         for a in graph.before(name):
             uses[a] -= 1
@@ -100,6 +109,21 @@ def forms_of(graph: Graph, shapes: Mapping[str, Shape], into: Mapping[str, Shape
 
 def _size(c: Connection | None) -> int:
     return 0 if c is None else int(c.weight.size)
+
+
+def _work(form: Form, step: Step) -> int:
+    """About how many numbers are formed when a form passes a linear node."""
+    c = step.connection
+    each = int(np.prod(c.weight.shape[1:])) if isinstance(c, Conv2d) else 1
+    through = 0 if c is None else c.n_post * each // 8 if isinstance(c, Conv2d) else _size(c)
+    scaled = sum(_scaling(t.connection, form.n) for t in form.terms)
+    biases = len(form.biases) + (step.bias is not None)
+    return biases * (through + 4 * step.n) + (scaled if step.scale is not None else 0)
+
+
+def _scaling(c: Connection | None, n: int) -> int:
+    """A sparse map is written anew with its places, others with their weights alone."""
+    return 16 * n if c is None else (16 if isinstance(c, Sparse) else 4) * _size(c)
 
 
 def _check_size(name: str, kept: int, own: int) -> None:

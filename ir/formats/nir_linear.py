@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ir import layers
 from ir.check import FormatError
 from ir.compose import sparse_of
-from ir.connection import Connection, Dense
+from ir.connection import Connection, Dense, Sparse
 from ir.formats.hdf5 import numbers
 from ir.formats.nir_graph import Node
 from ir.layers.shapes import size_of
@@ -20,7 +20,7 @@ Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 MAX_SIDE = 1 << 16
-MAX_VALUES = 1 << 24
+MAX_VALUES = 1 << 23
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,9 @@ def _step_of(node: Node, shape: Shape) -> Step:
     if node.kind == "Map":
         after = tuple(int(x) for x in node.params["shape"])
         pre, post, weight = (node.params[k] for k in ("pre", "post", "weight"))
+        if bool((np.diff(post) > 0).all()):  # at most one synapse a target, in order
+            indptr = np.concatenate([[0], np.cumsum(np.bincount(post, minlength=size_of(after)))])
+            return Step(after, Sparse(indptr, pre, weight, size_of(shape)))
         return Step(after, sparse_of(pre, post, weight, size_of(shape), size_of(after)))
     if node.kind in ("Affine", "Linear"):
         return _dense(node, shape)
@@ -170,12 +173,12 @@ def _sliding(node: Node, shape: Shape) -> Step:
         groups = integers(node, "groups", 1, 1)[0]
         window = layers.conv(who(node), shape, weight.shape, stride, _padding(node, axes), dilation, groups)
         written = weight.shape[0] * weight.shape[1] * size_of(window.kernel)
-        if written > max(MAX_VALUES, weight.size):
+        if written > max(2 * MAX_VALUES, weight.size):
             raise FormatError(f"{who(node)} takes a kernel of {written} weights to pad unevenly; pad less")
         connection = window.connection(_floats(weight))
         return Step(window.out_shape, connection, bias=_bias(node, window.out_shape))
     window = _window(node, shape, axes)
-    if window.in_shape[0] * size_of(window.kernel) > MAX_VALUES:
+    if window.in_shape[0] * size_of(window.kernel) > 2 * MAX_VALUES:
         raise FormatError(f"the kernel {window.kernel} of {who(node)} is too large; it gets values of shape {shape}")
     plain = window.kernel == window.stride == (1, 1) and window.padding == (0, 0) and window.weight == 1
     return Step(window.out_shape, None if plain and window.out_shape == shape else window.connection())

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ir import layers
 from ir.check import FormatError
-from ir.formats.nir_linear import MAX_SIDE
+from ir.formats.nir_linear import MAX_SIDE, Shape
 from ir.formats.onnx_sums import total
 from ir.formats.onnx_walk import MAX_MAP, Op, Value
 from ir.layers.shapes import size_of
@@ -98,8 +98,18 @@ def pool(op: Op) -> Value:
         params["count_include_pad"] = np.array(op.given.integer("count_include_pad", 0))
     else:
         op.given.integer("storage_order", 0)
+    value = _sample(op, op.value(), axes)
+    if isinstance(params["padding"], str) and params["padding"] != "valid":
+        _check_same(params, value.shape[1:])
     kind = "AvgPool" if op.kind == "AveragePool" else "MaxPool"
-    return _batched(op, op.put(f"{kind}{axes}d", params, _sample(op, op.value(), axes)))
+    return _batched(op, op.put(f"{kind}{axes}d", params, value))
+
+
+def _check_same(params: dict[str, Any], sides: Shape) -> None:
+    """Refuse SAME where the windows end before the input does: ONNX Runtime crops both ends, others do not."""
+    for n, k, s, d in zip(sides, params["kernel_size"], params["stride"], params["dilation"]):
+        if (-(-n // s) - 1) * s + (k - 1) * d + 1 < n:
+            raise FormatError(f"its auto_pad leaves out some of {n} values, which runtimes read differently; give pads")
 
 
 def global_pool(op: Op) -> Value:

@@ -20,7 +20,7 @@ from ir.layers.shapes import size_of
 
 Array = NDArray[Any]
 
-MAX_MAP = 1 << 22
+MAX_MAP = 1 << 21
 """Most synapses of a value that is taken apart or written out one by one."""
 
 KINDS: dict[int, str] = {

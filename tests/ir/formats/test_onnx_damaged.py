@@ -182,6 +182,14 @@ class TestHostileConstants:
             own.read_unscaled(save(tmp_path / "a.onnx", [*nodes, helper.make_node("Relu", ["v200"], ["y"])], weights))
         assert time.perf_counter() - start < 10
 
+    def test_many_steps_on_many_values_are_refused_before_they_take_minutes(self, tmp_path: Path) -> None:
+        nodes = [helper.make_node("Mul", [f"v{i}" if i else "x", "c"], [f"v{i + 1}"]) for i in range(500)]
+        nodes += [helper.make_node("Relu", ["v500"], ["y"])]
+        start = time.perf_counter()
+        with pytest.raises(FormatError, match="steps to write out"):
+            own.read_unscaled(save(tmp_path / "a.onnx", nodes, {"c": np.full(1, 0.5, np.float32)}, ("b", 1 << 21)))
+        assert time.perf_counter() - start < 10
+
     def test_uneven_padding_that_takes_huge_kernels_is_refused(self, tmp_path: Path) -> None:
         node = helper.make_node("Conv", ["x", "w"], ["y"], name="odd", pads=[3000, 0, 0, 3000])
         path = save(tmp_path / "a.onnx", [node], {"w": np.ones((32, 1, 1, 1), np.float32)}, ("b", 1, 4, 4))

@@ -161,6 +161,12 @@ class TestLayersAreJudgedByWhatTheyDo:
         with pytest.raises(FormatError, match=r"'y' with (ceil_mode|count_include_pad=False) averages over"):
             own.read_unscaled(save(tmp_path / "a.onnx", [node("AveragePool", "x", "y", **given)], {}, PICTURE))
 
+    @pytest.mark.parametrize("kind", ["AveragePool", "MaxPool"])
+    def test_a_word_that_runtimes_read_differently_is_refused(self, tmp_path: Path, kind: str) -> None:
+        given = {"kernel_shape": [1, 1], "strides": [4, 1], "auto_pad": "SAME_UPPER"}
+        with pytest.raises(FormatError, match=f"{kind} 'y': its auto_pad leaves out some of 6 values"):
+            own.read_unscaled(save(tmp_path / "a.onnx", [node(kind, "x", "y", **given)], {}, PICTURE))
+
     def test_a_signal_of_one_axis(self, tmp_path: Path) -> None:
         nodes = [
             node("Conv", "x w b", "a", pads=[1, 0], dilations=[2], group=2), node("Relu", "a", "r"),

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from ir.check import FormatError
@@ -20,6 +21,7 @@ DRAWS = int(os.environ.get("UNLAYERED_DRAWS", "300"))
 """Drawn graphs; UNLAYERED_DRAWS=5000 for the long run."""
 
 
+@pytest.mark.timeout(3600)
 def test_drawn_graphs_compute_what_onnx_runtime_computes(tmp_path_factory: Any) -> None:
     path: Path = tmp_path_factory.getbasetemp() / "drawn.onnx"
     seen: Counter[str] = Counter()
