@@ -116,7 +116,7 @@ def divide(op: Op) -> Value:
 
 def _scaled(op: Op, value: Value, factor: Array, inverse: Array) -> Value:
     shape = _common(op, [value, factor])
-    return op.put("Scale", {"scale": inverse.reshape(_sides(op, factor))}, widened(op, value, shape))
+    return op.put("Scale", {"scale": np.asarray(inverse).reshape(_sides(op, factor))}, widened(op, value, shape))
 
 
 def _two(op: Op) -> tuple[Known, Known]:

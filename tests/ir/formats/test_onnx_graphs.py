@@ -61,6 +61,11 @@ class TestValuesUsedTwice:
         nodes = [node("Gemm", "x w", "a"), node("Gemm", "a w a", "y", alpha=0.5, beta=-2.0, transB=1)]
         agrees(save(tmp_path / "a.onnx", nodes, {"w": image(RNG, 4, 4)}), (5, 4))
 
+    @pytest.mark.parametrize("kind", ["Add c x", "Sub x c", "Sub c x", "Mul c x", "Div x c"])
+    def test_a_constant_without_axes_is_one_number(self, tmp_path: Path, kind: str) -> None:
+        word, inputs = kind.split(" ", 1)
+        agrees(save(tmp_path / "a.onnx", [node(word, inputs, "y")], {"c": np.array(0.5, np.float32)}), (5, 4))
+
     def test_a_map_before_an_identity_at_the_end_is_not_lost(self, tmp_path: Path) -> None:
         nodes = [
             node("Relu", "x", "r"),
