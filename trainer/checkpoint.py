@@ -5,19 +5,32 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import struct
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ir.check import FormatError
+from ir.check import FormatError, require
 from ir.formats.npz import write_atomically
+from ir.formats.plain import check_readable
+from trainer.checkpoint_parts import check_history, check_optimizer, check_scales, check_weights
 from trainer.config import TrainConfig
 from trainer.network import SpikingNetwork
 
 MAY_CHANGE = ("epochs", "patience", "root", "device", "engine", "tensorboard")
 """What may differ between a run and its continuation."""
+
+
+PARTS = {"network", "optimizer", "config", "history", "scales"}
+
+TORN = (
+    *(RuntimeError, KeyError, EOFError, OSError, TypeError, AttributeError, IndexError, AssertionError, MemoryError),
+    *(OverflowError, ImportError, struct.error, pickle.UnpicklingError, zipfile.BadZipFile),
+)
+"""What torch raises where a file is damaged."""
 
 
 def _identity(config: TrainConfig) -> str:
@@ -50,20 +63,42 @@ def load_checkpoint(
 ) -> list[dict[str, Any]]:
     """Read a checkpoint into ``network`` and ``optimizer``; returns the history.
 
+    Nothing is taken over before all of it is known to be what such a run leaves.
+
     Raises:
-        FormatError: unreadable, or of another configuration.
+        FormatError: unreadable, of another configuration, or not what this network and optimizer left.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = _read(path)
         if content["config"] != _identity(config):
             raise FormatError(f"{path} belongs to another configuration; choose another --out or leave --resume out")
-        network.load_state_dict(content["network"])
+        check_weights(content["network"], network)
+        check_history(content["history"])
+        check_scales(content["scales"], network)
         if optimizer is not None:
-            optimizer.load_state_dict(content["optimizer"])
-        if network.quantization is not None:
-            network.quantization.scales = dict(content["scales"])
-        return content["history"]
-    except (RuntimeError, KeyError, EOFError, OSError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        raise FormatError(
-            f"{path} is no checkpoint of ours ({type(error).__name__}); delete it and train again"
-        ) from error
+            check_optimizer(content["optimizer"], optimizer)
+    except FormatError:
+        raise
+    except (*TORN, ValueError) as error:
+        why = str(error) if type(error) is ValueError else type(error).__name__
+        raise FormatError(f"{path} is no checkpoint of ours ({why}); delete it and train again") from error
+    network.load_state_dict(content["network"])
+    if optimizer is not None:
+        optimizer.load_state_dict(content["optimizer"])
+    if network.quantization is not None:
+        network.quantization.scales = dict(content["scales"])
+    return content["history"]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The five parts of a checkpoint, none of which was executed, unpacked or read from elsewhere."""
+    check_readable(path)
+    with zipfile.ZipFile(path) as archive:
+        packed = [info for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED]
+        size = sum(info.file_size for info in archive.infolist())
+    require(not packed and size <= path.stat().st_size, "it is packed, which no checkpoint is")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what torch would like to say of odd files is said here, in one sentence
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    require(isinstance(content, dict) and set(content) == PARTS, "it lacks a part, or has one more")
+    return content

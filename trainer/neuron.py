@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import torch
 from torch import Tensor, nn
 
 from ir.check import check_choice, require
 from ir.network import LIF as NetworkLIF
+
+MAX_LOG_TAU = math.log(sys.float_info.max)
+"""Time constants beyond are infinite."""
 
 
 class LIF(nn.Module):
@@ -67,8 +71,9 @@ class LIF(nn.Module):
 
     def value(self, bias: Tensor | None) -> NetworkLIF:
         """The frozen value that leaves the trainer."""
+        log_tau = float(self.log_tau_mem.detach())
         return NetworkLIF(
-            tau_mem_s=math.exp(float(self.log_tau_mem.detach())),
+            tau_mem_s=math.exp(log_tau) if log_tau < MAX_LOG_TAU else math.inf,
             v_threshold=float(self.threshold().detach()) if self.fires else None,
             tau_syn_s=self.tau_syn_s,
             bias=None if bias is None else bias.detach().double().cpu().numpy(),

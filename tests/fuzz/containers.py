@@ -76,7 +76,7 @@ def spoil_toml(content: bytes, _: Path, rng: Rng) -> bytes:
     table = tomllib.loads(content.decode())
     for _ in range(int(rng.choice([1, 1, 1, 2, 4]))):
         if rng.random() < 0.02:
-            table[f"key{rng.integers(9)}"] = deep(int(rng.integers(2, 600)))
+            table[f"key{rng.integers(9)}"] = deep(int(rng.integers(2, 400)))
         else:
             spoil_tree(table, rng)
     return "".join(f"{json.dumps(k)} = {_toml(v)}\n" for k, v in table.items()).encode("utf-8", "replace")

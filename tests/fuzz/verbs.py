@@ -82,7 +82,7 @@ def _where(error: BaseException) -> str:
 
 def of_network(path: Path, folder: Path, turn: int) -> Iterator[tuple[str, Words]]:
     """Inspect, check, export, run on two executors, compare, map."""
-    as_ = ("--as", "norse") if path.suffix == ".nir" else ()
+    as_ = ("--as", "norse") if path.suffix == ".nir" and b"unlayered" not in path.read_bytes() else ()
     shown = yield "open", ("inspect", path, "--json", *as_)
     yield "inspect", ("inspect", path, *as_)
     yield "check", ("check", path, "--chip", ("loihi1", "loihi2")[turn % 2], *as_)
