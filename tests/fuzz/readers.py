@@ -27,7 +27,7 @@ from tests.fuzz.verbs import LIMIT_S, VERBS, Outcome, call, figures_left_out
 MAX_BYTES_A_FILE = 1 << 30
 """Of memory beyond what the process holds before it sees a spoilt file."""
 
-SHARE_OF_BYTES = 0.15
+SHARE_OF_BYTES = 0.1
 """Mutants whose bytes are spoilt, sums and all: few of them open."""
 
 MAX_WAIT_S = 120

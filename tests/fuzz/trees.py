@@ -57,20 +57,20 @@ def spoil_tree(tree: Any, rng: Rng) -> None:
     if not entries:
         return
     kind = rng.random()
-    if kind < 0.6:
+    if kind < 0.7:
         plain = [(here, key) for here, key in entries if isinstance(here[key], (bool, int, float, str))]
         if plain:
             here, key = pick(rng, plain)
             here[key] = near(here[key], rng)
         return
     here, key = pick(rng, entries)
-    if kind < 0.7:
+    if kind < 0.77:
         here[key] = pick(rng, ODD)
-    elif kind < 0.8:
+    elif kind < 0.85:
         other, name = pick(rng, entries)
         if not holds(other[name], here):
             here[key] = other[name]
-    elif kind < 0.87:
+    elif kind < 0.91:
         del here[key]
     elif isinstance(here, list):
         here.insert(int(rng.integers(len(here) + 1)), here[key])
@@ -94,19 +94,19 @@ def deep(depth: int) -> list[Any]:
 def spoil_array(array: np.ndarray, rng: Rng) -> np.ndarray:
     """Other values in some places; else another type or shape."""
     kind = rng.random()
-    if kind < 0.65 and array.size and array.dtype.kind in "biuf":
+    if kind < 0.75 and array.size and array.dtype.kind in "biuf":
         flat = array.reshape(-1).copy()
         for _ in range(int(rng.integers(1, 4))):
             at = int(rng.integers(len(flat)))
             flat[at] = _fitting(near(flat[at].item(), rng), array.dtype)
         return flat.reshape(array.shape)
-    if kind < 0.75:
+    if kind < 0.82:
         wanted = str(pick(rng, ("f8", "f4", "f2", "i8", "i4", "i1", "u8", "u1", "?", ">i4", ">f8", "c16", "S3")))
         with np.errstate(all="ignore"):
             return array.astype(wanted)
-    if kind < 0.85 and array.size and array.ndim:
+    if kind < 0.89 and array.size and array.ndim:
         return pick(rng, (array[..., :-1], array[:0], array.reshape(-1), array[None], array.T, np.repeat(array, 2, 0)))
-    if kind < 0.93 and array.ndim:
+    if kind < 0.95 and array.ndim:
         return np.concatenate([array, array[: int(rng.integers(1, len(array) + 1))]]) if len(array) else array
     return pick(rng, (np.array(1), np.array([]), np.zeros((0, 3)), np.full(array.shape, np.nan), np.zeros((2,) * 9)))
 
