@@ -47,7 +47,9 @@ def numbers(who: str, values: Any, kinds: str = "biuf") -> NDArray[Any]:
     if array.dtype.kind not in kinds and not (array.size == 0 and array.dtype.kind in "biuf"):
         wanted = "numbers" if "f" in kinds else "whole numbers"
         raise ValueError(f"{who} has type {array.dtype}; give {wanted}")
-    return array
+    if array.dtype.itemsize > 8:
+        raise ValueError(f"{who} has type {array.dtype}; give at most 64 bits")
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def whole_array(who: str, values: Any, dtype: type[np.integer[Any]] = np.int64) -> NDArray[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import mmap
+import re
 import tokenize
 from pathlib import Path
 from typing import IO, Any
@@ -39,8 +40,11 @@ def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     content = file.read(min(int.from_bytes(length, "little"), MAX_HEADER_BYTES + 1))
     if len(content) > MAX_HEADER_BYTES or not PLAIN.issuperset(content) or content.count(b"(") > 1:
         raise FormatError("its .npy header is not that of plain numbers")
+    if len(content) < int.from_bytes(length, "little"):
+        raise FormatError("its .npy header is cut off")
+    content = re.sub(rb"(\d)L\b", rb"\1", content)  # as Python 2 wrote whole numbers
     try:
-        shape, columns_first, dtype = parse(io.BytesIO(length + content))
+        shape, columns_first, dtype = parse(io.BytesIO(len(content).to_bytes(width, "little") + content))
     except (ValueError, SyntaxError, TypeError, KeyError, OverflowError, tokenize.TokenError) as error:
         raise FormatError("its .npy header is damaged") from error
     if dtype.kind not in "biuf" or dtype.itemsize > 8:

@@ -177,7 +177,7 @@ class _Contents:
         if not isinstance(header, dict) or header.get("format") != HEADER or not isinstance(top, dict):
             raise FormatError("it is no unlayered file; write it with unlayered")
         version = header.get("version")
-        if type(version) is not int or version > VERSION:
+        if type(version) is not int or not 0 < version <= VERSION:
             raise FormatError(
                 f"it has format version {version!r}, this release reads up to {VERSION}; upgrade unlayered"
             )
