@@ -50,11 +50,11 @@ crosscheck: setup  ## our integers against the emulators nengo-loihi and brian2-
 	PATH="$$PATH:.uv/bin" tests/interop/environments.sh nengo-loihi brian2-loihi
 	$(PYTHON) -m tests.interop.crosscheck
 
-fuzz: setup  ## spoilt files through every reader for ten minutes
-	$(PYTHON) -m tests.fuzz.readers --seconds 600
+fuzz: setup  ## spoilt files through every reader and every verb that takes what it returns, five minutes a kind
+	$(PYTHON) -m tests.fuzz.readers --seconds 3600
 
-fuzz-quick: setup  ## the same, 20 seconds a reader
-	$(PYTHON) -m tests.fuzz.readers --seconds 80
+fuzz-quick: setup  ## the same, 20 seconds a kind
+	$(PYTHON) -m tests.fuzz.readers --seconds 240
 
 clean:  ## remove what set-up and runs made
 	rm -rf .venv .uv .pythons .pytest_cache .ruff_cache .hypothesis demo

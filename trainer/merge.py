@@ -97,7 +97,8 @@ def compose(first: LinearMap, second: LinearMap) -> LinearMap:
         return replace(first, out_shape=second.out_shape)
     if first.weight is None:
         return replace(second, in_shape=first.in_shape if second.conv is None else second.in_shape)
-    found = _convolution(first, second) if first.out_image == second.in_shape else None
+    both = second.conv is not None and first.out_image == second.in_shape
+    found = _convolution(first, second) if both else None
     return replace(_dense(first, second) if found is None else found, bias=bias)
 
 

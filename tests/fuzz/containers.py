@@ -200,7 +200,8 @@ def _in_64_bits(value: Any) -> Any:
 def _spoil_shape(value: onnx.ValueInfoProto, rng: Rng) -> None:
     dims = value.type.tensor_type.shape.dim
     if dims:
-        pick(rng, dims).dim_value = _in_64_bits(near(pick(rng, dims).dim_value, rng))
+        size = _in_64_bits(near(pick(rng, dims).dim_value, rng))
+        pick(rng, dims).dim_value = size if isinstance(size, int) else 0
 
 
 def spoil_checkpoint(content: bytes, _: Path, rng: Rng) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,8 @@ def spoil_array(array: np.ndarray, rng: Rng) -> np.ndarray:
         return flat.reshape(array.shape)
     if kind < 0.82:
         wanted = str(pick(rng, ("f8", "f4", "f2", "i8", "i4", "i1", "u8", "u1", "?", ">i4", ">f8", "c16", "S3")))
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             return array.astype(wanted)
     if kind < 0.89 and array.size and array.ndim:
         return pick(rng, (array[..., :-1], array[:0], array.reshape(-1), array[None], array.T, np.repeat(array, 2, 0)))

@@ -180,3 +180,12 @@ def test_any_layer_on_any_shape_is_torchs_or_one_sentence(shape: tuple[int, ...]
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
         equal += 1
     assert equal >= 3
+
+
+def test_a_dense_layer_folds_behind_an_image_with_and_without_a_flatten_between():
+    torch.manual_seed(0)
+    pool, dense = nn.AvgPool2d(2), nn.Linear(8, 6)
+    written, bare = (fold(nn.Sequential(*layers), (2, 4, 4)) for layers in ((pool, nn.Flatten(), dense), (pool, dense)))
+    x = torch.randn(3, 32)
+    assert bare.out_shape == written.out_shape == (6,)
+    assert torch.equal(bare.apply(x), written.apply(x))
