@@ -75,7 +75,7 @@ def _biases(draw: st.DrawFn, n: int, options: Draw, drive: int, rng: np.random.G
 def _wide_biases(draw: st.DrawFn, n: int, drive: int, rng: np.random.Generator, edges: bool) -> tuple[Any, int]:
     """Any exponent, registers from a drive's size to the last of 32 bits; some become 0."""
     exponent = draw(st.integers(-8, 12) | st.integers(-32, 31))
-    kind = draw(st.sampled_from(["typical"] * 6 + ["small"] * 4 + ["edge"] * (24 if edges else 3) + ["one"] * 4))
+    kind = draw(st.sampled_from(["typical"] * 6 + ["small"] * 4 + ["edge"] * (24 if edges else 3) + ["one"] * 8))
     if kind == "small":
         return rng.integers(-1, 4, n), draw(st.integers(-4, 0))
     if kind == "one":

@@ -18,7 +18,7 @@ from ir.network import Input
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
 from sim_reference.compare import first_divergence
 from sim_reference.simulate import run as run_meaning
-from tests.strategies import Draw, cases
+from tests.strategies import WIDE, Draw, cases, runs
 from tests.trainer.engines.test_small_cases import chain, constant, ones
 from trainer import run as run_network
 from trainer.engines import cpu, reference
@@ -29,11 +29,12 @@ from trainer.engines.plan import Params, fixed_params, float_params, plan_of
 from trainer.engines.result import Recording, Result, trace_of
 
 EXAMPLES = settings(max_examples=40, deadline=None)
+WIDE_LAYERED = cases(replace(WIDE, asynchronous=False), layered=True).filter(runs)
 Case = tuple[MappedNetwork, Stimulus, Schedule]
 
 
 @EXAMPLES
-@given(cases() | cases(Draw(extremes=True)))
+@given(cases() | cases(Draw(extremes=True)) | cases(WIDE).filter(runs))
 def test_training_time_integers_are_the_meaning(case: Case) -> None:
     mapped, stimulus, schedule = case
     meaning = run_meaning(mapped, stimulus, schedule)
@@ -43,7 +44,7 @@ def test_training_time_integers_are_the_meaning(case: Case) -> None:
 
 
 @EXAMPLES
-@given(cases(layered=True) | cases(Draw(asynchronous=False, extremes=True), layered=True))
+@given(cases(layered=True) | cases(Draw(asynchronous=False, extremes=True), layered=True) | WIDE_LAYERED)
 def test_layered_training_time_integers_are_the_meaning(case: Case) -> None:
     mapped, stimulus, schedule = case
     ours = run_network(mapped.network, stimulus, schedule, mapped.core_of_neuron)
