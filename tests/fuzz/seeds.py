@@ -183,7 +183,8 @@ def seeds(folder: Path, kind: str) -> list[bytes]:
     made = {
         "network.npz": lambda: [saved(f(), folder / "0.npz") for f in (float_network, fixed_network, mapped_network)],
         "trace.npz": lambda: [saved(small_trace(), folder / "0.npz")],
-        "stimulus.npz": lambda: [saved(small_stimulus(), folder / "0.npz")],
+        "stimulus.npz": lambda: [
+            saved(x, folder / "0.npz") for x in (small_stimulus(), Stimulus(small_stimulus().frames))],
         "stimulus.npy": lambda: [as_npy(small_stimulus().frames.astype(t), folder / "0.npy") for t in ("i1", "f4")],
         "network.nir": lambda: [
             *(written(x, folder / "0.nir") for x in (float_network(), fixed_network())), foreign_nir(folder / "1.nir")],
