@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from ir.arithmetic import ARITHMETICS
+from ir.arrays import Int32s
+from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.runnable import check_run
@@ -16,30 +19,35 @@ from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
 from trainer.engines import run as run_engine
 from trainer.engines.call import Call
-from trainer.engines.numbers import FixedNumbers, FloatNumbers
-from trainer.engines.plan import fixed_params, float_params, plan_of
+from trainer.engines.numbers import FixedNumbers, FloatNumbers, Numbers
+from trainer.engines.plan import Params, Plan, fixed_params, float_params, plan_of
 from trainer.engines.result import Recording, trace_of
+
+Progress = Callable[[int, int], None]
+"""Called with (samples done, samples in all)."""
 
 
 def run(
-    network: Network | QuantizedNetwork,
+    network: Network | QuantizedNetwork | MappedNetwork,
     stimulus: Stimulus,
     schedule: Schedule | None = None,
-    core_of_neuron: np.ndarray | None = None,
+    *,
+    record_u: bool = False,
+    progress: Progress | None = None,
+    core_of_neuron: Int32s | None = None,
     batch_size: int = 256,
     engine: str = "auto",
-    progress: Callable[[int], None] | None = None,
-    record_u: bool = False,
 ) -> Trace:
     """Run a batch of samples and record every spike.
 
     Args:
-        network: floats (the trace is E0's) or integers (E1's).
+        network: floats (the trace is E0's) or integers (E1's), mapped or not.
         schedule: default the network's own.
-        core_of_neuron: (N,), needed by ``scope = "core"``.
-        progress: called with the number of samples done after each batch.
         record_u: whether the trace holds currents, (T, B, N). Under the asynchronous schedule u is 0 in populations
             without current memory.
+        progress: called after each batch.
+        core_of_neuron: (N,) the partition of a network that is not mapped; ``scope = "core"`` needs one.
+        engine: a name of ``trainer.engines``, or ``auto``.
 
     Returns:
         The trace; membranes and currents are float32 for E0 and register integers for E1, which also says how often
@@ -48,45 +56,55 @@ def run(
     Raises:
         ValueError: the network, the stimulus and the schedule do not go together, or a run on integers is not exact.
     """
+    if isinstance(network, MappedNetwork):
+        network, core_of_neuron = network.network, network.core_of_neuron
     schedule = schedule or network.schedule
-    fixed = isinstance(network, QuantizedNetwork)
     if isinstance(network, QuantizedNetwork):
         check_run(network, stimulus, schedule)
-    plan = plan_of(network)
-    params = fixed_params(network) if isinstance(network, QuantizedNetwork) else float_params(network)
-    numbers = FixedNumbers(ARITHMETICS[network.arithmetic]) if isinstance(network, QuantizedNetwork) else FloatNumbers()
+        params, numbers = fixed_params(network), FixedNumbers(ARITHMETICS[network.arithmetic])
+    else:
+        params, numbers = float_params(network), FloatNumbers()
+    ready = _Ready(network, plan_of(network), params, numbers, schedule, core_of_neuron, engine, record_u)
     parts = []
     for start in range(0, max(stimulus.n_samples, 1), batch_size):
         batch = stimulus.select(slice(start, start + batch_size))
-        with torch.no_grad():
-            frames, ids = torch.as_tensor(batch.frames.copy()), torch.as_tensor(np.array(batch.sample_ids))
-            events = None if batch.events is None else np.array(batch.events)
-            call = Call(
-                plan,
-                params,
-                frames,
-                ids,
-                schedule,
-                numbers=numbers,
-                core_of_neuron=core_of_neuron,
-                events=events,
-                recording=Recording(with_u=record_u),
-            )
-            result = run_engine(call, engine)
-        parts.append(
-            trace_of(
-                result,
-                plan,
-                schedule,
-                "E1" if fixed else "E0",
-                np.array(batch.sample_ids),
-                batch.labels,
-                core_of_neuron,
-            )
-        )
+        parts.append(_run_batch(ready, batch))
         if progress is not None:
-            progress(start + batch.n_samples)
+            progress(start + batch.n_samples, stimulus.n_samples)
     return join(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Ready:
+    """What all batches of a run share; arguments as :func:`run`."""
+
+    network: Network | QuantizedNetwork
+    plan: Plan
+    params: Params
+    numbers: Numbers
+    schedule: Schedule
+    core_of_neuron: Int32s | None
+    engine: str
+    record_u: bool
+
+
+def _run_batch(ready: _Ready, batch: Stimulus) -> Trace:
+    ids = np.array(batch.sample_ids)
+    call = Call(
+        ready.plan,
+        ready.params,
+        torch.as_tensor(batch.frames.copy()),
+        torch.as_tensor(ids),
+        ready.schedule,
+        numbers=ready.numbers,
+        core_of_neuron=ready.core_of_neuron,
+        events=None if batch.events is None else np.array(batch.events),
+        recording=Recording(with_u=ready.record_u),
+    )
+    with torch.no_grad():
+        result = run_engine(call, ready.engine)
+    executor = "E1" if isinstance(ready.network, QuantizedNetwork) else "E0"
+    return trace_of(result, ready.plan, ready.schedule, executor, ids, batch.labels, ready.core_of_neuron)
 
 
 def join(parts: list[Trace]) -> Trace:

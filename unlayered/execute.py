@@ -120,7 +120,4 @@ def run_reference(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule,
 def _on_trainer(network: Network | MappedNetwork, stimulus: Stimulus, schedule: Schedule, tick: Tick) -> Trace:
     from trainer.execute import run
 
-    n = stimulus.n_samples
-    cores = network.core_of_neuron if isinstance(network, MappedNetwork) else None
-    plain = network.network if isinstance(network, MappedNetwork) else network
-    return run(plain, stimulus, schedule, cores, progress=lambda done: tick(done, n))
+    return run(network, stimulus, schedule, progress=tick)

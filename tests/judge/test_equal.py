@@ -36,13 +36,11 @@ SEED = int(os.environ.get("UNLAYERED_SEED", "0"))
 
 
 def executors(case: Case) -> dict[str, Any]:
-    mapped, stimulus, schedule = case
-    fixed = (mapped.network, stimulus, schedule, mapped.core_of_neuron)
     return {
         "reference": lambda: simulate.run(*case, record_u=True),
         "compiled": lambda: fast.run(*case, record_u=True),
-        "plain engine": lambda: train_time(*fixed, engine="reference"),
-        "compiled engine": lambda: train_time(*fixed, engine="cpu"),
+        "plain engine": lambda: train_time(*case, engine="reference"),
+        "compiled engine": lambda: train_time(*case, engine="cpu"),
     }
 
 

@@ -39,7 +39,7 @@ def test_training_time_integers_are_the_meaning(case: Case) -> None:
     mapped, stimulus, schedule = case
     meaning = run_meaning(mapped, stimulus, schedule)
     for engine in ("reference", "cpu"):
-        ours = run_network(mapped.network, stimulus, schedule, mapped.core_of_neuron, engine=engine)
+        ours = run_network(mapped, stimulus, schedule, engine=engine)
         assert first_divergence(ours, meaning) is None, engine
 
 
@@ -47,7 +47,7 @@ def test_training_time_integers_are_the_meaning(case: Case) -> None:
 @given(cases(layered=True) | cases(Draw(asynchronous=False, extremes=True), layered=True) | WIDE_LAYERED)
 def test_layered_training_time_integers_are_the_meaning(case: Case) -> None:
     mapped, stimulus, schedule = case
-    ours = run_network(mapped.network, stimulus, schedule, mapped.core_of_neuron)
+    ours = run_network(mapped, stimulus, schedule)
     assert first_divergence(ours, run_meaning(mapped, stimulus, schedule)) is None
 
 
