@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, field, replace
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,9 @@ from trainer.kinds import check_kinds, fits, known
 
 LOSSES = ("rate", "count", "membrane", "first_spike")
 PRESETS = Path(__file__).with_name("presets")
+MOST = 1e30
+"""Of what enters float32 with a factor."""
+
 AT_LEAST = {
     "epochs": 1,
     "batch_size": 1,
@@ -111,7 +113,7 @@ class TrainConfig:
         for name, least in AT_LEAST.items():
             require(getattr(self, name) >= least, f"{name} is {getattr(self, name)}; at least {least}")
         for name in ("learning_rate", "weight_decay", "v_threshold", "spike_penalty"):
-            require(getattr(self, name) < inf, f"{name} is {getattr(self, name)}; it must be finite")
+            require(getattr(self, name) < MOST, f"{name} is {getattr(self, name)}; it must be finite, below {MOST:g}")
         require(self.learning_rate > 0, f"learning_rate is {self.learning_rate}; it must be positive")
         require(0 <= self.initial_density < 1, f"initial_density is {self.initial_density}; it lies in 0..1")
         require(0 <= self.validation_share < 1, f"validation_share is {self.validation_share}; it lies in 0..1")
