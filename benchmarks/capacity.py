@@ -25,10 +25,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from exchange import net
+from exchange.chip_toml import find_chip
 from ir.chip import Chip
 from ir.connection import Conv2d, Dense
-from ir.formats import net
-from ir.formats.chip_toml import find_chip
 from ir.graph import slices
 from ir.mapped import Core, MappedNetwork, one_large_core
 from ir.network import Input

@@ -3,16 +3,17 @@
 from dataclasses import replace
 from pathlib import Path
 
-from ir.formats import npz
-from ir.formats.chip_toml import find_chip
+from exchange import npz
+from exchange.chip_toml import find_chip
 from ir.schedule import Schedule
 from ir.words import counted
 from mapper import map_network
 from sim_reference import fast
-from sim_reference.compare import first_divergence, statistics
+from sim_reference.compare import first_divergence
+from sim_reference.compare.statistics import statistics
+from stimuli.data_sets import load
 from targets import lava
 from trainer import preset, train
-from trainer.data import load
 
 OUT = Path("out/digits")
 

@@ -11,15 +11,15 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from exchange import net
 from ir.connection import Conv2d, Dense
-from ir.formats import net
 from ir.mapped import one_large_core
 from ir.network import Input
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from sim_reference import fast
-from trainer.data import load
+from stimuli.data_sets import load
 
 HERE = Path(__file__).parent
 SHAPE, KERNEL, CLASSES = (2, 20, 20), (4, 2, 5, 5), 10

@@ -21,13 +21,14 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from exchange import npz
+from exchange.npz import write_atomically
 from ir import Schedule, Stimulus
-from ir.formats.npz import write_atomically
-from sim_reference.statistics import statistics
+from sim_reference.compare.statistics import statistics
+from stimuli.data_sets import load
+from stimuli.places import data_folder
 from trainer import SpikingNetwork, TrainConfig, run, train
-from trainer.data import load
 from trainer.engines.options import TrainingOptions
-from trainer.readers import data_folder
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -80,8 +81,8 @@ def main() -> int:
     console, begin = Console(), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         root = _real_recordings(options.root, Path(folder))
-        data = {split: load("nmnist-17", root, split) for split in ("train", "test")}
-    tests = {"real": data["test"], "emulated": load("nmnist-like-17", None, "test", 1000)}
+        data = {split: load("nmnist-17", root, split, store=npz) for split in ("train", "test")}
+    tests = {"real": data["test"], "emulated": load("nmnist-like-17", None, "test", 1000, store=npz)}
     rows: list[Row] = []
     with Progress(console=console) as progress:
         task = progress.add_task("train and test", total=len(TRAININGS) * options.seeds)

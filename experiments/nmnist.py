@@ -19,17 +19,17 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from exchange import npz
+from exchange.chip_toml import find_chip
 from ir import Network, QuantizedNetwork, Schedule, Stimulus
-from ir.formats import npz
-from ir.formats.chip_toml import find_chip
 from mapper.quantize import Calibration, quantize
-from sim_reference.compare import first_divergence
+from sim_reference.compare.divergence import first_divergence
+from sim_reference.compare.statistics import statistics
 from sim_reference.fast import run as run_integers
-from sim_reference.statistics import statistics
+from stimuli.data_sets import load
+from stimuli.places import data_folder
 from trainer import TrainConfig, preset, run, train
-from trainer.data import load
 from trainer.engines.options import TrainingOptions
-from trainer.readers import data_folder
 
 MOMENTUM = Schedule(F=8, order="momentum")
 LAYERED = Schedule("layered")
@@ -71,7 +71,7 @@ def main() -> int:
         schedule = case.config.schedule
         frozen: Network | QuantizedNetwork = network.export()
         if network.quantization is not None:
-            frozen = network.quantization.quantized(network)
+            frozen = network.quantization.quantized(network.export())
         rows += [_row(case.name, seconds, kind, frozen, stimulus, schedule) for kind, stimulus in tests.items()]
         if isinstance(frozen, Network):
             rows += _post_training(case.name, frozen, schedule, tests)
@@ -95,7 +95,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _test_sets(options: argparse.Namespace) -> dict[str, Stimulus]:
-    emulated = load("nmnist-like", None, "test", options.test_samples)
+    emulated = load("nmnist-like", None, "test", options.test_samples, store=npz)
     packed = data_folder() / "datasets" / "nmnist_real_subset" / "nmnist_real_subset.zip"
     with tempfile.TemporaryDirectory() as folder:
         root = data_folder()
@@ -103,7 +103,7 @@ def _test_sets(options: argparse.Namespace) -> dict[str, Stimulus]:
             root = Path(folder)
             with zipfile.ZipFile(packed) as archive:
                 archive.extractall(root)
-        real = {f"real, {split}": load("nmnist", root, split) for split in ("train", "test")}
+        real = {f"real, {split}": load("nmnist", root, split, store=npz) for split in ("train", "test")}
     return {"emulated": emulated, **real}
 
 
@@ -128,7 +128,7 @@ def _row(
 
 def _post_training(name: str, trained: Network, schedule: Schedule, tests: dict[str, Stimulus]) -> list[dict[str, Any]]:
     """The same network rounded to 8 bits with calibration on emulated training samples."""
-    samples = load("nmnist-like", None, "train", 256)
+    samples = load("nmnist-like", None, "train", 256, store=npz)
     calibration = Calibration(
         run(trained, samples, schedule), lambda q: run_integers(q, samples, schedule), samples.frames
     )

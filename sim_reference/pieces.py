@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from exchange import npz
 from ir.check import require
-from ir.formats import npz
 from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from exchange.npy import load_npy
+from exchange.toml import read_toml
 from ir.check import FormatError
-from ir.formats.npy import load_npy
-from ir.formats.toml import read_toml
 
 Array = NDArray[Any]
 

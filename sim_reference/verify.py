@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from exchange import net
+from exchange.hdf5.tree import read_tree, reading
 from ir.arrays import Ints
 from ir.check import FormatError, require
 from ir.connection import apply
-from ir.formats import net
-from ir.formats.hdf5 import read_tree, reading
 from ir.quantized import QuantizedNetwork
 from sim_reference.layout import Layout, Link, layout_of, wrap
 from sim_reference.recordings import LayerRecording, Recordings, read_recordings

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from exchange.chip_toml import CHIPS, load_chip
 from ir.connection import Dense
-from ir.formats.chip_toml import CHIPS, load_chip
 from ir.mapped import Core, MappedNetwork
 from ir.network import LIF, Input, Network, Population, Projection
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork

@@ -12,7 +12,7 @@ import pytest
 from ir.schedule import key
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("ir", "trainer", "mapper", "sim_reference", "targets", "unlayered")
+ROOMS = ("ir", "exchange", "stimuli", "trainer", "mapper", "sim_reference", "targets", "unlayered")
 CODE = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
 WITH_EXAMPLES = [path for path in CODE if re.search(r"^\s*>>> ", path.read_text(), re.M)]
 REFERENCE = re.compile(r'(docs/\w+\.md), "([^"]+)"')

@@ -7,21 +7,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ir.formats import net, nir
-from ir.formats import onnx as onnx_files
-from ir.formats.chip_toml import CHIPS, load_chip
-from ir.formats.onnx_ann import activations, rate_code
+from exchange import net, nir
+from exchange import onnx as onnx_files
+from exchange.chip_toml import CHIPS, load_chip
+from exchange.onnx.ann import activations, rate_code
 from ir.mapped import one_large_core
 from ir.network import Network
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from mapper import map_network
-from sim_reference.compare import first_divergence
+from sim_reference.compare.divergence import first_divergence
 from sim_reference.simulate import run
-from tests.ir.formats.drawn import example
-from tests.ir.formats.test_net import lava_dl, mnist
-from tests.ir.formats.test_onnx_import import mnist as train_digits
-from tests.ir.formats.test_onnx_import import trained as trained
+from tests.exchange.drawn import example
+from tests.exchange.test_net import lava_dl, mnist
+from tests.exchange.test_onnx_import import mnist as train_digits
+from tests.exchange.test_onnx_import import trained as trained
 from trainer.execute import run as run_engine
 
 LAYERED = Schedule(kind="layered", F=None)

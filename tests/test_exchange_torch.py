@@ -14,10 +14,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exchange import onnx as own
+from exchange.onnx.ann import activations
 from ir.check import FormatError
-from ir.formats import onnx as own
-from ir.formats.onnx_ann import activations
-from tests.ir.formats.onnx_nodes import runtime
+from tests.exchange.onnx_nodes import runtime
 from tests.trainer.chains import Chain, chains
 from trainer.linear_map import SumPool2d, fold
 

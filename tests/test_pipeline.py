@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
+from exchange import npz
 from ir.check import TargetError
-from ir.formats import npz
 from ir.mapped import MappedNetwork
 from ir.trace import Trace
-from sim_reference.compare import first_divergence
+from sim_reference.compare.divergence import first_divergence
+from sim_reference.compare.equality import first_samples
 from targets.lava.interpreter import find_python
 from unlayered.demo import KINDS, DemoConfig, differing, run_demo, tables
-from unlayered.equality import first_samples
 
 SMALL = DemoConfig(epochs=2, train_samples=300, test_samples=20, lava_samples=3, seed=1)
 

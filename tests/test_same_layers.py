@@ -15,9 +15,9 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
+from exchange import nir
+from exchange.onnx import read_unscaled
 from ir.connection import apply
-from ir.formats import nir
-from ir.formats.onnx import read_unscaled
 from ir.network import Network
 from trainer import LIF, SpikingNetwork, SumPool2d
 from trainer.from_snntorch import read

@@ -14,8 +14,8 @@ from ir.check import FormatError, require
 from ir.schedule import key, stream
 from ir.stimulus import Stimulus
 from ir.words import counted
+from stimuli.data_sets import DATA_SETS
 from trainer.config import TrainConfig
-from trainer.data import DATA_SETS
 
 BATCH_ORDER, SHIFT = 11, 13
 """Purposes of the loop's own random streams."""

@@ -7,8 +7,8 @@ from torch import nn
 
 from ir.check import require
 from ir.words import counted
+from stimuli.data_sets import DATA_SETS
 from trainer.config import TrainConfig
-from trainer.data import DATA_SETS
 from trainer.linear_map import SumPool2d, fold
 from trainer.network import SpikingNetwork
 from trainer.neuron import LIF

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
+from exchange.npz import write_atomically
+from exchange.plain import check_readable
 from ir.check import FormatError, require
-from ir.formats.npz import write_atomically
-from ir.formats.plain import check_readable
 from trainer.checkpoint_parts import check_history, check_optimizer, check_scales, check_weights
 from trainer.config import TrainConfig
 from trainer.network import SpikingNetwork

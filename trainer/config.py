@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from exchange import toml
 from ir.check import FormatError, check_choice, require
-from ir.formats import toml
 from ir.schedule import Schedule
-from trainer.data import NAMES
+from stimuli.data_sets import NAMES
 from trainer.engines.options import TrainingOptions
 from trainer.kinds import check_kinds, fits, known
 

@@ -14,17 +14,17 @@ import torch
 import torch.distributed as distributed
 from torch import Tensor
 
+from exchange import npz
 from ir.check import FormatError, require
-from ir.formats import npz
 from ir.mapped import MappedNetwork
 from ir.schedule import Schedule, key, stream
 from ir.stimulus import Stimulus
 from ir.words import counted
+from stimuli.data_sets import DATA_SETS, load
 from trainer.batches import Batch, augmented, batch_of, batches, rank, split, world
 from trainer.build import build_network
 from trainer.checkpoint import load_checkpoint
 from trainer.config import TrainConfig
-from trainer.data import DATA_SETS, load
 from trainer.engines.plan import Plan
 from trainer.engines.result import Result
 from trainer.initial import scale_to_density
@@ -85,7 +85,7 @@ def train(
     out = Path(out)
     join_torchrun()
     stamps = config.schedule.input != "first"
-    data = stimulus or load(config.data, config.root or None, "train", config.limit or None, stamps)
+    data = stimulus or load(config.data, config.root or None, "train", config.limit or None, stamps, npz)
     check_data(data, config)
     fit_set, held_out = split(data, config)
     network = prepared(config, fit_set)
@@ -166,7 +166,7 @@ def finished(network: SpikingNetwork, out: Path, config: TrainConfig) -> Spiking
     if _is_first_process():
         npz.save(network.export(), out / "network.npz")
         if network.quantization is not None:
-            npz.save(network.quantization.quantized(network), out / "quantized.npz")
+            npz.save(network.quantization.quantized(network.export()), out / "quantized.npz")
     return network
 
 

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from exchange.graph.lower import ALWAYS_ON, READOUT
 from ir.check import require
 from ir.compose import diagonal
 from ir.connection import Connection, Conv2d, Dense
-from ir.formats.nir_lower import ALWAYS_ON, READOUT
 from ir.network import LIF, Input, Network, Population, Projection
 from ir.schedule import Schedule
 from trainer.linear_map import LinearMap, as_evaluated, chained, is_layer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,12 +19,10 @@ from trainer.engines.numbers import FloatNumbers
 from trainer.engines.options import EVALUATION, TrainingOptions
 from trainer.engines.plan import Params, Plan, plan_of
 from trainer.engines.result import Result
+from trainer.grid import FixedGrid
 from trainer.linear_map import LinearMap, as_evaluated, fold, unpacked
 from trainer.neuron import LIF
 from trainer.uncompiled import uncompiled
-
-if TYPE_CHECKING:
-    from trainer.quantize_aware import FixedGrid
 
 
 class SpikingNetwork(nn.Module):
@@ -213,7 +211,7 @@ class SpikingNetwork(nn.Module):
         with torch.autocast(frames.device.type, enabled=False):
             params, numbers = self.params(), FloatNumbers()
             if self.quantization is not None:
-                params, numbers = self.quantization.params(self, params), self.quantization.numbers
+                params, numbers = self.quantization.params(self.export(), params), self.quantization.numbers
             schedule = self.schedule if schedule is None else schedule
             call = Call(
                 self.plan(),

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from ir.formats.npz import write_atomically
-from ir.formats.temporary import remove_litter
+from exchange.npz import write_atomically
+from exchange.temporary import remove_litter
 from trainer.checkpoint import load_checkpoint, save_checkpoint
 from trainer.config import TrainConfig
 from trainer.network import SpikingNetwork

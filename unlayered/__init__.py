@@ -26,7 +26,7 @@ WHERE = {
 }
 """Every public name, and the module that it is loaded from."""
 
-PACKAGES = ("ir", "trainer", "mapper", "sim_reference", "targets")
+PACKAGES = ("ir", "exchange", "stimuli", "trainer", "mapper", "sim_reference", "targets")
 """What stands beside this package, under names that a user may have, too."""
 
 __all__ = [

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
+from exchange import npz
+from exchange.chip_toml import find_chip, shipped_chips
+from exchange.open import WRITERS
 from ir.check import FormatError
 from ir.chip import Chip
-from ir.formats import npz
-from ir.formats.chip_toml import find_chip, shipped_chips
-from ir.formats.open import WRITERS
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
@@ -119,14 +119,14 @@ def _silent(done: int, total: int) -> None:
 
 def compare(a: Trace, b: Trace) -> Divergence | None:
     """Find the first event in which two runs of the same samples differ; None where they are equal, spike for spike."""
-    from sim_reference.compare import first_divergence
+    from sim_reference.compare.divergence import first_divergence
 
     return first_divergence(a, b)
 
 
 def statistics(trace: Trace) -> Statistics:
     """A run in numbers: spikes, density, forward steps, latency, decisions, accuracy (docs/semantics.md)."""
-    from sim_reference.compare import statistics as numbers_of
+    from sim_reference.compare.statistics import statistics as numbers_of
 
     return numbers_of(trace)
 

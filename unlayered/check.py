@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from exchange import nir, onnx
+from exchange.chip_toml import shipped_chips
+from exchange.graph.nodes import NEURONS, Graph, read_graph
+from exchange.nir.own import is_ours
+from exchange.onnx.ann import RATE_CODED
+from exchange.open import AnyNetwork, open_network
 from ir.check import CapacityError, FormatError
 from ir.chip import Chip
 from ir.envelope import check_envelope
-from ir.formats import nir, onnx
-from ir.formats.chip_toml import shipped_chips
-from ir.formats.nir_graph import NEURONS, Graph, read_graph
-from ir.formats.nir_own import is_ours
-from ir.formats.onnx_ann import RATE_CODED
-from ir.formats.open import AnyNetwork, open_network
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork

@@ -9,10 +9,10 @@ from typing import Any
 
 from rich.table import Table
 
+from exchange import npz
+from exchange.chip_toml import find_chip, shipped_chips
 from ir.check import TargetError
 from ir.chip import Chip
-from ir.formats import npz
-from ir.formats.chip_toml import find_chip, shipped_chips
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.schedule import Schedule
@@ -20,19 +20,19 @@ from ir.stimulus import Stimulus
 from ir.trace import Trace
 from ir.words import counted
 from mapper import map_network
-from sim_reference.compare import first_divergence
-from sim_reference.statistics import Statistics, statistics
+from sim_reference.compare.divergence import first_divergence
+from sim_reference.compare.equality import equality, first_samples
+from sim_reference.compare.statistics import Statistics, statistics
+from sim_reference.compare.summary import summary
+from stimuli.data_sets import load
 from trainer.config import preset
-from trainer.data import load
 from trainer.execute import run as run_trainer
 from trainer.fit import train
 from unlayered.console import Stopwatch, progress, table
 from unlayered.costs import cost_facts, cost_of_run
-from unlayered.equality import equality, first_samples
 from unlayered.execute import run_reference
 from unlayered.report.page import write_page, write_picture
 from unlayered.safety import THIS_INPUT, check_safe
-from unlayered.summary import summary
 from unlayered.training import TrainingBar, history
 from unlayered.versions import versions
 

@@ -8,17 +8,17 @@ from typing import Any, Union
 import numpy as np
 from rich.table import Table
 
+from exchange import npz
 from ir.arrays import magnitudes
-from ir.formats import npz
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.stimulus import Stimulus
 from ir.trace import Trace
-from sim_reference.statistics import statistics
+from sim_reference.compare.statistics import statistics
+from sim_reference.compare.summary import is_there, summary
 from unlayered.console import facts, short, table
 from unlayered.sources import AnyNetwork, open_network
-from unlayered.summary import is_there, summary
 
 Anything = Union[AnyNetwork, Trace, Stimulus]
 KINDS = (Network, QuantizedNetwork, MappedNetwork, Trace, Stimulus)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from exchange.plain import target_of
 from ir.check import FormatError
-from ir.formats.plain import target_of
 
 
 def check_destinations(*paths: Path) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from exchange.chip_toml import find_chip
 from ir.check import check_choice
 from ir.envelope import Finding
-from ir.formats.chip_toml import find_chip
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.schedule import Schedule

@@ -5,7 +5,7 @@ compiling, inside torch or a partitioner it may have to wait for minutes, and an
 import may be swallowed or end in a traceback. So the process that a person started does nothing but wait for a second
 one that does the work. In the second one these signals keep the system's own action, which ends it on the spot,
 whatever it computes; the first one then sees to it that nothing is left running, says one sentence and ends with
-130 (Ctrl-C) or 143 (SIGTERM). Files that are just being written are removed by ``ir.formats.temporary``.
+130 (Ctrl-C) or 143 (SIGTERM). Files that are just being written are removed by ``exchange.temporary``.
 """
 
 from __future__ import annotations

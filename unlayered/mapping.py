@@ -7,11 +7,11 @@ from typing import Any
 
 from rich.table import Table
 
+from exchange.chip_toml import shipped_chips
 from ir.arrays import Floats
 from ir.check import check_choice
 from ir.chip import Chip
 from ir.envelope import Finding
-from ir.formats.chip_toml import shipped_chips
 from ir.graph import slices
 from ir.mapped import Core, MappedNetwork
 from ir.network import Network

@@ -8,11 +8,11 @@ from typing import Any, Union
 import numpy as np
 from numpy.typing import NDArray
 
+from exchange import npz
+from exchange.chip_toml import CHIPS
+from exchange.npy import load_npy
 from ir.check import FormatError
 from ir.chip import Chip
-from ir.formats import npz
-from ir.formats.chip_toml import CHIPS
-from ir.formats.npy import load_npy
 from ir.mapped import MappedNetwork, one_large_core
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
@@ -44,7 +44,7 @@ def open_network(path: Path, as_: str | None = None, dt_s: float | None = None) 
         raise FormatError(f"folder {path} holds no network.npz; name the folder that `unlayered train --out` wrote")
     if not path.exists():
         raise FormatError(f"{path} does not exist; check the path")
-    from ir.formats.open import open_network as open_file
+    from exchange.open import open_network as open_file
 
     return open_file(path, as_, dt_s)
 
@@ -54,9 +54,9 @@ def open_stimulus(data: str, root: Path | None = None, split: str = "test", samp
     if Path(data).suffix in (".npz", ".npy") or Path(data).exists():
         stimulus = read_frames(Path(data))
         return stimulus if samples is None else stimulus.select(slice(samples))
-    from trainer.data import load
+    from stimuli.data_sets import load
 
-    return load(data, root, split, samples)
+    return load(data, root, split, samples, store=npz)
 
 
 def read_frames(path: Path) -> Stimulus:

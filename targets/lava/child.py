@@ -15,7 +15,7 @@ from contextlib import suppress
 from multiprocessing import resource_tracker
 from pathlib import Path
 
-from ir.formats import npz
+from exchange import npz
 from ir.mapped import MappedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus

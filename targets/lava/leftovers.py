@@ -12,8 +12,8 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from exchange.temporary import lock
 from ir.check import TargetError
-from ir.formats.temporary import lock
 
 SHARED_MEMORY = Path("/dev/shm")
 FOLDER = "unlayered-lava-"

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from exchange import npz
 from ir.arithmetic import ARITHMETICS
 from ir.check import FormatError, TargetError
-from ir.formats import npz
 from ir.mapped import MappedNetwork, one_large_core
 from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule

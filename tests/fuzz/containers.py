@@ -15,8 +15,8 @@ import onnx
 import torch
 from onnx import helper, numpy_helper
 
-from ir.formats.npz import HEADER
-from ir.formats.toml import tomllib
+from exchange.npz import HEADER
+from exchange.toml import tomllib
 from tests.fuzz.mutate import rewrite, rewrite_model
 from tests.fuzz.trees import deep, near, pick, places, spoil_array, spoil_tree
 

@@ -11,10 +11,10 @@ import onnx
 from onnx import helper, numpy_helper
 from typer.testing import CliRunner
 
+from exchange import net, nir, npz
+from exchange import onnx as own_onnx
+from exchange.chip_toml import CHIPS, find_chip
 from ir.connection import Conv2d, Dense, Sparse
-from ir.formats import net, nir, npz
-from ir.formats import onnx as own_onnx
-from ir.formats.chip_toml import CHIPS, find_chip
 from ir.mapped import Core, MappedNetwork
 from ir.network import LIF, Input, Network, Population, Projection
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from exchange import net
+from exchange.chip_toml import find_chip
 from ir.connection import Conv2d, Dense
-from ir.formats import net
-from ir.formats.chip_toml import find_chip
 from ir.quantized import FixedProjection
 from mapper import map_network
 from mapper.check.utilization import limits, utilization

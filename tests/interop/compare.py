@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ir.formats import nir
+from exchange import nir
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule

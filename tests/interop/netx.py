@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from exchange import net
+from exchange.net.netx import check_dense
 from ir.check import FormatError, TargetError
 from ir.compose import dense_weight
 from ir.connection import Conv2d
-from ir.formats import net
-from ir.formats.netx import check_dense
 from ir.graph import slices
 from ir.quantized import FixedPopulation, QuantizedNetwork
 from ir.stimulus import Stimulus

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from exchange import npz
 from ir import CONTRACT, FormatError, MappedNetwork, Stimulus, Trace
-from ir.formats import npz
 from sim_reference import simulate
-from sim_reference.compare import first_divergence
+from sim_reference.compare.divergence import first_divergence
 from tests.unlayered.verbs import call, refused
 
 

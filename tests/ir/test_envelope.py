@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exchange.chip_toml import find_chip
 from ir.chip import IntFormat
 from ir.connection import Conv2d, Dense, Sparse
 from ir.envelope import check_envelope, worst_sums
-from ir.formats.chip_toml import find_chip
 from ir.network import Input
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule

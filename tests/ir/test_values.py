@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from exchange.chip_toml import find_chip
 from ir.check import MAX_SENTENCE, MAX_WORD, FormatError, require, sentence
 from ir.chip import IntFormat, Range
 from ir.connection import Conv2d, Dense, Sparse
-from ir.formats.chip_toml import find_chip
 from ir.mapped import Core, one_large_core
 from ir.network import LIF, Input, Network, Population, Projection
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork

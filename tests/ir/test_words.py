@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from exchange.chip_toml import CHIPS, find_chip, load_chip
+from exchange.open import open_network
 from ir.check import FormatError, check_choice, within
-from ir.formats.chip_toml import CHIPS, find_chip, load_chip
-from ir.formats.open import open_network
 from ir.schedule import Schedule
 from ir.words import counted, meant
 

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
+from exchange.chip_toml import find_chip
 from ir.chip import Chip, Mesh
 from ir.connection import Conv2d, Dense, synapses
-from ir.formats.chip_toml import find_chip
 from ir.graph import slices
 from ir.mapped import Core, MappedNetwork, one_large_core
 from ir.network import Input
@@ -32,7 +32,7 @@ from mapper.view.cells import network_cells
 from mapper.view.hypergraph import incidence
 from mapper.view.twins import wide_graph
 from sim_reference import simulate
-from sim_reference.compare import first_divergence
+from sim_reference.compare.divergence import first_divergence
 from tests.mapper.nets import conv, dense
 from tests.strategies import LAYERED, Draw, networks, schedules, seeds, sparse, stimuli
 

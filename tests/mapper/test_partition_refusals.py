@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from exchange.chip_toml import find_chip, shipped_chips
 from ir.check import CapacityError
 from ir.chip import Mesh
 from ir.connection import Dense
-from ir.formats.chip_toml import find_chip, shipped_chips
 from ir.network import Input
 from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from mapper import map_network

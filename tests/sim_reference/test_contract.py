@@ -13,8 +13,8 @@ from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from sim_reference import fast, simulate
-from sim_reference.compare import first_divergence
-from sim_reference.statistics import statistics
+from sim_reference.compare.divergence import first_divergence
+from sim_reference.compare.statistics import statistics
 from tests.contract_cases import CASES, FLAT, LAYERED, Case, network
 
 RUNS = {"plain": simulate.run, "compiled": fast.run}

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from exchange import npz
 from ir.connection import Conv2d, Dense
-from ir.formats import npz
 from ir.mapped import one_large_core
 from ir.network import Input
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from sim_reference import fast, simulate
-from sim_reference.compare import first_divergence
+from sim_reference.compare.divergence import first_divergence
 from sim_reference.pieces import run_to_disk
 from tests.strategies import LAYERED, WIDE, Draw, cases, runs
 

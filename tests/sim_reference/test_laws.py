@@ -9,15 +9,15 @@ import numpy as np
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from exchange import npz
 from ir.connection import Dense
-from ir.formats import npz
 from ir.mapped import Core, MappedNetwork, one_large_core
 from ir.network import Input
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from sim_reference import simulate
-from sim_reference.compare import first_divergence
+from sim_reference.compare.divergence import first_divergence
 from tests.strategies import LAYERED, WIDE, Draw, cases, networks, partitions, runs, schedules, stimuli
 
 laws = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

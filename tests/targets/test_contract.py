@@ -12,7 +12,7 @@ from ir.quantized import FixedProjection
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from sim_reference import simulate
-from sim_reference.compare import first_divergence
+from sim_reference.compare.divergence import first_divergence
 from targets.lava import Job, run, run_jobs
 from targets.lava.checks import check_lava
 from tests.contract_cases import CASES, FLAT, LAYERED, Case, network

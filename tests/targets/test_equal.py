@@ -14,7 +14,7 @@ from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from sim_reference import fast
-from sim_reference.compare import first_divergence
+from sim_reference.compare.divergence import first_divergence
 from sim_reference.simulate import run as run_reference
 from targets.lava import Job, run, run_jobs
 from targets.lava.checks import check_lava

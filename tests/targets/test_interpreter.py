@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from ir.formats import npz
+from exchange import npz
 from ir.mapped import one_large_core
 from ir.schedule import Schedule
 from ir.trace import Trace
-from sim_reference.compare import first_divergence
+from sim_reference.compare.divergence import first_divergence
 from targets.lava import doctor, interpreter, launch, run
 from tests.targets.lava_cases import chain, counts
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(180)
 
 ROOT = Path(launch.__file__).resolve().parents[2]
 RUN = """
-from ir.formats import npz
+from exchange import npz
 from targets.lava import run
 npz.save(run(npz.load("mapped.npz"), npz.load("stimulus.npz")), "trace.npz")
 """

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 import torch
 
+from exchange import npz
+from exchange.chip_toml import find_chip
 from ir import FormatError, Network, QuantizedNetwork, Schedule, Stimulus
-from ir.formats import npz
-from ir.formats.chip_toml import find_chip
 from mapper import map_network
+from stimuli.data_sets import DATA_SETS
 from trainer.batches import batch_of, batches, shifted, split
 from trainer.build import build_network
 from trainer.config import TrainConfig, from_dict, preset, preset_names
-from trainer.data import DATA_SETS
 from trainer.execute import run
 from trainer.fit import step, train
 

@@ -38,7 +38,7 @@ def grid_network(*tau_syn_s: float | None, bias: bool = False, bits: int = 8) ->
 
 def on_grid(net: SpikingNetwork) -> QuantizedNetwork:
     assert net.quantization is not None
-    return net.quantization.quantized(net)
+    return net.quantization.quantized(net.export())
 
 
 def some_frames() -> torch.Tensor:

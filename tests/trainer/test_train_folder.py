@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from exchange import npz
 from ir import QuantizedNetwork
-from ir.formats import npz
 from tests.trainer.test_fit import CONFIG, toy, weights
 from trainer.fit import train
 from trainer.train_folder import FILES

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ir.formats import npz
+from exchange import npz
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.stimulus import Stimulus

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import ir.formats.npz as npz_module
+import exchange.npz as npz_module
+from exchange import nir, npz
 from ir.connection import Dense
-from ir.formats import nir, npz
 from ir.network import Network
 from ir.stimulus import Stimulus
 from tests.unlayered.verbs import call, refused
@@ -191,7 +191,7 @@ def test_an_unknown_chip_names_those_there_are(folder: Path):
 
 
 def test_a_network_too_large_for_the_chip_is_refused(folder: Path):
-    from ir.formats.chip_toml import CHIPS
+    from exchange.chip_toml import CHIPS
 
     text = (CHIPS / "loihi2.toml").read_text().replace("max_neurons = { value = 4096", "max_neurons = { value = 1")
     (folder / "tiny.toml").write_text(text.replace("usable_cores = { value = 120", "usable_cores = { value = 3"))

@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from exchange import npz
+from exchange.chip_toml import CHIPS, load_chip
+from exchange.open import OPENERS, WRITERS, open_network
 from ir.check import FormatError
 from ir.connection import Dense
-from ir.formats import npz
-from ir.formats.chip_toml import CHIPS, load_chip
-from ir.formats.open import OPENERS, WRITERS, open_network
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.schedule import Schedule
-from tests.ir.formats.drawn import example
-from tests.ir.formats.nir_nodes import AFFINE, chain, lif, write_nodes
-from tests.ir.formats.test_onnx_import import UNSUPPORTED, save, two_layers
+from tests.exchange.drawn import example
+from tests.exchange.nir_nodes import AFFINE, chain, lif, write_nodes
+from tests.exchange.test_onnx_import import UNSUPPORTED, save, two_layers
 from unlayered.check import CheckReport, check_file
 
 LOIHI2 = load_chip(CHIPS / "loihi2.toml")

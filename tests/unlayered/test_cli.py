@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from exchange import npz
 from ir.connection import Dense
-from ir.formats import npz
 from ir.mapped import MappedNetwork
 from ir.trace import Trace
 from tests.unlayered.verbs import call

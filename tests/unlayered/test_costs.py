@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from exchange import npz
 from ir.chip import Range
-from ir.formats import npz
 from ir.mapped import MappedNetwork, one_large_core
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus

@@ -11,23 +11,23 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from exchange import nir, npz
+from exchange.chip_toml import find_chip
 from ir.connection import Dense
-from ir.formats import nir, npz
-from ir.formats.chip_toml import find_chip
 from ir.mapped import MappedNetwork
 from ir.network import LIF, Input, Network, Population, Projection
 from ir.runnable import check_schedule
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from mapper import map_network
+from sim_reference.compare.statistics import statistics
+from sim_reference.compare.summary import readable, summary
 from sim_reference.fast import run
-from sim_reference.statistics import statistics
 from tests.unlayered.verbs import call, made, refused
 from unlayered.check import check_file
 from unlayered.costs import cost_of_run
 from unlayered.report import figures
 from unlayered.report.map_page import map_page
-from unlayered.summary import readable, summary
 
 LAYERED = Schedule("layered")
 

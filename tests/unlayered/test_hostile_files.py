@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ir.formats import nir, npz
+from exchange import nir, npz
 from ir.network import Network
 from ir.trace import Spikes, Trace
 from tests.unlayered.test_bad_input import run_words

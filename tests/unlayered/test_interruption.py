@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ir.formats import npz
+from exchange import npz
 from ir.stimulus import Stimulus
 from tests.targets.lava_cases import chain, counts, lava_children_of, needs_lava, shared_memory_of
 

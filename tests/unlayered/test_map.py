@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ir.formats import npz
+from exchange import npz
 from ir.mapped import MappedNetwork
 from ir.network import LIF, Network
 from ir.stimulus import Stimulus

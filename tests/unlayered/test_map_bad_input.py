@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from exchange import npz
+from exchange.chip_toml import CHIPS
 from ir.connection import Dense
-from ir.formats import npz
-from ir.formats.chip_toml import CHIPS
 from ir.mapped import MappedNetwork
 from ir.network import LIF, Network, Population
 from tests.unlayered.verbs import call, map_refused, small_chip

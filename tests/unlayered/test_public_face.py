@@ -51,7 +51,7 @@ def test_a_name_that_is_not_there_is_an_error_that_tells_what_is():
         "import unlayered",
         "import unlayered as ul; ul.chips(); ul.Schedule(); ul.run; ul.open",
         "import unlayered as ul; ul.compare; ul.Statistics",
-        "import unlayered.verbs.compare, sim_reference.compare",
+        "import unlayered.verbs.compare, sim_reference.compare.divergence",
     ],
 )
 def test_nothing_heavy_is_imported_before_it_is_used(code: str):

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from exchange import npz
+from exchange.chip_toml import find_chip
 from ir.connection import Dense
-from ir.formats import npz
-from ir.formats.chip_toml import find_chip
 from ir.mapped import MappedNetwork
 from ir.network import LIF, Input, Network
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork

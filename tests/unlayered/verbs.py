@@ -8,7 +8,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from ir.formats.chip_toml import CHIPS, find_chip
+from exchange.chip_toml import CHIPS, find_chip
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.stimulus import Stimulus

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,9 +11,7 @@ from ir.stimulus import Stimulus
 from trainer.engines.call import Call
 from trainer.engines.options import NOISE
 from trainer.engines.selection import LAST, best, chance, keys, rank_by_momentum
-
-if TYPE_CHECKING:
-    from trainer.engines.reference import State
+from trainer.engines.state import State
 
 
 class InputQueue:

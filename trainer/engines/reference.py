@@ -5,7 +5,7 @@ The execution contract, in the order of its steps, a row a sample; drained sampl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from trainer.engines.plan import apply_link
 from trainer.engines.queue import InputQueue, select
 from trainer.engines.result import Result
 from trainer.engines.selection import happens, kept_inputs
+from trainer.engines.state import State, fresh_state
 from trainer.surrogate import spike
 
 
@@ -34,31 +35,6 @@ def run(call: Call) -> Result:
         kept = kept_inputs(call.frames, call.plan.n_neurons, call.sample_ids, call.schedule.seed, probability)
         call = replace(call, frames=call.frames * kept)
     return run_layered(call) if call.schedule.kind == "layered" else run_asynchronous(call)
-
-
-@dataclass
-class State:
-    """Registers of the batch, (B, N) each: membrane, current, refractory, fired, queue, momentum, round of firing."""
-
-    v: Tensor
-    u: Tensor | None
-    r: Tensor
-    fired: Tensor
-    q: Tensor
-    waiting: Tensor
-    m: Tensor
-    k_fired: Tensor
-
-
-def fresh_state(call: Call) -> State:
-    """All registers zero."""
-    shape = (call.frames.shape[1], call.plan.n_neurons)
-    zeros = torch.zeros(shape, dtype=call.params.leak_v.dtype, device=call.frames.device)
-    none = torch.zeros(shape, dtype=torch.bool, device=call.frames.device)
-    u = zeros if call.params.leak_u is not None else None
-    return State(
-        zeros, u, none, none, zeros, none, zeros, torch.zeros(shape, dtype=torch.int64, device=call.frames.device)
-    )
 
 
 def run_asynchronous(call: Call) -> Result:

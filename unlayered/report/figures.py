@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from ir.chip import Chip
 from ir.mapped import MappedNetwork
 from ir.trace import Trace
-from sim_reference.statistics import Latency, statistics
+from sim_reference.compare.statistics import Latency, statistics
 
 COLOURS = ("#3b8fd6", "#e0851b", "#2fa57a", "#c46ba0", "#8c7ae6", "#b59b00")
 """Told apart by most eyes, on white and on black."""

@@ -10,14 +10,14 @@ from typing import Any, Protocol
 
 from matplotlib.figure import Figure
 
+from exchange import npz
 from ir.check import MAX_SENTENCE, word
 from ir.chip import Chip
-from ir.formats import npz
 from ir.mapped import MappedNetwork
 from ir.trace import Trace
 from ir.words import counted
+from sim_reference.compare.equality import first_samples
 from unlayered.console import short
-from unlayered.equality import first_samples
 from unlayered.report import figures
 from unlayered.report.svg import draw
 

@@ -25,7 +25,7 @@ def check(
       unlayered check examples/model.nir --as norse --chip loihi2
       unlayered check examples/model.onnx --chip loihi1 --json
     """
-    from ir.formats.chip_toml import find_chip
+    from exchange.chip_toml import find_chip
     from unlayered.check import check_file
 
     report = check_file(file, find_chip(chip), as_, dt)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ir.formats.chip_toml import find_chip
+from exchange.chip_toml import find_chip
 from unlayered.console import show, table
 from unlayered.options import Json
 from unlayered.sources import chip_names

@@ -24,10 +24,10 @@ def compare(
 
       unlayered compare reference.npz lava.npz
     """
-    from ir.formats import npz
+    from exchange import npz
     from ir.trace import Trace
-    from sim_reference.compare import first_divergence
-    from unlayered.equality import equality
+    from sim_reference.compare.divergence import first_divergence
+    from sim_reference.compare.equality import equality
 
     first, second = npz.load(a, Trace), npz.load(b, Trace)
     found = equality(first, second)

@@ -25,8 +25,8 @@ def export(
     unlayered export net --to onnx --out net.onnx
     unlayered export mapped.npz --to net --out net.net
     """
+    from exchange.open import WRITERS
     from ir.check import check_choice
-    from ir.formats.open import WRITERS
     from unlayered.sources import open_network
 
     check_choice("--to", to, WRITERS)

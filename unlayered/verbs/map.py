@@ -54,8 +54,8 @@ def map_(
       unlayered map net --chip loihi2 --preset quality --explain "layer0[3]" --explain "core 0" --out mapped.npz
       unlayered map examples/model.nir --as norse --chip mine.toml --schedule layered --out m.npz
     """
-    from ir.formats import npz
-    from ir.formats.chip_toml import find_chip
+    from exchange import npz
+    from exchange.chip_toml import find_chip
     from unlayered.explain import check_words, explain_all
     from unlayered.mapping import MapOptions, map_whole, shown, with_schedule
     from unlayered.mapping import as_json as plain

@@ -80,7 +80,7 @@ def run(
       unlayered run mapped.npz --on reference --data digits --F 1 --order random --seed 3 --out c.npz
       unlayered run net --on reference --data frames.npy --schedule layered --out d.npz
     """
-    from ir.formats import npz
+    from exchange import npz
     from unlayered.execute import RunOptions, run_safely
     from unlayered.sources import check_width, open_network, open_stimulus, plain_network
 
@@ -102,10 +102,10 @@ def run(
 def _told(ran: Run, stimulus: Stimulus, title: str) -> tuple[dict[str, Any], list[Table | str]]:
     """A run in numbers, and as lines for a person."""
     from ir.mapped import MappedNetwork
-    from sim_reference.statistics import statistics
+    from sim_reference.compare.statistics import statistics
+    from sim_reference.compare.summary import readable, summary
     from unlayered.costs import cost_facts, cost_of_run
     from unlayered.safety import other_edges, overflows, warnings
-    from unlayered.summary import readable, summary
 
     numbers = summary(ran.trace, statistics(ran.trace))
     cost = cost_of_run(ran.network, ran.trace, stimulus) if isinstance(ran.network, MappedNetwork) else None

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exchange.chip_toml import find_chip, shipped_chips
 from ir.check import CapacityError
 from ir.chip import Chip, Mesh
 from ir.connection import Conv2d, Dense
-from ir.formats.chip_toml import find_chip, shipped_chips
 from ir.mapped import one_large_core
 from ir.network import LIF, Input, Network, Population, Projection
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
@@ -23,7 +23,7 @@ from mapper import map_network
 from mapper.check.utilization import limits, utilization
 from mapper.memory.settings import distinct_per_core, neuron_configs, neuron_thresholds, split_settings
 from sim_reference import simulate
-from sim_reference.compare import first_divergence
+from sim_reference.compare.divergence import first_divergence
 from tests.strategies import Draw, networks, seeds, stimuli
 
 laws = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exchange.chip_toml import find_chip
 from ir.connection import Connection, Conv2d, Dense, Sparse, synapses
-from ir.formats.chip_toml import find_chip
 from ir.graph import slices
 from ir.mapped import Core, MappedNetwork, one_large_core
 from ir.network import Input

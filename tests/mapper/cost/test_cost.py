@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exchange import net
+from exchange.chip_toml import find_chip
 from ir.chip import Range
 from ir.connection import Conv2d, Dense, synapses
-from ir.formats import net
-from ir.formats.chip_toml import find_chip
 from ir.mapped import one_large_core
 from ir.network import Input
 from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exchange.chip_toml import find_chip
 from ir.chip import Chip
 from ir.connection import Conv2d, Dense
-from ir.formats.chip_toml import find_chip
 from ir.network import Input
 from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from mapper import map_network

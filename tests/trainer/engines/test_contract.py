@@ -11,7 +11,7 @@ from ir import Schedule, Stimulus, Trace
 from ir.connection import Dense
 from ir.network import Input
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
-from sim_reference.compare import first_divergence
+from sim_reference.compare.divergence import first_divergence
 from sim_reference.simulate import run as run_meaning
 from tests.trainer.engines.test_small_cases import each_engine
 from trainer import run

@@ -1,0 +1,1 @@
+"""The borders: every file format in a place of its own; imports ``ir`` only."""

@@ -1,0 +1,1 @@
+"""Graphs of neurons and linear layers, as several formats describe them, and how they become networks."""

@@ -1,1 +1,0 @@
-"""The borders: one file for each file format."""

@@ -1,0 +1,161 @@
+"""Where two traces part: the first event in which they differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ir.check import require
+from ir.contract import check_same_contract
+from ir.trace import Spikes, Trace
+from sim_reference.compare.statistics import batch_positions
+
+END_OF_STEP = 1 << 30
+"""Stands for "after all rounds" where events are sorted by k."""
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """The first event in which two traces differ, in the order (sample, t, k, neuron).
+
+    Attributes:
+        what: ``spike`` (only one trace has it), ``m``, ``k_served``, ``forward_steps``, ``v`` or ``u``.
+        sample: id; ``position`` in the batch.
+        k: forward step; for differences at the end of a time step the last one both have.
+        population, index: address of the neuron; ``neuron`` is its global index, -1 for forward steps.
+        a, b: what differs (membranes for ``spike``, ``m`` and ``v``); None = that trace has no such spike and recorded
+            no membrane.
+        core: index of the core that holds the neuron; None = unmapped.
+        spiked: whether the neuron spikes here in a, in b.
+    """
+
+    what: str
+    sample: int
+    position: int
+    t: int
+    k: int
+    population: str
+    index: int
+    neuron: int
+    a: float | int | None
+    b: float | int | None
+    core: int | None = None
+    spiked: tuple[bool, bool] = (False, False)
+
+    def __str__(self) -> str:
+        core = "" if self.core is None else f" on core {self.core}"
+        when = f"sample {self.sample}, time step {self.t}, forward step {self.k}"
+        if self.what == "forward_steps":
+            return f"{when}: the first trace has {self.a} forward steps, the second {self.b}"
+        who = f"{when}: neuron {self.index} of {self.population!r} (global {self.neuron}){core}"
+        if self.what == "spike":
+            only = "first" if self.spiked[0] else "second"
+            return f"{who} spikes only in the {only} trace; membranes {_shown(self.a)} and {_shown(self.b)}"
+        names = {
+            "m": "spikes with membranes",
+            "k_served": "has its spike served in forward steps",
+            "v": "ends the time step with membranes",
+            "u": "ends the time step with currents",
+        }
+        return f"{who} {names[self.what]} {_shown(self.a)} and {_shown(self.b)}"
+
+
+def _shown(x: float | int | None) -> str:
+    return "unknown" if x is None else str(x)
+
+
+def first_divergence(a: Trace, b: Trace) -> Divergence | None:
+    """Find the first event in which the traces differ; None where they are equal.
+
+    Compares spikes, their membranes and serving rounds, forward steps, and membranes and currents at the end of each
+    time step where both traces hold them. Currents are compared last within a time step.
+
+    Raises:
+        ValueError: the traces are not of the same contract, samples and neurons, or one of them only counted.
+    """
+    check_same_contract(a.contract, b.contract)
+    require(
+        a.populations == b.populations and a.forward_steps.shape == b.forward_steps.shape,
+        f"traces of different runs: {a.populations} over {a.forward_steps.shape} (T, B) and "
+        f"{b.populations} over {b.forward_steps.shape}",
+    )
+    require(bool((a.sample_ids == b.sample_ids).all()), "traces hold different samples; compare runs of one stimulus")
+    found = [x for x in (_first_spike(a, b), _first_steps(a, b), *(_first_state(a, b, n) for n in ("v", "u"))) if x]
+    if not found:
+        return None
+    first = min(found, key=_when)
+    return replace(first, k=_last_round(a, b, first.t, first.position)) if first.k == END_OF_STEP else first
+
+
+def _when(d: Divergence) -> tuple[int, int, int, int]:
+    """Order of differences; min() keeps the earliest found among equals: spikes, steps, v, u."""
+    return d.position, d.t, d.k, d.neuron if d.k < END_OF_STEP else 0
+
+
+def _last_round(a: Trace, b: Trace, t: int, position: int) -> int:
+    return int(min(a.forward_steps[t, position], b.forward_steps[t, position])) - 1
+
+
+def _in_batch_order(trace: Trace) -> tuple[Any, Spikes]:
+    """(n, 5) each spike as (position, t, k, neuron, its row in the trace), sorted; and the trace's spikes."""
+    require(trace.spikes is not None, "a trace that only counted cannot be compared spike for spike; record spikes")
+    s = trace.spikes
+    assert s is not None
+    address = np.stack([batch_positions(trace), s.t, s.k, s.neuron], 1).astype(np.int64)
+    order = np.lexsort(address.T[::-1])
+    return np.concatenate([address[order], order[:, None]], 1), s
+
+
+def _first_spike(a: Trace, b: Trace) -> Divergence | None:
+    (rows_a, spikes_a), (rows_b, spikes_b) = _in_batch_order(a), _in_batch_order(b)
+    n = min(len(rows_a), len(rows_b))
+    columns = [("m", spikes_a.m, spikes_b.m), ("k_served", spikes_a.k_served, spikes_b.k_served)]
+    values = [(name, x[rows_a[:n, 4]], y[rows_b[:n, 4]]) for name, x, y in columns]
+    address = (rows_a[:n, :4] != rows_b[:n, :4]).any(1)
+    differs = address | np.any([x != y for _, x, y in values], 0)
+    if not differs.any() and len(rows_a) == len(rows_b):
+        return None
+    i = int(np.argmax(differs)) if differs.any() else n
+    if i < n and not address[i]:
+        name, x, y = next(v for v in values if v[1][i] != v[2][i])
+        return _divergence(a, b, name, rows_a[i], x[i].item(), y[i].item(), (True, True))
+    only_a = i < len(rows_a) and (i >= len(rows_b) or tuple(rows_a[i, :4]) < tuple(rows_b[i, :4]))
+    row = rows_a[i] if only_a else rows_b[i]
+    m = (spikes_a if only_a else spikes_b).m[row[4]].item()
+    silent = (b if only_a else a).v
+    other = None if silent is None else silent[row[1], row[0], row[3]].item()
+    return _divergence(a, b, "spike", row, *((m, other) if only_a else (other, m)), (only_a, not only_a))
+
+
+def _first_steps(a: Trace, b: Trace) -> Divergence | None:
+    differs = np.argwhere((a.forward_steps != b.forward_steps).T)
+    if not len(differs):
+        return None
+    position, t = (int(x) for x in differs[0])
+    x, y = int(a.forward_steps[t, position]), int(b.forward_steps[t, position])
+    return Divergence("forward_steps", int(a.sample_ids[position]), position, t, END_OF_STEP, "", -1, -1, x, y)
+
+
+def _first_state(a: Trace, b: Trace, name: str) -> Divergence | None:
+    x, y = getattr(a, name), getattr(b, name)
+    if x is None or y is None:
+        return None
+    for position in range(x.shape[1]):
+        differs = x[:, position] != y[:, position]
+        if differs.any():
+            t, neuron = (int(i) for i in np.argwhere(differs)[0])
+            row = position, t, END_OF_STEP, neuron
+            return _divergence(a, b, name, row, x[t, position, neuron].item(), y[t, position, neuron].item())
+    return None
+
+
+def _divergence(
+    a: Trace, b: Trace, what: str, row: Any, x: Any, y: Any, spiked: tuple[bool, bool] = (False, False)
+) -> Divergence:
+    position, t, k, neuron = (int(i) for i in row[:4])
+    population, index = a.address(neuron)
+    cores = a.core_of_neuron if a.core_of_neuron is not None else b.core_of_neuron
+    core = None if cores is None else int(cores[neuron])
+    return Divergence(what, int(a.sample_ids[position]), position, t, k, population, index, neuron, x, y, core, spiked)

@@ -1,0 +1,1 @@
+"""What networks are fed with: data sets by name, read from disk as frames of counts."""

@@ -1,0 +1,116 @@
+"""Data sets by name, as stimuli: frames, labels, ids, and time stamps where asked for."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ir.check import FormatError, check_choice
+from ir.stimulus import Stimulus
+from stimuli import readers
+from stimuli.places import data_folder
+from stimuli.readers import Reader
+
+
+class Store(Protocol):
+    """Reads and writes stimuli."""
+
+    def load(self, path: Path, expect: type[Stimulus]) -> Stimulus: ...
+    def save(self, value: Stimulus, path: Path) -> None: ...
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """What a network needs to know of a data set.
+
+    Attributes:
+        input_shape: of one frame.
+        n_steps, dt_s: time steps of a sample and their length in seconds.
+        n_classes: number of labels.
+        read: from disk.
+    """
+
+    title: str
+    input_shape: tuple[int, ...]
+    n_steps: int
+    dt_s: float
+    n_classes: int
+    read: Reader
+
+
+SIDE = readers.DIGITS_SIDE
+DATA_SETS = {
+    "digits": DataSet(
+        "scikit-learn's digits before an emulated event camera", (2, SIDE, SIDE), 10, 0.01, 10, readers.read_digits
+    ),
+    "nmnist": DataSet("N-MNIST, first saccade", (2, 34, 34), 10, 0.01, 10, readers.nmnist(1)),
+    "nmnist-17": DataSet("N-MNIST, first saccade, 17 x 17", (2, 17, 17), 10, 0.01, 10, readers.nmnist(2)),
+    "nmnist-like": DataSet("MNIST before an emulated event camera", (2, 34, 34), 10, 0.01, 10, readers.nmnist_like(1)),
+    "nmnist-like-17": DataSet("the same on 17 x 17 pixels", (2, 17, 17), 10, 0.01, 10, readers.nmnist_like(2)),
+    "shd": DataSet("Spiking Heidelberg Digits", (1, 700), 100, 0.01, 20, readers.read_shd),
+    "dvsgesture": DataSet("DVS Gesture, 32 x 32", (2, 32, 32), 20, 0.075, 11, readers.read_gestures),
+    "cifar10": DataSet("CIFAR-10, the image as a current", (3, 32, 32), 1, 0.01, 10, readers.cifar10(1)),
+    "cifar10-rate": DataSet("CIFAR-10, rate coded", (3, 32, 32), 10, 0.01, 10, readers.cifar10(10)),
+}
+"""Every data set by name."""
+
+NAMES = tuple(DATA_SETS)
+
+
+def load(
+    name: str,
+    root: str | Path | None = None,
+    split: str = "train",
+    limit: int | None = None,
+    stamps: bool = False,
+    store: Store | None = None,
+) -> Stimulus:
+    """Read a data set as frames.
+
+    Args:
+        name: one of ``NAMES``.
+        root: folder that holds it; default ``UNLAYERED_DATA``. The digits are embedded.
+        split: ``train`` or ``test``.
+        limit: at most this many samples.
+        stamps: keep each event's time stamp, for paced and queued input.
+        store: what keeps frames between calls where ``UNLAYERED_CACHE`` names a folder, e.g. ``exchange.npz``.
+
+    Returns:
+        Frames (T, B, N_in), labels, and ids that are the data set's own indices.
+
+    Raises:
+        FormatError: it is not on disk, or damaged; says the folder layout.
+    """
+    check_choice("data set", name, NAMES)
+    check_choice("split", split, ("train", "test"))
+    where = None if root is None else Path(root)
+    cache = None if store is None else _cache_file(name, where, split, limit, stamps)
+    if store is not None and cache is not None and cache.exists():
+        return store.load(cache, Stimulus)
+    try:
+        stimulus = DATA_SETS[name].read(where, split, limit, stamps)
+    except FormatError:
+        raise
+    except (ValueError, IndexError, KeyError, EOFError, OSError, zlib.error, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split()) or "it ends too early"
+        raise FormatError(
+            f"the {split} split of {name} under {where or data_folder()} is damaged or no {DATA_SETS[name].title} "
+            f"({type(error).__name__}: {reason}); unpack or download it again"
+        ) from error
+    if store is not None and cache is not None:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        store.save(stimulus, cache)
+    return stimulus
+
+
+def _cache_file(name: str, root: Path | None, split: str, limit: int | None, stamps: bool) -> Path | None:
+    folder = os.environ.get("UNLAYERED_CACHE")
+    if not folder:
+        return None
+    embedded = root is None and name == "digits"
+    place = "" if embedded else f"-{zlib.crc32(str((root or data_folder()).resolve()).encode()):08x}"
+    return Path(folder) / f"{name}{place}-{split}-{limit or 'all'}{'-stamps' if stamps else ''}.npz"

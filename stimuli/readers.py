@@ -1,0 +1,173 @@
+"""How each data set is read from disk; libraries are imported where they are used, a name costs nothing."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ir.check import FormatError
+from ir.schedule import key, uniform
+from ir.stimulus import Stimulus
+from stimuli.frames import Binning, stack
+from stimuli.places import absent, data_folder
+
+Reader = Callable[["Path | None", str, "int | None", bool], Stimulus]
+"""(root, split, limit, stamps) -> frames, labels, ids."""
+
+DIGITS_SIDE = 20
+DIGITS_TEST = 450
+"""The last 450 of scikit-learn's 1,797 digits are the test set: other writers than the first ones."""
+
+FIRST_SACCADE = 10_000, 10
+"""N-MNIST's first saccade in windows of 10 ms (Koopman et al. 2025): microseconds, time steps."""
+
+RATE_SEED = 21
+"""Seed of the rate code's keys."""
+
+
+def read_digits(root: Path | None, split: str, limit: int | None, stamps: bool) -> Stimulus:
+    """scikit-learn's digits, doubled in size, before the emulated camera."""
+    from scipy.ndimage import zoom
+    from sklearn.datasets import load_digits
+
+    from stimuli.camera import record
+
+    images, labels = load_digits(return_X_y=True)
+    cut = len(images) - DIGITS_TEST
+    ids = (np.arange(cut) if split == "train" else np.arange(cut, len(images)))[:limit]
+    inks = [np.clip(zoom(images[i].reshape(8, 8) / 16.0, 2, order=1), 0, 1) for i in ids]
+    films = (record(ink, seed=int(i), side=DIGITS_SIDE, scale=0.6) for ink, i in zip(inks, ids))
+    return stack(films, Binning((DIGITS_SIDE, DIGITS_SIDE, 2), *FIRST_SACCADE), labels[ids], ids, stamps)
+
+
+def nmnist(shrink: int) -> Reader:
+    """N-MNIST's first saccade."""
+
+    def read(root: Path | None, split: str, limit: int | None, stamps: bool) -> Stimulus:
+        from stimuli.recordings import NMNIST
+
+        data = NMNIST(str(root or data_folder()), train=split == "train")
+        order = sorted(range(len(data)), key=lambda i: Path(data.data[i]).stem)[:limit]
+        ids = np.array([int(Path(data.data[i]).stem) for i in order])
+        return stack(
+            (data[i][0] for i in order),
+            Binning((34, 34, 2), *FIRST_SACCADE, shrink),
+            np.array(data.targets)[order],
+            ids,
+            stamps,
+        )
+
+    return read
+
+
+def nmnist_like(shrink: int) -> Reader:
+    """MNIST images before the emulated camera, first saccade."""
+
+    def read(root: Path | None, split: str, limit: int | None, stamps: bool) -> Stimulus:
+        from stimuli.camera import record
+
+        images, labels = read_mnist(root, split, limit)
+        ids = np.arange(len(images)) + (0 if split == "train" else 60_000)
+        films = (record(image / 255.0, seed=int(i)) for image, i in zip(images, ids))
+        return stack(films, Binning((34, 34, 2), *FIRST_SACCADE, shrink), labels, ids, stamps)
+
+    return read
+
+
+def read_shd(root: Path | None, split: str, limit: int | None, stamps: bool) -> Stimulus:
+    """Spiking Heidelberg Digits (or recordings in its layout): 700 channels, 100 windows of 10 ms."""
+    from stimuli.recordings import SHD
+
+    data = SHD(str(root or data_folder()), train=split == "train")
+    ids = np.arange(len(data))[:limit]
+    samples = [data[int(i)] for i in ids]
+    labels = np.array([sample[1] for sample in samples]).astype(np.int64)
+    return stack((events for events, _ in samples), Binning((700, 1, 1), 10_000, 100), labels, ids, stamps)
+
+
+def read_gestures(root: Path | None, split: str, limit: int | None, stamps: bool) -> Stimulus:
+    """DVS Gesture on 32 x 32 pixels, 20 windows of 75 ms."""
+    from stimuli.recordings import DVSGesture
+
+    data = DVSGesture(str(root or data_folder()), train=split == "train")
+    ids = np.array(sorted(range(len(data)), key=lambda i: data.data[i])[:limit])
+    return stack(
+        (data[int(i)][0] for i in ids), Binning((128, 128, 2), 75_000, 20, 4), np.array(data.targets)[ids], ids, stamps
+    )
+
+
+def read_idx(path: Path) -> NDArray[np.uint8]:
+    """Read one of MNIST's idx files, gzipped or not."""
+    packed = path.with_name(path.name + ".gz")
+    if not path.exists() and not packed.exists():
+        raise absent("MNIST", path.parent, f"put its four idx files (.gz or not, {path.name} among them) there")
+    content = gzip.decompress(packed.read_bytes()) if packed.exists() else path.read_bytes()
+    if content[:3] != b"\0\0\x08":
+        raise FormatError(f"{packed if packed.exists() else path} is no idx file of bytes; unpack or download it again")
+    n_dims = content[3]
+    shape = np.frombuffer(content, ">u4", n_dims, 4).astype(int)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * n_dims).reshape(shape)
+
+
+def read_mnist(root: Path | None, split: str, limit: int | None) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """MNIST images (n, 28, 28) and labels (n,)."""
+    folder = root or data_folder() / "datasets" / "mnist"
+    prefix = "train" if split == "train" else "t10k"
+    return read_idx(folder / f"{prefix}-images-idx3-ubyte")[:limit], read_idx(folder / f"{prefix}-labels-idx1-ubyte")[
+        :limit
+    ]
+
+
+def read_cifar10(
+    root: Path | None, split: str, limit: int | None
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int64]]:
+    """CIFAR-10 images (n, 3, 32, 32), labels, ids: the binary version, or ``cifar10_jpeg.npz``.
+
+    The pickled "python version" is not read: pickles can execute code.
+    """
+    folder = root or data_folder() / "datasets" / "cifar10_jpeg"
+    names = [f"data_batch_{i}.bin" for i in range(1, 6)] if split == "train" else ["test_batch.bin"]
+    binary = [folder / "cifar-10-batches-bin" / name for name in names]
+    if all(p.exists() for p in binary):
+        rows = np.concatenate([np.frombuffer(p.read_bytes(), np.uint8).reshape(-1, 3073) for p in binary])
+        return rows[:limit, 1:].reshape(-1, 3, 32, 32), rows[:limit, 0], np.arange(len(rows))[:limit]
+    packed = folder / "cifar10_jpeg.npz"
+    if not packed.exists():
+        raise absent(
+            "CIFAR-10", folder, "put cifar-10-batches-bin/*.bin (the binary version) or cifar10_jpeg.npz there"
+        )
+    with np.load(packed, allow_pickle=False) as d:
+        head, body, length, train, labels = (
+            d["header"].tobytes(),
+            d["body"].tobytes(),
+            d["length"],
+            d["train"].astype(bool),
+            d["label"],
+        )
+    ids = np.flatnonzero(train == (split == "train"))
+    ids = ids[np.argsort(key(RATE_SEED, 0, 0, 0, ids))][:limit]
+    end = np.cumsum(length, dtype=np.int64)
+    from PIL import Image
+
+    images = [np.asarray(Image.open(io.BytesIO(head + body[end[i] - length[i] : end[i]]))) for i in ids]
+    return np.stack(images).transpose(0, 3, 1, 2), labels[ids], ids
+
+
+def cifar10(n_steps: int) -> Reader:
+    """CIFAR-10: the image as a current (one step), or rate coded by keys (more steps)."""
+
+    def read(root: Path | None, split: str, limit: int | None, stamps: bool) -> Stimulus:
+        images, labels, ids = read_cifar10(root, split, limit)
+        light = images.reshape(len(images), -1).astype(np.float32) / 255
+        if n_steps == 1:
+            return Stimulus(light[None], ids, labels.astype(np.int64))
+        inputs = np.arange(light.shape[1])
+        frames = [uniform(key(RATE_SEED, ids[:, None], t, 0, inputs)) < light for t in range(n_steps)]
+        return Stimulus(np.stack(frames).astype(np.int8), ids, labels.astype(np.int64))
+
+    return read

@@ -1,0 +1,128 @@
+"""Data sets become frames; what is not on disk says where it belongs."""
+
+from __future__ import annotations
+
+import zipfile
+
+import numpy as np
+import pytest
+
+from exchange import npz
+from ir import FormatError
+from stimuli.camera import DURATION_MS, record
+from stimuli.data_sets import load
+from stimuli.frames import Binning, to_frames
+from stimuli.places import data_folder
+from stimuli.readers import read_mnist
+
+
+def test_the_emulated_camera_is_deterministic_and_in_order() -> None:
+    image = np.zeros((28, 28))
+    image[8:20, 12:16] = 1
+    events = record(image, seed=3)
+    np.testing.assert_array_equal(events, record(image, seed=3))
+    assert 500 < len(events) < 10_000
+    assert bool((np.diff(events["t"]) >= 0).all()) and events["t"].max() < DURATION_MS * 1000
+    assert 0.3 < events["p"].mean() < 0.7
+
+
+def test_an_empty_image_makes_no_events_and_empty_frames() -> None:
+    events = record(np.zeros((28, 28)), seed=0)
+    assert len(events) == 0
+    assert to_frames(events, Binning((34, 34, 2), 10_000, 10)).sum() == 0
+
+
+def test_frames_hold_each_pixel_once_a_window() -> None:
+    events = record(np.eye(28), seed=0)
+    frames = to_frames(events, Binning((34, 34, 2), 10_000, 10))
+    assert frames.shape == (10, 2, 34, 34) and set(np.unique(frames)) == {0, 1}
+    first = events[(events["t"] >= 20_000) & (events["t"] < 30_000)]
+    assert frames[2].sum() == len({(e["p"], e["y"], e["x"]) for e in first})
+
+
+def test_digits_are_embedded_and_split_without_overlap() -> None:
+    train, test = load("digits", limit=20), load("digits", split="test", limit=20)
+    assert train.frames.shape == (10, 20, 800)
+    assert train.sample_ids is not None and test.sample_ids is not None
+    assert not set(train.sample_ids.tolist()) & set(test.sample_ids.tolist())
+    np.testing.assert_array_equal(train.frames, load("digits", limit=20).frames)
+
+
+def test_absent_recordings_are_told_where_they_belong(tmp_path) -> None:
+    with pytest.raises(FormatError, match=r"Train/<0-9>/<5 digits>.bin.*--root"):
+        load("nmnist", tmp_path)
+    with pytest.raises(FormatError, match="four idx files"):
+        read_mnist(tmp_path, "train", None)
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="'digits'"):
+        load("imagenet")
+
+
+def test_mnist_before_the_camera_resembles_nmnist() -> None:
+    if not (data_folder() / "datasets" / "mnist").exists():
+        pytest.skip("MNIST is not under UNLAYERED_DATA")
+    images, _ = read_mnist(None, "train", 20)
+    n = np.mean([len(record(image / 255.0, seed=i)) for i, image in enumerate(images)])
+    assert 3000 < n < 5500, "N-MNIST has 4,105 +- 1,172 events a sample"
+
+
+def test_time_stamps_name_every_count_of_the_frames() -> None:
+    stimulus = load("digits", limit=3, stamps=True)
+    assert stimulus.events is not None and len(stimulus.events) == stimulus.frames.sum()
+    own = stimulus.events[stimulus.events[:, 0] == 1]
+    assert bool((own[:, 2] // 10_000 == own[:, 1]).all()), "a stamp lies within its window"
+
+
+@pytest.mark.parametrize("name", ["shd", "dvsgesture", "cifar10"])
+def test_other_absent_data_sets_say_their_folder(name: str, tmp_path) -> None:
+    with pytest.raises(FormatError, match="--root"):
+        load(name, tmp_path)
+
+
+def test_shd_files_in_tonics_layout_are_read(tmp_path) -> None:
+    folder = data_folder() / "datasets" / "shd_like_fsdd"
+    if not folder.exists():
+        pytest.skip("the SHD-like recordings are not under UNLAYERED_DATA")
+    (tmp_path / "SHD").mkdir()
+    with zipfile.ZipFile(folder / "shd_test.h5.zip") as archive:
+        archive.extractall(tmp_path / "SHD")
+    stimulus = load("shd", tmp_path, "test", 5)
+    assert stimulus.frames.shape == (100, 5, 700) and stimulus.frames.sum() > 1000
+
+
+def test_cifar10_is_a_current_or_a_rate(monkeypatch) -> None:
+    if not (data_folder() / "datasets" / "cifar10_jpeg").exists():
+        pytest.skip("CIFAR-10 is not under UNLAYERED_DATA")
+    direct, rate = load("cifar10", limit=8), load("cifar10-rate", limit=8)
+    assert direct.frames.shape == (1, 8, 3072) and direct.frames.dtype == np.float32
+    assert abs(float(rate.frames.mean()) - float(direct.frames.mean())) < 0.02
+
+
+def test_damaged_files_are_one_sentence_that_names_the_data_set(tmp_path) -> None:
+    def said(name: str, path: str, content: bytes) -> str:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+        with pytest.raises(FormatError) as error:
+            load(name, tmp_path)
+        return str(error.value)
+
+    recording = "NMNIST/Train/3/00001.bin"
+    assert "nmnist under" in said("nmnist", recording, b"abc")
+    assert "sensor with 34 pixels" in said("nmnist", recording, bytes([200, 3, 0, 0, 9]) * 4)
+    assert "shd under" in said("shd", "SHD/shd_train.h5", b"garbage")
+    assert "dvsgesture under" in said("dvsgesture", "DVSGesture/ibmGestureTrain/user01_led/3.npy", b"garbage")
+    assert "no idx file" in said("nmnist-like", "train-images-idx3-ubyte", b"ab")
+    assert "nmnist-like under" in said("nmnist-like", "train-images-idx3-ubyte", b"\0\0\x08\x03ab")
+    assert "cifar10 under" in said("cifar10", "cifar10_jpeg.npz", b"garbage")
+
+
+def test_a_cache_is_not_mixed_up_with_another_folder_of_recordings(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("UNLAYERED_CACHE", str(tmp_path / "cache"))
+    for name, side in (("a", 3), ("b", 7)):
+        folder = tmp_path / name / "NMNIST" / "Train" / "0"
+        folder.mkdir(parents=True)
+        (folder / "00001.bin").write_bytes(bytes([side, 0, 0, 0, 9]))
+        monkeypatch.setenv("UNLAYERED_DATA", str(tmp_path / name))
+        assert np.flatnonzero(load("nmnist", store=npz).frames[0, 0]).tolist() == [side]
