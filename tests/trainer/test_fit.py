@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -295,3 +296,10 @@ def test_a_setting_that_makes_no_sense_is_one_sentence_that_names_it(name: str) 
 def test_a_layer_that_cannot_be_built_is_one_sentence(word: str) -> None:
     with pytest.raises(ValueError, match=f"^layer '{word}' (is unknown; use a size|has .* weights, at most)"):
         build_network(replace(CONFIG, layers=(word, "10")))
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "weight_decay", "v_threshold", "spike_penalty"])
+@pytest.mark.parametrize("value", [1e300, float("inf")])
+def test_a_number_that_float32_cannot_hold_is_refused_by_name(name: str, value: float):
+    with pytest.raises(ValueError, match=rf"^{name} is {re.escape(str(value))}; it must be finite"):
+        replace(CONFIG, **{name: value})
