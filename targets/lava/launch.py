@@ -94,7 +94,7 @@ def _quiet_end(python: str, job: Path, prefix: str, errors: IO[bytes]) -> Genera
 def _link_packages(code: Path) -> None:
     """Link our packages into a folder of their own: this interpreter's site-packages must not leak in."""
     code.mkdir()
-    for package in ("ir", "targets"):
+    for package in ("ir", "exchange", "targets"):
         (code / package).symlink_to(PACKAGES / package, target_is_directory=True)
 
 

@@ -21,7 +21,7 @@ OPTIONS = Draw()
 
 def data_folder() -> Path:
     """``UNLAYERED_DATA``, by default ``../shared`` beside the repository."""
-    return Path(os.environ.get("UNLAYERED_DATA", Path(__file__).parents[3].parent / "shared"))
+    return Path(os.environ.get("UNLAYERED_DATA", Path(__file__).parents[2].parent / "shared"))
 
 
 def example(*parts: str) -> Path:

@@ -10,7 +10,7 @@ import pytest
 from exchange.chip_toml import load_chip
 from ir.check import FormatError
 
-CHIPS = Path(__file__).parents[3] / "targets" / "chips"
+CHIPS = Path(__file__).parents[2] / "targets" / "chips"
 SHIPPED = sorted(CHIPS.glob("*.toml"))
 
 

@@ -262,8 +262,7 @@ def test_integers_are_not_trained_on_currents(tmp_path) -> None:
     integers = npz.load(tmp_path / "quantized.npz", QuantizedNetwork)
     with pytest.raises(ValueError, match="needs whole counts"):
         run(integers, currents)
-    with pytest.raises(ValueError, match="no sample"):
-        run(integers, toy().select(slice(0, 0)))
+    assert run(integers, toy().select(slice(0, 0))).counts.shape[0] == 0
 
 
 @pytest.mark.parametrize("data", ["digits", "shd"])
