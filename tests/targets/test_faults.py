@@ -120,7 +120,7 @@ def test_the_time_limit_ends_a_run():
 
 def plant(folder: Path, file: str, line: str, planted: str) -> None:
     """Copy the packages into ``folder``, with a statement more after ``line``."""
-    for package in ("ir", "targets"):
+    for package in ("ir", "exchange", "targets"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     path = folder / "targets" / "lava" / file
     before = path.read_text().splitlines()
