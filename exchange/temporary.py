@@ -27,18 +27,20 @@ ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP")
 """Signals that ask a process to end."""
 
 
-def lock(descriptor: int) -> bool:
+def lock(descriptor: int) -> bool | None:
     """Lock an open file or folder until it is closed, by the end of this process at the latest.
 
     Returns:
-        False where somebody alive holds it, or where the file system knows no locks.
+        False where somebody alive holds it; None where the system or the file system knows no locks.
     """
     if not LOCKS:
-        return False
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
+    except OSError:
+        return None
     return True
 
 
@@ -49,9 +51,9 @@ def made_beside(path: Path) -> IO[bytes]:
     """
     while True:
         file = (path.parent / f"{_prefix(path)}{secrets.token_hex(4)}").open("xb")
-        if not lock(file.fileno()) or os.path.exists(file.name):
+        if lock(file.fileno()) is not False and os.path.exists(file.name):
             return file
-        file.close()  # somebody took it for litter before it was locked
+        file.close()  # somebody takes it for litter: it was not locked yet
 
 
 def _prefix(path: Path) -> str:
@@ -59,9 +61,13 @@ def _prefix(path: Path) -> str:
     return f".{os.fsdecode(os.fsencode(path.name)[:MAX_STEM])}."
 
 
-def remove_litter(path: Path) -> None:
-    """Remove temporary files that killed runs left beside ``path``: those that nobody holds any more."""
-    ours = re.compile(re.escape(_prefix(path)) + r"\w{8}")
+def remove_litter(path: Path, ending: str = "[0-9a-f]{8}") -> None:
+    """Remove temporary files that killed runs left beside ``path``: those that nobody holds any more.
+
+    Args:
+        ending: how temporary names end, as a regular expression.
+    """
+    ours = re.compile(re.escape(_prefix(path)) + ending)
     with suppress(OSError):  # a folder that cannot be read is said where something is written to it
         for found in path.parent.iterdir():
             if ours.fullmatch(found.name) and found.is_file() and not found.is_symlink():

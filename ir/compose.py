@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ir.check import require
-from ir.connection import Connection, Conv2d, Dense, Sparse, apply, synapses
+from ir.connection import Connection, Conv2d, Dense, Sparse, apply, synapses, with_weight
 from ir.layers.shapes import size_of
 from ir.layers.window import Axis
 
@@ -161,15 +161,6 @@ def scale_rows(connection: Connection, factor: Array) -> Connection:
             return with_weight(connection, connection.weight * by_channel[:, 0, None, None, None])
     pre, post, weight = written_out(connection)
     return sparse_of(pre, post, weight * factor[post], connection.n_pre, connection.n_post)
-
-
-def with_weight(c: Connection, weight: Array) -> Connection:
-    """The same geometry with other weights."""
-    if isinstance(c, Dense):
-        return Dense(weight)
-    if isinstance(c, Conv2d):
-        return Conv2d(weight, c.in_shape, c.stride, c.padding, c.dilation, c.groups)
-    return Sparse(c.indptr, c.indices, weight, c.n_pre)
 
 
 def diagonal(values: Array) -> Sparse:

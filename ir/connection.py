@@ -255,3 +255,14 @@ def _apply_conv(c: Conv2d, flat: Array, dtype: Any) -> Array:
                     "oi,bihw->bohw", kernel, window[:, g * per_in : (g + 1) * per_in]
                 )
     return out.reshape(flat.shape[0], -1)
+
+
+def with_weight(connection: Connection, weight: Array) -> Connection:
+    """The same connection with other weights of the same shape."""
+    if isinstance(connection, Dense):
+        return Dense(weight)
+    if isinstance(connection, Sparse):
+        return Sparse(connection.indptr, connection.indices, weight, connection.n_pre)
+    return Conv2d(
+        weight, connection.in_shape, connection.stride, connection.padding, connection.dilation, connection.groups
+    )

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ir.check import require
-from ir.connection import Connection, Conv2d, Dense, apply
-from ir.fixed_point import with_weight
+from ir.connection import Connection, Conv2d, Dense, apply, with_weight
 from ir.graph import slices
 from ir.quantized import FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule

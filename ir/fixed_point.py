@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ir.arithmetic import DECAY_ALL
 from ir.check import require
 from ir.chip import Chip, IntFormat
-from ir.connection import Connection, Conv2d, Dense, Sparse
+from ir.connection import with_weight
 from ir.network import LIF, Network
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
 
@@ -125,17 +125,6 @@ def _whole(values: Array, form: IntFormat, offset: int = 0) -> Array:
     held = np.rint((np.rint(values) - offset) / form.step) * form.step
     top = form.hi // form.step * form.step
     return np.clip(held, form.lo, top).astype(np.int64) + offset
-
-
-def with_weight(connection: Connection, weight: Array) -> Connection:
-    """The same connection with other weights of the same shape."""
-    if isinstance(connection, Dense):
-        return Dense(weight)
-    if isinstance(connection, Sparse):
-        return Sparse(connection.indptr, connection.indices, weight, connection.n_pre)
-    return Conv2d(
-        weight, connection.in_shape, connection.stride, connection.padding, connection.dilation, connection.groups
-    )
 
 
 def largest_scale(network: Network, population: str, formats: Formats) -> float:

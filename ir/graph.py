@@ -18,15 +18,6 @@ class HasShape(Protocol):
     def n(self) -> int: ...
 
 
-class Edge(Protocol):
-    """A projection, by the names of its ends."""
-
-    @property
-    def pre(self) -> str: ...
-    @property
-    def post(self) -> str: ...
-
-
 class Graph(Protocol):
     """What every network stage offers."""
 

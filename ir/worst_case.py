@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ir.arrays import magnitudes
-from ir.connection import Connection, Conv2d, Dense, apply
-from ir.fixed_point import with_weight
+from ir.connection import Connection, Conv2d, Dense, apply, with_weight
 from ir.graph import layered_order, slices
 from ir.quantized import FixedProjection, QuantizedNetwork
 

@@ -14,10 +14,13 @@ from trainer.checkpoint import load_checkpoint, save_checkpoint
 from trainer.config import TrainConfig
 from trainer.network import SpikingNetwork
 
-RESULTS = ("last.pt", "metrics.json", "network.npz", "quantized.npz")
+OLDER_TOO = r"\w{8}"
+"""Endings of temporary names, those of earlier releases among them."""
+
+RESULTS = ("metrics.json", "network.npz", "quantized.npz")
 """What tells of a run; that of an earlier one goes when a new run has its first checkpoint."""
 
-FILES = (*RESULTS, "best.pt", "config.json")
+FILES = (*RESULTS, "last.pt", "best.pt", "config.json")
 
 History = list[dict[str, Any]]
 """The metrics of each epoch."""
@@ -26,7 +29,7 @@ History = list[dict[str, Any]]
 def clear_litter(out: Path) -> None:
     """Remove temporary files that a killed run left in the folder."""
     for name in FILES:
-        remove_litter(out / name)
+        remove_litter(out / name, OLDER_TOO)
 
 
 def resumed(
@@ -41,7 +44,10 @@ def resumed(
         FormatError: the checkpoint is unreadable, or of another configuration.
     """
     history = load_checkpoint(out / "last.pt", network, optimizer, config)
-    if write:
+    if write and history:
+        for name in RESULTS if len(history) == 1 else ():
+            (out / name).unlink(missing_ok=True)
+        _keep_best(out, network, config, history)
         _describe(out, config, history)
     return history
 
@@ -49,17 +55,23 @@ def resumed(
 def keep(
     out: Path, network: SpikingNetwork, optimizer: torch.optim.Optimizer, config: TrainConfig, history: History
 ) -> None:
-    """Write the checkpoint of an epoch: the best network first, so that ``last.pt`` never tells of one that is absent.
+    """Write the checkpoint of an epoch: ``last.pt`` first, from which :func:`resumed` makes the others where a kill
+    came between.
 
     With its first checkpoint a run takes the place of an earlier one in the folder; until then that one stays whole.
     """
+    save_checkpoint(out / "last.pt", network, optimizer, config, history)
     if len(history) == 1:
         for name in RESULTS:
             (out / name).unlink(missing_ok=True)
+    _keep_best(out, network, config, history)
+    _describe(out, config, history)
+
+
+def _keep_best(out: Path, network: SpikingNetwork, config: TrainConfig, history: History) -> None:
+    """Write ``best.pt`` where the last epoch is the best."""
     if max(history, key=lambda m: m["accuracy"]) is history[-1]:
         save_checkpoint(out / "best.pt", network, None, config, [])
-    save_checkpoint(out / "last.pt", network, optimizer, config, history)
-    _describe(out, config, history)
 
 
 def _describe(out: Path, config: TrainConfig, history: History) -> None:

@@ -86,7 +86,7 @@ def map(
     from mapper import map_network
 
     target = find_chip(chip) if isinstance(chip, str) else chip
-    plain = plain_network(network)
+    plain = plain_network(_frozen(network))
     return map_network(plain, target, weight_bits, rates, preset, seed, alternatives=shipped_chips())
 
 
@@ -106,11 +106,23 @@ def run(
         schedule: None = the one the network was trained for.
         on: the executor.
     """
-    check_width(stimulus, plain_network(network).n_inputs, "the stimulus")
+    check_width(stimulus, plain_network(_frozen(network)).n_inputs, "the stimulus")
     ready = ready_for(network, on, RunOptions())
     chosen = plain_network(network).schedule if schedule is None else schedule
     trace = execute(ready, stimulus, chosen, on, RunOptions(), progress or _silent)
     return trace
+
+
+def _frozen(value: Any) -> AnyNetwork:
+    """The network itself.
+
+    Raises:
+        TypeError: it is none; says what to give instead.
+    """
+    if isinstance(value, (Network, QuantizedNetwork, MappedNetwork)):
+        return value
+    way = "give its frozen network, .export()" if hasattr(value, "export") else "give a network"
+    raise TypeError(f"a {type(value).__name__} is no frozen network; {way}")
 
 
 def _silent(done: int, total: int) -> None:
@@ -141,7 +153,7 @@ def open(path: str | Path, as_: str | None = None, dt_s: float | None = None) ->
         FormatError: missing, damaged, or something without counterpart; one sentence that names the file.
     """
     path = Path(path)
-    if path.suffix == ".npz" and path.is_file():
+    if path.suffix == ".npz" and path.is_file() and as_ is None and dt_s is None:
         return npz.load(path, (Network, QuantizedNetwork, MappedNetwork, Trace, Stimulus))
     return open_network(path, as_, dt_s)
 
@@ -151,11 +163,14 @@ def save(value: Any, path: str | Path) -> None:
 
     Raises:
         FormatError: the format cannot say what the network holds, or the ending is unknown.
+        TypeError: this is no network, and the format holds nothing else.
     """
     path = Path(path)
     name = path.suffix.removeprefix(".")
     if name != "npz" and name not in WRITERS:
         raise FormatError(f"cannot write {path}: it ends in {path.suffix or 'nothing'!r}; use .npz, {ENDINGS}")
+    if not (name == "npz" and isinstance(value, (Trace, Stimulus))):
+        _frozen(value)
     WRITERS.get(name, npz.save)(value, path)
 
 

@@ -15,7 +15,6 @@ from ir.check import FormatError
 
 NEURONS = ("IF", "LIF", "CubaLIF", "I", "LI", "CubaLI", "Threshold")
 LINEAR = ("Affine", "Linear", "Scale", "Conv1d", "Conv2d", "SumPool2d", "AvgPool2d", "Flatten", "Delay", "Identity")
-PRIMITIVES = ("Input", "Output", "NIRGraph", *NEURONS, *LINEAR[:-1])
 
 
 @dataclass(frozen=True)

@@ -283,4 +283,4 @@ SOURCES: dict[str, Source] = {
     "rockpool": Source(rockpool, 1e-3, leak="exp(-dt/tau), dt = tau_mem/(1 + r)", reset="by subtraction",
                        spikes="floor(v / threshold) a time step"),
 }  # fmt: skip
-"""``--as`` for NIR; lava-dl is in ``nir_lava_dl``, because it makes integers."""
+"""``--as`` for NIR; lava-dl is in ``exchange.nir.lava_dl``, because it makes integers."""

@@ -16,9 +16,9 @@ from exchange.net.keys import FILE, LAYER, SIMULATION, check_layer, check_said, 
 from exchange.net.neurons import Resets, integrator, norm_exponent, normed, read_bias, read_neuron, text
 from exchange.net.windows import read_window
 from exchange.net.write import write
-from ir.check import FormatError, require
-from ir.compose import diagonal, with_weight
-from ir.connection import Connection, Dense
+from ir.check import MAX_NEURONS, FormatError, require
+from ir.compose import diagonal
+from ir.connection import Connection, Dense, with_weight
 from ir.network import Input
 from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
@@ -28,7 +28,6 @@ __all__ = ["read", "write"]
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 
-MAX_NEURONS = 1 << 24
 LAYERED = Schedule(kind="layered", F=None)
 NOTE = ("blocks", "schedule", "dt_s", "arithmetic", "metadata")
 

@@ -12,8 +12,7 @@ from exchange.hdf5.tree import Tree, check_keys, numbers
 from exchange.net.keys import NEURON, one, spread, whole_numbers
 from ir.arithmetic import DECAY_ALL
 from ir.check import FormatError, require
-from ir.compose import with_weight
-from ir.connection import Connection
+from ir.connection import Connection, with_weight
 from ir.quantized import FixedLIF
 
 Array = NDArray[Any]

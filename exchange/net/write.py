@@ -18,8 +18,8 @@ from exchange.net.delays import MAX_DELAY
 from exchange.net.netx import check_bias, check_conv, check_dense
 from exchange.plain import write_atomically
 from ir.check import require
-from ir.compose import dense_weight, with_weight
-from ir.connection import Conv2d
+from ir.compose import dense_weight
+from ir.connection import Conv2d, with_weight
 from ir.graph import layered_order
 from ir.mapped import MappedNetwork
 from ir.network import Network
@@ -136,7 +136,7 @@ def _shifted(e: FixedProjection) -> Array:
     """Weights with the exponent in them: lava-dl reads none."""
     weight, exponent = e.connection.weight.astype(np.int64), e.weight_exp
     if exponent >= 0:
-        fits = int(np.abs(weight).max()) << exponent < 1 << 31
+        fits = int(np.abs(weight).max(initial=0)) << exponent < 1 << 31
         require(fits, f"weights of {e.pre} -> {e.post} times 2^{exponent} do not fit int32; lava-dl has no exponent")
         return (weight << exponent).astype(np.int32)
     require(

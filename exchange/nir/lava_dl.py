@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from exchange.graph.nodes import Node
 from exchange.graph.sources import Neuron, Source, Untranslatable, norse
 from ir.arithmetic import DECAY_ALL
-from ir.compose import with_weight
-from ir.connection import Connection
+from ir.connection import Connection, with_weight
 from ir.network import LIF, Network
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
 

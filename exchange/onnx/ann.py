@@ -16,8 +16,7 @@ from exchange.graph.lower import Lowering
 from exchange.graph.nodes import Graph, Node
 from exchange.graph.sources import Neuron, Source
 from ir.check import require
-from ir.compose import with_weight
-from ir.connection import Connection, apply
+from ir.connection import Connection, apply, with_weight
 from ir.graph import layered_order, slices
 from ir.network import LIF, Network, Projection
 

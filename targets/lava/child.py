@@ -23,6 +23,7 @@ from targets.lava.asynchronous import AsynchronousGraph
 from targets.lava.collect import trace_of
 from targets.lava.host import Host, Telling
 from targets.lava.layered import LayeredGraph
+from targets.lava.leftovers import GONE
 from targets.lava.words import progress
 
 
@@ -51,7 +52,7 @@ class Reporter:
 
     def _end(self) -> None:
         """Leave no folder and no process; under its other name nobody adds to the folder while it is emptied."""
-        gone = self.folder.with_name(f"{self.folder.name}-gone")
+        gone = self.folder.with_name(f"{self.folder.name}{GONE}")
         with suppress(OSError):
             self.folder.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)

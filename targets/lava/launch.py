@@ -21,7 +21,7 @@ from targets.lava.leftovers import deaf_to_interrupts, prefix_of, sweep
 from targets.lava.words import Listener
 
 PACKAGES = Path(__file__).resolve().parents[2]
-"""The folder that holds ``ir`` and ``targets``."""
+"""The folder that holds ``ir``, ``exchange`` and ``targets``."""
 
 GRACE_S = 2.0
 """How long a group may take to end after SIGTERM before SIGKILL."""

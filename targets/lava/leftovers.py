@@ -52,9 +52,9 @@ def _locked_folder() -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-"))
         held = os.open(folder, os.O_RDONLY)
-        if not lock(held) or folder.exists():
+        if lock(held) is not False and folder.exists():
             return folder, held
-        os.close(held)  # somebody took it for a dead run's before it was locked
+        os.close(held)  # somebody takes it for a dead run's: it was not locked yet
 
 
 def remove_dead_jobs() -> None:

@@ -34,7 +34,7 @@ def example(*parts: str) -> Path:
 
 def floated(c: Connection, rng: np.random.Generator) -> Connection:
     """The same geometry with float weights, some of them float32."""
-    from ir.compose import with_weight
+    from ir.connection import with_weight
 
     dtype = rng.choice(["float32", "float64"])
     return with_weight(c, (c.weight / 97.0).astype(dtype))

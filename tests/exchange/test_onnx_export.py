@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exchange.onnx.export import model, tables
-from ir.compose import with_weight
-from ir.connection import Dense, synapses
+from ir.connection import Dense, synapses, with_weight
 from ir.graph import slices
 from ir.mapped import one_large_core
 from ir.network import LIF, Input, Network, Population, Projection

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ir.compose import compose, dense_weight, diagonal, pooling, scale_rows, summed, with_weight
-from ir.connection import Conv2d, Dense, apply
+from ir.compose import compose, dense_weight, diagonal, pooling, scale_rows, summed
+from ir.connection import Conv2d, Dense, apply, with_weight
 
 
 def integers(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

@@ -77,7 +77,21 @@ def test_an_earlier_run_stays_whole_until_the_first_checkpoint(tmp_path: Path, m
     killed_at("last.pt", monkeypatch, 0)
     with pytest.raises(Killed):
         train(replace(CONFIG, seed=6), tmp_path, stimulus=toy())
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.pt", "config.json"], "nothing of two runs"
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_kill_between_the_first_checkpoints_leaves_one_run_that_goes_on(tmp_path: Path, monkeypatch):
+    new = replace(CONFIG, seed=6, epochs=1)
+    train(CONFIG, tmp_path / "cut", stimulus=toy())
+    with monkeypatch.context() as patch:
+        killed_at("best.pt", patch, 0)
+        with pytest.raises(Killed):
+            train(new, tmp_path / "cut", stimulus=toy())
+    assert not (tmp_path / "cut" / "network.npz").exists(), "results of another run"
+    for folder in ("cut", "whole"):
+        train(new, tmp_path / folder, resume=True, stimulus=toy())
+    a, b = weights(tmp_path / "cut"), weights(tmp_path / "whole")
+    assert all((x == y).all() for x, y in zip(a, b)) and len(history(tmp_path / "cut")) == 1
 
 
 def test_a_run_in_floats_leaves_no_integers_of_an_earlier_one(tmp_path: Path):

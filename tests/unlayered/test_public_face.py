@@ -116,3 +116,22 @@ def test_an_ending_that_no_format_has_is_refused(mapped, tmp_path: Path):
     with pytest.raises(FormatError, match=r"mapped\.pkl: it ends in '\.pkl'; use \.npz, \.nir, \.onnx, \.net"):
         ul.save(mapped, tmp_path / "mapped.pkl")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_frozen_network_is_said_with_what_to_give(stimulus, tmp_path: Path):
+    from torch import nn
+
+    module = ul.SpikingNetwork.sequential((12,), nn.Linear(12, 3, bias=False), ul.LIF(tau_mem_s=1e-2), dt_s=1e-3)
+    for use in (lambda: ul.map(module), lambda: ul.run(module, stimulus), lambda: ul.save(module, tmp_path / "m.npz")):
+        with pytest.raises(TypeError, match=r"a SpikingNetwork is no frozen network; give its .*\.export"):
+            use()
+    for ending in ("nir", "onnx", "net"):
+        with pytest.raises(TypeError, match="a Stimulus is no frozen network; give a network"):
+            ul.save(stimulus, tmp_path / f"m.{ending}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_options_of_foreign_files_have_no_meaning_for_our_own(mapped, tmp_path: Path):
+    ul.save(mapped, tmp_path / "mapped.npz")
+    with pytest.raises(FormatError, match=r"--as norse has no meaning for \.npz"):
+        ul.open(tmp_path / "mapped.npz", as_="norse")
