@@ -169,9 +169,10 @@ def save(value: Any, path: str | Path) -> None:
     name = path.suffix.removeprefix(".")
     if name != "npz" and name not in WRITERS:
         raise FormatError(f"cannot write {path}: it ends in {path.suffix or 'nothing'!r}; use .npz, {ENDINGS}")
-    if not (name == "npz" and isinstance(value, (Trace, Stimulus))):
-        _frozen(value)
-    WRITERS.get(name, npz.save)(value, path)
+    if name == "npz":
+        npz.save(value if isinstance(value, (Trace, Stimulus)) else _frozen(value), path)
+    else:
+        WRITERS[name](_frozen(value), path)
 
 
 def from_snntorch(
