@@ -181,19 +181,26 @@ def _layer_map(layer: nn.Module, shape: Shape, like: Tensor) -> LinearMap:
     own = getattr(layer.forward, "__func__", None) is not kind.forward
     own = own or (hasattr(kind, "_conv_forward") and type(layer)._conv_forward is not kind._conv_forward)  # type: ignore[union-attr]
     require(not own, f"{who} computes more than {kind.__name__}, from which it derives; use {kind.__name__} itself")
-    require(
-        not (layer._forward_hooks or layer._forward_pre_hooks),
-        f"{who} carries forward hooks, which folding would skip; remove them, or use torch.nn.utils.parametrizations",
-    )
+    check_hooks(who, layer)
     return LAYERS[kind](who, layer, shape, like)
 
 
+def check_hooks(who: str, module: nn.Module) -> None:
+    """Raise where a module does more than its layers say."""
+    require(
+        not (module._forward_hooks or module._forward_pre_hooks),
+        f"{who} carries forward hooks, which folding would skip; remove them, or use torch.nn.utils.parametrizations",
+    )
+
+
 def unpacked(*layers: nn.Module) -> list[nn.Module]:
-    """Layers in order, those of a plain ``nn.Sequential`` one by one."""
+    """Layers in order, those of a plain ``nn.Sequential`` one by one, as often as it runs them."""
     found: list[nn.Module] = []
     for layer in layers:
         plain = isinstance(layer, nn.Sequential) and getattr(layer.forward, "__func__", None) is nn.Sequential.forward
-        found += unpacked(*layer.children()) if plain else [layer]
+        if plain:
+            check_hooks(type(layer).__name__, layer)
+        found += unpacked(*layer) if plain else [layer]  # type: ignore[misc]
     return found
 
 

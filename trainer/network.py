@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -145,7 +146,7 @@ class SpikingNetwork(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the weights live."""
-        return next(self.parameters()).device
+        return next(chain(self.parameters(), self.buffers())).device
 
     def plan(self) -> Plan:
         """The engines' static view; made once."""

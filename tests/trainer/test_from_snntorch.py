@@ -256,3 +256,30 @@ def test_a_block_that_runs_otherwise_is_no_chain() -> None:
     model = nn.Sequential(Residual(nn.Linear(3, 3), nn.Linear(3, 3)), snn.Leaky(beta=0.5))
     with pytest.raises(ValueError, match="Residual has no asynchronous meaning"):
         read(model, (3,))
+
+
+def test_a_module_with_two_names_leaves_the_order_open() -> None:
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.l1 = nn.Linear(4, 4), snn.Leaky(beta=0.5)
+            self.b, self.l2 = self.a, snn.Leaky(beta=0.5)
+
+    with pytest.raises(ValueError, match=r"Model names one Linear twice, 'a' and 'b'.* pass them with layers="):
+        read(Model(), (4,))
+    model = Model()
+    network = read(model, (4,), layers=[model.a, model.l1, model.b, model.l2])
+    ends = (("input", "lif1"), ("lif1", "lif2"))
+    first, second = (e.connection.weight for e in network.projections if (e.pre, e.post) in ends)
+    assert np.array_equal(first, second)
+
+
+def test_a_buffer_that_belongs_to_no_layer_is_named() -> None:
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc, self.lif = nn.Linear(3, 4), snn.Leaky(beta=0.5)
+            self.register_buffer("mean", torch.ones(3))
+
+    with pytest.raises(ValueError, match="the model uses mean beside its layers"):
+        read(Model(), (3,))

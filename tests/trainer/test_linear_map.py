@@ -189,3 +189,19 @@ def test_a_dense_layer_folds_behind_an_image_with_and_without_a_flatten_between(
     x = torch.randn(3, 32)
     assert bare.out_shape == written.out_shape == (6,)
     assert torch.equal(bare.apply(x), written.apply(x))
+
+
+def test_a_layer_that_a_sequence_runs_twice_is_folded_twice():
+    pool, dense = nn.AvgPool2d(2), nn.Linear(4, 4)
+    s = torch.rand(5, 4)
+    assert fold(nn.Sequential(pool, pool), (1, 8, 8)).out_shape == (1, 2, 2)
+    twice = fold(nn.Sequential(nn.Sequential(dense), dense), (4,))
+    assert twice.bias is not None
+    torch.testing.assert_close(twice.apply(s) + twice.bias, dense(dense(s)))
+
+
+def test_hooks_on_a_sequence_are_refused():
+    hooked = nn.Sequential(nn.Linear(4, 3))
+    hooked.register_forward_hook(lambda module, given, out: 2 * out)
+    with pytest.raises(ValueError, match="Sequential carries forward hooks"):
+        fold(nn.Sequential(hooked), (4,))

@@ -150,3 +150,7 @@ def linear() -> nn.Linear:
 def test_what_makes_no_network_is_one_sentence(build: Callable[[], nn.Module], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         build()
+
+
+def test_a_network_without_weights_knows_where_it_is():
+    assert SpikingNetwork.sequential((1, 4, 4), torch.nn.AvgPool2d(2), LIF()).device.type == "cpu"
