@@ -45,10 +45,7 @@ def resumed(
     """
     history = load_checkpoint(out / "last.pt", network, optimizer, config)
     if write and history:
-        for name in RESULTS if len(history) == 1 else ():
-            (out / name).unlink(missing_ok=True)
-        _keep_best(out, network, config, history)
-        _describe(out, config, history)
+        _follow(out, network, config, history)
     return history
 
 
@@ -61,17 +58,17 @@ def keep(
     With its first checkpoint a run takes the place of an earlier one in the folder; until then that one stays whole.
     """
     save_checkpoint(out / "last.pt", network, optimizer, config, history)
+    _follow(out, network, config, history)
+
+
+def _follow(out: Path, network: SpikingNetwork, config: TrainConfig, history: History) -> None:
+    """Bring everything else in the folder to what ``last.pt`` says: the network and history of its last epoch."""
     if len(history) == 1:
         for name in RESULTS:
             (out / name).unlink(missing_ok=True)
-    _keep_best(out, network, config, history)
-    _describe(out, config, history)
-
-
-def _keep_best(out: Path, network: SpikingNetwork, config: TrainConfig, history: History) -> None:
-    """Write ``best.pt`` where the last epoch is the best."""
     if max(history, key=lambda m: m["accuracy"]) is history[-1]:
         save_checkpoint(out / "best.pt", network, None, config, [])
+    _describe(out, config, history)
 
 
 def _describe(out: Path, config: TrainConfig, history: History) -> None:

@@ -109,8 +109,7 @@ def run(
     check_width(stimulus, plain_network(_frozen(network)).n_inputs, "the stimulus")
     ready = ready_for(network, on, RunOptions())
     chosen = plain_network(network).schedule if schedule is None else schedule
-    trace = execute(ready, stimulus, chosen, on, RunOptions(), progress or _silent)
-    return trace
+    return execute(ready, stimulus, chosen, on, RunOptions(), progress or _silent)
 
 
 def _frozen(value: Any) -> AnyNetwork:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,14 +73,7 @@ class Verb:
 
     def family(self) -> set[tuple[int, int]]:
         """Every living process below the one that was started, itself included, as (number, start)."""
-        parent: dict[int, tuple[int, int]] = {}
-        for entry in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                words = entry.read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if words[0] not in "ZX":
-                parent[int(entry.parent.name)] = int(words[1]), int(words[19])
+        parent = {pid: (above, began) for pid, above, began in processes()}
         found = {self.process.pid}
         while more := {pid for pid, (above, _) in parent.items() if above in found} - found:
             found |= more
@@ -110,15 +103,18 @@ class Verb:
 
 
 def living() -> set[tuple[int, int]]:
-    found = set()
+    return {(pid, began) for pid, _, began in processes()}
+
+
+def processes() -> Iterator[tuple[int, int, int]]:
+    """Number, parent and start of every living process."""
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
             words = entry.read_text().rpartition(")")[2].split()
         except OSError:
             continue
         if words[0] not in "ZX":
-            found.add((int(entry.parent.name), int(words[19])))
-    return found
+            yield int(entry.parent.name), int(words[1]), int(words[19])
 
 
 def start(tmp_path: Path, words: list[object], prelude: str = "", **more: str) -> Verb:
