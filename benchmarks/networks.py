@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 from scipy.special import ndtri
 
+from ir.arrays import Array
 from mapper.view.hypergraph import UNLIMITED, Caps
 from mapper.view.twins import Cells
 
-Array = NDArray[Any]
 RATE_SCALE = 1000
 PIECE = 4_000_000  # synapses handed to the checker at a time
 

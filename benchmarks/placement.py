@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import scipy.sparse
 from numba import njit
-from numpy.typing import NDArray
 
+from ir.arrays import Array
 from mapper.board.place import swap_gain, symmetric
-
-Array = NDArray[Any]
 
 
 def hilbert(side: int) -> Array:

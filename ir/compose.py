@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ir.arrays import Array
 from ir.check import require
 from ir.connection import Connection, Conv2d, Dense, Sparse, apply, synapses, with_weight
 from ir.layers.shapes import size_of
 from ir.layers.window import Axis
-
-Array = NDArray[Any]
 
 MAX_DENSE = 1 << 25
 MAX_PRODUCTS = 1 << 24

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Union
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ir.arrays import Int32s, Ints, frozen_array, numbers, set_field, whole_array
+from ir.arrays import Array, Int32s, Ints, frozen_array, numbers, set_field, whole_array
 from ir.check import INT32, MAX_NEURONS, block_shape, check_finite, check_type, require, whole
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ir.arithmetic import ARITHMETICS, DECAY_ALL, Arithmetic
-from ir.arrays import magnitudes
+from ir.arrays import Array, magnitudes
 from ir.chip import Chip, IntFormat
 from ir.quantized import FixedLIF, FixedProjection, QuantizedNetwork
 from ir.worst_case import drive_bounds, worst_sums
 
 __all__ = ["Finding", "check_envelope", "worst_sums"]
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

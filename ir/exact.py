@@ -8,8 +8,8 @@ from math import log2
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ir.arrays import Array
 from ir.check import require
 from ir.connection import Connection, Conv2d, Dense, apply, with_weight
 from ir.graph import slices
@@ -17,8 +17,6 @@ from ir.quantized import FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.worst_case import spikes_at_most
-
-Array = NDArray[Any]
 
 EXACT_BITS = 53
 """float64 holds every integer up to 2^53, and int64 has room to spare."""

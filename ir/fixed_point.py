@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ir.arithmetic import DECAY_ALL
+from ir.arrays import Array
 from ir.check import require
 from ir.chip import Chip, IntFormat
 from ir.connection import with_weight
 from ir.network import LIF, Network
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
-
-Array = NDArray[Any]
 
 WEIGHT_EXP = 6
 """A weight of 1 adds ``1 << 6`` to a register, in every arithmetic."""

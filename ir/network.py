@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ir.arrays import real_array, set_field, whole_array
+from ir.arrays import Array, real_array, set_field, whole_array
 from ir.check import (
     INT32,
     MAX_NEURONS,
@@ -24,8 +23,6 @@ from ir.check import (
 )
 from ir.connection import CONNECTIONS, Connection
 from ir.schedule import Schedule
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ir.arithmetic import ARITHMETICS, DECAY_ALL
-from ir.arrays import set_field, whole_array
+from ir.arrays import Array, set_field, whole_array
 from ir.check import (
     INT32,
     block_shape,
@@ -24,8 +23,6 @@ from ir.check import (
 from ir.connection import Connection
 from ir.network import Input, check_parts, checked_delays
 from ir.schedule import Schedule
-
-Array = NDArray[Any]
 
 MAX_THRESHOLD = (1 << 63) - 1
 """Thresholds beyond every register are taken: no membrane reaches them."""

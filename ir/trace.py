@@ -6,15 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ir.arrays import Ints, frozen_array, numbers, set_field, whole_array
+from ir.arrays import Array, Ints, frozen_array, numbers, set_field, whole_array
 from ir.check import INT32, MAX_NEURONS, check_choice, check_finite, check_range, check_type, require, whole
 from ir.contract import CONTRACT, check_contract
 from ir.schedule import Schedule
 from ir.words import counted
-
-Array = NDArray[Any]
 
 EXECUTORS = ("E0", "E1", "E2", "E3")
 

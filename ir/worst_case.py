@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from ir.arrays import magnitudes
+from ir.arrays import Array, magnitudes
 from ir.connection import Connection, Conv2d, Dense, apply, with_weight
 from ir.graph import layered_order, slices
 from ir.quantized import FixedProjection, QuantizedNetwork
-
-Array = NDArray[Any]
 
 CHUNK = 1 << 22
 """Frames are multiplied in pieces of about so many values."""

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ir.arrays import Array
 from ir.connection import Connection, Conv2d, Sparse, synapses
 from ir.graph import slices
 from ir.quantized import QuantizedNetwork
 
-Array = NDArray[Any]
 PIECE = 4_000_000  # synapses of a sparse projection looked at at a time
 
 

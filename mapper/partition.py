@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ir.arrays import Int32s, Ints
 from ir.check import CapacityError, require
@@ -25,7 +24,6 @@ from mapper.view.cells import network_cells
 from mapper.view.hypergraph import Caps
 from mapper.view.twins import Cells
 
-Array = NDArray[Any]
 SEEDS = 1 << 30  # as many fit the libraries' integers, with room for further starts
 CUTS = 8  # times that cores with too many output axons are cut before the search starts again with smaller cores
 

@@ -7,11 +7,11 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ir.arrays import Array
 from ir.check import require
 from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork
@@ -28,8 +28,6 @@ from sim_reference.compiled.queue import new_queue, rules_of
 from sim_reference.layout import Layout, layout_of
 from sim_reference.simulate import Progress
 from sim_reference.step import LIMITS
-
-Array = NDArray[Any]
 
 SAMPLES_A_CALL, SAMPLES_A_REPORT = 256, 8
 """At most so many samples run in one call of a kernel, without and with progress to report."""

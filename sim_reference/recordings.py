@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exchange.npy import load_npy
 from exchange.toml import read_toml
+from ir.arrays import Array
 from ir.check import FormatError
-
-Array = NDArray[Any]
 
 FILE = "verify.toml"
 QUANTITIES = {"u": "-u", "v": "-v", "s": ""}

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exchange import net
 from exchange.hdf5.tree import read_tree, reading
@@ -19,8 +18,6 @@ from ir.quantized import QuantizedNetwork
 from sim_reference.layout import Layout, Link, layout_of, wrap
 from sim_reference.recordings import LayerRecording, Recordings, read_recordings
 from sim_reference.step import LimitCounts, Registers, When, leak, receive, register_drive
-
-Array = NDArray[Any]
 
 WITHOUT_NEURONS = ("input", "flatten")
 

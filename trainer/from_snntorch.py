@@ -11,19 +11,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from torch.nn.parameter import is_lazy
 
 from exchange.graph.lower import ALWAYS_ON, READOUT
+from ir.arrays import Array
 from ir.check import require
 from ir.compose import diagonal
 from ir.connection import Connection, Conv2d, Dense
 from ir.network import LIF, Input, Network, Population, Projection
 from ir.schedule import Schedule
 from trainer.linear_map import LinearMap, as_evaluated, chained, check_hooks, is_layer
-
-Array = NDArray[Any]
 
 CURRENT = ("Synaptic", "RSynaptic")
 RECURRENT = ("RLeaky", "RSynaptic")

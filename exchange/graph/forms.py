@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exchange.graph.linear import Shape, Step, step_of, who
 from exchange.graph.nodes import Graph, Node
+from ir.arrays import Array
 from ir.check import FormatError
 from ir.compose import added, compose, diagonal, scale_rows, summed
 from ir.connection import Connection, Conv2d, Sparse, apply
 from ir.layers.shapes import size_of
-
-Array = NDArray[Any]
 
 MAX_PARALLEL = 4
 """Maps from one source that stay apart (a residual beside its convolutions); more are written out as one."""

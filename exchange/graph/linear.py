@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exchange.graph.nodes import Node
 from exchange.hdf5.tree import numbers
 from ir import layers
+from ir.arrays import Array
 from ir.check import FormatError
 from ir.compose import sparse_of
 from ir.connection import Connection, Dense, Sparse
 from ir.layers.shapes import size_of
 
-Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 MAX_SIDE = 1 << 16

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exchange.graph.forms import Form, Term, forms_of
 from exchange.graph.linear import MAX_VALUES, Shape, step_of, who
 from exchange.graph.nodes import NEURONS, Graph, Node
 from exchange.graph.sources import Neuron, Source, Untranslatable
 from exchange.hdf5.tree import numbers
+from ir.arrays import Array
 from ir.check import FormatError
 from ir.compose import diagonal, scale_rows
 from ir.connection import Dense
@@ -20,8 +19,6 @@ from ir.graph import layered_order
 from ir.layers.shapes import size_of
 from ir.network import LIF, Input, Network, Population, Projection
 from ir.schedule import Schedule
-
-Array = NDArray[Any]
 
 ALWAYS_ON = "always_on"
 READOUT = "readout"

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exchange.graph.nodes import Node
 from exchange.hdf5.tree import numbers
+from ir.arrays import Array
 from ir.check import FormatError
 from ir.network import LIF
-
-Array = NDArray[Any]
 
 
 class Untranslatable(FormatError):

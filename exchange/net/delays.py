@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from exchange.hdf5.tree import Tree, numbers
 from exchange.net.keys import whole_numbers
+from ir.arrays import Array
 from ir.check import require
 from ir.compose import dense_weight, sparse_of
 from ir.connection import Connection
 from ir.quantized import FixedProjection
-
-Array = NDArray[Any]
 
 MAX_DELAY = 62
 """lava-dl clamps longer ones (netx/hdf5.py and slayer/block/cuba.py of 0.6.0)."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exchange.hdf5.tree import Tree, check_keys, numbers, read_tree, reading
 from exchange.net.delays import projections, read_delays
@@ -16,6 +15,7 @@ from exchange.net.keys import FILE, LAYER, SIMULATION, check_layer, check_said, 
 from exchange.net.neurons import Resets, integrator, norm_exponent, normed, read_bias, read_neuron, text
 from exchange.net.windows import read_window
 from exchange.net.write import write
+from ir.arrays import Array
 from ir.check import MAX_NEURONS, FormatError, require
 from ir.compose import diagonal
 from ir.connection import Connection, Dense, with_weight
@@ -25,7 +25,6 @@ from ir.schedule import Schedule
 
 __all__ = ["read", "write"]
 
-Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 LAYERED = Schedule(kind="layered", F=None)

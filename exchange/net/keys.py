@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from exchange.hdf5.tree import Tree, check_keys, numbers
+from ir.arrays import Array
 from ir.check import FormatError, require
-
-Array = NDArray[Any]
 
 TRAINING_ONLY = ("scaleRho", "tauRho", "theta")
 """Of a LOIHI neuron: its surrogate's height and width, and the threshold it was trained around; no run uses them."""

@@ -5,15 +5,11 @@ It clips, shifts and drops silently. Each rule here was tried against it: ``pyth
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from ir.arrays import Array
 from ir.check import require
 from ir.connection import Conv2d
-
-Array = NDArray[Any]
 
 INT8 = 127
 """Most of a convolution's geometry: lava-nc's ``Conv`` keeps it in int8."""

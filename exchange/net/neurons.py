@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exchange.hdf5.tree import Tree, check_keys, numbers
 from exchange.net.keys import NEURON, one, spread, whole_numbers
 from ir.arithmetic import DECAY_ALL
+from ir.arrays import Array
 from ir.check import FormatError, require
 from ir.connection import Connection, with_weight
 from ir.quantized import FixedLIF
-
-Array = NDArray[Any]
 
 NEURONS = ("LOIHI", "CUBA")
 

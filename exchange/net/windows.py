@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from exchange.hdf5.tree import Tree, numbers
 from exchange.net.keys import check_said, one, whole_numbers
+from ir.arrays import Array
 from ir.check import FormatError, require
 from ir.compose import sparse_of
 from ir.connection import Connection, Conv2d, synapses
 from ir.layers import Window, sum_pool
 
-Array = NDArray[Any]
 Shape = tuple[int, ...]
 Image = tuple[int, int, int]
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
 from exchange.hdf5.tree import Tree
 from exchange.net.delays import MAX_DELAY
 from exchange.net.netx import check_bias, check_conv, check_dense
 from exchange.plain import write_atomically
+from ir.arrays import Array
 from ir.check import require
 from ir.compose import dense_weight
 from ir.connection import Conv2d, with_weight
@@ -25,7 +25,6 @@ from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
 
-Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 NEVER = (1 << 18) - 1

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from exchange.graph.nodes import Node
 from exchange.graph.sources import Neuron, Source, Untranslatable, norse
 from ir.arithmetic import DECAY_ALL
+from ir.arrays import Array
 from ir.connection import Connection, with_weight
 from ir.network import LIF, Network
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
-
-Array = NDArray[Any]
 
 SCALE = 64
 """Weight mantissas a unit: lava-dl 0.6.0's default ``scale = 1 << 6`` (slayer/neuron/cuba.py)."""

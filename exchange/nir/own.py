@@ -11,12 +11,12 @@ from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
 from exchange.graph.nodes import Graph
 from exchange.hdf5.tree import Tree, numbers
 from exchange.nir.public import flatten_node, neuron_node
 from exchange.npz import write_atomically
+from ir.arrays import Array
 from ir.check import FormatError
 from ir.compose import dense_weight
 from ir.connection import Connection, Conv2d, Dense, Sparse
@@ -24,8 +24,6 @@ from ir.mapped import MappedNetwork
 from ir.network import LIF, Input, Network, Population, Projection
 from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
-
-Array = NDArray[Any]
 
 KEY = "unlayered"
 VERSION = 1

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exchange.hdf5.tree import Tree
 from ir.arithmetic import DECAY_ALL
+from ir.arrays import Array
 from ir.network import LIF
 from ir.quantized import FixedLIF
-
-Array = NDArray[Any]
 
 LONGEST_TAU_S = 1e30
 """Stands for no leak where NIR wants a finite time constant."""

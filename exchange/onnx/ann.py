@@ -7,7 +7,6 @@ no activation exceeds one spike a time step (Diehl et al., IJCNN 2015; percentil
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +14,11 @@ from numpy.typing import NDArray
 from exchange.graph.lower import Lowering
 from exchange.graph.nodes import Graph, Node
 from exchange.graph.sources import Neuron, Source
+from ir.arrays import Array
 from ir.check import require
 from ir.connection import Connection, apply, with_weight
 from ir.graph import layered_order, slices
 from ir.network import LIF, Network, Projection
-
-Array = NDArray[Any]
 
 PERCENTILE = 99.9
 """Of a layer's activations: what counts as its largest (Rueckauer et al. use 99.9)."""

@@ -8,21 +8,20 @@ from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from onnx import TensorProto, helper, numpy_helper
 
 from exchange.npz import write_atomically
 from exchange.onnx.functions import DOMAIN, OPSET, fixed_function, fixed_kind, float_function, float_kind
 from exchange.onnx.note import note_of
 from ir.arithmetic import ARITHMETICS
+from ir.arrays import Array
 from ir.check import require
 from ir.connection import Connection, Conv2d, Dense, Sparse, synapses
 from ir.graph import layered_order
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
-
-Array = NDArray[Any]
 
 MAX_BYTES = (1 << 31) - (1 << 20)
 """Protobuf's limit for one file."""

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
+from ir.arrays import Array
 from ir.check import FormatError
 
-Array = NDArray[Any]
 Bound = Callable[[onnx.NodeProto, list[Array]], int]
 
 MAX_RESULT = 1 << 24

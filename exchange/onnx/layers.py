@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exchange.graph.linear import MAX_SIDE, Shape
 from exchange.onnx.sums import total
 from exchange.onnx.walk import MAX_MAP, Op, Value
 from ir import layers
+from ir.arrays import Array
 from ir.check import FormatError
 from ir.layers.shapes import size_of
-
-Array = NDArray[Any]
 
 AUTO_PADS = {"NOTSET": "", "VALID": "valid", "SAME_UPPER": "same_upper", "SAME_LOWER": "same_lower"}
 

@@ -11,12 +11,10 @@ import numpy as np
 import onnx
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError
-from numpy.typing import NDArray
 from onnx import TensorProto
 
+from ir.arrays import Array
 from ir.check import FormatError
-
-Array = NDArray[Any]
 
 MAX_FILE_BYTES = 2 << 30
 DTYPES: dict[int, Any] = {

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import TensorProto
 
 from exchange.graph.linear import Shape
 from exchange.onnx.sums import widened
 from exchange.onnx.walk import MAX_MAP, Op, Value
 from ir import layers
+from ir.arrays import Ints
 from ir.check import FormatError
 from ir.layers.shapes import size_of
-
-Array = NDArray[np.int64]
 
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE)
 
@@ -45,7 +43,7 @@ def cast(op: Op) -> Value:
     return Value(value.node, value.shape)
 
 
-def shape_of(op: Op) -> Array:
+def shape_of(op: Op) -> Ints:
     """``Shape``: the batch as the file was written, 1 where that is open."""
     value = op.value()
     sides = [*([op.walk.batch] * op.walk.lead), *value.shape]
@@ -144,7 +142,7 @@ def _range(start: int, end: int, step: int, side: int) -> range:
     return range(min(max(start, max(low, 0)), high), min(max(end, low), high), step)
 
 
-def _full(places: Array) -> Array:
+def _full(places: Ints) -> Ints:
     if places.size == 0:
         raise FormatError("it takes nothing; no value may be empty")
     return places

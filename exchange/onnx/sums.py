@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exchange.graph.linear import Shape
 from exchange.onnx.walk import MAX_MAP, Known, Op, Value
+from ir.arrays import Array
 from ir.check import FormatError
 from ir.layers.shapes import size_of
-
-Array = NDArray[Any]
 
 
 def _sides(op: Op, x: Known) -> Shape:

@@ -8,17 +8,15 @@ from typing import Any, Union
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import AttributeProto
 
 from exchange.graph.linear import Shape, step_of
 from exchange.graph.nodes import Node
 from exchange.onnx.fold import Folding
 from exchange.onnx.model import Beside, array
+from ir.arrays import Array
 from ir.check import FormatError
 from ir.layers.shapes import size_of
-
-Array = NDArray[Any]
 
 MAX_MAP = 1 << 21
 """Most synapses of a value that is taken apart or written out one by one."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Union
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ir.arrays import Array
 from ir.check import require
 from ir.connection import Conv2d
 
-Array = NDArray[Any]
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
 Sides = Union[int, Sequence[int]]

@@ -9,18 +9,16 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse
 from numba import njit
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse.linalg import eigsh
 
-from ir.arrays import Int32s, frozen_array, set_field
+from ir.arrays import Array, Int32s, frozen_array, set_field
 from ir.check import CapacityError
 from ir.chip import Mesh
 from ir.mapped import Core
 from ir.words import counted
 from mapper.draws import uniform
 
-Array = NDArray[Any]
 Flow = Any  # (K, K) scipy.sparse matrix of packets from core to core
 DENSE_EIGEN = 1500  # cores up to which all eigenvectors are the quickest way to three
 ASSIGN_AT_ONCE = 2500  # sites up to which the assignment takes about a second

@@ -8,16 +8,14 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-from numpy.typing import NDArray
 
-from ir.arrays import Floats, Int32s
+from ir.arrays import Array, Floats, Int32s
 from ir.chip import Mesh
 from ir.mapped import Core
 from mapper.view.hypergraph import incidence
 from mapper.view.slots import build_nets, build_state
 from mapper.view.twins import Cells, wide_graph
 
-Array = NDArray[Any]
 Flow = Any  # (K, K) scipy.sparse matrix of packets from core to core
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ir.arrays import Ints
+from ir.arrays import Array, Ints
 from ir.check import CapacityError
 from ir.chip import Chip
 from ir.graph import slices
@@ -21,8 +19,6 @@ from mapper.memory.words import synapse_words
 from mapper.view.cells import source_counts
 from mapper.view.hypergraph import Caps
 from mapper.view.twins import Cells
-
-Array = NDArray[Any]
 
 
 def caps_of(chip: Chip) -> Caps:

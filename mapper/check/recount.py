@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ir.arrays import Ints
+from ir.arrays import Array, Ints
 
-Array = NDArray[Any]
 DENSE = 500_000_000  # (source, core) flags kept as a table up to here
 
 

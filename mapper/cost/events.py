@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ir.arrays import Floats
+from ir.arrays import Array, Floats
 from ir.check import require
 from ir.chip import Chip
 from ir.connection import Connection, Conv2d, Dense, synapses
@@ -19,7 +18,6 @@ from mapper.board.route import core_packets, route
 from mapper.rates import scaled
 from mapper.view.cells import network_cells, one_channel
 
-Array = NDArray[Any]
 KINDS = ("dense", "sparse", "conv")
 WORK = (
     *(f"synop_{kind}_ns" for kind in KINDS),

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ir.arrays import Int32s, Ints
+from ir.arrays import Array, Int32s, Ints
 from ir.chip import Chip
 from ir.connection import Connection, Conv2d, Dense
 from ir.graph import slices
 from ir.quantized import FixedProjection, QuantizedNetwork
 from mapper.memory.layout import Layout, Words, layout, list_words, taps
 
-Array = NDArray[Any]
 WORTH = 1.3  # times more neurons a core for which a dense layer is bounded as a whole
 ROOMY = 4  # a kernel larger than half a core is cut into blocks of channels that take at most a fourth each
 

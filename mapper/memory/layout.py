@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ir.arrays import Ints
+from ir.arrays import Array, Ints
 from ir.chip import Chip
 from ir.connection import Conv2d, Dense
 from ir.quantized import FixedProjection
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

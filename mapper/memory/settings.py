@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ir.arrays import Int32s, Ints
+from ir.arrays import Array, Int32s, Ints
 from ir.chip import Chip
 from ir.quantized import FixedLIF, QuantizedNetwork
 
-Array = NDArray[Any]
 TABLE = 50_000_000  # (core, label) counts kept as a table up to here
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from ir.arrays import Ints
+from ir.arrays import Array, Ints
 from ir.chip import Chip
 from ir.connection import Connection, Conv2d, Dense, synapses
 from ir.graph import slices
@@ -15,7 +13,6 @@ from ir.quantized import QuantizedNetwork
 from mapper.edges import pieces
 from mapper.memory.layout import Words, layout, list_words, taps
 
-Array = NDArray[Any]
 TABLE = 200_000_000  # (source, core) counts kept as a table up to here
 
 

@@ -9,16 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from threading import Event
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ir.arrays import Int32s
+from ir.arrays import Array, Int32s
 from mapper.search.gains import axons_held, build_cores, build_tables, fill_company, look
 from mapper.view.hypergraph import Caps, Hypergraph
-
-Array = NDArray[Any]
 
 SOFT, FIRM = 0.1, 6.0  # heats that one neuron too many costs besides its core's price: while cooling, at last
 EAGER = 2.0  # mean rates that the price of an axon rises while a core's axons exceed the limit by all of it

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ir.arrays import Int32s, Ints
+from ir.arrays import Array, Int32s, Ints
 from mapper.search.refine import Round, refine
 from mapper.search.split import compact, merge_cores, over_limit, refill, split_cores
 from mapper.view.hypergraph import Caps, Hypergraph, Incidence, cap_array, incidence, renumber
 from mapper.view.slots import build_nets, build_state, rate_of_cut
-
-Array = NDArray[Any]
 
 UNIT = 1 << 16  # weight of a full core in the libraries' integers; neuron limits are mostly powers of two
 WORK = 200_000_000  # pins looked at in the moves of one network: some ten seconds

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import njit
 
 from ir.arrays import Int32s
 from mapper.view.hypergraph import Caps, Hypergraph, Incidence, cap_array
 
-Array = Any
 GROWTH = 1.25  # a waiting vertex is listed again when its gain grew by this factor: few entries, nearly the best one
 
 

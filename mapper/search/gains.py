@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from ir.arrays import Int32s
+from ir.arrays import Array, Int32s
 from mapper.draws import uniform
 from mapper.view.hypergraph import Caps, Hypergraph, run_starts
-
-Array = NDArray[Any]
 
 ENTRIES = 20_000_000  # of nets x cores, and of vertices x cores: a run's tables then take up to a third of a gigabyte
 FROZEN = 14.0  # a move that costs so many heats is not drawn

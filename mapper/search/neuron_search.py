@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Event
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ir.arrays import Int32s, Ints
 from mapper.search.anneal import Annealed, Cooling, anneal
@@ -22,8 +20,6 @@ from mapper.search.starts import THREADS, kahypar, metis, symmetric_graph
 from mapper.view.hypergraph import Caps, incidence
 from mapper.view.slots import build_nets, build_state
 from mapper.view.twins import Cells, chunk_cells
-
-Array = NDArray[Any]
 
 SCRATCH_PINS = 3_000_000  # up to here Mt-KaHyPar starts from scratch, beyond it METIS starts
 LONG = 1_200_000_000  # pins of the passes on a large network, a visit counted as 60: some 20 seconds

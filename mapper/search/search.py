@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ir.arrays import Int32s, Ints
+from ir.arrays import Array, Int32s, Ints
 from ir.check import check_choice
 from mapper.search.candidates import UNIT, WORK, Candidate, Task, cooling, feasible, mixed_weight
 from mapper.search.fills import greedy_fill, ordered_fill
@@ -18,8 +16,6 @@ from mapper.search.starts import kahypar
 from mapper.view.hypergraph import UNLIMITED, Caps, Hypergraph, cap_array, incidence
 from mapper.view.slots import build_nets, build_state
 from mapper.view.twins import Cells, chunk_cells, km1_of_neurons, wide_graph
-
-Array = NDArray[Any]
 
 PRESETS = ("fast", "default", "quality")
 QUICK = 1_000_000  # cores x pins up to which Mt-KaHyPar takes about a second

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import njit
 
-from ir.arrays import Int32s
+from ir.arrays import Array, Int32s
 from mapper.search.fills import ordered_fill
 from mapper.search.refine import overflow
 from mapper.view.hypergraph import Caps, Hypergraph, Incidence, cap_array
 from mapper.view.slots import State, build_nets, build_state
-
-Array = Any
 
 
 def over_limit(state: State, limits: Array) -> Array:

@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-from numpy.typing import NDArray
 
 from ir.arrays import Int32s, Ints
 from mapper.view.hypergraph import Hypergraph, renumber
 
-Array = NDArray[Any]
 THREADS = 2
 MAX_INT32 = (1 << 31) - 1
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ir.arrays import Int32s, Ints
 from ir.chip import Chip
@@ -15,8 +13,6 @@ from ir.quantized import QuantizedNetwork
 from mapper.memory.bounds import Need, memory_need
 from mapper.view.hypergraph import run_starts
 from mapper.view.twins import Cells, expand, rows_by_key
-
-Array = NDArray[Any]
 
 
 def one_channel(c: Conv2d) -> Conv2d:

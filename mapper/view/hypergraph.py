@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ir.arrays import Int32s, Ints, frozen_array, set_field
+from ir.arrays import Array, Int32s, Ints, frozen_array, set_field
 from ir.check import require
 from mapper.view.pins import renamed_pins, transpose_pins
 
-Array = NDArray[Any]
 UNLIMITED = 1 << 60
 
 

@@ -8,9 +8,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ir.arrays import Array
 from mapper.view.hypergraph import Hypergraph, Incidence
-
-Array = Any
 
 
 class Nets(NamedTuple):

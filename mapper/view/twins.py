@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from ir.arrays import Int32s, Ints
+from ir.arrays import Array, Int32s, Ints
 from mapper.view.hypergraph import Caps, Hypergraph, run_starts
 
-Array = NDArray[Any]
 CHUNKS_A_CORE = (13, 18)  # fewest and most chunks a core is cut into: coarse is fast, fine packs well
 
 

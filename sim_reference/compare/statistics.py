@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from ir.arrays import Bits, Ints, set_field
 from ir.check import check_choice, require
 from ir.trace import Trace
-
-Array = Any
 
 
 @dataclass(frozen=True, eq=False)

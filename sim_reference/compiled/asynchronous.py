@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ir.arrays import Array
 from sim_reference.compiled.flat import DEPTH, DUE, KEEPS, REFRACTORY, START, STOP, FlatNetwork
 from sim_reference.compiled.heap import clear
 from sim_reference.compiled.jit import fingerprint, kernel, kernel_inside, kernel_on_disk
@@ -37,7 +37,6 @@ from sim_reference.compiled.queue import (
 from sim_reference.compiled.registers import is_hot, update_neuron, update_population
 from sim_reference.compiled.scatter import deliver, touch, touch_positions
 
-Array = NDArray[Any]
 Int = Any
 """An integer of numpy or Python: compiled code sees no difference."""
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ir.arithmetic import DECAY_ALL
+from ir.arrays import Array
 from ir.connection import Conv2d, Dense, Sparse, source_lists
 from sim_reference.layout import Layout, Link
-
-Array = NDArray[Any]
 
 DENSE, SPARSE, CONV = 0, 1, 2
 """Kinds of links."""

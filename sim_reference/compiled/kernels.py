@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ir.arrays import Array
 from sim_reference.compiled.flat import (
     ACC_AT,
     C_OUT,
@@ -23,7 +23,6 @@ from sim_reference.compiled.flat import (
 )
 from sim_reference.compiled.jit import kernel, kernel_inside
 
-Array = NDArray[Any]
 Int = Any
 """An integer of numpy or Python: compiled code sees no difference."""
 

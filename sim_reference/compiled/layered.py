@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ir.arrays import Array
 from sim_reference.compiled.flat import (
     DELAY_AT,
     IN_START,
@@ -37,7 +37,6 @@ from sim_reference.compiled.output import Output, add_spike, keep_registers
 from sim_reference.compiled.registers import update_neuron, update_population
 from sim_reference.compiled.scatter import deliver
 
-Array = NDArray[Any]
 Int = Any
 """An integer of numpy or Python: compiled code sees no difference."""
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ir.arrays import Array
 from sim_reference.compiled.jit import kernel_inside
 
-Array = NDArray[Any]
 Int = Any
 """An integer of numpy or Python: compiled code sees no difference."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ir.arrays import Array
 from ir.schedule import GOLDEN, MIX_A, MIX_B, ORDERS, Schedule
 from sim_reference.compiled.flat import FlatNetwork, starts
 from sim_reference.compiled.heap import Heap, best, new_heap, order_anew, push, remove
@@ -14,7 +14,6 @@ from sim_reference.compiled.jit import kernel, kernel_inside
 from sim_reference.compiled.kernels import N_SOURCES, Work
 from sim_reference.compiled.output import EARLIER, K_SERVED
 
-Array = NDArray[Any]
 Int = Any
 """An integer of numpy or Python: compiled code sees no difference."""
 

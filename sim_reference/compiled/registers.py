@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ir.arrays import Array
 from sim_reference.compiled.flat import (
     ACC_AT,
     C_OUT,
@@ -24,7 +24,6 @@ from sim_reference.compiled.flat import (
 from sim_reference.compiled.jit import kernel, kernel_inside
 from sim_reference.compiled.kernels import ACCUMULATOR, INT32, U, V, Work, acc_index, zero
 
-Array = NDArray[Any]
 Int = Any
 """An integer of numpy or Python: compiled code sees no difference."""
 

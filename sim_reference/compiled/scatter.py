@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numpy.typing import NDArray
-
+from ir.arrays import Array
 from sim_reference.compiled.flat import (
     ACC_AT,
     C_IN,
@@ -39,7 +38,6 @@ from sim_reference.compiled.flat import (
 from sim_reference.compiled.jit import kernel, kernel_inside
 from sim_reference.compiled.kernels import N_POSITIONS, N_SOURCES, N_TOUCHED, Work
 
-Array = NDArray[Any]
 Int = Any
 """An integer of numpy or Python: compiled code sees no difference."""
 

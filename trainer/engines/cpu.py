@@ -9,10 +9,10 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ir.arithmetic import DECAY_ALL
+from ir.arrays import Array
 from trainer.engines.call import Call
 from trainer.engines.checks import checked
 from trainer.engines.compiled import layout as columns
@@ -26,7 +26,6 @@ from trainer.engines.plan import apply_link
 from trainer.engines.result import Result
 from trainer.engines.selection import kept_inputs
 
-Array = NDArray[Any]
 T = TypeVar("T")
 
 

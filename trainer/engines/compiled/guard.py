@@ -6,16 +6,15 @@ here, in a sentence.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ir.arrays import Array
 from ir.check import require
 from trainer.engines.compiled.job import Job
 from trainer.engines.compiled.state import FIRST, Numbers, State
 
-Array = NDArray[Any]
 Sized = list[tuple[str, Array, tuple[int, ...]]]
 
 

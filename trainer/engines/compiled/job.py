@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from ir.arrays import Array
 from ir.schedule import Schedule, mix, stream
 from trainer.engines.call import Call
 from trainer.engines.compiled import state as kernel
@@ -18,8 +17,6 @@ from trainer.engines.numbers import FixedNumbers
 from trainer.engines.options import ESCAPE, INPUT_DROP, NOISE, SPIKE_DROP
 from trainer.engines.plan import Plan
 from trainer.engines.result import Recording
-
-Array = NDArray[Any]
 
 ORDERS = {"random": kernel.RANDOM, "momentum": kernel.MOMENTUM, "fifo": kernel.FIFO}
 INPUTS = {"first": kernel.FIRST, "queued": kernel.QUEUED, "paced": kernel.PACED}
