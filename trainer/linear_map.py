@@ -1,6 +1,7 @@
 """Fold a chain of torch layers between two populations into one linear map with live gradients.
 
-Layers act as in ``eval()``, in training too: batch normalizations by their running statistics, dropouts not at all.
+Layers act as in ``eval()``, in training too: batch normalizations by their running statistics, dropouts not at all,
+parametrized weights as they stand (the power iteration of ``spectral_norm`` goes on only where a layer itself is called).
 What a layer does to the shapes at hand says ``ir.layers``, as for every file that is read.
 """
 
@@ -179,9 +180,13 @@ def _layer_map(layer: nn.Module, shape: Shape, like: Tensor) -> LinearMap:
             "AdaptiveAvgPool2d, SumPool2d, ZeroPad2d, BatchNorm, Flatten or Dropout"
         )
     own = getattr(layer.forward, "__func__", None) is not kind.forward
-    own = own or (hasattr(kind, "_conv_forward") and type(layer)._conv_forward is not kind._conv_forward)  # type: ignore[union-attr]
+    inner = getattr(layer, "_conv_forward", None)
+    own = own or (inner is not None and getattr(inner, "__func__", None) is not kind._conv_forward)  # type: ignore[union-attr]
+    own = own or type(layer).__call__ is not nn.Module.__call__
     require(not own, f"{who} computes more than {kind.__name__}, from which it derives; use {kind.__name__} itself")
     check_hooks(who, layer)
+    odd = next((x.dtype for x in layer.parameters() if x.is_complex()), None)
+    require(odd is None, f"{who} has weights of type {odd}; only real ones have a counterpart")
     return LAYERS[kind](who, layer, shape, like)
 
 
@@ -224,8 +229,11 @@ def chained(layers: nn.Module, in_shape: Shape, like: Tensor | None = None) -> L
     found = [x for x in stored if x.is_floating_point() and not is_lazy(x)]
     like = found[0].detach() if found else torch.empty(0) if like is None else like
     total = LinearMap(in_shape, in_shape)
-    for layer in unpacked(layers):
-        total = compose(total, _layer_map(layer, total.out_shape, like))
+    with as_evaluated(
+        layers
+    ):  # a parametrized weight may change buffers, or be drawn, each time it is read in training
+        for layer in unpacked(layers):
+            total = compose(total, _layer_map(layer, total.out_shape, like))
     return total
 
 

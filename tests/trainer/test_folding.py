@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -147,3 +148,35 @@ def test_training_evaluation_and_export_are_the_same_network(chain: Chain) -> No
             with torch.set_grad_enabled(gradients):
                 live = net.train(mode)(x, Schedule("layered"), engine="reference")
             np.testing.assert_array_equal(live.counts.detach().sum(0).numpy(), frozen.counts)
+
+
+class Dropped(nn.Module):
+    """Weights that are drawn anew each time in training."""
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        return nn.functional.dropout(weight, 0.5, self.training)
+
+
+def dropped(layer: nn.Module) -> nn.Module:
+    return nn.utils.parametrize.register_parametrization(layer, "weight", Dropped())
+
+
+@pytest.mark.parametrize("mode", [True, False])
+@pytest.mark.parametrize("made", [nn.utils.parametrizations.spectral_norm, dropped], ids=["spectral_norm", "drawn"])
+def test_parametrized_weights_are_read_as_in_eval_mode_and_left_as_they_were(made: Any, mode: bool) -> None:
+    torch.manual_seed(0)
+    layers = nn.Sequential(made(nn.Conv2d(2, 3, 3)), nn.Flatten(), made(nn.Linear(48, 2))).double().train(mode)
+    before, x = {k: v.clone() for k, v in layers.state_dict().items()}, torch.randn(3, 2, 6, 6, dtype=torch.float64)
+    m = fold(layers, (2, 6, 6))
+    after = layers.state_dict()
+    assert all(torch.equal(v, after[k]) for k, v in before.items()) and set(modes(layers)) == {mode}
+    torch.testing.assert_close(ours(m, x), layers.eval()(x), rtol=1e-12, atol=1e-12)
+
+
+def test_complex_weights_and_a_patched_convolution_are_refused() -> None:
+    patched = nn.Conv2d(2, 3, 3)
+    patched._conv_forward = lambda x, weight, bias: 2 * x  # type: ignore[method-assign,assignment]
+    with pytest.raises(ValueError, match="Conv2d computes more than Conv2d"):
+        fold(patched, (2, 6, 6))
+    with pytest.raises(ValueError, match=r"Conv2d has weights of type torch\.complex64"):
+        fold(nn.Conv2d(2, 3, 3, dtype=torch.complex64), (2, 6, 6))
