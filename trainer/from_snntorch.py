@@ -26,6 +26,10 @@ from trainer.linear_map import LinearMap, as_evaluated, chained, check_hooks, is
 CURRENT = ("Synaptic", "RSynaptic")
 RECURRENT = ("RLeaky", "RSynaptic")
 READ = ("Leaky", "RLeaky", *CURRENT)
+STATES = ("_base_sub", "_base_zero", "_base_int")
+"""What snnTorch computes for each reset mechanism."""
+
+EQUATIONS = ("forward", "fire", "mem_reset", "_base_state_function", "_base_state_reset_zero", *STATES)
 
 
 def read(
@@ -49,6 +53,8 @@ def read(
 
     The model is left as it was, each submodule in its own mode.
     """
+    timed = isinstance(dt_s, (int, float)) and 0 < dt_s < np.inf
+    require(timed, f"dt_s is {dt_s!r}; give the seconds of a time step, more than 0")
     whole = isinstance(in_shape, Sequence) and all(isinstance(x, (int, np.integer)) and x > 0 for x in in_shape)
     require(whole and len(in_shape) > 0, f"in_shape is {in_shape!r}; give the sides of one frame, e.g. (2, 34, 34)")
     chain = list(layers) if layers is not None else _leaves(model)
@@ -105,7 +111,13 @@ def _check_parameters(model: nn.Module, chain: list[nn.Module]) -> None:
 
 
 def _is_neuron(module: nn.Module) -> bool:
-    return type(module).__module__.startswith("snntorch")
+    return any(c.__module__.startswith("snntorch") for c in type(module).__mro__)
+
+
+def _kind(module: nn.Module) -> type[nn.Module]:
+    """The snnTorch class whose equations a module computes; its own where it computes others."""
+    kinds = (c for c in type(module).__mro__ if c.__module__.startswith("snntorch") and c.__name__ in READ)
+    return next(kinds, type(module))
 
 
 class _Builder:
@@ -124,7 +136,7 @@ class _Builder:
 
     def add_neurons(self, module: nn.Module, dt_s: float) -> None:
         """One snnTorch layer with the torch layers before it."""
-        name, kind = f"lif{len(self.populations) + 1}", type(module).__name__
+        name, kind = f"lif{len(self.populations) + 1}", _kind(module).__name__
         _check(module, kind)
         linear = chained(nn.Sequential(*self.pending), self.shape)
         n = int(np.prod(linear.out_shape))
@@ -201,6 +213,8 @@ class _Builder:
 def _check(module: Any, kind: str) -> None:
     """Refuse what has no equal here."""
     require(kind in READ, f"snnTorch {kind} has no counterpart; use {', '.join(READ)}")
+    check_hooks(type(module).__name__, module)
+    _check_equations(module, kind)
     require(not module.inhibition, f"{kind} with inhibition=True lets one neuron fire; train without it")
     require(
         not module.state_quant, f"{kind} with state_quant rounds its membrane in its own way; quantize with unlayered"
@@ -220,6 +234,23 @@ def _check(module: Any, kind: str) -> None:
         raise ValueError(f"{kind} with reset_delay=False and reset_mechanism={mechanism!r} {why}; set reset_delay=True")
 
 
+def _check_equations(module: Any, kind: str) -> None:
+    """Refuse a module that computes other than its kind, and one whose reset was changed for half of its equations."""
+    made, name = _kind(module), type(module).__name__
+    own = next((m for m in EQUATIONS if _function(module, m) is not getattr(made, m, None)), None)
+    require(own is None, f"{name} computes more than snnTorch's {kind}: its {own} is its own; use {kind} itself")
+    value = int(module.reset_mechanism_val)
+    agree = value in range(3) and _function(module, "state_function") is getattr(made, STATES[value])
+    way = "set after it was made, snnTorch follows it in part; make it anew"
+    require(agree, f"{name} computes its state otherwise than its reset_mechanism says; {way}")
+
+
+def _function(module: nn.Module, name: str) -> Any:
+    """What a method is bound to, also where an instance has its own."""
+    method = getattr(module, name, None)
+    return getattr(method, "__func__", method)
+
+
 def _mechanism(module: Any) -> str:
     return ("subtract", "zero", "none")[int(module.reset_mechanism_val)]
 
@@ -231,13 +262,17 @@ def _numpy(x: torch.Tensor) -> Array:
 def _per_neuron(module: Any, name: str, shape: tuple[int, ...]) -> Array:
     """A parameter as one number or one a neuron; decays are clamped to 0..1 as snnTorch does."""
     value = _numpy(torch.as_tensor(getattr(module, name)))
+    who = f"{name} of {type(module).__name__}"
+    require(not np.isnan(value).any(), f"{who} holds NaN; every value must be a number")
+    require(name != "threshold" or bool((value >= 0).all()), f"{who} is {value.min():g}; it must be at least 0")
+    require(name != "threshold" or bool(np.isfinite(value).all()), f"{who} is infinite, in float32; make it finite")
     value = value if name == "threshold" else value.clip(0, 1)
     if value.size == 1:
         return value.reshape(())
     try:
         return _squeezed(np.broadcast_to(value, shape).reshape(-1).copy())
     except ValueError as error:
-        raise ValueError(f"{name} of {type(module).__name__} has shape {value.shape}; its neurons {shape}") from error
+        raise ValueError(f"{who} has shape {value.shape}; its neurons {shape}") from error
 
 
 def _squeezed(x: Array) -> Array:

@@ -1,7 +1,7 @@
 """Fold a chain of torch layers between two populations into one linear map with live gradients.
 
 Layers act as in ``eval()``, in training too: batch normalizations by their running statistics, dropouts not at all,
-parametrized weights as they stand (the power iteration of ``spectral_norm`` goes on only where a layer itself is called).
+parametrized weights as they stand (the power iteration of ``spectral_norm`` goes on where a layer itself is called).
 What a layer does to the shapes at hand says ``ir.layers``, as for every file that is read.
 """
 

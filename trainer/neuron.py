@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,15 @@ from ir.network import LIF as NetworkLIF
 
 MAX_LOG_TAU = math.log(sys.float_info.max)
 """Time constants beyond are infinite."""
+
+
+MAX_THRESHOLD = torch.finfo(torch.float32).max
+"""Thresholds are float32."""
+
+
+def _is_number(value: object) -> bool:
+    """One real number: no text, no truth value, no array or tensor."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 class LIF(nn.Module):
@@ -40,11 +50,15 @@ class LIF(nn.Module):
         super().__init__()
         check_choice("LIF reset", reset, ("zero", "subtract"))
         require(
-            v_threshold is None or 0 <= v_threshold < math.inf,
-            f"LIF v_threshold is {v_threshold}; it must be at least 0 and finite, or None: never fires",
+            v_threshold is None or (_is_number(v_threshold) and 0 <= v_threshold <= MAX_THRESHOLD),
+            f"LIF v_threshold is {v_threshold}; it must be one number, at least 0 and at most {MAX_THRESHOLD:.4g} "
+            "(the largest float32), or None: never fires",
         )
         for name, tau in (("tau_mem_s", tau_mem_s), ("tau_syn_s", tau_syn_s)):
-            require(tau is None or tau >= 0, f"LIF {name} is {tau}; it must be at least 0")
+            none = tau is None and name == "tau_syn_s"
+            require(none or (_is_number(tau) and tau >= 0), f"LIF {name} is {tau}; it must be one number, at least 0")
+        for name, flag in (("refractory", refractory), ("train_threshold", train_threshold), ("train_tau", train_tau)):
+            require(isinstance(flag, bool), f"LIF {name} is {flag!r}; give True or False")
         require(
             not (train_tau and not 0 < tau_mem_s < math.inf),
             "LIF train_tau needs a tau_mem_s above 0 and finite to start from",

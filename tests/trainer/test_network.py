@@ -142,8 +142,8 @@ def linear() -> nn.Linear:
             "without running statistics",
         ),
         (lambda: SumPool2d(0), "kernel_size is 0; at least 1"),
-        (lambda: LIF(tau_syn_s=-1.0), "tau_syn_s is -1.0; it must be at least 0"),
-        (lambda: LIF(tau_mem_s=float("nan")), "tau_mem_s is nan; it must be at least 0"),
+        (lambda: LIF(tau_syn_s=-1.0), "tau_syn_s is -1.0; it must be one number, at least 0"),
+        (lambda: LIF(tau_mem_s=float("nan")), "tau_mem_s is nan; it must be one number, at least 0"),
         (lambda: LIF(v_threshold=float("inf")), "or None: never fires"),
     ],
 )
