@@ -32,7 +32,8 @@ from ir.connection import Conv2d, Dense
 from ir.graph import slices
 from ir.mapped import Core, MappedNetwork, one_large_core
 from ir.network import Input
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.neurons import FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.stimulus import Stimulus
 from mapper import map_network
 from mapper.check.capacity import core_use, exceeded

@@ -20,7 +20,8 @@ import numpy as np
 from ir.check import TargetError
 from ir.connection import Dense
 from ir.network import Input
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.neurons import FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
@@ -66,7 +67,7 @@ def shortest_s(call: Callable[[], object], repeats: int = REPEATS) -> float:
 
 def counted(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule) -> Trace:
     """A run of the compiled twin that only counts."""
-    return fast.run(network, stimulus, schedule, record_spikes=False, record_v=False)
+    return fast.run(network, stimulus, schedule, record_spikes=False, record=())
 
 
 def n_steps(trace: Trace) -> int:
@@ -93,8 +94,8 @@ def lava_step_s(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedul
 
     few, many = stimulus.select(slice(2)), stimulus.select(slice(2 + 40))
     steps = n_steps(counted(network, many, schedule)) - n_steps(counted(network, few, schedule))
-    short = shortest_s(lambda: lava.run(network, few, schedule, record_v=False), 2)
-    long = shortest_s(lambda: lava.run(network, many, schedule, record_v=False), 2)
+    short = shortest_s(lambda: lava.run(network, few, schedule, record=()), 2)
+    long = shortest_s(lambda: lava.run(network, many, schedule, record=()), 2)
     return (long - short) / steps
 
 
@@ -163,7 +164,7 @@ def small() -> Row:
     """68 neurons, 1,000 time steps of one sample, spikes recorded."""
     network = chain([20, 32, 26, 10], [10, 8, 8])
     stimulus = noise(network, 1000, 1, 0.1)
-    run = lambda: fast.run(network, stimulus, LAYERED, record_v=False)  # noqa: E731
+    run = lambda: fast.run(network, stimulus, LAYERED, record=())  # noqa: E731
     spikes = run().spikes
     return row("small_ms", shortest_s(run, 20) * 1e3, "ms", spikes=0 if spikes is None else len(spikes))
 

@@ -15,7 +15,8 @@ from exchange import net
 from ir.connection import Conv2d, Dense
 from ir.mapped import one_large_core
 from ir.network import Input
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.neurons import FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from sim_reference import fast
@@ -92,7 +93,7 @@ def write_recordings(folder: Path, network: QuantizedNetwork) -> None:
     """Spikes and registers of every layer while two digits pass, as `unlayered verify` reads them."""
     digits = load("digits", split="test", limit=2).frames
     frames = np.minimum(digits, 1).transpose(1, 0, 2).reshape(RECORDED_STEPS, 1, -1)
-    trace = fast.run(one_large_core(network), Stimulus(frames), record_v=True, record_u=True)
+    trace = fast.run(one_large_core(network), Stimulus(frames), record=("v", "u"))
     assert trace.v is not None and trace.u is not None and trace.spikes is not None
     spikes = np.zeros((RECORDED_STEPS, trace.n_neurons), np.bool_)
     spikes[trace.spikes.t, trace.spikes.neuron] = True

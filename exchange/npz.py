@@ -23,15 +23,16 @@ from ir.chip import Chip, IntFormat, Limits, Mesh, Range, SynapseFormat
 from ir.connection import Conv2d, Dense, Sparse
 from ir.contract import BEFORE_NUMBERS
 from ir.mapped import Core, MappedNetwork
-from ir.network import LIF, Input, Network, Population, Projection
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.network import Input, Network, Population, Projection
+from ir.neurons import MODELS
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
 
 __all__ = ["encoded", "load", "save", "write_atomically", "write_together"]
 
-VERSION = 1
+VERSION = 2
 HEADER = "unlayered"
 MAX_HEADER_BYTES = 16 << 20
 MAX_PACKED = 1100
@@ -47,12 +48,10 @@ TYPES: dict[str, type] = {
         Conv2d,
         Core,
         Dense,
-        FixedLIF,
         FixedPopulation,
         FixedProjection,
         Input,
         IntFormat,
-        LIF,
         Limits,
         MappedNetwork,
         Mesh,
@@ -69,6 +68,13 @@ TYPES: dict[str, type] = {
         Trace,
     )
 }
+
+
+def _types() -> dict[str, Any]:
+    """Everything a file may hold, by name; neuron models are those of the table."""
+    return {**TYPES, **{kind.__name__: kind for model in MODELS.values() for kind in model}}
+
+
 NUMBERED = ("MappedNetwork", "Trace")
 """They carry the number of their contract."""
 NAMES = {
@@ -150,7 +156,7 @@ def _encode(value: Any, arrays: dict[str, Any]) -> Any:
         name = f"a{len(arrays)}"
         arrays[name] = value
         return {"type": "array", "name": name}
-    if type(value).__name__ in TYPES:
+    if type(value).__name__ in _types():
         content = {f.name: _encode(getattr(value, f.name), arrays) for f in fields(value)}
         return {"type": type(value).__name__, "fields": content}
     if isinstance(value, tuple):
@@ -160,6 +166,14 @@ def _encode(value: Any, arrays: dict[str, Any]) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     return value
+
+
+def _with_states(content: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a trace; version 1 of the format had ``v`` and ``u`` side by side."""
+    if "states" in content:
+        return content
+    states = {name: content[name] for name in ("v", "u") if content.get(name) is not None}
+    return {"states": states, **{name: part for name, part in content.items() if name not in ("v", "u")}}
 
 
 class _Contents:
@@ -195,19 +209,24 @@ class _Contents:
             return tuple(self._decode(item) for item in self._part(node, "items", list))
         if kind == "dict":
             return {str(k): self._decode(v) for k, v in self._part(node, "items", dict).items()}
-        if not isinstance(kind, str) or kind not in TYPES:
+        types = _types()
+        if not isinstance(kind, str) or kind not in types:
             raise FormatError(f"it holds a {kind!r}, which is nothing of ours; write it with unlayered")
         given = self._part(node, "fields", dict)
-        known = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(TYPES[kind])}
+        known = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(types[kind])}
+        if kind == "Trace" and "states" not in given:
+            known = {**known, "states": False, "v": False, "u": False}
         wrong = [name for name in given if name not in known] or [n for n in known if known[n] and n not in given]
         if wrong:
             raise FormatError(f"its {kind} {'has an unknown' if wrong[0] in given else 'lacks the'} field {wrong[0]!r}")
         named = NAMES[kind].format_map(given) if kind in NAMES else ""
         with within(named) if named else nullcontext():
             content = {name: self._decode(part) for name, part in given.items()}
+            if kind == "Trace":
+                content = _with_states(content)
             if kind in NUMBERED:
                 content.setdefault("contract", BEFORE_NUMBERS)
-            return TYPES[kind](**content)
+            return types[kind](**content)
 
     def _part(self, node: dict[str, Any], name: str, kind: type) -> Any:
         part = node.get(name)

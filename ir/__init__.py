@@ -6,8 +6,9 @@ from ir.chip import Chip, IntFormat
 from ir.connection import Connection, Conv2d, Dense, Sparse
 from ir.contract import CONTRACT
 from ir.mapped import Core, MappedNetwork, one_large_core
-from ir.network import LIF, Input, Network, Population, Projection
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.network import Input, Network, Population, Projection
+from ir.neurons import LIF, FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from ir.arrays import Array, real_array, set_field, whole_array
+from ir.arrays import Array, set_field, whole_array
 from ir.check import (
     INT32,
     MAX_NEURONS,
     block_shape,
-    check_choice,
-    check_finite,
     check_per_neuron,
     check_range,
     check_type,
@@ -22,6 +20,7 @@ from ir.check import (
     require,
 )
 from ir.connection import CONNECTIONS, Connection
+from ir.neurons import LIF, Neuron, check_neuron
 from ir.schedule import Schedule
 
 
@@ -49,92 +48,13 @@ class Input:
         return int(np.prod(self.shape))
 
 
-@dataclass(frozen=True, eq=False)
-class LIF:
-    """Leaky integrate and fire: ``v <- leak(v) + drive``; spike where ``v > v_threshold``.
-
-    With ``tau_syn_s`` the drive first enters a synaptic current, ``u <- leak(u) + drive``, ``v <- leak(v) + u``.
-    The leak of one time step is ``exp(-dt / tau)`` (``exponential``) or ``1 - dt / tau`` (``euler``).
-    Every number is one for the population or one a neuron.
-
-    Attributes:
-        tau_mem_s: membrane time constant, seconds; infinite = no leak (IF); 0 = no memory.
-        v_threshold: compared strictly; at least 0; None = never fires (membrane readout).
-        tau_syn_s: synaptic time constant, seconds; None = no current memory.
-        bias: added to the membrane once a time step; None = none.
-        reset: ``zero`` (hard: the part above the threshold is lost) or ``subtract``.
-        refractory: at most one spike a time step; charge that arrives later in the step is lost.
-        discretization: how a time constant becomes the leak of one step.
-        v_min: the membrane never falls below, at most 0; None = unbounded (sinabs' ``min_v_mem``).
-        multi_spike: fires ``floor(v / v_threshold)`` times in one time step, each spike subtracts the
-            threshold (sinabs' ``MultiSpike``, rockpool's ``StepPWL``); layered floats only, no chip of ours has it.
-    """
-
-    tau_mem_s: Array | float = np.inf
-    v_threshold: Array | float | None = 1.0
-    tau_syn_s: Array | float | None = None
-    bias: Array | float | None = None
-    reset: Literal["zero", "subtract"] = "zero"
-    refractory: bool = True
-    discretization: Literal["exponential", "euler"] = "exponential"
-    v_min: float | None = None
-    multi_spike: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("tau_mem_s", "v_threshold", "tau_syn_s", "bias"):
-            value = getattr(self, name)
-            if value is not None or name == "tau_mem_s":
-                set_field(self, name, real_array(f"LIF {name}", value))
-        check_choice("LIF reset", self.reset, ("zero", "subtract"))
-        check_choice("LIF discretization", self.discretization, ("exponential", "euler"))
-        for name in ("tau_mem_s", "tau_syn_s"):
-            value = getattr(self, name)
-            require(value is None or bool((value >= 0).all()), f"LIF {name} must be at least 0 and not NaN")
-        for name in ("v_threshold", "bias"):
-            if getattr(self, name) is not None:
-                check_finite(f"LIF {name}", getattr(self, name))
-        require(
-            self.v_threshold is None or bool((np.asarray(self.v_threshold) >= 0).all()),
-            "LIF v_threshold must be at least 0",
-        )
-        for name in ("refractory", "multi_spike"):
-            check_type(f"LIF {name}", getattr(self, name), bool, "true or false")
-        if self.v_min is not None:
-            low = "give a number of at most 0, the reset value, or None for no bound"
-            set_field(self, "v_min", real("LIF v_min", self.v_min, -np.inf, 0.0, low))
-        require(
-            not self.multi_spike
-            or (
-                self.reset == "subtract"
-                and self.v_threshold is not None
-                and bool((np.asarray(self.v_threshold) > 0).all())
-            ),
-            "LIF multi_spike needs reset 'subtract' and a positive v_threshold",
-        )
-
-    def leak_v(self, dt_s: float) -> Array:
-        """Membrane left after one time step, as a share; () or (n,)."""
-        return leak(np.asarray(self.tau_mem_s), dt_s, self.discretization)
-
-    def leak_u(self, dt_s: float) -> Array | None:
-        """Synaptic current left after one time step, as a share; None without one."""
-        return None if self.tau_syn_s is None else leak(np.asarray(self.tau_syn_s), dt_s, self.discretization)
-
-
-def leak(tau_s: Array, dt_s: float, discretization: str) -> Array:
-    """Share of a state left after ``dt_s``: ``exp(-dt/tau)`` or ``1 - dt/tau``; tau = 0 leaves nothing."""
-    with np.errstate(divide="ignore"):
-        ratio = np.where(tau_s > 0, dt_s / np.maximum(tau_s, 1e-300), np.inf)
-    return np.exp(-ratio) if discretization == "exponential" else np.maximum(1.0 - ratio, 0.0)
-
-
 @dataclass(frozen=True)
 class Population:
     """Neurons that share a neuron model."""
 
     name: str
     shape: tuple[int, ...]
-    neuron: LIF = field(default_factory=LIF)
+    neuron: Neuron = field(default_factory=LIF)
 
     def __post_init__(self) -> None:
         check_type("the name of a population", self.name, str, "a word")
@@ -143,8 +63,8 @@ class Population:
             len(self.shape) > 0 and min(self.shape) > 0,
             f"population {self.name!r} is empty (shape {self.shape}); remove it or give it neurons",
         )
-        check_type(f"the neuron of population {self.name!r}", self.neuron, LIF, "a LIF")
-        for name in ("tau_mem_s", "v_threshold", "tau_syn_s", "bias"):
+        check_neuron(f"the neuron of population {self.name!r}", self.neuron, fixed=False)
+        for name in self.neuron.PER_NEURON:
             value = getattr(self.neuron, name)
             if value is not None:
                 check_per_neuron(f"{name} of population {self.name!r}", value, self.n)

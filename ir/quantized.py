@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
-from ir.arithmetic import ARITHMETICS, DECAY_ALL
-from ir.arrays import Array, set_field, whole_array
+from ir.arithmetic import ARITHMETICS
+from ir.arrays import Array, set_field
 from ir.check import (
     INT32,
     block_shape,
@@ -22,88 +21,8 @@ from ir.check import (
 )
 from ir.connection import Connection
 from ir.network import Input, check_parts, checked_delays
+from ir.neurons import FixedLIF, FixedNeuron, check_neuron
 from ir.schedule import Schedule
-
-MAX_THRESHOLD = (1 << 63) - 1
-"""Thresholds beyond every register are taken: no membrane reaches them."""
-
-MAX_REGISTER = 1 << 31
-"""No register is wider."""
-
-
-@dataclass(frozen=True, eq=False)
-class FixedLIF:
-    """Integer LIF: ``leak(x) = sign(x) * ((|x| * (4096 - decay)) >> 12)``, spike where ``v > v_threshold << 6``.
-
-    Every number is one for the population or one a neuron.
-
-    Attributes:
-        decay_v: lost each time step, in 1/4096, 0..4096.
-        v_threshold: mantissa, register value ``v_threshold << weight_shift``; None = never fires.
-        decay_u: the same for the current; 4096 = no current memory. Lava's ``du`` is ``decay_u - 1``.
-        bias: mantissa, added once a time step as ``bias << bias_exp`` in register units
-            (``>> -bias_exp``, floor, where negative), which must fit int32; None = none.
-        reset: ``zero`` or ``subtract``.
-        refractory: at most one spike a time step.
-        reset_interval: u = v = 0 before the step at time steps t with
-            ``(t + 1) % reset_interval == reset_offset % reset_interval``; 0 = never (Lava's ``LIFReset``).
-        v_min: register value below which v is held; None = the arithmetic's own edge.
-    """
-
-    decay_v: Array | int = DECAY_ALL
-    v_threshold: Array | int | None = 64
-    decay_u: Array | int = DECAY_ALL
-    bias: Array | int | None = None
-    bias_exp: int = 0
-    reset: Literal["zero", "subtract"] = "zero"
-    refractory: bool = True
-    reset_interval: int = 0
-    reset_offset: int = 0
-    v_min: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("decay_v", "v_threshold", "decay_u", "bias"):
-            value = getattr(self, name)
-            if value is not None or name.startswith("decay"):
-                set_field(self, name, whole_array(name, value))
-        for name in ("decay_v", "decay_u"):
-            check_range(name, np.asarray(getattr(self, name)), 0, DECAY_ALL)
-        if self.v_threshold is not None:
-            check_range("v_threshold", np.asarray(self.v_threshold), 0, MAX_THRESHOLD)
-        if self.bias is not None:
-            check_range("bias", np.asarray(self.bias), *INT32)
-        set_field(self, "bias_exp", whole("bias_exp", self.bias_exp, -32, 31))
-        self._check_bias()
-        check_choice("reset", self.reset, ("zero", "subtract"))
-        check_type("refractory", self.refractory, bool, "true or false")
-        if self.v_min is not None:
-            set_field(self, "v_min", whole("v_min", self.v_min, -MAX_REGISTER, 0))
-        set_field(self, "reset_interval", whole("reset_interval, 0 = never,", self.reset_interval, 0, INT32[1]))
-        set_field(self, "reset_offset", whole("reset_offset", self.reset_offset, *INT32))
-
-    @property
-    def has_current(self) -> bool:
-        """Whether any neuron keeps synaptic current from one time step to the next."""
-        return bool((np.asarray(self.decay_u) < DECAY_ALL).any())
-
-    def _check_bias(self) -> None:
-        """Raise where a bias leaves its register; in Python's integers, which do not."""
-        bias = np.asarray(0 if self.bias is None else self.bias)
-        for mantissa in (int(bias.min(initial=0)), int(bias.max(initial=0))):
-            register = mantissa << self.bias_exp if self.bias_exp >= 0 else mantissa >> -self.bias_exp
-            require(
-                -(1 << 31) <= register < 1 << 31,
-                f"bias {mantissa} with bias_exp {self.bias_exp} is {register} in the register, which holds 32 bits; "
-                "use a smaller bias or bias_exp",
-            )
-
-    def register_bias(self) -> Array | None:
-        """The bias in register units, () or (n,); None without one, and where all of it is 0 there."""
-        if self.bias is None:
-            return None
-        mantissa = np.asarray(self.bias)
-        register = mantissa << self.bias_exp if self.bias_exp >= 0 else mantissa >> -self.bias_exp
-        return register if bool(np.any(register)) else None
 
 
 @dataclass(frozen=True)
@@ -116,7 +35,7 @@ class FixedPopulation:
 
     name: str
     shape: tuple[int, ...]
-    neuron: FixedLIF = field(default_factory=FixedLIF)
+    neuron: FixedNeuron = field(default_factory=FixedLIF)
     scale: float = 1.0
 
     def __post_init__(self) -> None:
@@ -126,11 +45,11 @@ class FixedPopulation:
             len(self.shape) > 0 and min(self.shape) > 0,
             f"population {self.name!r} is empty (shape {self.shape}); remove it or give it neurons",
         )
-        check_type(f"the neuron of population {self.name!r}", self.neuron, FixedLIF, "a FixedLIF")
+        check_neuron(f"the neuron of population {self.name!r}", self.neuron, fixed=True)
         set_field(
             self, "scale", real(f"scale of population {self.name!r}", self.scale, 0.0, np.inf, "it must be positive")
         )
-        for name in ("decay_v", "v_threshold", "decay_u", "bias"):
+        for name in self.neuron.PER_NEURON:
             value = getattr(self.neuron, name)
             if value is not None:
                 check_per_neuron(f"{name} of population {self.name!r}", value, self.n)

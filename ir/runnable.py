@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Union
 
 import numpy as np
@@ -38,6 +39,18 @@ def check_run(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule)
     check_exact(network, stimulus, schedule)
 
 
+def check_record(network: Union[Network, QuantizedNetwork], record: Collection[str]) -> None:
+    """Raise where a run shall record a state that no neuron of the network has.
+
+    Raises:
+        ValueError: the name, and those there are.
+    """
+    require(not isinstance(record, str), f"record is {record!r}; give names of states, e.g. ('v',)")
+    known = dict.fromkeys(name for p in network.populations for name in p.neuron.STATES)
+    for name in record:
+        require(name in known, f"no neuron of the network has a state {name!r} to record; there are {', '.join(known)}")
+
+
 def _check_events(frames: NDArray[Any], rule: str) -> None:
     """Raise unless counts can be taken apart into events."""
     require(
@@ -58,19 +71,14 @@ def check_schedule(network: Union[Network, QuantizedNetwork], schedule: Schedule
     Raises:
         ValueError: the block, and the way out.
     """
-    if schedule.kind == "layered":
-        return
     for p in network.populations:
+        reason = p.neuron.refusal(schedule)
+        require(reason is None, f"population {p.name!r} {reason}")
         require(
-            p.neuron.reset == "zero",
-            f"population {p.name!r} resets by subtraction, which the asynchronous schedule does not define; "
-            "use the layered schedule or reset 'zero'",
-        )
-        require(
-            p.neuron.refractory or schedule.stop_after is not None or is_acyclic(network),
+            schedule.kind == "layered" or p.neuron.refractory or schedule.stop_after is not None or is_acyclic(network),
             f"population {p.name!r} has no refractoriness in a network with cycles; set stop_after",
         )
-    for e in network.projections:
+    for e in network.projections if schedule.kind == "asynchronous" else ():
         require(
             not bool(np.any(e.delay_steps)),
             f"projection {e.pre} -> {e.post} has delays, which the asynchronous schedule does not define; "

@@ -76,7 +76,8 @@ class Trace:
         executor: ``E0`` to ``E3`` of the execution contract.
         spikes: every spike; None in a run that only counted.
         counts: (B, N) spikes of each neuron.
-        v: (T, B, N) membranes at the end of each time step; None where not recorded.
+        states: what was recorded of the neurons' states, by name (``ir.neurons``: ``v`` the membrane, ``u`` the
+            synaptic current, ...), each (T, B, N) at the end of each time step; 0 in populations without it.
         forward_steps: (T, B) rounds of each time step.
         sample_ids: (B,).
         populations: (name, size) in the order of the global index.
@@ -85,14 +86,13 @@ class Trace:
         labels: (B,) right classes; None = unknown.
         core_of_neuron: (N,); None = unmapped.
         limits_reached: how often each register limit was reached, by name.
-        u: (T, B, N) synaptic currents where asked for.
         contract: number of the execution contract it was run under.
     """
 
     executor: str
     spikes: Spikes | None
     counts: Array
-    v: Array | None
+    states: dict[str, Array]
     forward_steps: Array
     sample_ids: Array
     populations: tuple[tuple[str, int], ...]
@@ -101,7 +101,6 @@ class Trace:
     labels: Array | None = None
     core_of_neuron: Array | None = None
     limits_reached: dict[str, int] = field(default_factory=dict)
-    u: Array | None = None
     contract: int = CONTRACT
 
     def __post_init__(self) -> None:
@@ -121,13 +120,10 @@ class Trace:
             "labels": (b,),
             "core_of_neuron": (n,),
         }
-        for name in ("v", "u"):
-            if getattr(self, name) is not None:
-                set_field(self, name, frozen_array(numbers(f"trace {name}", getattr(self, name))))
-                check_finite(f"trace {name}", getattr(self, name))
-                shapes[name] = (t, b, n)
+        self._check_states()
+        shapes |= dict.fromkeys(self.states, (t, b, n))
         for name, shape in shapes.items():
-            array: Any = getattr(self, name)
+            array: Any = self.states.get(name) if name in self.states else getattr(self, name)
             require(
                 array is None or array.shape == shape,
                 f"trace of {counted(t, 'time step')}, {counted(b, 'sample')} and {counted(n, 'neuron')} has {name} of "
@@ -141,6 +137,17 @@ class Trace:
             check_type("a name in limits_reached", name, str, "a word")
             whole(f"limits_reached {name!r}", count, 0, (1 << 63) - 1)
         self._check_spikes()
+
+    def _check_states(self) -> None:
+        """Freeze the states; raise unless they are arrays of finite numbers by name."""
+        check_type("the states of a trace", self.states, dict, "arrays by name")
+        for name in self.states:
+            check_type("the name of a state", name, str, "a word")
+            require(name not in ARRAYS, f"a state of a trace is named {name!r}, which is something else")
+        arrays = {name: numbers(f"trace {name}", values) for name, values in self.states.items()}
+        for name, array in arrays.items():
+            check_finite(f"trace {name}", array)
+        set_field(self, "states", {name: frozen_array(array) for name, array in arrays.items()})
 
     def _check_populations(self) -> None:
         """Raise unless populations are names, each once, with sizes, and the output is one of them."""
@@ -182,6 +189,16 @@ class Trace:
         counts = _counted(rows, s.neuron, self.counts.shape)
         more = self.counts >= counts if self.executor == "E0" else self.counts == counts  # E0 fires several at once
         require(bool(more.all()), "trace counts are not its spikes'")
+
+    @property
+    def v(self) -> Array | None:
+        """(T, B, N) membranes at the end of each time step; None where not recorded."""
+        return self.states.get("v")
+
+    @property
+    def u(self) -> Array | None:
+        """(T, B, N) synaptic currents; None where not recorded."""
+        return self.states.get("u")
 
     @property
     def n_neurons(self) -> int:

@@ -93,13 +93,9 @@ def _rate(trace: Trace, name: str) -> float:
 def _warnings(
     trained: Network, fixed: QuantizedNetwork, p: FixedPopulation, found: PopulationReport
 ) -> tuple[str, ...]:
-    said: list[str] = []
-    wanted = next(q.neuron.v_threshold for q in trained.populations if q.name == p.name)
-    if wanted is not None and bool(((np.asarray(wanted) > 0) & (np.asarray(p.neuron.v_threshold) == 0)).any()):
-        said.append(
-            "threshold rounds to 0: it is too small beside the weights; retrain with a larger one or smaller weights"
-        )
-    said += _silent(wanted is not None, found, _vanished(trained, fixed, p.name))
+    wanted = next(q.neuron for q in trained.populations if q.name == p.name)
+    said = wanted.lost_in(p.neuron)
+    said += _silent(wanted.fires, found, _vanished(trained, fixed, p.name))
     return (*said, *_saturated(found))
 
 

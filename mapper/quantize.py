@@ -13,9 +13,11 @@ from ir.arithmetic import ARITHMETICS, DECAY_ALL
 from ir.check import require
 from ir.chip import Chip
 from ir.envelope import worst_case
-from ir.fixed_point import Formats, best_scale, largest_scale, to_fixed
+from ir.fixed_point import best_scale, largest_scale, to_fixed
+from ir.formats import Formats
 from ir.graph import layered_order
 from ir.network import Network
+from ir.neurons import Neuron
 from ir.quantized import QuantizedNetwork
 from ir.trace import Trace
 
@@ -94,8 +96,8 @@ def check_decays(network: Network, chip: Chip) -> None:
         ValueError: which population, the decay it needs, the chip's largest.
     """
     for p in network.populations:
-        for leak in (p.neuron.leak_v(network.dt_s), p.neuron.leak_u(network.dt_s)):
-            need, most = 0 if leak is None else int(np.rint(DECAY_ALL * (1 - leak)).max()), chip.decay.hi
+        for decay in p.neuron.decays(network.dt_s):
+            need, most = int(np.rint(DECAY_ALL * decay).max()), chip.decay.hi
             require(
                 need <= most + 1,
                 f"population {p.name!r} loses {need}/{DECAY_ALL} a time step, {chip.title} at most {most}; "
@@ -156,54 +158,33 @@ def _search_scale(
 def _search_threshold(
     network: Network, name: str, scales: dict[str, float], formats: Formats, calibration: Calibration
 ) -> Network:
-    neuron = next(p.neuron for p in network.populations if p.name == name)
-    if neuron.v_threshold is None:
-        return network
-    candidates = [with_threshold(network, name, step) for step in THRESHOLD_STEPS]
-    return min(candidates, key=lambda n: _score(n, name, scales, formats, calibration))
+    candidates = _with_neuron(network, name, lambda n: [n.with_threshold_times(x) for x in THRESHOLD_STEPS])
+    return min(candidates, key=lambda n: _score(n, name, scales, formats, calibration), default=network)
 
 
 def _search_decay(
     network: Network, name: str, scales: dict[str, float], formats: Formats, calibration: Calibration
 ) -> Network:
-    if not _remembers(network, name):
-        return network
-    candidates = [with_time_constant(network, name, step) for step in DECAY_STEPS]
-    return min(candidates, key=lambda n: _score(n, name, scales, formats, calibration))
+    dt_s = network.dt_s
+    candidates = _with_neuron(network, name, lambda n: [n.with_memory_times(x, dt_s) for x in DECAY_STEPS])
+    return min(candidates, key=lambda n: _score(n, name, scales, formats, calibration), default=network)
 
 
-def _remembers(network: Network, name: str) -> bool:
-    """Whether a population forgets some of its membrane in a time step, and not all of it."""
-    leak = next(p.neuron for p in network.populations if p.name == name).leak_v(network.dt_s)
-    return bool(((leak * DECAY_ALL > 1) & (leak < 1)).any())
+def _with_neuron(network: Network, name: str, variants: Callable[[Neuron], list[Neuron | None]]) -> list[Network]:
+    """The network with each variant of a population's neuron; none where there is nothing to vary."""
+    at = next(i for i, p in enumerate(network.populations) if p.name == name)
+    before, p, after = network.populations[:at], network.populations[at], network.populations[at + 1 :]
+    found = [neuron for neuron in variants(p.neuron) if neuron is not None]
+    return [replace(network, populations=(*before, replace(p, neuron=n), *after)) for n in found]
 
 
 def search_runs(network: Network) -> int:
     """How often a calibrated search runs the network."""
     scales = len(network.populations) * (1 + len(SCALE_STEPS))
-    thresholds = sum(p.neuron.v_threshold is not None for p in network.populations) * len(THRESHOLD_STEPS)
-    return scales + thresholds + sum(_remembers(network, p.name) for p in network.populations) * len(DECAY_STEPS)
+    thresholds = sum(p.neuron.with_threshold_times(1.0) is not None for p in network.populations)
+    memories = sum(p.neuron.with_memory_times(1.0, network.dt_s) is not None for p in network.populations)
+    return scales + thresholds * len(THRESHOLD_STEPS) + memories * len(DECAY_STEPS)
 
 
 def _score(network: Network, name: str, scales: dict[str, float], formats: Formats, calibration: Calibration) -> float:
     return mismatch(calibration.target, calibration.measure(to_fixed(network, scales, formats)), name)
-
-
-def with_threshold(network: Network, name: str, factor: float) -> Network:
-    """The same network with one population's threshold multiplied."""
-    populations = tuple(
-        replace(p, neuron=replace(p.neuron, v_threshold=np.asarray(p.neuron.v_threshold) * factor))
-        if p.name == name and p.neuron.v_threshold is not None
-        else p
-        for p in network.populations
-    )
-    return replace(network, populations=populations)
-
-
-def with_time_constant(network: Network, name: str, factor: float) -> Network:
-    """The same network with one population's membrane time constant multiplied."""
-    populations = tuple(
-        replace(p, neuron=replace(p.neuron, tau_mem_s=np.asarray(p.neuron.tau_mem_s) * factor)) if p.name == name else p
-        for p in network.populations
-    )
-    return replace(network, populations=populations)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from ir.arrays import Array
 from ir.check import require
 from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork
-from ir.runnable import check_run
+from ir.runnable import check_record, check_run
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
@@ -56,8 +56,7 @@ def run(
     schedule: Schedule | None = None,
     *,
     record_spikes: bool = True,
-    record_v: bool = True,
-    record_u: bool = False,
+    record: Collection[str] = ("v",),
     n_threads: int | None = None,
     progress: Progress | None = None,
 ) -> Trace:
@@ -66,8 +65,8 @@ def run(
     Args:
         schedule: None = the one the network was trained for.
         record_spikes: False = only count them, in memory that does not grow with the number of time steps once
-            ``record_v`` is False too.
-        record_v, record_u: whether the trace holds membranes and currents, (T, B, N).
+            ``record`` is empty too.
+        record: names of the neurons' states that the trace holds, (T, B, N): ``v``, ``u``.
         n_threads: samples that run at once; None = as many as cores may be used.
         progress: called now and then, from any thread, with samples done and in all.
 
@@ -78,11 +77,12 @@ def run(
     layout = kept.layout
     schedule = layout.network.schedule if schedule is None else schedule
     check_run(layout.network, stimulus, schedule)
+    check_record(layout.network, record)
     require(n_threads is None or n_threads >= 1, f"n_threads is {n_threads}; use at least 1")
     task = _task(kept, stimulus, schedule)
     t, b, n = stimulus.n_steps, stimulus.n_samples, layout.n_neurons
     counts, forward_steps = np.zeros((b, n), np.int32), np.zeros((t, b), np.int32)
-    v, u = (np.zeros((t, b, n) if kept else (0, 0, 0), np.int64) for kept in (record_v, record_u))
+    v, u = (np.zeros((t, b, n) if kept else (0, 0, 0), np.int64) for kept in ("v" in record, "u" in record))
     out = Output(
         counts, forward_steps, v, u, new_rows(0), np.zeros(b + 1, np.int64), np.zeros(1, np.int64), record_spikes
     )
@@ -92,7 +92,7 @@ def run(
         executor="E2",
         spikes=_spikes(parts, stimulus) if record_spikes else None,
         counts=counts,
-        v=v if record_v else None,
+        states={name: {"v": v, "u": u}[name] for name in record},
         forward_steps=forward_steps,
         sample_ids=_ids(stimulus),
         populations=layout.populations(),
@@ -101,7 +101,6 @@ def run(
         labels=stimulus.labels,
         core_of_neuron=mapped.core_of_neuron if isinstance(mapped, MappedNetwork) else None,
         limits_reached=dict(zip(LIMITS, limits.tolist())),
-        u=u if record_u else None,
     )
 
 

@@ -12,7 +12,8 @@ from ir.arrays import Bits, Int32s, Ints
 from ir.connection import Connection
 from ir.graph import LayeredOrder, input_depths, layered_order, senders, slices
 from ir.mapped import MappedNetwork, one_large_core
-from ir.quantized import FixedLIF, QuantizedNetwork
+from ir.neurons import FixedLIF, as_lif
+from ir.quantized import QuantizedNetwork
 
 NEVER = 1 << 62
 """The register value of a threshold that nothing reaches."""
@@ -120,7 +121,7 @@ def layout_of(mapped: MappedNetwork | QuantizedNetwork) -> Layout:
     """Lay the network out over the global index."""
     mapped = as_mapped(mapped)
     network, arithmetic = mapped.network, ARITHMETICS[mapped.network.arithmetic]
-    columns = [_columns(p.neuron, arithmetic) for p in network.populations]
+    columns = [_columns(as_lif(p.name, p.neuron, "the simulator"), arithmetic) for p in network.populations]
     sizes = [p.n for p in network.populations]
 
     def flat(name: str, dtype: Any = np.int64) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from exchange import npz
@@ -21,14 +21,13 @@ def run_in_pieces(
     schedule: Schedule | None = None,
     *,
     samples_a_piece: int = 64,
-    record_v: bool = True,
-    record_u: bool = False,
+    record: Collection[str] = ("v",),
 ) -> Iterator[Trace]:
     """Yield the trace of each piece of the batch; together they are the trace of the whole."""
     require(samples_a_piece >= 1, f"samples_a_piece is {samples_a_piece}; use at least 1")
     for first in range(0, stimulus.n_samples, samples_a_piece):
         part = stimulus.select(slice(first, first + samples_a_piece))
-        yield fast.run(mapped, part, schedule, record_v=record_v, record_u=record_u)
+        yield fast.run(mapped, part, schedule, record=record)
 
 
 def run_to_disk(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from ir.arrays import Ints
 from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork
-from ir.runnable import check_run
+from ir.runnable import check_record, check_run
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace, count_spikes
@@ -45,16 +45,15 @@ def run(
     stimulus: Stimulus,
     schedule: Schedule | None = None,
     *,
-    record_v: bool = True,
-    record_u: bool = False,
+    record: Collection[str] = ("v",),
     progress: Progress | None = None,
 ) -> Trace:
     """Execute the network and record every spike.
 
     Args:
         schedule: None = the one the network was trained for.
-        record_v, record_u: whether the trace holds membranes and currents, (T, B, N), in register units. Under the
-            asynchronous schedule u is 0 in populations without current memory.
+        record: names of the neurons' states that the trace holds, (T, B, N), in register units: ``v``, ``u``. Under
+            the asynchronous schedule u is 0 in populations without current memory.
         progress: called after each sample.
 
     Raises:
@@ -63,17 +62,18 @@ def run(
     layout = layout_of(mapped)
     schedule = layout.network.schedule if schedule is None else schedule
     check_run(layout.network, stimulus, schedule)
+    check_record(layout.network, record)
     reached, records = LimitCounts(), []
     for b in range(stimulus.n_samples):
-        record = _empty_record(layout, stimulus.n_steps)
+        sample = _empty_record(layout, stimulus.n_steps)
         if schedule.kind == "layered":
-            run_layered_sample(layout, stimulus.frames[:, b], record, reached)
+            run_layered_sample(layout, stimulus.frames[:, b], sample, reached)
         else:
-            _Sample(layout, stimulus, schedule, b, record, reached).run()
-        records.append(record)
+            _Sample(layout, stimulus, schedule, b, sample, reached).run()
+        records.append(sample)
         if progress is not None:
             progress(b + 1, stimulus.n_samples)
-    return _trace(layout, mapped, stimulus, schedule, records, reached, record_v, record_u)
+    return _trace(layout, mapped, stimulus, schedule, records, reached, record)
 
 
 def _empty_record(layout: Layout, n_steps: int) -> Record:
@@ -185,8 +185,7 @@ def _trace(
     schedule: Schedule,
     records: list[Record],
     reached: LimitCounts,
-    record_v: bool,
-    record_u: bool,
+    record: Collection[str],
 ) -> Trace:
     """Put the samples together."""
     n, ids = layout.n_neurons, stimulus.sample_ids
@@ -204,7 +203,7 @@ def _trace(
         executor="E2",
         spikes=spikes,
         counts=count_spikes(spikes, ids, n),
-        v=stacked([r.v for r in records]) if record_v else None,
+        states={name: stacked([getattr(r, name) for r in records]) for name in record},
         forward_steps=np.array([r.forward_steps for r in records], np.int32).reshape(shape[::-1]).T,
         sample_ids=ids,
         populations=layout.populations(),
@@ -213,5 +212,4 @@ def _trace(
         labels=stimulus.labels,
         core_of_neuron=as_mapped(mapped).core_of_neuron if isinstance(mapped, MappedNetwork) else None,
         limits_reached=dict(reached),
-        u=stacked([r.u for r in records]) if record_u else None,
     )

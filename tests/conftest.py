@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, settings
 from exchange.chip_toml import CHIPS, load_chip
 from ir.connection import Dense
 from ir.mapped import Core, MappedNetwork
-from ir.network import LIF, Input, Network, Population, Projection
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.network import Input, Network, Population, Projection
+from ir.neurons import LIF, FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 

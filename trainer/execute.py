@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from ir.arrays import Int32s
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
-from ir.runnable import check_run
+from ir.runnable import check_record, check_run
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
@@ -32,7 +32,7 @@ def run(
     stimulus: Stimulus,
     schedule: Schedule | None = None,
     *,
-    record_u: bool = False,
+    record: Collection[str] = ("v",),
     progress: Progress | None = None,
     core_of_neuron: Int32s | None = None,
     batch_size: int = 256,
@@ -43,8 +43,8 @@ def run(
     Args:
         network: floats (the trace is E0's) or integers (E1's), mapped or not.
         schedule: default the network's own.
-        record_u: whether the trace holds currents, (T, B, N). Under the asynchronous schedule u is 0 in populations
-            without current memory.
+        record: names of the neurons' states that the trace holds, (T, B, N): ``v``, ``u``. Under the asynchronous
+            schedule u is 0 in populations without current memory.
         progress: called after each batch.
         core_of_neuron: (N,) the partition of a network that is not mapped; ``scope = "core"`` needs one.
         engine: a name of ``trainer.engines``, or ``auto``.
@@ -59,12 +59,13 @@ def run(
     if isinstance(network, MappedNetwork):
         network, core_of_neuron = network.network, network.core_of_neuron
     schedule = schedule or network.schedule
+    check_record(network, record)
     if isinstance(network, QuantizedNetwork):
         check_run(network, stimulus, schedule)
         params, numbers = fixed_params(network), FixedNumbers(ARITHMETICS[network.arithmetic])
     else:
         params, numbers = float_params(network), FloatNumbers()
-    ready = _Ready(network, plan_of(network), params, numbers, schedule, core_of_neuron, engine, record_u)
+    ready = _Ready(network, plan_of(network), params, numbers, schedule, core_of_neuron, engine, tuple(record))
     parts = []
     for start in range(0, max(stimulus.n_samples, 1), batch_size):
         batch = stimulus.select(slice(start, start + batch_size))
@@ -85,7 +86,7 @@ class _Ready:
     schedule: Schedule
     core_of_neuron: Int32s | None
     engine: str
-    record_u: bool
+    record: tuple[str, ...]
 
 
 def _run_batch(ready: _Ready, batch: Stimulus) -> Trace:
@@ -99,12 +100,12 @@ def _run_batch(ready: _Ready, batch: Stimulus) -> Trace:
         numbers=ready.numbers,
         core_of_neuron=ready.core_of_neuron,
         events=None if batch.events is None else np.array(batch.events),
-        recording=Recording(with_u=ready.record_u),
+        recording=Recording(with_u="u" in ready.record),
     )
     with torch.no_grad():
         result = run_engine(call, ready.engine)
     executor = "E1" if isinstance(ready.network, QuantizedNetwork) else "E0"
-    return trace_of(result, ready.plan, ready.schedule, executor, ids, batch.labels, ready.core_of_neuron)
+    return trace_of(result, ready.plan, ready.schedule, executor, ids, batch.labels, ready.core_of_neuron, ready.record)
 
 
 def join(parts: list[Trace]) -> Trace:
@@ -117,16 +118,13 @@ def join(parts: list[Trace]) -> Trace:
         f: np.concatenate([getattr(s, f) for s in spikes]) for f in ("sample", "t", "k", "neuron", "m", "k_served")
     }
     labels = None if first.labels is None else np.concatenate([p.labels for p in parts if p.labels is not None])
-    v, u = (
-        None if getattr(first, name) is None else np.concatenate([getattr(p, name) for p in parts], axis=1)
-        for name in ("v", "u")
-    )
+    states = {name: np.concatenate([p.states[name] for p in parts], axis=1) for name in first.states}
     limits = {name: sum(p.limits_reached[name] for p in parts) for name in first.limits_reached}
     return Trace(
         first.executor,
         Spikes(**columns),
         np.concatenate([p.counts for p in parts]),
-        v,
+        states,
         np.concatenate([p.forward_steps for p in parts], axis=1),
         np.concatenate([p.sample_ids for p in parts]),
         first.populations,
@@ -135,5 +133,4 @@ def join(parts: list[Trace]) -> Trace:
         labels,
         first.core_of_neuron,
         limits,
-        u,
     )

@@ -19,7 +19,8 @@ from ir.arrays import Array
 from ir.check import require
 from ir.compose import diagonal
 from ir.connection import Connection, Conv2d, Dense
-from ir.network import LIF, Input, Network, Population, Projection
+from ir.network import Input, Network, Population, Projection
+from ir.neurons import LIF
 from ir.schedule import Schedule
 from trainer.linear_map import LinearMap, as_evaluated, chained, check_hooks, is_layer
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ir.arithmetic import ARITHMETICS, DECAY_ALL
-from ir.fixed_point import Formats, to_fixed
+from ir.fixed_point import to_fixed
+from ir.formats import Formats
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from trainer.engines.numbers import FixedNumbers, straight_through

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ir.check import check_choice, require
-from ir.network import LIF as NetworkLIF
+from ir.neurons import LIF as NetworkLIF
 
 MAX_LOG_TAU = math.log(sys.float_info.max)
 """Time constants beyond are infinite."""

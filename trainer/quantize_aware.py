@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from exchange.chip_toml import find_chip
-from ir.fixed_point import Formats, best_scale
+from ir.fixed_point import best_scale
+from ir.formats import Formats
 from trainer.grid import FixedGrid
 from trainer.network import SpikingNetwork
 

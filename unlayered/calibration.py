@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from ir.arrays import Floats
 from ir.chip import Chip
-from ir.fixed_point import Formats
+from ir.formats import Formats
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule
@@ -53,7 +53,7 @@ def integers_of(
         fixed, after, found = network, _run(network, stimulus), ()
     else:
         before, fixed = _searched(network, chip, bits, stimulus, tick)
-        after = _run(fixed, stimulus, record_v=True)
+        after = _run(fixed, stimulus, record=("v",))
         found = report(network, fixed, weight, before, after)
     counts = source_counts(after, stimulus)
     return Integers(fixed, found, counts / max(1, stimulus.n_steps * stimulus.n_samples), after)
@@ -77,10 +77,10 @@ def _searched(
     return before, quantize(network, chip, bits, Calibration(before, measure, stimulus.frames))
 
 
-def _run(network: QuantizedNetwork, stimulus: Stimulus, record_v: bool = False) -> Trace:
+def _run(network: QuantizedNetwork, stimulus: Stimulus, record: tuple[str, ...] = ()) -> Trace:
     from sim_reference.fast import run
 
-    return run(network, stimulus, _schedule(network), record_spikes=False, record_v=record_v)
+    return run(network, stimulus, _schedule(network), record_spikes=False, record=record)
 
 
 def _schedule(network: Network | QuantizedNetwork) -> Schedule:

@@ -198,7 +198,11 @@ def _semantics(
     rate = f"{chip.weight.lo}..{chip.weight.hi} step {chip.weight.step}"
     dt = f"{plain.dt_s:g} s" if plain is not None else f"{dt_s:g} s" if dt_s else "?"
     own = "as written" if source is None or not (foreign or path.suffix == ".onnx") else ""
-    resets = "" if plain is None else ", ".join(sorted({p.neuron.reset for p in plain.populations}))
+    resets = (
+        ""
+        if plain is None
+        else ", ".join(sorted({str(getattr(p.neuron, "reset", p.neuron.MODEL)) for p in plain.populations}))
+    )
     weights = "?" if plain is None else ", ".join(sorted({str(e.connection.weight.dtype) for e in plain.projections}))
     schedule = "?" if plain is None else plain.schedule.kind
     runs = [k for k in KINDS if k == "layered" or chip.asynchronous] if plain is None else schedules(plain, chip)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from exchange.chip_toml import find_chip
 from ir.check import check_choice
-from ir.envelope import Finding
+from ir.formats import Excess
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.schedule import Schedule
@@ -51,7 +51,7 @@ class Run:
 
     network: Network | MappedNetwork
     trace: Trace
-    unsafe: tuple[Finding, ...]
+    unsafe: tuple[Excess, ...]
 
 
 def run_safely(
@@ -73,7 +73,7 @@ def ready_for(network: AnyNetwork, on: str, options: RunOptions) -> Network | Ma
 
 def envelope_of(
     network: Network | MappedNetwork, stimulus: Stimulus, schedule: Schedule, on: str, options: RunOptions
-) -> tuple[Finding, ...]:
+) -> tuple[Excess, ...]:
     """What of a network for a chip or for Lava lies outside the safe envelope on these very frames, where allowed.
 
     Raises:

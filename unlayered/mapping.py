@@ -11,7 +11,7 @@ from exchange.chip_toml import shipped_chips
 from ir.arrays import Floats
 from ir.check import check_choice
 from ir.chip import Chip
-from ir.envelope import Finding
+from ir.formats import Excess
 from ir.graph import slices
 from ir.mapped import Core, MappedNetwork
 from ir.network import Network
@@ -76,7 +76,7 @@ class Mapping:
     chip: Chip
     options: MapOptions
     quantization: tuple[PopulationReport, ...]
-    unsafe: tuple[Finding, ...]
+    unsafe: tuple[Excess, ...]
     use: tuple[CoreUse, ...]
     limit: CoreUse
     traffic: Traffic

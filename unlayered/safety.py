@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ir.arithmetic import ARITHMETICS
 from ir.chip import Chip
-from ir.envelope import Finding, check_envelope
+from ir.envelope import check_envelope
+from ir.formats import Excess
 from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork
 from ir.words import counted
@@ -20,7 +21,7 @@ THIS_INPUT = "; --allow-unsafe runs it and counts each overflow"
 
 def check_safe(
     network: QuantizedNetwork, chip: Chip | str, frames: NDArray[Any] | None, allow_unsafe: bool, way_out: str
-) -> tuple[Finding, ...]:
+) -> tuple[Excess, ...]:
     """Raise where ``network`` leaves the safe envelope of ``chip``, unless that is allowed.
 
     Args:
@@ -42,7 +43,7 @@ def check_safe(
     return found
 
 
-def warnings(found: tuple[Finding, ...]) -> list[str]:
+def warnings(found: tuple[Excess, ...]) -> list[str]:
     """A line for each finding that was allowed."""
     return [f"outside the safe envelope: {finding}" for finding in found]
 
@@ -56,7 +57,7 @@ def overflows(reached: dict[str, int]) -> list[str]:
     return [f"register limits were reached: {', '.join(parts)}; calibrate with unlayered map --calibrate DATA"]
 
 
-def other_edges(mapped: MappedNetwork, found: tuple[Finding, ...]) -> list[str]:
+def other_edges(mapped: MappedNetwork, found: tuple[Excess, ...]) -> list[str]:
     """A line where overflows are counted at other edges than the chip's, for the integers came with their own."""
     chip, own = mapped.chip, mapped.network.arithmetic
     if chip is None or not found or same_edges(own, chip.arithmetic):

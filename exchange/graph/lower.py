@@ -17,7 +17,8 @@ from ir.compose import diagonal, scale_rows
 from ir.connection import Dense
 from ir.graph import layered_order
 from ir.layers.shapes import size_of
-from ir.network import LIF, Input, Network, Population, Projection
+from ir.network import Input, Network, Population, Projection
+from ir.neurons import LIF, as_trained_lif
 from ir.schedule import Schedule
 
 ALWAYS_ON = "always_on"
@@ -139,17 +140,17 @@ class Lowering:
         done: list[Population] = []
         late: list[Projection] = []
         for p in populations:
-            neuron = self.neurons[p.name]
+            neuron, lif = self.neurons[p.name], as_trained_lif(p.name, p.neuron, "NIR")
             membrane, current = np.zeros(p.n) + neuron.bias, {0: np.zeros(p.n), 1: np.zeros(p.n)}
             for sources, bias in self._form(p.name).biases.items():
                 is_back = all((source, p.name) in back for source in sources)
                 at = self.source.recurrent_bias_at if is_back else 0
-                if at == 0 and p.neuron.tau_syn_s is None:
+                if at == 0 and lif.tau_syn_s is None:
                     membrane = membrane + neuron.gain * bias
                 else:
                     current[at] = current[at] + neuron.gain * bias
             late += [Projection(ALWAYS_ON, p.name, Dense(w[:, None]), at) for at, w in current.items() if w.any()]
-            done.append(replace(p, neuron=replace(p.neuron, bias=_squeezed(membrane))) if membrane.any() else p)
+            done.append(replace(p, neuron=replace(lif, bias=_squeezed(membrane))) if membrane.any() else p)
         if late:
             if ALWAYS_ON in self.shapes:
                 raise FormatError(f"a node is named {ALWAYS_ON!r}, which this reader needs itself; rename it")

@@ -11,7 +11,7 @@ from exchange.graph.nodes import Node
 from exchange.hdf5.tree import numbers
 from ir.arrays import Array
 from ir.check import FormatError
-from ir.network import LIF
+from ir.neurons import LIF
 
 
 class Untranslatable(FormatError):

@@ -13,7 +13,7 @@ from ir.arithmetic import DECAY_ALL
 from ir.arrays import Array
 from ir.check import FormatError, require
 from ir.connection import Connection, with_weight
-from ir.quantized import FixedLIF
+from ir.neurons import FixedLIF
 
 NEURONS = ("LOIHI", "CUBA")
 

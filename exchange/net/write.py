@@ -23,7 +23,8 @@ from ir.connection import Conv2d, with_weight
 from ir.graph import layered_order
 from ir.mapped import MappedNetwork
 from ir.network import Network
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.neurons import FixedLIF, as_lif
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 
 Shape = tuple[int, ...]
 
@@ -169,7 +170,7 @@ def _joined(p: FixedPopulation, edges: Sequence[FixedProjection]) -> tuple[Array
 
 def _neuron(p: FixedPopulation, shape: Shape) -> Tree:
     """Neurons and their bias."""
-    n, who = p.neuron, f"population {p.name!r}"
+    n, who = as_lif(p.name, p.neuron, "a .net file"), f"population {p.name!r}"
     require(n.reset == "zero", f"{who} resets by subtraction; CUBA neurons reset to zero")
     require(n.v_min is None, f"{who} holds its membrane above {n.v_min} (v_min); CUBA neurons have no such floor")
     require(n.refractory, f"{who} may fire several times a time step; CUBA neurons fire once")

@@ -9,8 +9,9 @@ from exchange.graph.sources import Neuron, Source, Untranslatable, norse
 from ir.arithmetic import DECAY_ALL
 from ir.arrays import Array
 from ir.connection import Connection, with_weight
-from ir.network import LIF, Network
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.network import Network
+from ir.neurons import LIF, FixedLIF, as_trained_lif
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 
 SCALE = 64
 """Weight mantissas a unit: lava-dl 0.6.0's default ``scale = 1 << 6`` (slayer/neuron/cuba.py)."""
@@ -38,7 +39,8 @@ def quantized(network: Network) -> QuantizedNetwork:
     Sources: ``quantize_8bit`` and ``cx_current_decay`` of lava-dl 0.6.0 (slayer/neuron/base.py, cuba.py).
     """
     populations = tuple(
-        FixedPopulation(p.name, p.shape, _neuron(p.neuron, network.dt_s), SCALE) for p in network.populations
+        FixedPopulation(p.name, p.shape, _neuron(as_trained_lif(p.name, p.neuron, "lava-dl"), network.dt_s), SCALE)
+        for p in network.populations
     )
     projections = tuple(
         FixedProjection(e.pre, e.post, _connection(e.connection), 0, e.delay_steps) for e in network.projections

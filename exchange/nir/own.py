@@ -21,8 +21,9 @@ from ir.check import FormatError
 from ir.compose import dense_weight
 from ir.connection import Connection, Conv2d, Dense, Sparse
 from ir.mapped import MappedNetwork
-from ir.network import LIF, Input, Network, Population, Projection
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.network import Input, Network, Population, Projection
+from ir.neurons import LIF, FixedLIF, check_only_lif
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 
 KEY = "unlayered"
@@ -41,6 +42,7 @@ def write(network: Network | QuantizedNetwork | MappedNetwork, path: str | Path)
     """
     if isinstance(network, MappedNetwork):
         network = network.network
+    check_only_lif(network.populations, "a .nir file")
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         file.create_dataset("version", data=NIR_VERSION, dtype=h5py.string_dtype())

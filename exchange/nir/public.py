@@ -9,8 +9,7 @@ import numpy as np
 from exchange.hdf5.tree import Tree
 from ir.arithmetic import DECAY_ALL
 from ir.arrays import Array
-from ir.network import LIF
-from ir.quantized import FixedLIF
+from ir.neurons import LIF, FixedLIF
 
 LONGEST_TAU_S = 1e30
 """Stands for no leak where NIR wants a finite time constant."""

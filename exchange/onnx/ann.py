@@ -18,7 +18,8 @@ from ir.arrays import Array
 from ir.check import require
 from ir.connection import Connection, apply, with_weight
 from ir.graph import layered_order, slices
-from ir.network import LIF, Network, Projection
+from ir.network import Network, Population, Projection
+from ir.neurons import LIF, as_trained_lif
 
 PERCENTILE = 99.9
 """Of a layer's activations: what counts as its largest (Rueckauer et al. use 99.9)."""
@@ -52,10 +53,10 @@ def activations(network: Network, samples: Array) -> dict[str, Array]:
     by_name, into = {p.name: p for p in network.populations}, _into(network)
     for name in layered_order(network).order:
         p = by_name[name]
-        z = np.zeros((len(samples), p.n)) + (0.0 if p.neuron.bias is None else p.neuron.bias)
+        z = np.zeros((len(samples), p.n)) + _bias(p)
         for e in into.get(name, ()):
             z = z + apply(e.connection, value[e.pre])
-        value[name] = z if p.neuron.v_threshold is None else np.maximum(z, 0)
+        value[name] = np.maximum(z, 0) if p.neuron.fires else z
     return {p.name: value[p.name] for p in network.populations}
 
 
@@ -80,14 +81,22 @@ def normalized(network: Network, samples: Array | None = None, percentile: float
         replace(e, connection=_scaled(e.connection, largest[e.pre] / largest[e.post])) for e in network.projections
     )
     populations = tuple(
-        p
-        if p.neuron.bias is None
-        else replace(p, neuron=replace(p.neuron, bias=np.asarray(p.neuron.bias) / largest[p.name]))
+        replace(p, neuron=replace(_relu(p), bias=_bias(p) / largest[p.name])) if _relu(p).bias is not None else p
         for p in network.populations
     )
     how = "bounds for inputs in [0, 1]" if samples is None else f"{len(samples)} samples, percentile {percentile}"
     note = {**network.metadata, "normalized": how, **{f"largest {k}": repr(v) for k, v in largest.items()}}
     return replace(network, projections=projections, populations=populations, metadata=note)
+
+
+def _relu(p: Population) -> LIF:
+    return as_trained_lif(p.name, p.neuron, "a ReLU network")
+
+
+def _bias(p: Population) -> Array:
+    """() or (n,); 0 where there is none."""
+    bias = _relu(p).bias
+    return np.asarray(0.0 if bias is None else bias)
 
 
 def _scaled(c: Connection, factor: float) -> Connection:
@@ -100,7 +109,7 @@ def bounds(network: Network) -> dict[str, float]:
     by_name, into = {p.name: p for p in network.populations}, _into(network)
     for name in layered_order(network).order:
         p = by_name[name]
-        total = np.zeros(p.n) + (0.0 if p.neuron.bias is None else p.neuron.bias)
+        total = np.zeros(p.n) + _bias(p)
         for e in into.get(name, ()):
             rising = with_weight(e.connection, np.maximum(e.connection.weight, 0))
             total = total + apply(rising, np.full(e.connection.n_pre, high[e.pre]))
@@ -155,7 +164,7 @@ def correlations(network: Network, relu: dict[str, Array], counts: Array, n_step
     """
     rows = []
     for p, at in zip(network.populations, slices(network.populations).values()):
-        if p.neuron.v_threshold is not None:
+        if p.neuron.fires:
             rate = counts[:, at] / n_steps
             wanted = relu[p.name] / float(network.metadata[f"largest {p.name}"])
             with np.errstate(invalid="ignore"):

@@ -21,6 +21,7 @@ from ir.connection import Connection, Conv2d, Dense, Sparse, synapses
 from ir.graph import layered_order
 from ir.mapped import MappedNetwork
 from ir.network import Network
+from ir.neurons import FixedLIF, check_only_lif
 from ir.quantized import QuantizedNetwork
 
 MAX_BYTES = (1 << 31) - (1 << 20)
@@ -79,6 +80,7 @@ def model(network: Network | QuantizedNetwork | MappedNetwork) -> onnx.ModelProt
     """The ONNX model of a network (addresses left out)."""
     if isinstance(network, MappedNetwork):
         network = network.network
+    check_only_lif(network.populations, "an .onnx file")
     size = sum(e.connection.weight.nbytes for e in network.projections)
     require(size < MAX_BYTES, f"the weights take {size} bytes; an ONNX file holds less than {MAX_BYTES}")
     w = Writer(np.int64 if isinstance(network, QuantizedNetwork) else np.float32)
@@ -118,17 +120,17 @@ def lags(network: Network | QuantizedNetwork) -> dict[str, tuple[int, int]]:
 
 def _time(w: Writer, network: Network | QuantizedNetwork) -> dict[str, str]:
     """Where populations are reset periodically: the clock, and for each whether it is time."""
-    resetting = [p for p in network.populations if getattr(p.neuron, "reset_interval", 0)]
+    neurons = {p.name: p.neuron for p in network.populations if isinstance(p.neuron, FixedLIF)}
+    resetting = {name: neuron for name, neuron in neurons.items() if neuron.reset_interval}
     if not resetting:
         return {}
     t = w.input("t", (1,))
     after = w.add("Add", t, w.constant([1]), out="next_t")
     w.output("next_t", (1,))
     due = {}
-    for p in resetting:
-        interval: int = p.neuron.reset_interval  # type: ignore[union-attr]
-        phase = w.add("Mod", after, w.constant([interval]))
-        due[p.name] = w.add("Equal", phase, w.constant([p.neuron.reset_offset % interval]))  # type: ignore[union-attr]
+    for name, neuron in resetting.items():
+        phase = w.add("Mod", after, w.constant([neuron.reset_interval]))
+        due[name] = w.add("Equal", phase, w.constant([neuron.reset_offset % neuron.reset_interval]))
     return due
 
 

@@ -6,8 +6,7 @@ import onnx
 import onnx.parser
 
 from ir.arithmetic import DECAY_ALL, Arithmetic
-from ir.network import LIF
-from ir.quantized import FixedLIF
+from ir.neurons import LIF, FixedLIF
 
 DOMAIN = "unlayered"
 OPSET = 18

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from ir.check import FormatError
 from ir.connection import Connection, Conv2d, Dense, Sparse
-from ir.network import LIF, Input, Network, Population, Projection
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.network import Input, Network, Population, Projection
+from ir.neurons import LIF, FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 
 VERSION = 1

@@ -120,12 +120,10 @@ def _nanoseconds(chip: Chip, amounts: list[Array]) -> Floats:
 
 def _biased(network: QuantizedNetwork) -> NDArray[np.bool_]:
     """(N,) neurons that a bias drives."""
-    bias = np.zeros(network.n_neurons)
+    biased = np.zeros(network.n_neurons, np.bool_)
     for p, at in zip(network.populations, slices(network.populations).values()):
-        register = p.neuron.register_bias()
-        if register is not None:
-            bias[at] = register
-    return bias != 0
+        biased[at] = p.neuron.biased()
+    return biased
 
 
 def deliveries(network: QuantizedNetwork, spikes: Floats) -> dict[str, Floats]:

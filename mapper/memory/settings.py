@@ -8,29 +8,23 @@ import numpy as np
 
 from ir.arrays import Array, Int32s, Ints
 from ir.chip import Chip
-from ir.quantized import FixedLIF, QuantizedNetwork
+from ir.neurons import FixedNeuron
+from ir.quantized import QuantizedNetwork
 
 TABLE = 50_000_000  # (core, label) counts kept as a table up to here
 
 
 def neuron_configs(network: QuantizedNetwork) -> Ints:
-    """(N,) number of each neuron's setting: decays, reset, refractoriness, lower edge; not threshold, not bias."""
-    return _numbered(network, _config)
+    """(N,) number of each neuron's setting: for a LIF decays, reset, refractoriness, lower edge."""
+    return _numbered(network, lambda neuron: neuron.settings())
 
 
 def neuron_thresholds(network: QuantizedNetwork) -> Ints:
     """(N,) number of each neuron's threshold; a neuron that never fires has one too."""
-    return _numbered(network, lambda lif: (-1 if lif.v_threshold is None else lif.v_threshold,))
+    return _numbered(network, lambda neuron: (neuron.threshold_setting(),))
 
 
-def _config(lif: FixedLIF) -> tuple[Array | int, ...]:
-    """What a neuron's setting consists of."""
-    offset = lif.reset_offset % lif.reset_interval if lif.reset_interval else 0
-    edge = 1 if lif.v_min is None else lif.v_min
-    return lif.decay_v, lif.decay_u, lif.reset == "subtract", lif.refractory, lif.reset_interval, offset, edge
-
-
-def _numbered(network: QuantizedNetwork, read: Callable[[FixedLIF], tuple[Array | int, ...]]) -> Ints:
+def _numbered(network: QuantizedNetwork, read: Callable[[FixedNeuron], tuple[Array | int, ...]]) -> Ints:
     """Number neurons with equal values alike; a population that shares its values is looked at once."""
     rows: list[Array] = []
     times: list[int] = []

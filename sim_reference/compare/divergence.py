@@ -59,7 +59,8 @@ class Divergence:
             "v": "ends the time step with membranes",
             "u": "ends the time step with currents",
         }
-        return f"{who} {names[self.what]} {_shown(self.a)} and {_shown(self.b)}"
+        said = names.get(self.what, f"ends the time step with states {self.what!r}")
+        return f"{who} {said} {_shown(self.a)} and {_shown(self.b)}"
 
 
 def _shown(x: float | int | None) -> str:
@@ -69,8 +70,8 @@ def _shown(x: float | int | None) -> str:
 def first_divergence(a: Trace, b: Trace) -> Divergence | None:
     """Find the first event in which the traces differ; None where they are equal.
 
-    Compares spikes, their membranes and serving rounds, forward steps, and membranes and currents at the end of each
-    time step where both traces hold them. Currents are compared last within a time step.
+    Compares spikes, their membranes and serving rounds, forward steps, and what both traces hold of the
+    neurons' states at the end of each time step: membranes first, then the others in the first trace's order.
 
     Raises:
         ValueError: the traces are not of the same contract, samples and neurons, or one of them only counted.
@@ -82,7 +83,7 @@ def first_divergence(a: Trace, b: Trace) -> Divergence | None:
         f"{b.populations} over {b.forward_steps.shape}",
     )
     require(bool((a.sample_ids == b.sample_ids).all()), "traces hold different samples; compare runs of one stimulus")
-    found = [x for x in (_first_spike(a, b), _first_steps(a, b), *(_first_state(a, b, n) for n in ("v", "u"))) if x]
+    found = [x for x in (_first_spike(a, b), _first_steps(a, b), *_states_apart(a, b)) if x]
     if not found:
         return None
     first = min(found, key=_when)
@@ -90,7 +91,7 @@ def first_divergence(a: Trace, b: Trace) -> Divergence | None:
 
 
 def _when(d: Divergence) -> tuple[int, int, int, int]:
-    """Order of differences; min() keeps the earliest found among equals: spikes, steps, v, u."""
+    """Order of differences; min() keeps the earliest found among equals: spikes, steps, v, other states."""
     return d.position, d.t, d.k, d.neuron if d.k < END_OF_STEP else 0
 
 
@@ -138,10 +139,14 @@ def _first_steps(a: Trace, b: Trace) -> Divergence | None:
     return Divergence("forward_steps", int(a.sample_ids[position]), position, t, END_OF_STEP, "", -1, -1, x, y)
 
 
+def _states_apart(a: Trace, b: Trace) -> list[Divergence | None]:
+    """The first difference of each state that both traces hold."""
+    names = sorted((name for name in a.states if name in b.states), key=lambda name: name != "v")
+    return [_first_state(a, b, name) for name in names]
+
+
 def _first_state(a: Trace, b: Trace, name: str) -> Divergence | None:
-    x, y = getattr(a, name), getattr(b, name)
-    if x is None or y is None:
-        return None
+    x, y = a.states[name], b.states[name]
     for position in range(x.shape[1]):
         differs = x[:, position] != y[:, position]
         if differs.any():

@@ -79,9 +79,7 @@ def first_samples(trace: Trace, n: int) -> Trace:
     if trace.spikes is not None:
         inside = np.isin(trace.spikes.sample, ids)
         kept["spikes"] = Spikes(*(getattr(trace.spikes, f.name)[inside] for f in fields(Spikes)))
-    for name in ("v", "u"):
-        if getattr(trace, name) is not None:
-            kept[name] = getattr(trace, name)[:, :n]
+    kept["states"] = {name: state[:, :n] for name, state in trace.states.items()}
     if trace.labels is not None:
         kept["labels"] = trace.labels[:n]
     return replace(trace, counts=trace.counts[:n], forward_steps=trace.forward_steps[:, :n], sample_ids=ids, **kept)

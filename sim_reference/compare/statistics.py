@@ -112,7 +112,7 @@ def decision(trace: Trace, readout: str) -> Ints:
     check_choice("readout", readout, ("count", "membrane"))
     output = trace.population_slice(trace.output)
     if readout == "membrane":
-        require(trace.v is not None, "the membrane readout needs recorded membranes; run with record_v")
+        require(trace.v is not None, "the membrane readout needs recorded membranes; run with record=('v',)")
         assert trace.v is not None
         if len(trace.v) == 0:
             return np.full(trace.v.shape[1], -1)

@@ -262,7 +262,9 @@ def _is_narrow(layout: Layout, incoming: list[list[int]], largest_count: int, la
                 return False
             count = max(largest_count, 1) if link.from_input else 1
             total += _largest_sum(link, weight) * count * 2.0 ** max(link.weight_exp, 0)
-        one_wrap = population.neuron.has_current and arithmetic.accumulator_bits is None
+        one_wrap = (
+            bool(layout.has_current[layout.blocks[population.name]].any()) and arithmetic.accumulator_bits is None
+        )
         if total * (1 << arithmetic.weight_shift) >= (1 << 24 if one_wrap else 1 << 30):
             return False
     return True

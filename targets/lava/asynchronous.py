@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,13 +42,13 @@ class AsynchronousGraph:
         schedule: Schedule,
         folder: Path,
         per_core: bool,
-        record_u: bool,
+        record: Collection[str],
     ) -> None:
         network = mapped.network
         self.mapped, self.schedule, self.folder = mapped, schedule, folder
         n, frames = network.n_neurons, stimulus.n_samples * stimulus.n_steps
         self.v = shared_zeros((frames, n), np.int32)
-        self.u = shared_zeros((frames, n), np.int32) if record_u else None
+        self.u = shared_zeros((frames, n), np.int32) if "u" in record else None
         self.forward_steps = shared_zeros(frames, np.int32)
         self.progress = shared_zeros(2, np.int64)
         self.limits = []

@@ -6,6 +6,7 @@ import numpy as np
 
 from ir.arithmetic import ARITHMETICS
 from ir.check import require
+from ir.neurons import as_lif
 from ir.quantized import FixedPopulation, QuantizedNetwork
 from ir.runnable import check_run
 from ir.schedule import Schedule
@@ -28,7 +29,7 @@ def check_lava(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule
 
 
 def _check_bias(population: FixedPopulation) -> None:
-    neuron = population.neuron
+    neuron = as_lif(population.name, population.neuron, "the layered schedule on Lava")
     if neuron.register_bias() is None:
         return
     most = int(np.abs(np.asarray(neuron.bias)).max())

@@ -66,9 +66,9 @@ def run_job(host: Host, folder: Path, reporter: Reporter) -> None:
     stimulus = npz.load(folder / "stimulus.npz", Stimulus)
     schedule = Schedule(**options["schedule"])
     if schedule.kind == "layered":
-        graph = LayeredGraph(mapped, stimulus, options["record_u"])
+        graph = LayeredGraph(mapped, stimulus, options["record"])
     else:
-        graph = AsynchronousGraph(mapped, stimulus, schedule, folder, options["process_per_core"], options["record_u"])
+        graph = AsynchronousGraph(mapped, stimulus, schedule, folder, options["process_per_core"], options["record"])
     reporter.job, reporter.progress = int(folder.name), graph.progress
     host.run(graph.start, graph.n_ticks)
     reporter.progress = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +48,7 @@ def trace_of(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, reco
         executor="E3",
         spikes=spikes,
         counts=count_spikes(spikes, ids, network.n_neurons),
-        v=time_first(records.v),
+        states={name: time_first(state) for name, state in (("v", records.v), ("u", records.u)) if state is not None},
         forward_steps=records.forward_steps.reshape(b, t).T,
         sample_ids=ids,
         populations=tuple((p.name, p.n) for p in network.populations),
@@ -56,11 +57,10 @@ def trace_of(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, reco
         labels=stimulus.labels,
         core_of_neuron=mapped.core_of_neuron,
         limits_reached={name: int(n) for name, n in zip(LIMITS, records.limits) if n},
-        u=None if records.u is None else time_first(records.u),
     )
 
 
-def nothing(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, record_v: bool, record_u: bool) -> Trace:
+def nothing(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, record: Collection[str]) -> Trace:
     """The trace of a run without samples or without time steps."""
     network, shape = mapped.network, (stimulus.n_steps, stimulus.n_samples)
     none = np.zeros(0, np.int64)
@@ -69,7 +69,7 @@ def nothing(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, recor
         executor="E3",
         spikes=Spikes(none, none, none, none, none, none),
         counts=np.zeros((shape[1], network.n_neurons), np.int32),
-        v=registers if record_v else None,
+        states=dict.fromkeys(record, registers),
         forward_steps=np.zeros(shape, np.int32),
         sample_ids=np.asarray(stimulus.sample_ids),
         populations=tuple((p.name, p.n) for p in network.populations),
@@ -77,5 +77,4 @@ def nothing(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, recor
         schedule=schedule,
         labels=stimulus.labels,
         core_of_neuron=mapped.core_of_neuron,
-        u=registers if record_u else None,
     )

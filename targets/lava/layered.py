@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from lava.proc.conv.process import Conv
 from lava.proc.dense.process import DelayDense, Dense
@@ -35,9 +37,9 @@ class LayeredGraph:
         progress: shared (2,): frames sent, ticks.
     """
 
-    def __init__(self, mapped: MappedNetwork, stimulus: Stimulus, record_u: bool) -> None:
+    def __init__(self, mapped: MappedNetwork, stimulus: Stimulus, record: Collection[str]) -> None:
         network = mapped.network
-        self.network, self.stimulus, self.record_u = network, stimulus, record_u
+        self.network, self.stimulus, self.record_u = network, stimulus, "u" in record
         self.order = layered_order(network)
         self.routes = plan_routes(network, stimulus.frames)
         gap = max((r.look_back for r in self.routes), default=0)

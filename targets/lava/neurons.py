@@ -9,6 +9,7 @@ import numpy as np
 from ir.arithmetic import ARITHMETICS, DECAY_ALL, Arithmetic
 from ir.arrays import Bits, Ints
 from ir.graph import input_depths, slices
+from ir.neurons import as_lif
 from ir.quantized import QuantizedNetwork
 from targets.lava.registers import ACCUMULATOR, INT32, U, clip_v, leak, wrap_two_sided, wrap_u
 
@@ -51,7 +52,7 @@ def neuron_table(network: QuantizedNetwork) -> NeuronTable:
     arithmetic = ARITHMETICS[network.arithmetic]
     columns = {name: np.zeros(n, np.int64) for name in NeuronTable.__dataclass_fields__}
     for population in network.populations:
-        lif, at = population.neuron, where[population.name]
+        lif, at = as_lif(population.name, population.neuron, "Lava's process"), where[population.name]
         bias = lif.register_bias()
         v_low = -arithmetic.v_max if lif.v_min is None else max(lif.v_min, -arithmetic.v_max)
         row = {
@@ -79,8 +80,7 @@ def last_due(network: QuantizedNetwork) -> int:
     depths = input_depths(network)
     due = [-1]
     for population in network.populations:
-        bias = population.neuron.register_bias()
-        if population.neuron.has_current or bias is not None:
+        if population.neuron.due:
             due.append(depths[population.name])
     return max(due)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ir.arithmetic import DECAY_ALL, Arithmetic
 from ir.arrays import Bits, Ints
-from ir.quantized import FixedLIF
+from ir.neurons import FixedLIF
 from targets.lava.registers import ACCUMULATOR, INT32, U, V, leak, wrap_two_sided
 
 IDLE = -1

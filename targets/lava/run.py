@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,7 @@ def run(
     stimulus: Stimulus,
     schedule: Schedule | None = None,
     *,
-    record_v: bool = True,
-    record_u: bool = False,
+    record: Collection[str] = ("v",),
     progress: Progress | None = None,
     time_limit_s: float | None = TIME_LIMIT_S,
     process_per_core: bool = False,
@@ -54,7 +53,7 @@ def run(
 
     Args:
         schedule: None = the one the network was trained for.
-        record_v, record_u: whether the trace holds membranes and currents, (T, B, N), in register units.
+        record: names of the neurons' states that the trace holds, (T, B, N), in register units: ``v``, ``u``.
         progress: called when samples are done.
         time_limit_s: wall-clock limit, start included; None = none.
         process_per_core: asynchronous schedule: neurons and synapses of each core, and its queue where the scope is
@@ -67,8 +66,7 @@ def run(
     jobs = [Job(mapped, stimulus, schedule)]
     (trace,) = run_jobs(
         jobs,
-        record_v=record_v,
-        record_u=record_u,
+        record=record,
         progress=progress,
         time_limit_s=time_limit_s,
         process_per_core=process_per_core,
@@ -79,8 +77,7 @@ def run(
 def run_jobs(
     jobs: Sequence[Job],
     *,
-    record_v: bool = True,
-    record_u: bool = False,
+    record: Collection[str] = ("v",),
     progress: Progress | None = None,
     time_limit_s: float | None = TIME_LIMIT_S,
     process_per_core: bool = False,
@@ -102,9 +99,9 @@ def run_jobs(
             told = done
             progress(done, total)
 
-    options = {"record_u": record_u, "process_per_core": process_per_core}
-    found = _run_on_lava({i: ready[i] for i in busy}, options, record_v, time_limit_s, report) if busy else {}
-    traces = [found[i] if i in found else nothing(*part, record_v, record_u) for i, part in enumerate(ready)]
+    options = {"record": list(record), "process_per_core": process_per_core}
+    found = _run_on_lava({i: ready[i] for i in busy}, options, record, time_limit_s, report) if busy else {}
+    traces = [found[i] if i in found else nothing(*part, record) for i, part in enumerate(ready)]
     if progress is not None and told < total:
         progress(total, total)
     for (mapped, _, schedule), trace in zip(ready, traces):
@@ -121,7 +118,7 @@ Ready = tuple[MappedNetwork, Stimulus, Schedule]
 def _run_on_lava(
     ready: dict[int, Ready],
     options: dict[str, Any],
-    record_v: bool,
+    record: Collection[str],
     time_limit_s: float | None,
     report: Callable[[int, int, int], None],
 ) -> dict[int, Trace]:
@@ -133,7 +130,7 @@ def _run_on_lava(
         except (OSError, FormatError) as error:
             raise TargetError(f"Lava's temporary folder cannot be written ({error}); free some space") from error
         run_child(folder, time_limit_s, report)
-        return {number: _read_trace(folder / str(number), record_v) for number in ready}
+        return {number: _read_trace(folder / str(number), record) for number in ready}
 
 
 def _checked(job: Job, process_per_core: bool) -> Ready:
@@ -151,12 +148,12 @@ def _write_job(folder: Path, ready: Ready, options: dict[str, Any]) -> None:
     (folder / "options.json").write_text(json.dumps({"schedule": asdict(schedule), **options}))
 
 
-def _read_trace(folder: Path, record_v: bool) -> Trace:
+def _read_trace(folder: Path, record: Collection[str]) -> Trace:
     try:
         trace = npz.load(folder / "trace.npz", Trace)
     except FormatError as error:
         raise TargetError(f"Lava left no trace ({error}); run it again, or see `unlayered doctor`") from error
-    return trace if record_v else replace(trace, v=None)
+    return replace(trace, states={name: trace.states[name] for name in record})
 
 
 def _check_limits(mapped: MappedNetwork, schedule: Schedule, trace: Trace) -> None:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import strategies as st
 
 from ir.connection import Connection, Dense
-from ir.network import LIF, Input, Network, Population, Projection
+from ir.network import Input, Network, Population, Projection
+from ir.neurons import LIF
 from ir.schedule import Schedule
 from tests.strategies import Draw, connections, seeds
 

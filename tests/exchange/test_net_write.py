@@ -15,7 +15,8 @@ from exchange import net
 from exchange.net.netx import check_dense
 from ir.connection import Conv2d, Dense
 from ir.network import Input, Network, Population, Projection
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.neurons import FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 
 LAYERED = Schedule(kind="layered", F=None)

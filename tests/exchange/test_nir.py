@@ -14,7 +14,8 @@ from exchange.chip_toml import CHIPS, load_chip
 from exchange.graph.sources import reaching
 from ir.check import FormatError
 from ir.connection import Dense
-from ir.network import LIF, Input, Network, Population, Projection
+from ir.network import Input, Network, Population, Projection
+from ir.neurons import LIF
 from ir.quantized import QuantizedNetwork
 from ir.stimulus import Stimulus
 from mapper.quantize import quantize

@@ -19,6 +19,9 @@ from ir.connection import Dense
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.stimulus import Stimulus
+from ir.trace import Trace
+from sim_reference.compare.divergence import first_divergence
+from sim_reference.simulate import run
 
 MEASURED = """
 import resource, sys
@@ -211,7 +214,7 @@ def test_a_deep_header_is_one_sentence(tmp_path: Path):
         npz.load(path)
 
 
-@pytest.mark.parametrize("version", [2, -1, "1", None, 1.5, True], ids=repr)
+@pytest.mark.parametrize("version", [3, -1, "1", None, 1.5, True], ids=repr)
 def test_a_version_that_is_not_ours_is_said(tmp_path: Path, version: Any):
     path = pack(tmp_path / "a.npz", stimulus_of(array("a0")), {"a0": np.ones((1, 1, 2), np.int8)}, version=version)
     with pytest.raises(FormatError, match="format version"):
@@ -230,3 +233,19 @@ def test_a_network_with_more_parts_than_a_file_holds_is_refused_when_written(
 def test_a_weight_of_foreign_byte_order_is_read_as_a_number(tmp_path: Path):
     held = Dense(np.array([[1, 2]], ">i4"))
     assert held.weight.dtype.isnative and held.weight.tolist() == [[1, 2]]
+
+
+def test_a_trace_of_format_version_1_still_opens(tmp_path: Path, mapped: MappedNetwork):
+    """Until version 2 membranes and currents were fields of their own."""
+    new = run(mapped, Stimulus(np.ones((2, 1, mapped.network.n_inputs), np.int8)), record=("v", "u"))
+    path = saved(new, tmp_path / "a.npz")
+    with np.load(path) as held:
+        header = json.loads(bytes(held["unlayered"]))
+    fields = header["value"]["fields"]
+    fields |= fields.pop("states")["items"]
+    header["version"] = 1
+    buffer = io.BytesIO()
+    np.save(buffer, np.frombuffer(json.dumps(header).encode(), np.uint8))
+    old = npz.load(repacked(path, unlayered=buffer.getvalue()), expect=Trace)
+    assert set(old.states) == {"v", "u"} and first_divergence(old, new) is None
+    np.testing.assert_array_equal(old.v, new.v)

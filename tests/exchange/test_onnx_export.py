@@ -14,7 +14,8 @@ from exchange.onnx.export import model, tables
 from ir.connection import Dense, synapses, with_weight
 from ir.graph import slices
 from ir.mapped import one_large_core
-from ir.network import LIF, Input, Network, Population, Projection
+from ir.network import Input, Network, Population, Projection
+from ir.neurons import LIF
 from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule
 from sim_reference.simulate import run as simulate

@@ -16,8 +16,9 @@ from exchange import onnx as own_onnx
 from exchange.chip_toml import CHIPS, find_chip
 from ir.connection import Conv2d, Dense, Sparse
 from ir.mapped import Core, MappedNetwork
-from ir.network import LIF, Input, Network, Population, Projection
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.network import Input, Network, Population, Projection
+from ir.neurons import LIF, FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
@@ -125,7 +126,7 @@ def small_stimulus() -> Stimulus:
 
 def small_trace() -> Trace:
     """What the reference simulator makes of them."""
-    return run(small_network(), small_stimulus(), record_u=True)
+    return run(small_network(), small_stimulus(), record=("v", "u"))
 
 
 def mapped_network() -> MappedNetwork:
@@ -240,7 +241,7 @@ def _record(folder: Path) -> None:
     (folder / "verify.toml").write_text(RECORDED)
     frames = small_stimulus().frames[:, 0]
     np.save(folder / "input.npy", np.minimum(frames, 1).T)
-    trace = run(small_network(), Stimulus(np.minimum(frames, 1)[:, None]), Schedule("layered", None), record_u=True)
+    trace = run(small_network(), Stimulus(np.minimum(frames, 1)[:, None]), Schedule("layered", None), record=("v", "u"))
     assert trace.v is not None and trace.u is not None
     for name, part in (("fc-0", slice(0, 4)), ("fc-1", slice(4, 6))):
         np.save(folder / f"{name}-u.npy", trace.u[:, 0, part].T)

@@ -101,7 +101,7 @@ def spoil_array(array: np.ndarray, rng: Rng) -> np.ndarray:
             at = int(rng.integers(len(flat)))
             flat[at] = _fitting(near(flat[at].item(), rng), array.dtype)
         return flat.reshape(array.shape)
-    if kind < 0.82:
+    if kind < 0.82 and array.dtype.kind in "biufc":
         wanted = str(pick(rng, ("f8", "f4", "f2", "i8", "i4", "i1", "u8", "u1", "?", ">i4", ">f8", "c16", "S3")))
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")

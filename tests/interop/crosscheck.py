@@ -18,7 +18,8 @@ import numpy as np
 from ir.check import TargetError
 from ir.connection import Dense
 from ir.network import Input
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.neurons import FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
@@ -97,7 +98,7 @@ def check(emulator: str, count: int) -> bool:
             frames = frames_for(network, 60, 0.2, i)
             path = folder / f"net{i:03}.npz"
             write(network, frames, path)
-            drawn[path] = run(network, Stimulus(frames), LAYERED, record_u=True)
+            drawn[path] = run(network, Stimulus(frames), LAYERED, record=("v", "u"))
         emulate(emulator, folder)
         compared = differing = spikes = edges = 0
         for path, trace in drawn.items():

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ir.connection import apply
 from ir.graph import layered_order, slices
-from ir.network import LIF, Network
+from ir.network import Network
+from ir.neurons import LIF
 
 
 def run(network: Network, frames: NDArray[Any]) -> dict[str, NDArray[Any]]:

@@ -11,7 +11,8 @@ from ir.compose import sparse_of
 from ir.connection import Connection, Conv2d, Dense
 from ir.layers import sum_pool
 from ir.network import Input
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.neurons import FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 
 Rng = np.random.Generator

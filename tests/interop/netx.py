@@ -73,7 +73,7 @@ def spikes_of(trace: Trace) -> np.ndarray:
 
 def play(network: QuantizedNetwork, frames: np.ndarray) -> Trace:
     """The reference, layered."""
-    return run(network, Stimulus(frames[:, None]), LAYERED, record_u=True)
+    return run(network, Stimulus(frames[:, None]), LAYERED, record=("v", "u"))
 
 
 def ours_to_netx(seeds: range, folder: Path, tally: Counter[str]) -> None:

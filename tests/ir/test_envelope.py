@@ -14,7 +14,8 @@ from ir.chip import IntFormat
 from ir.connection import Conv2d, Dense, Sparse
 from ir.envelope import check_envelope, worst_sums
 from ir.network import Input
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.neurons import FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from sim_reference import simulate
 from tests.strategies import Draw, cases

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from ir.connection import Connection, Conv2d, Dense, Sparse
 from ir.exact import check_exact
 from ir.network import Input
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.neurons import FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 

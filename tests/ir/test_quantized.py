@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ir.quantized import FixedLIF
+from ir.neurons import FixedLIF
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ir.connection import Dense
-from ir.network import LIF, Input, Network, Projection
+from ir.network import Input, Network, Projection
+from ir.neurons import LIF
 from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.runnable import check_run, check_schedule
 from ir.schedule import Schedule

@@ -14,8 +14,9 @@ from ir.check import MAX_SENTENCE, MAX_WORD, FormatError, require, sentence
 from ir.chip import IntFormat, Range
 from ir.connection import Conv2d, Dense, Sparse
 from ir.mapped import Core, one_large_core
-from ir.network import LIF, Input, Network, Population, Projection
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.network import Input, Network, Population, Projection
+from ir.neurons import LIF, FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
@@ -47,8 +48,9 @@ def values() -> list[Any]:
     )
     spikes = Spikes(*np.array([(7, 0, 0, 1, 5, 0), (7, 1, 1, 2, 6, -1)]).T)
     trace = Trace(
-        "E2", spikes, np.array([[0, 1, 1]]), np.zeros((2, 1, 3), int), np.array([[1], [2]]), np.array([7]),
-        (("a", 3),), "a", labels=np.array([1]), core_of_neuron=np.zeros(3, int), u=np.zeros((2, 1, 3), int),
+        "E2", spikes, np.array([[0, 1, 1]]), dict.fromkeys("vu", np.zeros((2, 1, 3), int)),
+        np.array([[1], [2]]), np.array([7]),
+        (("a", 3),), "a", labels=np.array([1]), core_of_neuron=np.zeros(3, int),
     )  # fmt: skip
     stimulus = Stimulus(np.ones((2, 1, 2), np.int8), np.array([7]), np.array([1]), stamped((2, 1, 2)))
     chip = find_chip("loihi2")
@@ -127,8 +129,10 @@ FORGED: dict[str, tuple[type, dict[str, Any], str]] = {
     "counts are the spikes'": (Trace, {"counts": np.array([[5, 1, 1]])}, "counts are not its spikes'"),
     "counts have two sides": (Trace, {"forward_steps": np.array([1, 2])}, "forward_steps have shape (2,)"),
     "counts are there": (Trace, {"counts": None}, "trace counts has type object"),
-    "membranes are finite": (Trace, {"v": np.full((2, 1, 3), np.inf)}, "trace v holds inf at (0, 0, 0)"),
-    "currents have a shape": (Trace, {"u": np.zeros((2, 3))}, "has u of shape (2, 3)"),
+    "membranes are finite": (Trace, {"states": {"v": np.full((2, 1, 3), np.inf)}}, "trace v holds inf at (0, 0, 0)"),
+    "currents have a shape": (Trace, {"states": {"u": np.zeros((2, 3))}}, "has u of shape (2, 3)"),
+    "states are arrays by name": (Trace, {"states": None}, "the states of a trace"),
+    "a state is no other field": (Trace, {"states": {"counts": np.zeros((2, 1, 3))}}, "which is something else"),
     "labels have a shape": (Trace, {"labels": np.zeros(3, int)}, "has labels of shape (3,)"),
     "cores have a shape": (Trace, {"core_of_neuron": np.zeros(4, int)}, "has core_of_neuron of shape (4,)"),
     "the executor is one of ours": (Trace, {"executor": "E9"}, "the executor of a trace is 'E9'"),

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.neurons import FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from tests.judge.graph import wiring, write_out

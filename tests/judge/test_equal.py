@@ -16,7 +16,8 @@ import pytest
 from ir.connection import Dense
 from ir.mapped import one_large_core
 from ir.network import Input
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.neurons import FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
@@ -37,8 +38,8 @@ SEED = int(os.environ.get("UNLAYERED_SEED", "0"))
 
 def executors(case: Case) -> dict[str, Any]:
     return {
-        "reference": lambda: simulate.run(*case, record_u=True),
-        "compiled": lambda: fast.run(*case, record_u=True),
+        "reference": lambda: simulate.run(*case, record=("v", "u")),
+        "compiled": lambda: fast.run(*case, record=("v", "u")),
         "plain engine": lambda: train_time(*case, engine="reference"),
         "compiled engine": lambda: train_time(*case, engine="cpu"),
     }
@@ -126,7 +127,7 @@ def test_the_judge_sees_a_wrong_number():
     assert difference(verdict, right, net) is None
     assert right.spikes is not None and right.v is not None
     wrong: list[Trace] = [
-        replace(right, v=right.v + 1),
+        replace(right, states={**right.states, "v": right.v + 1}),
         replace(right, forward_steps=right.forward_steps + 1),
         replace(right, limits_reached={"u": 1}),
         *(replace(right, spikes=replace(right.spikes, **{c: getattr(right.spikes, c) + 1})) for c in ("m", "k_served")),

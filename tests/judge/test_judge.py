@@ -10,7 +10,8 @@ import pytest
 from ir.connection import Conv2d, Dense, Sparse
 from ir.mapped import one_large_core
 from ir.network import Input
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.neurons import FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from tests.judge.graph import depths, wiring, write_out

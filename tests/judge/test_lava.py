@@ -47,7 +47,7 @@ def hold(drawn_cases: list[Case], seen: Counter[str]) -> None:
             sentence, reference = words(case)
             assert sentence is not None and sentence == reference and WORDS[str(refused)] in sentence
             count(seen, case, str(refused))
-    for (case, verdict), trace in zip(ready, run_jobs([Job(*case) for case, _ in ready], record_u=True)):
+    for (case, verdict), trace in zip(ready, run_jobs([Job(*case) for case, _ in ready], record=("v", "u"))):
         found = difference(verdict, trace, case[0].network)
         assert found is None, found
         count(seen, case, verdict)

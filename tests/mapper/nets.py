@@ -6,7 +6,8 @@ import numpy as np
 
 from ir.connection import Conv2d, Dense, Sparse
 from ir.network import Input
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.neurons import FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 
 
 def dense(n_pre: int, n_post: int) -> QuantizedNetwork:

@@ -16,7 +16,8 @@ from ir.connection import Conv2d, Dense, synapses
 from ir.graph import slices
 from ir.mapped import Core, MappedNetwork, one_large_core
 from ir.network import Input
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.neurons import FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from mapper import map_network, partition
 from mapper.board.place import place
 from mapper.board.route import core_traffic, route

@@ -14,7 +14,8 @@ from exchange.chip_toml import find_chip
 from ir import LIF, Dense, Input, Network, Population, Projection, QuantizedNetwork, Schedule, Stimulus, Trace
 from ir.chip import IntFormat
 from ir.envelope import check_envelope
-from ir.fixed_point import Formats, best_scale, largest_scale, to_fixed, weight_error
+from ir.fixed_point import best_scale, largest_scale, to_fixed, weight_error
+from ir.formats import Formats
 from mapper.quantization_report import report
 from mapper.quantize import DECAY_STEPS, Calibration, mismatch, quantize, search_runs
 from sim_reference.simulate import run as run_integers

@@ -24,7 +24,7 @@ EMPTY_SCHEDULES = [LAYERED, Schedule(), Schedule(input="paced", R=2), Schedule(i
 @pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 def test_every_line_of_the_contract(case: Case, run: Callable[..., Trace]) -> None:
-    case.check(run(case.mapped, case.stimulus, case.schedule, record_u=True))
+    case.check(run(case.mapped, case.stimulus, case.schedule, record=("v", "u")))
 
 
 @pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
@@ -36,7 +36,7 @@ def test_no_time_steps_and_no_samples_are_an_empty_run(
 ) -> None:
     t, b = shape
     stimulus = Stimulus(np.zeros((t, b, 1), np.int32), labels=np.zeros(b, np.int64))
-    trace = run(network({"in": 1}, {"out": (1, FLAT)}, projections), stimulus, schedule, record_u=True)
+    trace = run(network({"in": 1}, {"out": (1, FLAT)}, projections), stimulus, schedule, record=("v", "u"))
     assert trace.forward_steps.shape == (t, b) and trace.v.shape == trace.u.shape == (t, b, 1)
     assert trace.counts.tolist() == [[0]] * b and len(trace.spikes) == 0
     assert first_divergence(trace, trace) is None
@@ -69,11 +69,11 @@ def test_the_compiled_twin_is_exact_up_to_the_edge_of_the_bound(weight: int, cou
     stimulus = Stimulus(np.array([[[count, 1]], [[1, count]]]))
     for schedule in (LAYERED, Schedule(F=1)):
         try:
-            slow = simulate.run(net, stimulus, schedule, record_u=True)
+            slow = simulate.run(net, stimulus, schedule, record=("v", "u"))
         except ValueError as refused:
             with pytest.raises(ValueError) as again:
                 fast.run(net, stimulus, schedule)
             assert str(again.value) == str(refused)
             continue
-        quick = fast.run(net, stimulus, schedule, record_u=True)
+        quick = fast.run(net, stimulus, schedule, record=("v", "u"))
         assert first_divergence(slow, quick) is None and slow.limits_reached == quick.limits_reached

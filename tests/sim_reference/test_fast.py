@@ -12,7 +12,8 @@ from exchange import npz
 from ir.connection import Conv2d, Dense
 from ir.mapped import one_large_core
 from ir.network import Input
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.neurons import FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from sim_reference import fast, simulate
@@ -24,8 +25,8 @@ twin_laws = settings(max_examples=150, deadline=None, derandomize=True, suppress
 
 
 def assert_same(mapped, stimulus, schedule):
-    slow = simulate.run(mapped, stimulus, schedule, record_u=True)
-    quick = fast.run(mapped, stimulus, schedule, record_u=True)
+    slow = simulate.run(mapped, stimulus, schedule, record=("v", "u"))
+    quick = fast.run(mapped, stimulus, schedule, record=("v", "u"))
     divergence = first_divergence(slow, quick)
     assert divergence is None, str(divergence)
     assert slow.limits_reached == quick.limits_reached
@@ -113,7 +114,7 @@ def test_neither_threads_nor_what_is_recorded_change_a_count():
     stimulus = noise(network)
     one = fast.run(network, stimulus, Schedule(), n_threads=1)
     three = fast.run(network, stimulus, Schedule(), n_threads=3)
-    counted = fast.run(network, stimulus, Schedule(), record_spikes=False, record_v=False)
+    counted = fast.run(network, stimulus, Schedule(), record_spikes=False, record=())
     assert first_divergence(one, three) is None
     assert counted.spikes is None and counted.v is None
     assert (counted.counts == one.counts).all()

@@ -10,7 +10,8 @@ import pytest
 from ir.connection import Dense
 from ir.mapped import Core, MappedNetwork
 from ir.network import Input
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.neurons import FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule, key
 from ir.stimulus import Stimulus
 from sim_reference import simulate
@@ -130,7 +131,7 @@ def test_a_bias_arrives_at_its_depth_also_in_empty_frames():
 def test_a_kept_current_arrives_once_a_time_step():
     network = one_population([4], decay_u=2048, v_threshold=None)
     for schedule in (LAYERED, Schedule()):
-        trace = simulate.run(network, frames([1], [0], [0]), schedule, record_u=True)
+        trace = simulate.run(network, frames([1], [0], [0]), schedule, record=("v", "u"))
         assert trace.u[:, 0, 0].tolist() == [256, 128, 64]
         assert trace.v[:, 0, 0].tolist() == [256, 384, 448]
 
@@ -196,7 +197,7 @@ def test_reached_limits_are_counted_and_differ_between_profiles():
     held = simulate.run(one_population([big], v_threshold=None), frames([1], [1], [1]), LAYERED)
     assert held.limits_reached["v"] == 2
     assert held.v[2, 0, 0] == (1 << 23) - 1
-    wrapped = simulate.run(one_population([3 * big], v_threshold=None), stimulus, LAYERED, record_u=True)
+    wrapped = simulate.run(one_population([3 * big], v_threshold=None), stimulus, LAYERED, record=("v", "u"))
     assert wrapped.limits_reached["u"] == 1
     assert wrapped.u[0, 0, 0] == (3 * big << 6) - (1 << 24)
 

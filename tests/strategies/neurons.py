@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from ir.quantized import FixedLIF
+from ir.neurons import FixedLIF
 from tests.strategies.options import Draw, decays
 
 HIGHEST = (1 << 17) - 1

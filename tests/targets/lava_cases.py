@@ -12,7 +12,8 @@ from hypothesis.strategies import SearchStrategy
 
 from ir.connection import Dense
 from ir.network import Input
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.neurons import FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.stimulus import Stimulus
 from targets.lava import doctor
 from tests.strategies import each

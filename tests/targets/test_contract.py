@@ -38,7 +38,7 @@ RUNNABLE = [case for case in CASES if case.schedule.kind == "asynchronous" or is
 def test_every_line_of_the_contract(process_per_core: bool) -> None:
     chosen = [c for c in RUNNABLE if c.schedule.kind == "asynchronous" or not process_per_core]
     jobs = [Job(c.mapped, c.stimulus, c.schedule) for c in chosen]
-    traces = run_jobs(jobs, record_u=True, process_per_core=process_per_core)
+    traces = run_jobs(jobs, record=("v", "u"), process_per_core=process_per_core)
     for case, trace in zip(chosen, traces):
         try:
             case.check(trace)
@@ -54,8 +54,8 @@ def test_no_time_steps_and_no_samples_are_an_empty_run(
     monkeypatch.setenv("UNLAYERED_LAVA_PYTHON", "/nowhere")
     stimulus = Stimulus(np.zeros((*shape, 4), np.int32), labels=np.zeros(shape[1], np.int64))
     told: list[tuple[int, int]] = []
-    trace = run(chain(4, 3), stimulus, schedule, record_u=True, progress=lambda *at: told.append(at))
-    plain = simulate.run(chain(4, 3), stimulus, schedule, record_u=True)
+    trace = run(chain(4, 3), stimulus, schedule, record=("v", "u"), progress=lambda *at: told.append(at))
+    plain = simulate.run(chain(4, 3), stimulus, schedule, record=("v", "u"))
     assert first_divergence(plain, trace) is None and trace.executor == "E3"
     assert (trace.counts == plain.counts).all() and trace.core_of_neuron is None
     assert told == ([(shape[1], shape[1])] if shape[1] else [])

@@ -9,7 +9,8 @@ import pytest
 
 from ir.connection import Dense, Sparse
 from ir.network import Input
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.neurons import FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
@@ -30,9 +31,9 @@ EXTREME_LAYERED = Draw(asynchronous=False, lava=True, extremes=True)
 
 def equal_on_all(drawn_cases, **options) -> list[Trace]:
     """Run all cases on the reference, its compiled twin and Lava; returns Lava's traces."""
-    reference = [run_reference(*case, record_u=True) for case in drawn_cases]
-    compiled = [fast.run(*case, record_u=True) for case in drawn_cases]
-    lava = run_jobs([Job(*case) for case in drawn_cases], record_u=True, **options)
+    reference = [run_reference(*case, record=("v", "u")) for case in drawn_cases]
+    compiled = [fast.run(*case, record=("v", "u")) for case in drawn_cases]
+    lava = run_jobs([Job(*case) for case in drawn_cases], record=("v", "u"), **options)
     for number, (a, b, c) in enumerate(zip(reference, lava, compiled)):
         assert first_divergence(a, b) is None, f"case {number}: {first_divergence(a, b)}"
         assert first_divergence(a, c) is None, f"case {number}, compiled: {first_divergence(a, c)}"
@@ -149,13 +150,13 @@ def test_many_samples_on_one_graph_do_not_see_each_other(schedule: Schedule):
     network = chain(10, 8, 6, decay_u=1000, decay_v=50, bias=3, bias_exp=6)
     many = counts(5, 30, 10)
     done: list[tuple[int, int]] = []
-    trace = run(network, many, schedule, record_u=True, progress=lambda *at: done.append(at))
-    assert first_divergence(run_reference(network, many, schedule, record_u=True), trace) is None
+    trace = run(network, many, schedule, record=("v", "u"), progress=lambda *at: done.append(at))
+    assert first_divergence(run_reference(network, many, schedule, record=("v", "u")), trace) is None
     assert len(trace.spikes) > 0 and done[-1] == (30, 30) and done == sorted(set(done))
 
 
 def test_membranes_are_left_out_on_request():
-    trace = run(chain(4, 3), counts(2, 1, 4), Schedule(F=2), record_v=False)
+    trace = run(chain(4, 3), counts(2, 1, 4), Schedule(F=2), record=())
     assert trace.v is None and trace.u is None and trace.executor == "E3" and trace.core_of_neuron is None
 
 

@@ -15,7 +15,8 @@ from exchange import nir, npz
 from exchange.chip_toml import find_chip
 from ir.connection import Dense
 from ir.mapped import MappedNetwork
-from ir.network import LIF, Input, Network, Population, Projection
+from ir.network import Input, Network, Population, Projection
+from ir.neurons import LIF
 from ir.runnable import check_schedule
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus

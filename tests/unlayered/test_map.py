@@ -11,7 +11,8 @@ import pytest
 
 from exchange import npz
 from ir.mapped import MappedNetwork
-from ir.network import LIF, Network
+from ir.network import Network
+from ir.neurons import LIF
 from ir.stimulus import Stimulus
 from tests.unlayered.verbs import call, made, small_chip
 

@@ -17,7 +17,8 @@ from exchange import npz
 from exchange.chip_toml import CHIPS
 from ir.connection import Dense
 from ir.mapped import MappedNetwork
-from ir.network import LIF, Network, Population
+from ir.network import Network, Population
+from ir.neurons import LIF
 from tests.unlayered.verbs import call, map_refused, small_chip
 
 

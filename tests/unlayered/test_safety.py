@@ -13,8 +13,9 @@ from exchange import npz
 from exchange.chip_toml import find_chip
 from ir.connection import Dense
 from ir.mapped import MappedNetwork
-from ir.network import LIF, Input, Network
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.network import Input, Network
+from ir.neurons import LIF, FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from mapper import map_network

@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from ir.arithmetic import DECAY_ALL
+from ir.arithmetic import ARITHMETICS, DECAY_ALL
 from ir.connection import Connection, Conv2d, Dense
 from ir.graph import LayeredOrder, input_depths, layered_order, slices
-from ir.network import Network
-from ir.quantized import QuantizedNetwork
+from ir.network import Network, Population
+from ir.neurons import LIF, FixedLIF, as_lif, as_trained_lif
+from ir.quantized import FixedPopulation, QuantizedNetwork
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,12 @@ class Params:
         ]
 
 
+def _lif(p: Population | FixedPopulation) -> LIF | FixedLIF:
+    if isinstance(p, Population):
+        return as_trained_lif(p.name, p.neuron, "the trainer")
+    return as_lif(p.name, p.neuron, "the trainer")
+
+
 def plan_of(network: Network | QuantizedNetwork) -> Plan:
     """Lay out a network for the engines."""
     at, inputs = slices(network.populations), slices(network.inputs)
@@ -141,7 +148,7 @@ def plan_of(network: Network | QuantizedNetwork) -> Plan:
     sources = {e.pre for e in network.projections}
     parts = []
     for p in network.populations:
-        n = p.neuron
+        n = _lif(p)
         parts.append(
             Part(
                 p.name,
@@ -169,7 +176,7 @@ def plan_of(network: Network | QuantizedNetwork) -> Plan:
         )
         for e, back in zip(network.projections, order.recurrent)
     )
-    fires = next(p for p in network.populations if p.name == network.output).neuron.v_threshold is not None
+    fires = next(p for p in network.populations if p.name == network.output).neuron.fires
     return Plan(
         network,
         tuple(parts),
@@ -222,14 +229,15 @@ def float_params(network: Network, dtype: torch.dtype = torch.float32) -> Params
         return torch.as_tensor(np.broadcast_to(missing if value is None else value, (n,)).copy()).to(dtype)
 
     cat = {"leak_v": [], "leak_u": [], "threshold": [], "bias": []}
-    for p in network.populations:
-        cat["leak_v"].append(spread(p.neuron.leak_v(network.dt_s), p.n, 0.0))
-        cat["leak_u"].append(spread(p.neuron.leak_u(network.dt_s), p.n, 0.0))
-        cat["threshold"].append(spread(p.neuron.v_threshold, p.n, np.inf))
-        cat["bias"].append(spread(p.neuron.bias, p.n, 0.0))
+    lifs = [as_trained_lif(p.name, p.neuron, "the trainer") for p in network.populations]
+    for p, lif in zip(network.populations, lifs):
+        cat["leak_v"].append(spread(lif.leak_v(network.dt_s), p.n, 0.0))
+        cat["leak_u"].append(spread(lif.leak_u(network.dt_s), p.n, 0.0))
+        cat["threshold"].append(spread(lif.v_threshold, p.n, np.inf))
+        cat["bias"].append(spread(lif.bias, p.n, 0.0))
     weights = [torch.as_tensor(e.connection.weight.copy()).to(dtype) for e in network.projections]
-    current = any(p.neuron.tau_syn_s is not None for p in network.populations)
-    biased = any(p.neuron.bias is not None for p in network.populations)
+    current = any(lif.tau_syn_s is not None for lif in lifs)
+    biased = any(lif.bias is not None for lif in lifs)
     return Params(
         weights,
         torch.cat(cat["leak_v"]),
@@ -241,25 +249,24 @@ def float_params(network: Network, dtype: torch.dtype = torch.float32) -> Params
 
 def fixed_params(network: QuantizedNetwork) -> Params:
     """The integers of a quantized network in float64, thresholds and biases in register units, without gradients."""
-    shift = 1 << 6
+    shift = 1 << ARITHMETICS[network.arithmetic].weight_shift
 
     def spread(value: np.ndarray | float | None, n: int, missing: float) -> Tensor:
         return torch.as_tensor(np.broadcast_to(missing if value is None else value, (n,)).astype(np.float64))
 
-    ps = network.populations
+    lifs = [(as_lif(p.name, p.neuron, "the trainer"), p.n) for p in network.populations]
     threshold = [
-        spread(
-            None if p.neuron.v_threshold is None else np.asarray(p.neuron.v_threshold, np.float64) * shift, p.n, np.inf
-        )
-        for p in ps
+        spread(None if lif.v_threshold is None else np.asarray(lif.v_threshold, np.float64) * shift, n, np.inf)
+        for lif, n in lifs
     ]
     weights = [torch.as_tensor(e.connection.weight.astype(np.float64)) for e in network.projections]
-    biased = any(p.neuron.bias is not None for p in ps)
+    current = any(lif.has_current for lif, _ in lifs)
+    biased = any(lif.bias is not None for lif, _ in lifs)
     return Params(
         weights,
-        torch.cat([spread(p.neuron.decay_v, p.n, 0) for p in ps]),
+        torch.cat([spread(lif.decay_v, n, 0) for lif, n in lifs]),
         torch.cat(threshold),
-        torch.cat([spread(p.neuron.decay_u, p.n, 0) for p in ps]) if any(p.neuron.has_current for p in ps) else None,
-        torch.cat([spread(p.neuron.register_bias(), p.n, 0) for p in ps]) if biased else None,
-        torch.cat([spread(p.scale * shift, p.n, 1) for p in ps]),
+        torch.cat([spread(lif.decay_u, n, 0) for lif, n in lifs]) if current else None,
+        torch.cat([spread(lif.register_bias(), n, 0) for lif, n in lifs]) if biased else None,
+        torch.cat([spread(p.scale * shift, p.n, 1) for p in network.populations]),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -76,24 +77,27 @@ def trace_of(
     sample_ids: np.ndarray,
     labels: np.ndarray | None = None,
     core_of_neuron: np.ndarray | None = None,
+    record: Collection[str] = ("v",),
 ) -> Trace:
-    """Turn a recorded run into a ``Trace``; integers (E1) come out as int64."""
+    """Turn a recorded run into a ``Trace`` with the states ``record``; integers (E1) come out as int64."""
     rec = result.recording
     assert rec is not None, "the run was not recorded"
     fired = np.concatenate(rec.fired) if rec.fired else np.zeros((0, 4), np.int64)
     m = np.concatenate(rec.m) if rec.m else np.zeros(0)
     served = np.concatenate(rec.served) if rec.served else np.zeros((0, 4), np.int64)
     v = result.v.detach().cpu().numpy()
-    u = np.array(rec.currents).reshape(v.shape).astype(v.dtype) if rec.with_u else None
+    states = {"v": v}
+    if rec.with_u:
+        states["u"] = np.array(rec.currents).reshape(v.shape).astype(v.dtype)
     if executor == "E1":
-        m, v, u = m.astype(np.int64), v.astype(np.int64), None if u is None else u.astype(np.int64)
+        m, states = m.astype(np.int64), {name: state.astype(np.int64) for name, state in states.items()}
     spikes = Spikes(sample_ids[fired[:, 0]], fired[:, 1], fired[:, 2], fired[:, 3], m, match_served(fired, served))
     counts = result.counts.detach().sum(0).cpu().numpy().astype(np.int32)
     return Trace(
         executor,
         spikes,
         counts,
-        v,
+        {name: states[name] for name in record},
         result.forward_steps.cpu().numpy(),
         sample_ids,
         plan.populations(),
@@ -102,7 +106,6 @@ def trace_of(
         labels,
         core_of_neuron,
         dict(rec.limits) if executor == "E1" else {},
-        u,
     )
 
 

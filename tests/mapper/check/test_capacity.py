@@ -16,8 +16,9 @@ from ir.check import CapacityError
 from ir.chip import Chip, Mesh
 from ir.connection import Conv2d, Dense
 from ir.mapped import one_large_core
-from ir.network import LIF, Input, Network, Population, Projection
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.network import Input, Network, Population, Projection
+from ir.neurons import LIF, FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from mapper import map_network
 from mapper.check.utilization import limits, utilization

@@ -14,7 +14,8 @@ from ir.connection import Connection, Conv2d, Dense, Sparse, synapses
 from ir.graph import slices
 from ir.mapped import Core, MappedNetwork, one_large_core
 from ir.network import Input
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.neurons import FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from mapper.check.utilization import limits, utilization
 from mapper.edges import network_edges
 from mapper.memory.layout import layout, list_words

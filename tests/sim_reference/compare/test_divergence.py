@@ -22,7 +22,7 @@ def trace(rows=ROWS, forward_steps=((2, 1), (2, 3)), v=None, **more):
         "executor": "E2",
         "spikes": spikes,
         "counts": count_spikes(spikes, ids, 4),
-        "v": np.zeros((2, 2, 4), int) if v is None else v,
+        "states": {"v": np.zeros((2, 2, 4), int) if v is None else v},
         "forward_steps": np.array(forward_steps),
         "sample_ids": ids,
         "populations": (("hidden", 2), ("out", 2)),
@@ -110,7 +110,7 @@ def test_no_output_spike_is_counted_wrong_unless_membranes_decide():
     counted = statistics(silent, readout="count")
     assert counted.decision.tolist() == [-1, -1]
     assert counted.accuracy == 0
-    assert statistics(replace(silent, v=None)).readout == "count"
+    assert statistics(replace(silent, states={})).readout == "count"
 
 
 def test_a_counting_trace_has_no_latency():

@@ -10,7 +10,8 @@ import pytest
 from ir import Schedule, Stimulus, Trace
 from ir.connection import Dense
 from ir.network import Input
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.neurons import FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from sim_reference.compare.divergence import first_divergence
 from sim_reference.simulate import run as run_meaning
 from tests.trainer.engines.test_small_cases import each_engine
@@ -39,9 +40,9 @@ def frames(*rows: list[int], n_samples: int = 1) -> Stimulus:
 
 def checked(engine: str, net: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule, **more: Any) -> Trace:
     """The trace on an engine, which is the simulator's to the last number."""
-    trace = run(net, stimulus, schedule, engine=engine, record_u=True, **more)
+    trace = run(net, stimulus, schedule, engine=engine, record=("v", "u"), **more)
     if not more:
-        meaning = run_meaning(net, stimulus, schedule, record_u=True)
+        meaning = run_meaning(net, stimulus, schedule, record=("v", "u"))
         assert first_divergence(trace, meaning) is None
         assert trace.limits_reached == meaning.limits_reached
     return trace

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from ir import ARITHMETICS, MappedNetwork, Schedule, Stimulus
 from ir.connection import Dense
 from ir.network import Input
-from ir.quantized import FixedLIF, FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.neurons import FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from sim_reference.compare.divergence import first_divergence
 from sim_reference.simulate import run as run_meaning
 from tests.strategies import WIDE, Draw, cases, runs

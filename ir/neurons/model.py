@@ -1,0 +1,122 @@
+"""What every stage may ask of a neuron model; how it moves is each executor's own (their ``neurons`` folders)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Union
+
+from ir.arithmetic import Arithmetic
+from ir.arrays import Array
+from ir.chip import IntFormat
+from ir.formats import Excess, Formats, RegisterFormats
+from ir.schedule import Schedule
+
+
+class Neuron(ABC):
+    """The trained parameters of a population's neurons: floats, seconds.
+
+    Attributes:
+        MODEL: the model's name in ``ir.neurons.MODELS`` and in the table of each executor.
+        STATES: what a neuron keeps from one time step to the next; a trace may record each by name, and ``v`` is one.
+        PER_NEURON: parameters that are one number or one a neuron (or None).
+        refractory: at most one spike a time step.
+    """
+
+    MODEL: ClassVar[str]
+    STATES: ClassVar[tuple[str, ...]]
+    PER_NEURON: ClassVar[tuple[str, ...]]
+    refractory: bool
+
+    @property
+    @abstractmethod
+    def fires(self) -> bool:
+        """Whether it ever spikes; what does not is read out by its membrane."""
+
+    @abstractmethod
+    def refusal(self, schedule: Schedule) -> str | None:
+        """Why ``schedule`` does not define such neurons, and the way out; None = it does."""
+
+    @abstractmethod
+    def to_fixed(self, scale: float, dt_s: float, formats: Formats) -> FixedNeuron:
+        """The one rule that rounds its numbers.
+
+        Args:
+            scale: weight mantissa units a trained unit.
+
+        Raises:
+            ValueError: no chip has such neurons.
+        """
+
+    @abstractmethod
+    def scaled_numbers(self, formats: Formats) -> list[tuple[Array, IntFormat]]:
+        """Numbers that share the weights' scale, in weight units or those of their format, and that format."""
+
+    @abstractmethod
+    def decays(self, dt_s: float) -> list[Array]:
+        """The share of each state that one time step takes away."""
+
+    @abstractmethod
+    def lost_in(self, fixed: FixedNeuron) -> list[str]:
+        """What rounding to ``fixed`` lost, and the way out, one sentence each."""
+
+    def with_threshold_times(self, factor: float) -> Neuron | None:
+        """The same with another threshold; None where there is none to search."""
+        return None
+
+    def with_memory_times(self, factor: float, dt_s: float) -> Neuron | None:
+        """The same with a longer membrane memory; None where it forgets nothing, or everything."""
+        return None
+
+
+class FixedNeuron(ABC):
+    """A population's neurons in a chip's integers.
+
+    Attributes:
+        MODEL, STATES, PER_NEURON: as of :class:`Neuron`.
+        refractory: at most one spike a time step.
+    """
+
+    MODEL: ClassVar[str]
+    STATES: ClassVar[tuple[str, ...]]
+    PER_NEURON: ClassVar[tuple[str, ...]]
+    refractory: bool
+
+    @property
+    @abstractmethod
+    def fires(self) -> bool:
+        """Whether it ever spikes."""
+
+    @property
+    @abstractmethod
+    def due(self) -> bool:
+        """Whether something (a bias, a current) arrives at k = depth of every time step, empty frames too."""
+
+    @abstractmethod
+    def refusal(self, schedule: Schedule) -> str | None:
+        """Why ``schedule`` does not define such neurons, and the way out; None = it does."""
+
+    @abstractmethod
+    def biased(self) -> Array:
+        """() or (n,) bool: neurons that change in every time step though nothing arrives."""
+
+    @abstractmethod
+    def settings(self) -> tuple[Union[Array, int], ...]:
+        """What neurons share who share one of a core's configurations; not the threshold, not the bias."""
+
+    @abstractmethod
+    def threshold_setting(self) -> Union[Array, int]:
+        """What neurons share who share one of a core's thresholds."""
+
+    @abstractmethod
+    def excesses(self, who: str, formats: RegisterFormats, arithmetic: str) -> list[Excess]:
+        """Parameters that registers of these formats do not hold."""
+
+    @abstractmethod
+    def worst_current(self, at_once: Array, in_all: Array, n_steps: float, arithmetic: Arithmetic) -> Array:
+        """The largest value on the way to the membrane, (n,) register units, to be compared with the edge of u.
+
+        Args:
+            at_once: (n,) the most that one forward step brings.
+            in_all: (n,) the most that one time step brings.
+            n_steps: time steps at most.
+        """
