@@ -15,7 +15,14 @@ MIX_A = np.uint64(0xBF58476D1CE4E5B9)
 MIX_B = np.uint64(0x94D049BB133111EB)
 
 KINDS = ("asynchronous", "layered")
-ORDERS = ("random", "momentum", "fifo")
+ORDERS = {
+    "random": "the smallest key, drawn anew in every forward step",
+    "momentum": "the largest membrane just before the reset, ties by key",
+    "fifo": "the earliest forward step of firing, ties by index",
+}
+"""The order rules, each a total order, and who is served first under it. Every plain executor has a table with these
+names; a compiled one may have fewer."""
+
 SCOPES = ("network", "core")
 INPUT_RULES = ("first", "queued", "paced")
 
@@ -28,7 +35,7 @@ class Schedule:
         kind: ``asynchronous`` (a spike queue, no barrier between layers) or ``layered``.
         F: group size, queue entries served in one forward step (a core, with scope ``core``);
             None serves all.
-        order: which entries are served first.
+        order: which entries are served first, a name of ``ORDERS``.
         scope: one queue for the ``network`` or one for each ``core``.
         input: ``first`` (whole frame at k = 0), ``paced`` (R events a forward step) or
             ``queued`` (events compete with neurons).
@@ -40,7 +47,7 @@ class Schedule:
 
     kind: Literal["asynchronous", "layered"] = "asynchronous"
     F: int | None = 8
-    order: Literal["random", "momentum", "fifo"] = "momentum"
+    order: str = "momentum"
     scope: Literal["network", "core"] = "network"
     input: Literal["first", "queued", "paced"] = "first"
     R: int | None = None

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ir.arrays import Array
-from ir.schedule import GOLDEN, MIX_A, MIX_B, ORDERS, Schedule
+from ir.schedule import GOLDEN, MIX_A, MIX_B, Schedule
 from sim_reference.compiled.flat import FlatNetwork, starts
 from sim_reference.compiled.heap import Heap, best, new_heap, order_anew, push, remove
 from sim_reference.compiled.jit import kernel, kernel_inside
@@ -17,7 +17,10 @@ from sim_reference.compiled.output import EARLIER, K_SERVED
 Int = Any
 """An integer of numpy or Python: compiled code sees no difference."""
 
-RANDOM, MOMENTUM, FIFO = (ORDERS.index(name) for name in ("random", "momentum", "fifo"))
+RANDOM, MOMENTUM, FIFO = range(3)
+ORDERS = {"random": RANDOM, "momentum": MOMENTUM, "fifo": FIFO}
+"""The order rules that are compiled."""
+
 ALL = 1 << 60
 FIRST_OF_ALL = -(1 << 61)
 SIGN = np.uint64(1 << 63)
@@ -65,7 +68,7 @@ def rules_of(schedule: Schedule) -> Rules:
 
     return Rules(
         F=or_all(schedule.F),
-        order=ORDERS.index(schedule.order),
+        order=ORDERS[schedule.order],
         input=("first", "queued", "paced").index(schedule.input),
         R=or_all(schedule.R),
         stop_after=or_all(schedule.stop_after),
