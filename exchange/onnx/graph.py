@@ -8,21 +8,26 @@ from typing import Union
 
 import numpy as np
 import onnx
-from onnx import TensorProto
+from onnx import AttributeProto, TensorProto
 
 from exchange.graph.linear import MAX_VALUES, Shape
 from exchange.graph.nodes import Graph, Node
 from exchange.onnx import layers as onnx_layers
+from exchange.onnx import rectify
 from exchange.onnx import shapes as onnx_shapes
 from exchange.onnx import sums as onnx_sums
+from exchange.onnx.attributes import Attributes
 from exchange.onnx.fold import Folding
 from exchange.onnx.model import Beside, stored
-from exchange.onnx.walk import Attributes, Known, Op, Value, Walk
+from exchange.onnx.walk import Known, Op, Value, Walk
+from ir.arrays import Array
 from ir.check import FormatError
 from ir.layers.shapes import size_of
 
 WHOLE = (TensorProto.INT8, TensorProto.INT16, TensorProto.INT32, TensorProto.INT64, TensorProto.UINT8)
 """Types of inputs that only a Cast makes numbers of."""
+
+SUBGRAPHS = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
 
 REAL = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
 
@@ -31,6 +36,7 @@ OPERATORS: dict[str, Callable[[Op], Union[Known, list[Value]]]] = {
     "AveragePool": onnx_layers.pool,
     "BatchNormalization": onnx_layers.batch_normalization,
     "Cast": onnx_shapes.cast,
+    "Clip": rectify.clip,
     "Concat": onnx_shapes.concat,
     "Conv": onnx_layers.conv,
     "Div": onnx_sums.divide,
@@ -41,15 +47,18 @@ OPERATORS: dict[str, Callable[[Op], Union[Known, list[Value]]]] = {
     "Gemm": onnx_layers.gemm,
     "GlobalAveragePool": onnx_layers.global_pool,
     "Identity": onnx_shapes.identity,
+    "LeakyRelu": rectify.leaky_relu,
     "MatMul": onnx_layers.matmul,
+    "Max": rectify.larger,
     "MaxPool": onnx_layers.pool,
     "Mean": onnx_sums.mean,
     "Mul": onnx_sums.multiply,
     "Neg": onnx_sums.negate,
+    "PRelu": rectify.prelu,
     "Pad": onnx_layers.pad,
     "ReduceMean": onnx_shapes.reduce,
     "ReduceSum": onnx_shapes.reduce,
-    "Relu": onnx_shapes.relu,
+    "Relu": rectify.relu,
     "Reshape": onnx_shapes.reshape,
     "Shape": onnx_shapes.shape_of,
     "Slice": onnx_shapes.cut,
@@ -57,6 +66,7 @@ OPERATORS: dict[str, Callable[[Op], Union[Known, list[Value]]]] = {
     "Squeeze": onnx_shapes.squeeze,
     "Sub": onnx_sums.subtract,
     "Sum": onnx_sums.add,
+    "ThresholdedRelu": rectify.leaky_relu,
     "Transpose": onnx_shapes.transpose,
     "Unsqueeze": onnx_shapes.unsqueeze,
 }
@@ -123,6 +133,7 @@ def _read_inputs(walk: Walk, model: onnx.ModelProto) -> None:
     sides = {value.name: [int(d.dim_value) for d in value.type.tensor_type.shape.dim] for value in inputs}
     walk.lead = 0 if sides and all(len(s) == 1 and s[0] > 0 for s in sides.values()) else 1
     walk.batch = max([1, *(s[0] for s in sides.values() if s and walk.lead)])
+    walk.is_open = bool(walk.lead) and not any(s[0] for s in sides.values() if s)
     for value in inputs:
         kind, shape = value.type.tensor_type.elem_type, tuple(sides[value.name][walk.lead :])
         _check_input(value.name, kind, shape)
@@ -163,10 +174,11 @@ def _read_node(walk: Walk, name: str, node: onnx.NodeProto) -> None:
     if node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
         walk.constants[node.output[0]] = Attributes(node, walk.beside).constant()
         return
+    if any(a.type in SUBGRAPHS for a in node.attribute):
+        raise FormatError("it branches or loops, which has no counterpart in a spiking network")
     inputs = [walk.known(x) for x in node.input]
     if not any(isinstance(x, Value) for x in inputs):
-        constants = [x for x in inputs if not isinstance(x, Value)]
-        walk.constants.update(zip(node.output, walk.folding.fold(node, constants)))
+        _fold(walk, node, [x for x in inputs if not isinstance(x, Value)])
         return
     reader = OPERATORS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
     if reader is None:
@@ -174,5 +186,19 @@ def _read_node(walk: Walk, name: str, node: onnx.NodeProto) -> None:
     op = Op(walk, name, node, inputs)
     found = reader(op)
     op.given.check_all_known()
-    for out, x in zip(node.output, found if isinstance(found, list) else [found]):
+    results = found if isinstance(found, list) else [found]
+    for out, x in zip(node.output, results):
         (walk.values if isinstance(x, Value) else walk.constants)[out] = x  # type: ignore[index]
+    walk.unread.update(dict.fromkeys(node.output[len(results) :], f"{node.op_type} {name!r}"))
+    if op.one_more is not None:
+        walk.one_more[node.output[0]] = op.one_more
+
+
+def _fold(walk: Walk, node: onnx.NodeProto, inputs: list[Array | None]) -> None:
+    """Compute a node of constants; once more for one sample more where their number goes in."""
+    walk.constants.update(zip(node.output, walk.folding.fold(node, inputs)))
+    if any(name in walk.one_more for name in node.input):
+        others = [walk.one_more.get(name, x) for name, x in zip(node.input, inputs)]
+        for name, other in zip(node.output, walk.folding.fold(node, others)):
+            if not np.array_equal(walk.constants[name], other):
+                walk.one_more[name] = other

@@ -99,6 +99,7 @@ def pool(op: Op) -> Value:
     value = _sample(op, op.value(), axes)
     if isinstance(params["padding"], str) and params["padding"] != "valid":
         _check_same(params, value.shape[1:])
+    _check_counted(op, params, value.shape[1:])
     kind = "AvgPool" if op.kind == "AveragePool" else "MaxPool"
     return _batched(op, op.put(f"{kind}{axes}d", params, value))
 
@@ -108,6 +109,21 @@ def _check_same(params: dict[str, Any], sides: Shape) -> None:
     for n, k, s, d in zip(sides, params["kernel_size"], params["stride"], params["dilation"]):
         if (-(-n // s) - 1) * s + (k - 1) * d + 1 < n:
             raise FormatError(f"its auto_pad leaves out some of {n} values, which runtimes read differently; give pads")
+
+
+def _check_counted(op: Op, params: dict[str, Any], sides: Shape) -> None:
+    """Refuse more padding behind than before that counts: ONNX Runtime takes part of it for none, the standard none."""
+    pads = params["padding"]
+    if op.walk.folding.opset < 19 or len(sides) != 2 or not params.get("count_include_pad", 0):
+        return
+    if isinstance(pads, str):
+        steps = zip(sides, params["kernel_size"], params["stride"], params["dilation"])
+        total = [max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0) for n, k, s, d in steps]
+        uneven = pads == "same_upper" and any(n % 2 for n in total)
+    else:
+        uneven = bool((pads[:, 1] > pads[:, 0]).any())
+    if uneven:
+        raise FormatError("it counts more padding behind than before, which runtimes read differently; use a Pad")
 
 
 def global_pool(op: Op) -> Value:
@@ -132,6 +148,8 @@ def pad(op: Op) -> Value:
     for given, before, after in zip(axes, pads, pads[len(axes) :]):
         if (before, after) != (0, 0):
             around[op.axis(given, rank)] = (before, after)
+    if len({a % max(rank, 1) for a in axes}) != len(axes):
+        raise FormatError(f"it pads axes {axes[:8]}; name each once")
     if any(abs(p) > MAX_SIDE for pair in around for p in pair):
         raise FormatError(f"it pads by {pads[:8]}, at most {MAX_SIDE}")
     grows = any(p > 0 for pair in around for p in pair)

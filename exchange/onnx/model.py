@@ -93,7 +93,12 @@ def stored(model: onnx.ModelProto, beside: Beside) -> dict[str, Callable[[], Arr
     Raises (when asked):
         FormatError: an unknown type, NaN, a declared size that is not stored, external data that is not there.
     """
-    return {t.name: partial(array, t, beside) for t in model.graph.initializer}
+    sparse = {t.values.name: partial(_sparse, t.values.name) for t in model.graph.sparse_initializer}
+    return {**sparse, **{t.name: partial(array, t, beside) for t in model.graph.initializer}}
+
+
+def _sparse(name: str) -> Array:
+    raise FormatError(f"tensor {name!r} is a sparse one; write it as a plain one")
 
 
 class Beside:

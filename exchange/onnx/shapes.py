@@ -17,6 +17,9 @@ from ir.layers.shapes import size_of
 
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE)
 
+MANY = (1 << 31) - 1
+"""An end of a slice from here on means all."""
+
 
 def identity(op: Op) -> Value:
     """``Identity``."""
@@ -46,14 +49,11 @@ def cast(op: Op) -> Value:
 def shape_of(op: Op) -> Ints:
     """``Shape``: the batch as the file was written, 1 where that is open."""
     value = op.value()
-    sides = [*([op.walk.batch] * op.walk.lead), *value.shape]
-    end = op.given.integer("end", len(sides))
-    return np.array(sides[op.given.integer("start", 0) : end], np.int64)
-
-
-def relu(op: Op) -> Value:
-    """``Relu``: a population."""
-    return op.put("Relu", {}, op.value())
+    sides = np.array([*([op.walk.batch] * op.walk.lead), *value.shape], np.int64)
+    one_more = sides + np.eye(1, sides.size, dtype=np.int64)[0] * op.walk.is_open
+    part = slice(op.given.integer("start", 0), op.given.integer("end", len(sides)))
+    op.one_more = None if np.array_equal(sides[part], one_more[part]) else one_more[part]
+    return sides[part]
 
 
 def flatten(op: Op) -> Value:
@@ -69,7 +69,7 @@ def flatten(op: Op) -> Value:
 
 def reshape(op: Op) -> Value:
     """``Reshape``: 0 keeps a side, -1 takes what is left."""
-    value, sizes = op.value(), op.list("shape", 1)
+    value, sizes = op.value(), op.list("shape", 1, batch_first=True)
     sizes = [] if sizes is None else sizes
     if op.given.integer("allowzero", 0) and 0 in sizes:
         raise FormatError(f"it makes sides {sizes}; no side may be empty")
@@ -89,7 +89,7 @@ def squeeze(op: Op) -> Value:
         if op.walk.lead:
             raise FormatError("it drops every axis of 1, the batch of one sample too; name its axes")
         axes = [i for i, side in enumerate(value.shape) if side == 1]
-    at = {op.axis(a, op.rank(value)) for a in axes}
+    at = op.axes(axes, op.rank(value))
     if any(value.shape[a] != 1 for a in at):
         raise FormatError(f"it drops axes {axes} of values of shape {value.shape}; only sides of 1 can go")
     return op.reshaped(value, tuple(side for i, side in enumerate(value.shape) if i not in at))
@@ -99,10 +99,9 @@ def unsqueeze(op: Op) -> Value:
     """``Unsqueeze``."""
     value, axes = op.value(), op.list("axes", 1)
     rank = op.rank(value) + len(axes or ())
-    at = {op.axis(a, rank) for a in axes or ()}
-    rest = iter(value.shape)
-    if not axes or len(at) != len(axes):
-        raise FormatError(f"it adds axes {axes}; name each once")
+    if not axes:
+        raise FormatError("it adds no axes; name them")
+    at, rest = op.axes(axes, rank), iter(value.shape)
     return op.reshaped(value, tuple(1 if i in at else next(rest) for i in range(rank - op.walk.lead)))
 
 
@@ -126,13 +125,21 @@ def cut(op: Op) -> Value:
     axes, steps = list(range(n)) if axes is None else axes, [1] * n if steps is None else steps
     if not starts or not ends or {len(ends), len(axes), len(steps)} != {n}:
         raise FormatError("its starts, ends, axes and steps are not as many")
-    places = op.places(value)
-    for start, end, axis, step in zip(starts, ends, axes, steps):
+    places, rank = op.places(value), op.rank(value)
+    cuts = [x for x in zip(starts, ends, axes, steps) if not _keeps_the_batch(op, rank, *x)]
+    op.axes([axis for _, _, axis, _ in cuts], rank)
+    for start, end, axis, step in cuts:
         if step == 0:
             raise FormatError("it takes steps of 0")
-        at = op.axis(axis, op.rank(value))
+        at = op.axis(axis, rank)
         places = np.take(places, _range(start, end, step, places.shape[at]), axis=at)
     return op.picked(value, _full(places))
+
+
+def _keeps_the_batch(op: Op, rank: int, start: int, end: int, axis: int, step: int) -> bool:
+    """Whether a slice takes every sample, as writers say that slice every axis."""
+    whole = start == 0 and step == 1 and end >= (MANY if op.walk.is_open else op.walk.batch)
+    return bool(op.walk.lead) and axis in (0, -rank) and whole
 
 
 def _range(start: int, end: int, step: int, side: int) -> range:
@@ -202,8 +209,8 @@ def concat(op: Op) -> Value:
 
 def expand(op: Op) -> Value:
     """``Expand``."""
-    value, sizes = op.value(), op.whole(1)
-    lead = op.walk.lead
+    value, lead = op.value(), op.walk.lead
+    sizes = op.whole(1, batch_first=op.has(1) and np.size(op.inputs[1]) == op.rank(value))  # type: ignore[arg-type]
     if lead and (len(sizes) > op.rank(value) or (len(sizes) == op.rank(value) and sizes[0] not in (1, op.walk.batch))):
         raise FormatError(f"it repeats to {sizes[:8]}; the batch must stay first")
     wanted = sizes[1:] if lead and len(sizes) == op.rank(value) else sizes
@@ -222,7 +229,7 @@ def reduce(op: Op) -> Value:
     keep, noop = op.given.integer("keepdims", 1), op.given.integer("noop_with_empty_axes", 0)
     if not axes and noop:
         return value
-    at = sorted({op.axis(a, op.rank(value)) for a in axes or range(op.rank(value))})
+    at = op.axes(axes or range(op.rank(value)), op.rank(value))
     shape = tuple(1 if i in at else side for i, side in enumerate(value.shape))
     left = shape if keep else tuple(side for i, side in enumerate(shape) if i not in at)
     return op.reshaped(_reduced(op, value, at, shape), left)

@@ -8,28 +8,18 @@ from typing import Any, Union
 
 import numpy as np
 import onnx
-from onnx import AttributeProto
 
 from exchange.graph.linear import Shape, step_of
 from exchange.graph.nodes import Node
+from exchange.onnx.attributes import Attributes
 from exchange.onnx.fold import Folding
-from exchange.onnx.model import Beside, array
+from exchange.onnx.model import Beside
 from ir.arrays import Array
 from ir.check import FormatError
 from ir.layers.shapes import size_of
 
 MAX_MAP = 1 << 21
 """Most synapses of a value that is taken apart or written out one by one."""
-
-KINDS: dict[int, str] = {
-    AttributeProto.INT: "i",
-    AttributeProto.FLOAT: "f",
-    AttributeProto.INTS: "ints",
-    AttributeProto.FLOATS: "floats",
-    AttributeProto.STRING: "s",
-    AttributeProto.TENSOR: "t",
-}
-"""Kinds of attributes that are read, and the field that holds them."""
 
 
 @dataclass(frozen=True)
@@ -54,66 +44,6 @@ class Value:
 Known = Union[Value, Array]
 
 
-class Attributes:
-    """The settings of a node, each of the type the standard gives it; what is never asked for is refused."""
-
-    def __init__(self, node: onnx.NodeProto, beside: Beside) -> None:
-        self._given = {a.name: a for a in node.attribute}
-        self._beside = beside
-        self._asked: set[str] = set()
-
-    def _get(self, name: str, kinds: tuple[int, ...]) -> Any:
-        self._asked.add(name)
-        a = self._given.get(name)
-        if a is None:
-            return None
-        if a.type not in kinds or a.ref_attr_name:
-            words = " or ".join(AttributeProto.AttributeType.Name(k) for k in kinds)  # type: ignore[arg-type]
-            raise FormatError(f"its attribute {name!r} is no {words}")
-        return getattr(a, KINDS[a.type])
-
-    def integer(self, name: str, default: int) -> int:
-        """A whole number."""
-        value = self._get(name, (AttributeProto.INT,))
-        return default if value is None else int(value)
-
-    def integers(self, name: str) -> list[int] | None:
-        """A list of whole numbers; None where it is absent."""
-        value = self._get(name, (AttributeProto.INTS,))
-        return None if value is None else [int(x) for x in value]
-
-    def number(self, name: str, default: float) -> float:
-        """A finite number."""
-        value = self._get(name, (AttributeProto.FLOAT,))
-        number = default if value is None else float(value)
-        if not np.isfinite(number):
-            raise FormatError(f"its attribute {name!r} is {number}; it must be finite")
-        return number
-
-    def text(self, name: str, default: str) -> str:
-        """A word."""
-        value = self._get(name, (AttributeProto.STRING,))
-        return default if value is None else value.decode("utf-8", "replace")
-
-    def constant(self) -> Array:
-        """The one value that a ``Constant`` node holds."""
-        names = list(self._given)
-        if len(names) != 1:
-            raise FormatError("it holds no single value")
-        kinds = (AttributeProto.TENSOR, *(k for k in KINDS if k not in (AttributeProto.TENSOR, AttributeProto.STRING)))
-        value = self._get(names[0], kinds)
-        if self._given[names[0]].type == AttributeProto.TENSOR:
-            return array(value, self._beside)
-        whole = self._given[names[0]].type in (AttributeProto.INT, AttributeProto.INTS)
-        return np.array(value, np.int64 if whole else np.float32)
-
-    def check_all_known(self) -> None:
-        """Raise for a setting that was never asked for: its meaning would be dropped."""
-        unknown = sorted(set(self._given) - self._asked)
-        if unknown:
-            raise FormatError(f"its attribute {unknown[0]!r} is not known here")
-
-
 @dataclass
 class Walk:
     """What is known while the nodes are read one after the other.
@@ -125,6 +55,9 @@ class Walk:
         values: those that do.
         lead: how many axes of every value are the batch: 1, or 0 where the model takes one-dimensional input.
         batch: the samples the model was written for; 1 where the file leaves it open.
+        is_open: whether the file leaves the number of samples open.
+        one_more: constants that are computed from the number of samples, as they are for one sample more.
+        unread: outputs of nodes that were read that have no counterpart, and whose they are.
         nodes, edges: the graph so far; a value that is used twice has two edges.
         broken: values behind a node that cannot be read.
         problems: nodes that cannot be read, by name, with reason and remedy.
@@ -137,6 +70,9 @@ class Walk:
     allowed: int = 1 << 24
     lead: int = 1
     batch: int = 1
+    is_open: bool = False
+    one_more: dict[str, Array] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
     constants: dict[str, Array] = field(default_factory=dict)
     values: dict[str, Value] = field(default_factory=dict)
     nodes: dict[str, Node] = field(default_factory=dict)
@@ -153,6 +89,8 @@ class Walk:
         if name in self.values:
             return self.values[name]
         if name not in self.constants:
+            if name in self.unread:
+                raise FormatError(f"its input {name!r} is a further output of {self.unread[name]}, which is not read")
             if name not in self.stored:
                 raise FormatError(f"its input {name!r} is made by no node before it")
             self.constants[name] = self.stored[name]()
@@ -197,10 +135,13 @@ class Op:
         name: unique among the nodes that were read.
         inputs: None where one is left out.
         n_outputs: how many the node declares.
+        one_more: the result for one sample more, where it is a constant computed from their number.
     """
 
     def __init__(self, walk: Walk, name: str, node: onnx.NodeProto, inputs: list[Known | None]) -> None:
         self.walk, self.name, self.kind, self.inputs = walk, name, node.op_type, inputs
+        self.one_more: Array | None = None
+        self._names = list(node.input)
         self.given = Attributes(node, walk.beside)
         self.n_outputs = len(node.output)
 
@@ -220,30 +161,42 @@ class Op:
 
     def constant(self, i: int) -> Array:
         """Input i, which must not depend on the data; finite."""
+        x = self.limit(i)
+        if x.dtype.kind == "f" and not np.isfinite(x).all():
+            raise FormatError(f"input {i} holds {x[~np.isfinite(x)][0]}; every value must be finite")
+        return x
+
+    def limit(self, i: int, batch_first: bool = False) -> Array:
+        """Constant input i, infinite where it likes; for any number of samples the same.
+
+        Args:
+            batch_first: its first number may be that of the samples.
+        """
         if not self.has(i):
             raise FormatError(f"input {i} is missing")
         x = self.inputs[i]
         if isinstance(x, Value) or x is None:
             raise FormatError(f"input {i} is computed from the data; only fixed weights and shapes are read")
-        if x.dtype.kind == "f" and not np.isfinite(x).all():
-            raise FormatError(f"input {i} holds {x[~np.isfinite(x)][0]}; every value must be finite")
+        other = self.walk.one_more.get(self._names[i])
+        if other is not None and not _alone(x, other, self.walk.batch if batch_first else None):
+            raise FormatError(f"input {i} is computed from the number of samples; each must count alone")
         return x
 
     def floats(self, i: int) -> Array:
         """Constant input i in float64."""
         return self.walk.floats(self.constant(i))
 
-    def whole(self, i: int) -> list[int]:
+    def whole(self, i: int, batch_first: bool = False) -> list[int]:
         """Constant input i as whole numbers."""
-        x = self.constant(i)
+        x = self.limit(i, batch_first)
         if x.dtype.kind not in "iu":
             raise FormatError(f"input {i} holds numbers of type {x.dtype}; it must hold whole ones")
         return [int(v) for v in x.reshape(-1)]
 
-    def list(self, name: str, i: int) -> list[int] | None:
+    def list(self, name: str, i: int, batch_first: bool = False) -> list[int] | None:
         """Whole numbers that are an attribute in old files and input i in newer ones; None where they are left out."""
         given = self.given.integers(name)
-        return given if given is not None or not self.has(i) else self.whole(i)
+        return given if given is not None or not self.has(i) else self.whole(i, batch_first)
 
     def axis(self, given: int, rank: int) -> int:
         """An axis of a value with ``rank`` axes in the file as one of a sample."""
@@ -253,6 +206,14 @@ class Op:
         if axis < 0:
             raise FormatError(f"it works along axis {given}, the batch; samples must stay apart")
         return axis
+
+    def axes(self, given: Iterable[int], rank: int) -> list[int]:
+        """Axes of one sample, in order, each named once."""
+        named = list(given)
+        at = sorted({self.axis(a, rank) for a in named})
+        if len(at) != len(named):
+            raise FormatError(f"it names axes {named[:8]}; name each once")
+        return at
 
     def rank(self, value: Value) -> int:
         """How many axes a value has in the file."""
@@ -289,3 +250,10 @@ class Op:
         if value.n > MAX_MAP:
             raise FormatError(f"it takes {value.n} values apart one by one, at most {MAX_MAP}")
         return np.arange(value.n).reshape(value.shape)
+
+
+def _alone(x: Array, other: Array, batch: int | None) -> bool:
+    """Whether a constant says the same for one sample as for one more: shapes may begin with their number."""
+    if batch is not None:
+        return x.shape == other.shape and other[0] == batch + 1 and np.array_equal(x[1:], other[1:])
+    return x.shape[:1] == (1,) and x.shape[1:] == other.shape[1:] and bool((x == other).all())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -21,7 +20,7 @@ from mapper import map_network
 from stimuli.data_sets import DATA_SETS
 from trainer.batches import batch_of, batches, shifted, split
 from trainer.build import build_network
-from trainer.config import TrainConfig, from_dict, preset, preset_names
+from trainer.config import TrainConfig
 from trainer.execute import run
 from trainer.fit import step, train
 
@@ -138,36 +137,6 @@ def test_held_out_samples_are_never_trained_on() -> None:
     assert sorted(seen.tolist()) == list(range(fit_set.n_samples))
 
 
-@pytest.mark.parametrize("name", preset_names())
-def test_every_preset_reads_and_its_network_fits_its_data(name: str) -> None:
-    config = preset(name)
-    network, data = build_network(config), DATA_SETS[config.data]
-    assert network.shapes["input"] == data.input_shape
-    assert network.plan().output.stop - network.plan().output.start == data.n_classes
-
-
-def test_the_data_sets_of_the_paper_have_presets() -> None:
-    assert {preset(name).data for name in preset_names()} >= {"nmnist", "shd", "dvsgesture", "cifar10"}
-
-
-def test_the_cifar10_preset_has_the_published_number_of_neurons() -> None:
-    assert build_network(preset("cifar10")).plan().n_neurons == 47_114
-
-
-@pytest.mark.parametrize(
-    ("values", "says"),
-    [
-        ({"epoch": 3}, "unknown keys epoch"),
-        ({"epochs": 0}, "at least 1"),
-        ({"schedule": {"F": -1}}, "at least 1"),
-        ({"data": "x"}, "use one of"),
-    ],
-)
-def test_a_bad_configuration_says_what_is_wrong(values: dict, says: str) -> None:
-    with pytest.raises(FormatError, match=says):
-        from_dict(values)
-
-
 WORKER = """
 import sys, torch, torch.distributed as dist
 sys.path.insert(0, {root!r})
@@ -273,32 +242,3 @@ def test_augmentation_moves_samples_on_any_sensor(data: str) -> None:
     moved = shifted(frames.flatten(2), torch.arange(8), shape, config, 0).reshape(frames.shape)
     places = {tuple(torch.nonzero(sample.flatten(0, -2).sum(0)).flatten().tolist()) for sample in moved[0]}
     assert places <= {(x,) for x in range(7, 12)} and len(places) > 1, "along the last axis"
-
-
-WRONG = {
-    "epochs": "many", "batch_size": 16.0, "learning_rate": float("nan"), "weight_decay": -1.0, "layers": "64",
-    "tau_mem_s": -1.0, "v_threshold": float("inf"), "f_curriculum": [1, 2], "f_drawn": [-1], "spike_penalty": "x",
-    "patience": -1, "shift_px": 1.5, "limit": -5, "seed": 1.5, "engine": "tpu", "tensorboard": "yes", "root": 5,
-    "train_tau": "no", "schedule": {"G": 3}, "options": {"alpha": 0.0}, "epoch": 3,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", WRONG)
-def test_a_setting_that_makes_no_sense_is_one_sentence_that_names_it(name: str) -> None:
-    with pytest.raises(
-        FormatError, match=f"my.toml.*{'G' if name == 'schedule' else 'alpha' if name == 'options' else name}"
-    ):
-        from_dict({name: WRONG[name]}, "my.toml")
-
-
-@pytest.mark.parametrize("word", ["", "0", "-5", "²", "conv 4", "conv 4 0", "conv 4 3 stride 0", "avgpool 0", "9" * 12])
-def test_a_layer_that_cannot_be_built_is_one_sentence(word: str) -> None:
-    with pytest.raises(ValueError, match=f"^layer '{word}' (is unknown; use a size|has .* weights, at most)"):
-        build_network(replace(CONFIG, layers=(word, "10")))
-
-
-@pytest.mark.parametrize("name", ["learning_rate", "weight_decay", "v_threshold", "spike_penalty"])
-@pytest.mark.parametrize("value", [1e300, float("inf")])
-def test_a_number_that_float32_cannot_hold_is_refused_by_name(name: str, value: float):
-    with pytest.raises(ValueError, match=rf"^{name} is {re.escape(str(value))}; it must be finite"):
-        replace(CONFIG, **{name: value})

@@ -1,0 +1,73 @@
+"""Settings of a training: presets that read, and values that are refused by name before anything runs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from ir import FormatError
+from stimuli.data_sets import DATA_SETS
+from tests.trainer.test_fit import CONFIG
+from trainer.build import build_network
+from trainer.config import from_dict, preset, preset_names
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_reads_and_its_network_fits_its_data(name: str) -> None:
+    config = preset(name)
+    network, data = build_network(config), DATA_SETS[config.data]
+    assert network.shapes["input"] == data.input_shape
+    assert network.plan().output.stop - network.plan().output.start == data.n_classes
+
+
+def test_the_data_sets_of_the_paper_have_presets() -> None:
+    assert {preset(name).data for name in preset_names()} >= {"nmnist", "shd", "dvsgesture", "cifar10"}
+
+
+def test_the_cifar10_preset_has_the_published_number_of_neurons() -> None:
+    assert build_network(preset("cifar10")).plan().n_neurons == 47_114
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"epoch": 3}, "unknown keys epoch"),
+        ({"epochs": 0}, "at least 1"),
+        ({"schedule": {"F": -1}}, "at least 1"),
+        ({"data": "x"}, "use one of"),
+    ],
+)
+def test_a_bad_configuration_says_what_is_wrong(values: dict, says: str) -> None:
+    with pytest.raises(FormatError, match=says):
+        from_dict(values)
+
+
+WRONG = {
+    "epochs": "many", "batch_size": 16.0, "learning_rate": float("nan"), "weight_decay": -1.0, "layers": "64",
+    "tau_mem_s": -1.0, "v_threshold": float("inf"), "f_curriculum": [1, 2], "f_drawn": [-1], "spike_penalty": "x",
+    "patience": -1, "shift_px": 1.5, "limit": -5, "seed": 1.5, "engine": "tpu", "tensorboard": "yes", "root": 5,
+    "train_tau": "no", "schedule": {"G": 3}, "options": {"alpha": 0.0}, "epoch": 3,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_setting_that_makes_no_sense_is_one_sentence_that_names_it(name: str) -> None:
+    with pytest.raises(
+        FormatError, match=f"my.toml.*{'G' if name == 'schedule' else 'alpha' if name == 'options' else name}"
+    ):
+        from_dict({name: WRONG[name]}, "my.toml")
+
+
+@pytest.mark.parametrize("word", ["", "0", "-5", "²", "conv 4", "conv 4 0", "conv 4 3 stride 0", "avgpool 0", "9" * 12])
+def test_a_layer_that_cannot_be_built_is_one_sentence(word: str) -> None:
+    with pytest.raises(ValueError, match=f"^layer '{word}' (is unknown; use a size|has .* weights, at most)"):
+        build_network(replace(CONFIG, layers=(word, "10")))
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "weight_decay", "v_threshold", "spike_penalty"])
+@pytest.mark.parametrize("value", [1e300, float("inf")])
+def test_a_number_that_float32_cannot_hold_is_refused_by_name(name: str, value: float):
+    with pytest.raises(ValueError, match=rf"^{name} is {re.escape(str(value))}; it must be finite"):
+        replace(CONFIG, **{name: value})
