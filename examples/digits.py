@@ -5,7 +5,7 @@ from pathlib import Path
 
 from exchange import npz
 from exchange.chip_toml import find_chip
-from ir.schedule import Schedule
+from ir.schedule import Schedule, group_word
 from ir.words import counted
 from mapper import map_network
 from sim_reference import fast
@@ -47,7 +47,7 @@ def main() -> None:
 
 def _said(schedule: Schedule) -> str:
     """A schedule in words; the layered one serves no queue, so it has neither a group size nor an order."""
-    return schedule.kind if schedule.kind == "layered" else f"F = {schedule.F}, {schedule.order}"
+    return schedule.kind if schedule.kind == "layered" else f"F = {group_word(schedule.F)}, {schedule.order}"
 
 
 if __name__ == "__main__":

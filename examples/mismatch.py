@@ -24,6 +24,7 @@ from rich.table import Table
 from exchange import npz
 from exchange.npz import write_atomically
 from ir import Schedule, Stimulus
+from ir.schedule import group_word
 from sim_reference.compare.statistics import statistics
 from stimuli.data_sets import load
 from stimuli.places import data_folder
@@ -53,7 +54,7 @@ TRAININGS = {
     "layered": replace(BASE, schedule=Schedule("layered")),
     "momentum F=8": replace(SPARSE, schedule=Schedule(F=8, order="momentum")),
     "random F=8": replace(SPARSE, schedule=Schedule(F=8, order="random")),
-    "drawn F": replace(SPARSE, schedule=Schedule(F=8, order="momentum"), f_drawn=(1, 2, 4, 8, 16, 64, 0)),
+    "drawn F": replace(SPARSE, schedule=Schedule(F=8, order="momentum"), f_drawn=(1, 2, 4, 8, 16, 64, None)),
 }
 
 
@@ -162,14 +163,14 @@ def _table(rows: list[Row], kind: str) -> Table:
     table = Table("tested", *TRAININGS, title=title)
     for tested, schedule in _schedules():
         f = schedule.F if schedule.kind == "asynchronous" else None
-        label = tested if schedule.kind == "layered" else f"{tested} F={'all' if f is None else f}"
+        label = tested if schedule.kind == "layered" else f"{tested} F={group_word(f)}"
         table.add_row(label, *(_cell(_pick(rows, name, tested, f, kind)) for name in TRAININGS))
     return table
 
 
 def _plot(rows: list[Row], path: Path) -> None:
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
-    labels = ["1", "8", "64", "all"]
+    labels = [str(group_word(f)) for f in GROUPS]
     for name in TRAININGS:
         for axis, value in zip(axes, ("accuracy", "spikes", "first_correct")):
             means = [np.nanmean([getattr(r, value) for r in _pick(rows, name, "momentum", f, "real")]) for f in GROUPS]

@@ -25,6 +25,8 @@ names; a compiled one may have fewer."""
 
 SCOPES = ("network", "core")
 INPUT_RULES = ("first", "queued", "paced")
+ALL = "all"
+"""How files, the command line and printed numbers spell the group size F that serves everything; ours is None."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,16 @@ class Schedule:
         require(self.input != "paced" or self.R is not None, "input 'paced' needs R, the events a forward step")
         if self.scope == "core":
             require(self.input != "queued", "scope 'core' has no place for queued input; use 'first' or 'paced'")
+
+
+def group_of(word: Any) -> Any:
+    """A group size as it was written, ``all`` read as None; whether the rest is one, ``Schedule`` decides."""
+    return None if word == ALL else word
+
+
+def group_word(F: int | None) -> int | str:
+    """A group size as it is written."""
+    return ALL if F is None else F
 
 
 def mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:

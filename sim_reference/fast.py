@@ -24,7 +24,7 @@ from sim_reference.compiled.flat import FlatNetwork, flatten, largest_count, sta
 from sim_reference.compiled.kernels import Work, new_work
 from sim_reference.compiled.layered import new_history, run_layered
 from sim_reference.compiled.output import K_SERVED, NEURON, K, M, Output, T, new_rows
-from sim_reference.compiled.queue import new_queue, rules_of
+from sim_reference.compiled.queue import flat_schedule, new_queue
 from sim_reference.layout import Layout, layout_of
 from sim_reference.simulate import Progress
 from sim_reference.step import LIMITS
@@ -223,11 +223,11 @@ def _layered_range(task: _Task, work: Work) -> _RunRange:
 
 
 def _asynchronous_range(task: _Task, work: Work) -> _RunRange:
-    rules = rules_of(task.schedule)
-    queue = new_queue(task.net, rules, task.max_events)
+    schedule = flat_schedule(task.schedule)
+    queue = new_queue(task.net, schedule, task.max_events)
     frames, ids = task.stimulus.frames, _ids(task.stimulus)
     return lambda a, z, out: run_asynchronous(
-        task.net, rules, frames, ids, task.stamped, task.stamped_start, a, z, work, queue, out
+        task.net, schedule, frames, ids, task.stamped, task.stamped_start, a, z, work, queue, out
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from exchange import toml
 from ir.check import FormatError, check_choice, require
-from ir.schedule import Schedule
+from ir.schedule import Schedule, group_of
 from stimuli.data_sets import NAMES
 from trainer.engines.options import TrainingOptions
 from trainer.kinds import check_kinds, fits, known
@@ -48,8 +48,8 @@ class TrainConfig:
         initial_density: scale the initial weights until so many spikes a neuron and time step are fired, layer by
             layer (``trainer.initial``); 0 = torch's own, with which deep or sparsely driven networks stay silent.
         epochs, batch_size, learning_rate, weight_decay: of Adam.
-        f_curriculum: pairs (first epoch, F) that override ``schedule.F``; F 0 means all.
-        f_drawn: values of F to draw from for each batch (0 means all); overrides the curriculum.
+        f_curriculum: pairs (first epoch, F) that override ``schedule.F``; None serves all.
+        f_drawn: values of F to draw from for each batch, None among them or not; overrides the curriculum.
         loss: ``rate`` (cross-entropy of spike counts a time step), ``count`` (of the whole sample's), ``membrane``,
             ``first_spike``.
         spike_penalty: added loss for each network spike a neuron and time step, from epoch
@@ -81,8 +81,8 @@ class TrainConfig:
     batch_size: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
-    f_curriculum: tuple[tuple[int, int], ...] = ()
-    f_drawn: tuple[int, ...] = ()
+    f_curriculum: tuple[tuple[int, int | None], ...] = ()
+    f_drawn: tuple[int | None, ...] = ()
     loss: str = "rate"
     spike_penalty: float = 0.0
     spike_penalty_after: int = 0
@@ -119,11 +119,13 @@ class TrainConfig:
         require(0 <= self.validation_share < 1, f"validation_share is {self.validation_share}; it lies in 0..1")
         words = isinstance(self.layers, (tuple, list)) and all(isinstance(word, str) for word in self.layers)
         require(words, f"layers is {self.layers!r}; give a list such as ['64', '10']")
-        group = all(fits(f, "int") and f >= 0 for f in self.f_drawn)
-        require(group, f"f_drawn is {list(self.f_drawn)}; give whole numbers, 0 for all")
-        pairs = all(len(pair) == 2 and all(fits(x, "int") and x >= 0 for x in pair) for pair in self.f_curriculum)
+        drawn = all(_is_group(f) for f in self.f_drawn)
+        require(drawn, f"f_drawn is {list(self.f_drawn)}; give whole numbers from 1, None ('all' in a file) for all")
+        pairs = all(len(x) == 2 and fits(x[0], "int") and x[0] >= 0 and _is_group(x[1]) for x in self.f_curriculum)
         require(
-            pairs, f"f_curriculum is {list(map(list, self.f_curriculum))}; give pairs [first epoch, F], F 0 for all"
+            pairs,
+            f"f_curriculum is {list(map(list, self.f_curriculum))}; give pairs [first epoch, F], F from 1 or None "
+            "('all' in a file) for all",
         )
         in_core = self.schedule.scope == "core"
         require(
@@ -135,13 +137,23 @@ class TrainConfig:
     def f_at(self, epoch: int) -> int | None:
         """Group size of an epoch under the curriculum."""
         f = self.schedule.F
-        for first, value in sorted(self.f_curriculum):
-            f = (value or None) if epoch >= first else f
+        for first, value in sorted(self.f_curriculum, key=lambda pair: pair[0]):
+            f = value if epoch >= first else f
         return f
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)
+
+
+def _is_group(f: object) -> bool:
+    """Whether ``f`` is a group size."""
+    return f is None or (isinstance(f, int) and fits(f, "int") and f >= 1)
+
+
+def _group_in_file(word: Any) -> Any:
+    """A group size as a file spells it: a number, ``all``, or 0, which older files say for all."""
+    return None if type(word) is int and word == 0 else group_of(word)
 
 
 def from_dict(values: dict[str, Any], who: str = "config") -> TrainConfig:
@@ -153,8 +165,8 @@ def from_dict(values: dict[str, Any], who: str = "config") -> TrainConfig:
     values = known(values, TrainConfig, who)
     schedule = known(values.get("schedule", {}), Schedule, f"{who}: schedule")
     options = known(values.get("options", {}), TrainingOptions, f"{who}: options")
-    if schedule.get("F") == 0:
-        schedule["F"] = None
+    if "F" in schedule:
+        schedule["F"] = _group_in_file(schedule["F"])
     rows = {name: values[name] for name in ("layers", "f_drawn", "f_curriculum") if name in values}
     for name, row in rows.items():
         if not isinstance(row, (list, tuple)):
@@ -162,8 +174,11 @@ def from_dict(values: dict[str, Any], who: str = "config") -> TrainConfig:
     lists: dict[str, Any] = {name: tuple(row) for name, row in rows.items()}
     if "layers" in lists:
         lists["layers"] = tuple(str(word) if fits(word, "int") else word for word in lists["layers"])
+    if "f_drawn" in lists:
+        lists["f_drawn"] = tuple(map(_group_in_file, lists["f_drawn"]))
     if "f_curriculum" in lists:
-        lists["f_curriculum"] = tuple(tuple(x) if isinstance(x, (list, tuple)) else (x,) for x in lists["f_curriculum"])
+        pairs = [tuple(x) if isinstance(x, (list, tuple)) else (x,) for x in lists["f_curriculum"]]
+        lists["f_curriculum"] = tuple((*x[:1], *map(_group_in_file, x[1:])) for x in pairs)
     try:
         made: dict[str, Any] = {"schedule": Schedule(**schedule), "options": TrainingOptions(**options)}
         return TrainConfig(**{**values, **lists, **made})
@@ -172,7 +187,7 @@ def from_dict(values: dict[str, Any], who: str = "config") -> TrainConfig:
 
 
 def read_toml(path: str | Path) -> TrainConfig:
-    """Read a configuration; F = 0 stands for "all"."""
+    """Read a configuration; a group size may be ``"all"``."""
     return from_dict(toml.read_toml(path, "configuration "), str(path))
 
 

@@ -175,7 +175,7 @@ def schedule_of(config: TrainConfig, epoch: int, batch: int) -> Schedule:
     seed = int(key(config.seed, epoch, 0, 0, 0))
     f = config.f_at(epoch)
     if config.f_drawn:
-        f = config.f_drawn[int(key(stream(config.seed, F_DRAW), epoch, batch, 0, 0)) % len(config.f_drawn)] or None
+        f = config.f_drawn[int(key(stream(config.seed, F_DRAW), epoch, batch, 0, 0)) % len(config.f_drawn)]
     return replace(config.schedule, F=f, seed=seed)
 
 

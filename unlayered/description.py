@@ -13,6 +13,7 @@ from ir.arrays import magnitudes
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
+from ir.schedule import group_word
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from sim_reference.compare.statistics import statistics
@@ -132,7 +133,7 @@ def schedule_facts(schedule: dict[str, Any]) -> list[tuple[str, Any]]:
     """What of a schedule has a meaning: of the layered one its name; of a queue what is not left at "no limit"."""
     if schedule["kind"] == "layered":
         return [("kind", "layered")]
-    said = {**schedule, "F": "all" if schedule["F"] is None else schedule["F"]}
+    said = {**schedule, "F": group_word(schedule["F"])}
     return [(name, value) for name, value in said.items() if value is not None]
 
 

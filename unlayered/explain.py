@@ -16,7 +16,7 @@ from ir.mapped import Core, MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.words import counted, meant
-from mapper.board.traffic import Link, links
+from mapper.board.traffic import BoardLink, links
 from mapper.edges import network_edges
 from unlayered.console import facts, table
 from unlayered.mapping import RESOURCES, Mapping, percent, share
@@ -79,7 +79,7 @@ def place_of(core: Core) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Nets:
+class Neighbours:
     """Everything that a neuron's place decides about.
 
     Attributes:
@@ -96,7 +96,7 @@ class Nets:
     out: tuple[tuple[str, str, int], ...]
 
 
-def nets_of(mapped: MappedNetwork, neuron: int) -> Nets:
+def neighbours_of(mapped: MappedNetwork, neuron: int) -> Neighbours:
     """Read a neuron's nets off the synapses."""
     network, core = mapped.network, mapped.core_of_neuron
     k = len(mapped.cores)
@@ -125,7 +125,7 @@ def nets_of(mapped: MappedNetwork, neuron: int) -> Nets:
             mine = (row_of[pre] >= 0) & (post != neuron)
             np.add.at(pins, (row_of[pre[mine]], core[post[mine]]), 1)
     listed = (tuple((a, b, n) for (a, b), n in found.items()) for found in (into, out))
-    return Nets(sources, pins, targets, *listed)
+    return Neighbours(sources, pins, targets, *listed)
 
 
 def _only(network: Any, projection: Any) -> Any:
@@ -136,7 +136,7 @@ def _ranges(mapped: MappedNetwork) -> list[slice]:
     return list(slices(mapped.network.populations).values())
 
 
-def move_costs(mapped: MappedNetwork, neuron: int, nets: Nets, rates: np.ndarray) -> np.ndarray:
+def move_costs(mapped: MappedNetwork, neuron: int, nets: Neighbours, rates: np.ndarray) -> np.ndarray:
     """(K,) packets a time step that a move of the neuron to each core would add (negative: save); 0 at home."""
     core, here = mapped.core_of_neuron, int(mapped.core_of_neuron[neuron])
     present = nets.pins > 0
@@ -161,7 +161,7 @@ def _neuron(made: Mapping, neuron: int) -> list[Table | str]:
     )
     local = neuron - at.start
     index = ", ".join(str(int(i)) for i in np.unravel_index(local, population.shape))
-    nets = nets_of(mapped, neuron)
+    nets = neighbours_of(mapped, neuron)
     rates = _rates(made)
     reached = [c for c in np.flatnonzero(nets.targets).tolist() if c != here]
     from_inputs = int((nets.sources >= mapped.network.n_neurons).sum())
@@ -183,7 +183,7 @@ def _neuron(made: Mapping, neuron: int) -> list[Table | str]:
     return [facts(f"Neuron {neuron}", pairs), *_why(made, neuron, nets, rates, unit), *_limits(made, here)]
 
 
-def _why(made: Mapping, neuron: int, nets: Nets, rates: np.ndarray, unit: str) -> list[Table | str]:
+def _why(made: Mapping, neuron: int, nets: Neighbours, rates: np.ndarray, unit: str) -> list[Table | str]:
     """What every other core that its sources or targets reach would cost."""
     mapped = made.mapped
     here = int(mapped.core_of_neuron[neuron])
@@ -203,7 +203,7 @@ def _why(made: Mapping, neuron: int, nets: Nets, rates: np.ndarray, unit: str) -
     return [said, table(f"Moving it alone, packets {unit}", ("to core", "packets", "room, estimated"), rows)]
 
 
-def _room(made: Mapping, core: int, nets: Nets) -> str:
+def _room(made: Mapping, core: int, nets: Neighbours) -> str:
     """Whether one more neuron fits a core, or what is full: an estimate from its widest weight, kernels not shared."""
     use, limit = made.use[core], made.limit
     new = int((nets.pins[:, core] == 0).sum())
@@ -283,7 +283,7 @@ def _hot_links(made: Mapping, core: int) -> list[Table | str]:
     if not found:
         return ["No packet leaves its router."]
 
-    def rows(chosen: list[Link]) -> list[tuple[str, float]]:
+    def rows(chosen: list[BoardLink]) -> list[tuple[str, float]]:
         return [(f"({x.x}, {x.y}) to ({x.to_x}, {x.to_y})", x.load) for x in chosen]
 
     own = [link for link in found if here in ((link.x, link.y), (link.to_x, link.to_y))]

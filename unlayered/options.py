@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ir.schedule import Schedule
+from ir.schedule import ALL, Schedule, group_of
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of text.")]
 Out = Annotated[Path, typer.Option("--out", help="Where to write; appears whole or not at all.")]
@@ -66,8 +66,6 @@ class ScheduleFlags:
 
 def parse_f(text: str) -> int | None:
     """A group size; ``all`` serves everything."""
-    if text == "all":
-        return None
-    if not text.isdigit():
-        raise ValueError(f"--F is {text!r}; give a whole number or 'all'")
-    return int(text)
+    if text != ALL and not text.isdigit():
+        raise ValueError(f"--F is {text!r}; give a whole number or {ALL!r}")
+    return group_of(int(text) if text.isdigit() else text)

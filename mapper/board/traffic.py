@@ -29,7 +29,7 @@ class Traffic:
 
 
 @dataclass(frozen=True)
-class Link:
+class BoardLink:
     """A directed link between two routers of the board, tile coordinates."""
 
     x: int
@@ -62,9 +62,9 @@ def traffic(mapped: MappedNetwork, rates: ArrayLike | None = None) -> Traffic:
     return Traffic(flow, route(flow, mapped.cores, chip.mesh))
 
 
-def links(routes: Routes) -> list[Link]:
+def links(routes: Routes) -> list[BoardLink]:
     """Every link that carries anything, the most loaded first."""
-    found: list[Link] = []
+    found: list[BoardLink] = []
     # load between (column, row) and the next one, for each direction: where it begins and ends beside that place
     directions: list[tuple[Any, tuple[int, int], tuple[int, int]]] = [
         (routes.east, (0, 0), (1, 0)),
@@ -75,5 +75,5 @@ def links(routes: Routes) -> list[Link]:
     for load, begin, end in directions:
         for row, column in np.argwhere(load > 0).tolist():
             ends = column + begin[0], row + begin[1], column + end[0], row + end[1]
-            found.append(Link(*ends, float(load[row, column])))
+            found.append(BoardLink(*ends, float(load[row, column])))
     return sorted(found, key=lambda link: -link.load)

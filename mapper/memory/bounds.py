@@ -11,7 +11,7 @@ from ir.chip import Chip
 from ir.connection import Connection, Conv2d, Dense
 from ir.graph import slices
 from ir.quantized import FixedProjection, QuantizedNetwork
-from mapper.memory.layout import Layout, Words, layout, list_words, taps
+from mapper.memory.layout import MemoryLayout, Words, layout, list_words, taps
 
 WORTH = 1.3  # times more neurons a core for which a dense layer is bounded as a whole
 ROOMY = 4  # a kernel larger than half a core is cut into blocks of channels that take at most a fourth each
@@ -90,7 +90,7 @@ def memory_need(network: QuantizedNetwork, chip: Chip) -> Need:
     return Need(memory, max(lists_of.values(), default=0), group, np.array(shared, np.int64), alone)
 
 
-def _dense_need(c: Dense, way: Layout, form: Words, room: int) -> tuple[Ints, int]:
+def _dense_need(c: Dense, way: MemoryLayout, form: Words, room: int) -> tuple[Ints, int]:
     """(n,) bits of each neuron of a dense layer and bits once a core.
 
     One bound holds for lists of any lengths; the other counts zeros too and is tight where a core is full, but takes
@@ -118,7 +118,7 @@ def _single_targets(c: Connection) -> bool:
 
 
 def _shared(
-    arriving: list[tuple[FixedProjection, Layout]], form: Words, room: int, lists: int
+    arriving: list[tuple[FixedProjection, MemoryLayout]], form: Words, room: int, lists: int
 ) -> tuple[Int32s, list[int]]:
     """Cut a population into blocks whose kernels fit a core well.
 

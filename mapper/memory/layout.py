@@ -15,7 +15,7 @@ from ir.quantized import FixedProjection
 
 
 @dataclass(frozen=True)
-class Layout:
+class MemoryLayout:
     """How a projection is stored.
 
     Attributes:
@@ -128,15 +128,15 @@ def weight_bits(projection: FixedProjection, chip: Chip) -> int:
     return chip.synapse_format.weight_bits[-1]
 
 
-def layout(projection: FixedProjection, chip: Chip) -> Layout:
+def layout(projection: FixedProjection, chip: Chip) -> MemoryLayout:
     """Choose the smallest way to store a projection: a shared kernel, lists without gaps, or lists without zeros."""
     form, c = chip.synapse_format, projection.connection
     bits = weight_bits(projection, chip)
     if isinstance(c, Conv2d) and form.shared_kernels:
-        return Layout(True, bits, True)
+        return MemoryLayout(True, bits, True)
     bits += form.delay_bits if bool(np.asarray(projection.delay_steps).any()) else 0
-    gaps = Layout(False, bits + form.index_bits, form.index_bits == 0 or isinstance(c, Conv2d))
-    full = Layout(False, bits + form.dense_index_bits, True)
+    gaps = MemoryLayout(False, bits + form.index_bits, form.index_bits == 0 or isinstance(c, Conv2d))
+    full = MemoryLayout(False, bits + form.dense_index_bits, True)
     if isinstance(c, Dense):
         n = c.weight.size if gaps.zeros else int(np.count_nonzero(c.weight))
         return gaps if n * gaps.bits < c.weight.size * full.bits else full

@@ -14,7 +14,7 @@ from ir.arrays import Int32s
 from mapper.draws import uniform
 from mapper.search.moves import forget, look_around, move, own_nets, touch
 from mapper.view.hypergraph import Caps, Hypergraph, Incidence, cap_array, incidence
-from mapper.view.slots import State, build_nets, build_state
+from mapper.view.slots import PartitionState, build_nets, build_state
 
 FAR = 6.0  # a vertex whose cheapest move costs so many heats sits out a pass, and one more for each further so many
 LONGEST_REST = 15  # passes a vertex sits out at most
@@ -123,7 +123,7 @@ class Round:
     passes: int = 1
 
 
-def visits(state: State, n_pins: int, draw: np.random.Generator) -> Int32s:
+def visits(state: PartitionState, n_pins: int, draw: np.random.Generator) -> Int32s:
     """Draw an order of all vertices; large networks go core after core: what these share stays in the cache."""
     if n_pins < CACHED:
         return draw.permutation(state.block.size).astype(np.int32)

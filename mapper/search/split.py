@@ -9,10 +9,10 @@ from ir.arrays import Array, Int32s
 from mapper.search.fills import ordered_fill
 from mapper.search.refine import overflow
 from mapper.view.hypergraph import Caps, Hypergraph, Incidence, cap_array
-from mapper.view.slots import State, build_nets, build_state
+from mapper.view.slots import PartitionState, build_nets, build_state
 
 
-def over_limit(state: State, limits: Array) -> Array:
+def over_limit(state: PartitionState, limits: Array) -> Array:
     """Number the cores that exceed any limit."""
     use = state.use
     return np.flatnonzero(

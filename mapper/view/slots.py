@@ -28,7 +28,7 @@ class Nets(NamedTuple):
     own_net: Array
 
 
-class State(NamedTuple):
+class PartitionState(NamedTuple):
     """A partition under change.
 
     Attributes:
@@ -137,12 +137,12 @@ def build_nets(graph: Hypergraph, where: Incidence) -> Nets:
     )
 
 
-def build_state(graph: Hypergraph, nets: Nets, block: NDArray[Any], k: int) -> State:
+def build_state(graph: Hypergraph, nets: Nets, block: NDArray[Any], k: int) -> PartitionState:
     """Count what each core holds and each net reaches under ``block``."""
     room = np.minimum(np.diff(graph.start), k)
     slot_start = np.concatenate([[0], np.cumsum(room)]).astype(np.int64)
     n_slots = int(slot_start[-1])
-    state = State(
+    state = PartitionState(
         np.array(block, np.int32),
         slot_start,
         np.zeros(graph.n_nets, np.int32),

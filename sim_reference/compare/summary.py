@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ir.schedule import group_word
 from ir.trace import Trace
 from sim_reference.compare.statistics import Statistics
 
@@ -22,7 +23,7 @@ def summary(trace: Trace, numbers: Statistics) -> dict[str, Any]:
     return {
         "executor": trace.executor,
         "schedule": schedule.kind,
-        "F": None if not queued else "all" if schedule.F is None else schedule.F,
+        "F": None if not queued else group_word(schedule.F),
         "order": schedule.order if queued else None,
         "samples": int(trace.counts.shape[0]),
         "time_steps": int(trace.forward_steps.shape[0]),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ir.arrays import Array
-from sim_reference.compiled.flat import DEPTH, DUE, KEEPS, REFRACTORY, START, STOP, FlatNetwork
+from sim_reference.compiled.flat import CORE, DEPTH, DUE, KEEPS, POPULATION, REFRACTORY, START, STOP, FlatNetwork
 from sim_reference.compiled.heap import clear
 from sim_reference.compiled.jit import fingerprint, kernel, kernel_inside, kernel_on_disk
 from sim_reference.compiled.kernels import (
@@ -27,8 +27,8 @@ from sim_reference.compiled.queue import (
     N_EVENTS,
     N_FIRED,
     N_WAITING,
+    FlatSchedule,
     Queue,
-    Rules,
     enqueue,
     enqueue_events,
     key_before_neuron,
@@ -41,13 +41,13 @@ Int = Any
 """An integer of numpy or Python: compiled code sees no difference."""
 
 FIRST, QUEUED, PACED = 0, 1, 2
-"""``Rules.input``."""
+"""``FlatSchedule.input``."""
 
 
 @kernel_inside
 def _run_asynchronous(
     net: FlatNetwork,
-    rules: Rules,
+    schedule: FlatSchedule,
     frames: Array,
     sample_ids: Array,
     events: Array,
@@ -74,10 +74,10 @@ def _run_asynchronous(
         zero(work.u)
         for t in range(n_steps):
             begin_time_step(net, work, t)
-            if rules.input != FIRST:
+            if schedule.input != FIRST:
                 slot = b * n_steps + t
                 _read_events(frames[t, b], events[event_start[slot] : event_start[slot + 1]], events.size > 0, queue)
-            steps = _time_step(net, rules, frames[t, b], sample_ids[b], t, b, work, queue, at, out)
+            steps = _time_step(net, schedule, frames[t, b], sample_ids[b], t, b, work, queue, at, out)
             out.forward_steps[t, b] = steps
             _end_time_step(queue)
             keep_registers(out, b, t, work.v, work.u)
@@ -129,9 +129,9 @@ def _read_frame(frame: Array, n_neurons: Int, work: Work) -> None:
 
 
 @kernel_inside
-def _next_paced(rules: Rules, taken: Int, sends: Array, work: Work, queue: Queue) -> Int:
+def _next_paced(schedule: FlatSchedule, taken: Int, sends: Array, work: Work, queue: Queue) -> Int:
     """Append those of the next R events that have targets to the sources; returns how many are taken in all."""
-    stop = min(queue.n[N_EVENTS], taken + rules.R)
+    stop = min(queue.n[N_EVENTS], taken + schedule.R)
     for e in range(taken, stop):
         source = queue.q.size + queue.event[e]
         if sends[source]:
@@ -153,7 +153,7 @@ def _last_paced(sends: Array, queue: Queue) -> Int:
 @kernel_inside
 def _time_step(
     net: FlatNetwork,
-    rules: Rules,
+    schedule: FlatSchedule,
     frame: Array,
     sample: Int,
     t: Int,
@@ -166,26 +166,26 @@ def _time_step(
     """Serve the queue until nothing is on its way or the run is stopped; returns the number of forward steps."""
     work.n[N_SOURCES] = 0
     taken, to_take, first_output, k = np.int64(0), np.int64(0), np.int64(-1), np.int64(0)
-    if rules.input == FIRST:
+    if schedule.input == FIRST:
         _read_frame(frame, queue.q.size, work)
-    elif rules.input == PACED:
+    elif schedule.input == PACED:
         to_take = _last_paced(net.sends, queue)
-        taken = _next_paced(rules, taken, net.sends, work, queue)
+        taken = _next_paced(schedule, taken, net.sends, work, queue)
     else:
         enqueue_events(queue, net.sends)
         k = np.int64(-1)
     while True:
         if k >= 0:
-            if _round(net, rules, k, t, b, work, queue, at, out) and first_output < 0:
+            if _round(net, schedule, k, t, b, work, queue, at, out) and first_output < 0:
                 first_output = k
-            stopped = first_output >= 0 and k - first_output >= rules.stop_after_output
-            if stopped or k + 1 >= rules.stop_after or out.full[0]:
+            stopped = first_output >= 0 and k - first_output >= schedule.stop_after_output
+            if stopped or k + 1 >= schedule.stop_after or out.full[0]:
                 return k + 1
         work.n[N_SOURCES] = 0
-        serve(work, queue, rules, key_before_neuron(rules.seed, sample, t, k), k, out.rows, net.sends)
+        serve(work, queue, schedule, key_before_neuron(schedule.seed, sample, t, k), k, out.rows, net.sends)
         left = queue.n[N_WAITING] > 0 or taken < to_take
-        if rules.input == PACED:
-            taken = _next_paced(rules, taken, net.sends, work, queue)
+        if schedule.input == PACED:
+            taken = _next_paced(schedule, taken, net.sends, work, queue)
         if work.n[N_SOURCES] == 0 and not left and net.last_due <= k and k >= 0:
             return k + 1
         k += 1
@@ -193,7 +193,7 @@ def _time_step(
 
 @kernel_inside
 def _round(
-    net: FlatNetwork, rules: Rules, k: Int, t: Int, b: Int, work: Work, queue: Queue, at: Array, out: Output
+    net: FlatNetwork, schedule: FlatSchedule, k: Int, t: Int, b: Int, work: Work, queue: Queue, at: Array, out: Output
 ) -> Any:
     """Deliver what was served, update whom it reached, let them fire; returns whether an output neuron fired."""
     if not net.narrow and not net.two_sided:
@@ -206,7 +206,7 @@ def _round(
     n = _update(net, k, work, queue.fired)
     fired_output = False
     for i in range(n):
-        _fire(net, rules, work.rows[i], k, t, b, work, queue, at, out)
+        _fire(net, schedule, work.rows[i], k, t, b, work, queue, at, out)
         fired_output |= net.output_start <= work.rows[i] < net.output_stop
     return fired_output
 
@@ -240,7 +240,7 @@ def _update(net: FlatNetwork, k: Int, work: Work, fired: Array) -> Any:
     for n in range(work.n[N_TOUCHED]):
         i = work.touched[n]
         work.is_touched[i] = False
-        p = net.place_of[0, i]
+        p = net.place_of[POPULATION, i]
         if not work.all_touched[p]:
             due = net.pop[p, DUE] and net.pop[p, DEPTH] == k
             early = net.pop[p, KEEPS] and net.pop[p, DEPTH] > k
@@ -252,15 +252,14 @@ def _update(net: FlatNetwork, k: Int, work: Work, fired: Array) -> Any:
 
 
 @kernel_inside
-def _fire(
-    net: FlatNetwork, rules: Rules, i: Int, k: Int, t: Int, b: Int, work: Work, queue: Queue, at: Array, out: Output
-) -> None:
+def _fire(net: FlatNetwork, schedule: FlatSchedule, i: Int, k: Int, t: Int, b: Int, work: Work, queue: Queue, at: Array,
+          out: Output) -> None:  # fmt: skip
     m = np.int64(work.v[i])
     earlier = queue.row[i] if queue.q[i] > 0 else -1
     queue.row[i] = add_spike(out, at, b, t, k, i, m, -1, earlier)
-    enqueue(queue, rules, net.place_of[1, i] if rules.per_core else 0, i, m, k, net.sends[i])
+    enqueue(queue, schedule, net.place_of[CORE, i] if schedule.per_core else 0, i, m, k, net.sends[i])
     work.v[i] = 0
-    if net.pop[net.place_of[0, i], REFRACTORY]:
+    if net.pop[net.place_of[POPULATION, i], REFRACTORY]:
         queue.fired[i] = True
         queue.fired_list[queue.n[N_FIRED]] = i
         queue.n[N_FIRED] += 1
@@ -270,7 +269,7 @@ def _entry(source: int) -> Any:
     @kernel_on_disk
     def entry(
         net: FlatNetwork,
-        rules: Rules,
+        schedule: FlatSchedule,
         frames: Array,
         ids: Array,
         events: Array,
@@ -282,7 +281,7 @@ def _entry(source: int) -> Any:
         out: Output,
     ) -> int:
         if source:
-            return _run_asynchronous(net, rules, frames, ids, events, start, first, last, work, queue, out)
+            return _run_asynchronous(net, schedule, frames, ids, events, start, first, last, work, queue, out)
         return first
 
     return entry

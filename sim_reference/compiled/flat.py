@@ -25,6 +25,9 @@ STRIDE_Y, STRIDE_X, PAD_Y, PAD_X, DILATION_Y, DILATION_X, GROUPS = range(21, 28)
 """Columns of ``FlatNetwork.link``: its sources, the population it ends in, how it connects, and where its weights,
 sums, delays, target lists (sparse) and output positions (convolution) begin; then a convolution's geometry."""
 
+POPULATION, CORE = 0, 1
+"""Rows of ``FlatNetwork.place_of``."""
+
 N_GEOMETRY = GROUPS + 1 - C_IN
 
 NO_THRESHOLD = (1 << 31) - 1

@@ -13,6 +13,7 @@ from sim_reference.compiled.flat import (
     IN_STOP,
     MAX_DELAY,
     PLACE,
+    POPULATION,
     POSITION_AT,
     PRE_START,
     PRE_STOP,
@@ -144,7 +145,7 @@ def _collect_from(net: FlatNetwork, work: Work, history: History, link: Int, del
                 work.times[n] = history.times[slot, i]
                 n += 1
     else:
-        for i in range(history.n_neuron[slot, net.place_of[0, start]]):
+        for i in range(history.n_neuron[slot, net.place_of[POPULATION, start]]):
             source = history.neuron[slot, start + i]
             if not checked or delays[source - start] == delay:
                 work.source[n] = source

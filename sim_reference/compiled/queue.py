@@ -8,7 +8,7 @@ import numpy as np
 
 from ir.arrays import Array
 from ir.schedule import GOLDEN, MIX_A, MIX_B, Schedule
-from sim_reference.compiled.flat import FlatNetwork, starts
+from sim_reference.compiled.flat import CORE, FlatNetwork, starts
 from sim_reference.compiled.heap import Heap, best, new_heap, order_anew, push, remove
 from sim_reference.compiled.jit import kernel, kernel_inside
 from sim_reference.compiled.kernels import N_SOURCES, Work
@@ -21,13 +21,15 @@ RANDOM, MOMENTUM, FIFO = range(3)
 ORDERS = {"random": RANDOM, "momentum": MOMENTUM, "fifo": FIFO}
 """The order rules that are compiled."""
 
-ALL = 1 << 60
+NO_LIMIT = 1 << 60
+"""What kernels read where a schedule says None: more than there ever is."""
+
 FIRST_OF_ALL = -(1 << 61)
 SIGN = np.uint64(1 << 63)
 
 
-class Rules(NamedTuple):
-    """A schedule in numbers; ``ALL`` where it says None. ``input``: 0 first, 1 queued, 2 paced."""
+class FlatSchedule(NamedTuple):
+    """A schedule in numbers; ``NO_LIMIT`` where it says None. ``input``: 0 first, 1 queued, 2 paced."""
 
     F: int
     order: int
@@ -60,28 +62,28 @@ class Queue(NamedTuple):
 N_FIRED, N_EVENTS, N_WAITING = 0, 1, 2
 
 
-def rules_of(schedule: Schedule) -> Rules:
+def flat_schedule(schedule: Schedule) -> FlatSchedule:
     """Translate a schedule for the kernels."""
 
-    def or_all(value: int | None) -> int:
-        return ALL if value is None else value
+    def or_no_limit(value: int | None) -> int:
+        return NO_LIMIT if value is None else value
 
-    return Rules(
-        F=or_all(schedule.F),
+    return FlatSchedule(
+        F=or_no_limit(schedule.F),
         order=ORDERS[schedule.order],
         input=("first", "queued", "paced").index(schedule.input),
-        R=or_all(schedule.R),
-        stop_after=or_all(schedule.stop_after),
-        stop_after_output=or_all(schedule.stop_after_output),
+        R=or_no_limit(schedule.R),
+        stop_after=or_no_limit(schedule.stop_after),
+        stop_after_output=or_no_limit(schedule.stop_after_output),
         seed=(schedule.seed + (1 << 63)) % (1 << 64) - (1 << 63),
         per_core=schedule.scope == "core",
     )
 
 
-def new_queue(net: FlatNetwork, rules: Rules, max_events: int) -> Queue:
+def new_queue(net: FlatNetwork, schedule: FlatSchedule, max_events: int) -> Queue:
     """An empty queue, or one for each core."""
     n = len(net.threshold)
-    start = starts(np.bincount(net.place_of[1])) if rules.per_core else np.array([0, n], np.int64)
+    start = starts(np.bincount(net.place_of[CORE])) if schedule.per_core else np.array([0, n], np.int64)
     return Queue(
         new_heap(start, max_events),
         np.zeros(n, np.int64),
@@ -121,16 +123,16 @@ def rank_of_key(queue: Queue, h: Any, entry: Int) -> Int:
 
 
 @kernel_inside
-def enqueue(queue: Queue, rules: Rules, core: Int, neuron: Int, m: Int, k: Int, sends: Any) -> None:
+def enqueue(queue: Queue, schedule: FlatSchedule, core: Int, neuron: Int, m: Int, k: Int, sends: Any) -> None:
     """Add a spike to its neuron's entry."""
     if sends and queue.q[neuron] == 0:
         queue.n[N_WAITING] += 1
     queue.q[neuron] += 1
     rank = 0
-    if rules.F != ALL:
-        if rules.order == MOMENTUM:
+    if schedule.F != NO_LIMIT:
+        if schedule.order == MOMENTUM:
             rank = -m
-        elif rules.order == FIFO:
+        elif schedule.order == FIFO:
             rank = k
     push(queue.heap, core, neuron, rank)
 
@@ -145,21 +147,21 @@ def enqueue_events(queue: Queue, sends: Array) -> None:
 
 
 @kernel_inside
-def serve(work: Work, queue: Queue, rules: Rules, h: Any, k: Int, rows: Array, sends: Array) -> None:
+def serve(work: Work, queue: Queue, schedule: FlatSchedule, h: Any, k: Int, rows: Array, sends: Array) -> None:
     """Take the best F entries of each core out and append those that have targets to the sources to be delivered."""
     heap = queue.heap
     for core in range(heap.size.size):
         size = heap.size[core]
         if size == 0:
             continue
-        n = min(rules.F, size)
+        n = min(schedule.F, size)
         if n == size:
             _take_all(queue, core)
-        elif rules.order == RANDOM:
+        elif schedule.order == RANDOM:
             _take_random(queue, core, n, h)
         else:
             _take_ranked(queue, core, n)
-            if rules.order == MOMENTUM and heap.size[core] > 0:
+            if schedule.order == MOMENTUM and heap.size[core] > 0:
                 _settle_ties(queue, core, n, h)
         for i in range(n):
             _deliver_entry(work, queue, queue.chosen[i], k, rows, sends)

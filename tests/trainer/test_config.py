@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 
@@ -42,6 +43,34 @@ def test_the_cifar10_preset_has_the_published_number_of_neurons() -> None:
 def test_a_bad_configuration_says_what_is_wrong(values: dict, says: str) -> None:
     with pytest.raises(FormatError, match=says):
         from_dict(values)
+
+
+def test_the_curriculum_and_drawn_groups_change_F() -> None:
+    config = replace(CONFIG, f_curriculum=((0, None), (3, 16), (5, 4)))
+    assert [config.f_at(e) for e in (0, 2, 3, 4, 5)] == [None, None, 16, 16, 4]
+
+
+@pytest.mark.parametrize("word", ["all", 0, None])
+def test_a_file_says_all_or_as_older_ones_0_and_inside_it_is_None(word: object) -> None:
+    config = from_dict({"schedule": {"F": word}, "f_drawn": [1, word], "f_curriculum": [[0, word], [3, 16]]})
+    assert config.schedule.F is None
+    assert config.f_drawn == (1, None)
+    assert config.f_curriculum == ((0, None), (3, 16))
+    assert from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize("word", [False, 0.0, "none", -1, 1.5, True])
+def test_a_group_size_that_is_none_is_one_sentence(word: object) -> None:
+    for values in ({"schedule": {"F": word}}, {"f_drawn": [word]}, {"f_curriculum": [[0, word]]}):
+        with pytest.raises(FormatError, match=r"^my.toml: .*(None|'all')"):
+            from_dict(values, "my.toml")
+
+
+def test_inside_0_is_no_group_size() -> None:
+    with pytest.raises(ValueError, match=r"f_drawn is \[8, 0\]; give whole numbers from 1, None .* for all"):
+        replace(CONFIG, f_drawn=(8, 0))
+    with pytest.raises(ValueError, match=r"f_curriculum .* give pairs"):
+        replace(CONFIG, f_curriculum=((0, 0),))
 
 
 WRONG = {

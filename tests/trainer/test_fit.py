@@ -124,11 +124,6 @@ def test_patience_stops_early(tmp_path) -> None:
     assert max(epochs) == 2
 
 
-def test_the_curriculum_and_drawn_groups_change_F() -> None:
-    config = replace(CONFIG, f_curriculum=((0, 0), (3, 16), (5, 4)))
-    assert [config.f_at(e) for e in (0, 2, 3, 4, 5)] == [None, None, 16, 16, 4]
-
-
 def test_held_out_samples_are_never_trained_on() -> None:
     fit_set, held_out = split(toy(), CONFIG)
     assert fit_set.n_samples + held_out.n_samples == 60

@@ -11,7 +11,7 @@ from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.stimulus import Stimulus
 from tests.unlayered.verbs import call, made, map_refused, small_chip
-from unlayered.explain import explain, move_costs, nets_of, neuron_of
+from unlayered.explain import explain, move_costs, neighbours_of, neuron_of
 
 
 def test_words_name_neurons(mapped: MappedNetwork):
@@ -40,7 +40,7 @@ def test_a_move_costs_what_a_recount_says(network: Network, stimulus: Stimulus):
     mapped, rates = found.mapped, found.rates
     assert rates is not None and len(mapped.cores) > 2
     for neuron in range(12):
-        costs = move_costs(mapped, neuron, nets_of(mapped, neuron), rates)
+        costs = move_costs(mapped, neuron, neighbours_of(mapped, neuron), rates)
         for core in range(len(mapped.cores)):
             moved = mapped.core_of_neuron.copy()
             moved[neuron] = core

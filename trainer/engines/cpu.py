@@ -15,7 +15,7 @@ from ir.arithmetic import DECAY_ALL
 from ir.arrays import Array
 from trainer.engines.call import Call
 from trainer.engines.checks import checked
-from trainer.engines.compiled import layout as columns
+from trainer.engines.compiled import flat as columns
 from trainer.engines.compiled import state as kernel
 from trainer.engines.compiled.backward import back_through_samples
 from trainer.engines.compiled.forward import run_samples
@@ -81,9 +81,9 @@ class Asynchronous(torch.autograd.Function):
         seen = Outputs(counts, v, u, shut)
 
         def run_some(chosen: Array) -> kernel.Tape:
-            net, most = job.layout.net, job.most_events
+            net, most = job.flat.net, job.most_events
             state = kernel.fresh_state(net, job.rules, kind, job.n_cores, most)
-            tape = kernel.fresh_tape(net, job.rules, kind, len(x) * len(chosen), most, job.layout.usual)
+            tape = kernel.fresh_tape(net, job.rules, kind, len(x) * len(chosen), most, job.flat.usual)
             done, before = 0, np.zeros(columns.N_USED, np.int64)
             check_forward(job, given, state, x, seen, steps, chosen)
             while True:
@@ -96,7 +96,7 @@ class Asynchronous(torch.autograd.Function):
                 tape = kernel.grown(tape, job.plan.n_neurons, len(job.plan.parts), most)
 
         tapes = in_threads(run_some, job.chosen)
-        job.layout.usual = np.sum([tape.used for tape in tapes], axis=0) / max(1, steps.size)
+        job.flat.usual = np.sum([tape.used for tape in tapes], axis=0) / max(1, steps.size)
         write_recording(job, tapes, seen)
         if job.rules.training:
             ctx.job, ctx.given, ctx.tapes, ctx.seen = job, given, tapes, seen
@@ -117,7 +117,7 @@ class Asynchronous(torch.autograd.Function):
         grads: list[Tensor | None] = [torch.from_numpy(x) for x in named]
         grads = [g if need else None for g, need in zip(grads, ctx.needs_input_grad[2:6])]
         g_frames = frames_gradient(job, frames, weights, torch.from_numpy(g_first)) if want_frames else None
-        return None, g_frames, *grads, None, *job.layout.unflatten(torch.from_numpy(total.weights))
+        return None, g_frames, *grads, None, *job.flat.unflatten(torch.from_numpy(total.weights))
 
 
 def in_threads(work: Callable[[Any], T], chosen: list[Any]) -> list[T]:
@@ -139,7 +139,7 @@ def kernel_numbers(job: Job, leak_v: Tensor, leak_u: Tensor | None, threshold: T
         return array(x if x is None or not job.fixed else (DECAY_ALL - x) / DECAY_ALL)
 
     per_unit = torch.ones_like(leak_v) if unit is None else 1 / unit
-    flat = job.layout.flatten([w.detach() for w in weights], leak_v)
+    flat = job.flat.flatten([w.detach() for w in weights], leak_v)
     return kernel.Numbers(array(flat), share(leak_v), share(leak_u), array(threshold), array(bias), array(per_unit))
 
 
@@ -163,7 +163,7 @@ def backward_in_threads(job: Job, given: kernel.Numbers, tapes: list[kernel.Tape
     """Gradients of the parameters, summed over threads in their order."""
     kind, n = seen.v.dtype, job.plan.n_neurons
     g_counts, g_v = (g.contiguous().numpy() for g in grad_outputs[:2])
-    shifts = job.layout.net.link[:, columns.EXPONENT]
+    shifts = job.flat.net.link[:, columns.EXPONENT]
     scale = (job.rules.weight_shift * 2.0**shifts if job.fixed else np.ones(len(shifts))).astype(kind)
 
     def run_some(i: int) -> Gradients:
@@ -172,7 +172,7 @@ def backward_in_threads(job: Job, given: kernel.Numbers, tapes: list[kernel.Tape
         sums = Gradients(np.zeros(given.weights.size, kind), *(np.zeros(n, kind) for _ in range(4)))
         check_backward(job, given, seen, (g_counts, g_v), g_first, [*g, *sums[1:]])
         back_through_samples(
-            job.layout.net, job.rules, given, tapes[i], job.alpha, scale, job.chosen[i], *seen,
+            job.flat.net, job.rules, given, tapes[i], job.alpha, scale, job.chosen[i], *seen,
             job.cleared, g_counts, g_v, g_first, g, sums,
         )  # fmt: skip
         return sums

@@ -11,7 +11,7 @@ from ir.stimulus import Stimulus
 from trainer.engines.call import Call
 from trainer.engines.options import NOISE
 from trainer.engines.selection import LAST, best, chance, keys, rank_by_momentum
-from trainer.engines.state import State
+from trainer.engines.state import BatchState
 
 
 class InputQueue:
@@ -65,14 +65,16 @@ class InputQueue:
             return self.frame
         if self.rule == "paced":
             return self.next_paced(torch.ones(self.frame.shape[0], dtype=torch.bool, device=self.frame.device))
-        n = self.call.schedule.F or self.index.shape[1]
-        chosen = best(self.order(-1), self.waiting, n)
+        group = self.call.schedule.F
+        chosen = best(self.order(-1), self.waiting, self.index.shape[1] if group is None else group)
         return self.take(chosen)
 
     def next_paced(self, active: Tensor) -> Tensor:
         """The next R events of each active sample."""
+        per_round = self.call.schedule.R
+        assert per_round is not None  # the schedule refuses paced input without R
         place = (torch.cumsum(self.waiting, 1) - 1).where(self.waiting, LAST)
-        return self.take(self.waiting & (place < (self.call.schedule.R or 1)) & active[:, None])
+        return self.take(self.waiting & (place < per_round) & active[:, None])
 
     def order(self, k: int) -> Tensor:
         """(B, E) int64, smallest served first, among events alone."""
@@ -88,7 +90,7 @@ class InputQueue:
 
 
 def select(
-    call: Call, state: State, queue: InputQueue, active: Tensor, t: int, k: int
+    call: Call, state: BatchState, queue: InputQueue, active: Tensor, t: int, k: int
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Choose what is served after round k.
 
@@ -96,28 +98,28 @@ def select(
         (B, N) served entries, (B, N) silent neurons that fill the free slots, (B, N_in) input taken.
     """
     candidates = state.waiting & active[:, None]
-    x_in = None
+    x_in, group = None, call.schedule.F
     if queue.rule == "paced":
         x_in = queue.next_paced(active)
-    if call.schedule.F is None:
+    if group is None:
         if queue.rule == "queued":
             x_in = queue.take(queue.waiting & active[:, None])
         return candidates, silent(call, candidates, state.waiting, None, None), x_in
     draw = keys(call.schedule.seed, call.sample_ids, t, k, call.neurons)
     value = neuron_order(call, state, draw, t, k)
-    room: Tensor | int = call.schedule.F
+    room: Tensor | int = group
     if queue.rule == "queued":
-        served_in, served = select_queued(call, queue, candidates, value, active, k)
+        served_in, served = select_queued(call, queue, candidates, value, active, k, group)
         x_in = queue.take(served_in)
-        room = call.schedule.F - served_in.sum(1)
+        room = group - served_in.sum(1)
     elif call.schedule.scope == "core":
-        served = by_core(call, value, candidates)
+        served = by_core(call, value, candidates, group)
     else:
         served = best(value, candidates, room)
     return served, silent(call, served, state.waiting, room, draw), x_in
 
 
-def neuron_order(call: Call, state: State, draw: Tensor, t: int, k: int) -> Tensor:
+def neuron_order(call: Call, state: BatchState, draw: Tensor, t: int, k: int) -> Tensor:
     """(B, N) int64, smallest served first; distinct in a row. ``draw``: the keys of this round."""
     order = call.schedule.order
     if order == "fifo":
@@ -132,11 +134,11 @@ def neuron_order(call: Call, state: State, draw: Tensor, t: int, k: int) -> Tens
 
 
 def select_queued(
-    call: Call, queue: InputQueue, candidates: Tensor, value: Tensor, active: Tensor, k: int
+    call: Call, queue: InputQueue, candidates: Tensor, value: Tensor, active: Tensor, k: int, group: int
 ) -> tuple[Tensor, Tensor]:
-    """Events and neurons compete for F places; ((B, E), (B, N)) what is served."""
+    """Events and neurons compete for ``group`` places; ((B, E), (B, N)) what is served."""
     events = queue.waiting & active[:, None]
-    n_events, group = events.shape[1], int(call.schedule.F or 0)
+    n_events = events.shape[1]
     if call.schedule.order == "random":
         both = best(torch.cat([queue.order(k), value], 1), torch.cat([events, candidates], 1), group)
         return both[:, :n_events], both[:, n_events:]
@@ -144,13 +146,13 @@ def select_queued(
     return served_in, best(value, candidates, group - served_in.sum(1))
 
 
-def by_core(call: Call, value: Tensor, candidates: Tensor) -> Tensor:
-    """Each core serves its own F."""
+def by_core(call: Call, value: Tensor, candidates: Tensor, group: int) -> Tensor:
+    """Each core serves ``group`` of its own."""
     assert call.core_of_neuron is not None
     cores = torch.as_tensor(call.core_of_neuron.astype(np.int64), device=value.device)
     served = torch.zeros_like(candidates)
     for core in cores.unique():
-        served |= best(value, candidates & (cores == core), call.schedule.F or 0)
+        served |= best(value, candidates & (cores == core), group)
     return served
 
 
@@ -168,16 +170,16 @@ def silent(call: Call, served: Tensor, waiting: Tensor, room: Tensor | int | Non
     if rule == "all" or room is None or draw is None:
         return idle
     if call.schedule.scope == "core":
-        return silent_by_core(call, draw, idle, served)
+        return silent_by_core(call, draw, idle, served, room)
     return best(draw, idle, room - served.sum(1))
 
 
-def silent_by_core(call: Call, draw: Tensor, idle: Tensor, served: Tensor) -> Tensor:
+def silent_by_core(call: Call, draw: Tensor, idle: Tensor, served: Tensor, room: Tensor | int) -> Tensor:
     """Free slots of each core, filled from its own neurons."""
     assert call.core_of_neuron is not None
     cores = torch.as_tensor(call.core_of_neuron.astype(np.int64), device=draw.device)
     chosen = torch.zeros_like(idle)
     for core in cores.unique():
         own = cores == core
-        chosen |= best(draw, idle & own, (call.schedule.F or 0) - (served & own).sum(1))
+        chosen |= best(draw, idle & own, room - (served & own).sum(1))
     return chosen

@@ -19,7 +19,7 @@ from trainer.engines.plan import apply_link
 from trainer.engines.queue import InputQueue, select
 from trainer.engines.result import Result
 from trainer.engines.selection import happens, kept_inputs
-from trainer.engines.state import State, fresh_state
+from trainer.engines.state import BatchState, fresh_state
 from trainer.surrogate import spike
 
 
@@ -55,7 +55,7 @@ def run_asynchronous(call: Call) -> Result:
     return Result(torch.stack(counts), torch.stack(membranes), torch.stack(steps), call.recording)
 
 
-def begin_time_step(call: Call, state: State, t: int) -> None:
+def begin_time_step(call: Call, state: BatchState, t: int) -> None:
     """Leak once, clear flags; a fired neuron's membrane carries no gradient on; the queue is empty."""
     for p in call.plan.parts:
         if p.reset_interval and (t + 1) % p.reset_interval == p.reset_offset % p.reset_interval:
@@ -69,7 +69,7 @@ def begin_time_step(call: Call, state: State, t: int) -> None:
     state.q = torch.zeros_like(state.v)
 
 
-def run_time_step(call: Call, state: State, t: int) -> tuple[Tensor, Tensor]:
+def run_time_step(call: Call, state: BatchState, t: int) -> tuple[Tensor, Tensor]:
     """Forward steps until every sample has stopped.
 
     Returns:
@@ -119,7 +119,7 @@ def arriving(call: Call, x_in: Tensor | None, s_out: Tensor) -> Tensor:
     return torch.cat([drives.get(p.at.start, torch.zeros_like(s_out[:, p.at])) for p in call.plan.parts], 1)
 
 
-def update_neurons(call: Call, state: State, drive: Tensor, active: Tensor, t: int, k: int) -> Tensor:
+def update_neurons(call: Call, state: BatchState, drive: Tensor, active: Tensor, t: int, k: int) -> Tensor:
     """Steps a to d: integrate, fire, reset, become refractory, enter the queue.
 
     Returns:
@@ -155,7 +155,7 @@ def update_neurons(call: Call, state: State, drive: Tensor, active: Tensor, t: i
     return s
 
 
-def reaching(call: Call, state: State, x: Tensor, active: Tensor, k: int) -> Tensor:
+def reaching(call: Call, state: BatchState, x: Tensor, active: Tensor, k: int) -> Tensor:
     """What reaches the membranes of a drive ``x``; it adds to the currents of the samples that still run.
 
     Without a current that is the drive. With one it is nothing before k = depth, then the whole current, later the
@@ -178,7 +178,7 @@ def escapes(call: Call, now: Tensor, t: int, k: int) -> Tensor:
     return happens(now, call.options.refractory_dropout, seed, call.sample_ids, t, k)
 
 
-def serve(call: Call, state: State, served: Tensor, slots: Tensor, t: int, k: int) -> Tensor:
+def serve(call: Call, state: BatchState, served: Tensor, slots: Tensor, t: int, k: int) -> Tensor:
     """Step e: the selected entries leave the queue; (B, N) what they deliver, silent slots with value 0.
 
     The last round of a sample has no ``slots``: what it serves reaches nobody, a gradient neither.

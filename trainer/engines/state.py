@@ -11,7 +11,7 @@ from trainer.engines.call import Call
 
 
 @dataclass
-class State:
+class BatchState:
     """Registers of the batch, (B, N) each: membrane, current, refractory, fired, queue, momentum, round of firing."""
 
     v: Tensor
@@ -24,12 +24,12 @@ class State:
     k_fired: Tensor
 
 
-def fresh_state(call: Call) -> State:
+def fresh_state(call: Call) -> BatchState:
     """All registers zero."""
     shape = (call.frames.shape[1], call.plan.n_neurons)
     zeros = torch.zeros(shape, dtype=call.params.leak_v.dtype, device=call.frames.device)
     none = torch.zeros(shape, dtype=torch.bool, device=call.frames.device)
     u = zeros if call.params.leak_u is not None else None
-    return State(
+    return BatchState(
         zeros, u, none, none, zeros, none, zeros, torch.zeros(shape, dtype=torch.int64, device=call.frames.device)
     )

@@ -12,7 +12,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from ir.chip import Mesh
 from ir.mapped import Core
-from mapper.board.traffic import Link
+from mapper.board.traffic import BoardLink
 
 BESIDE = 0.13
 """How far the two directions of a link are drawn apart, in tiles."""
@@ -53,7 +53,7 @@ def heat(figure: Figure, mesh: Mesh, cores: Sequence[Core], values: Sequence[flo
     _bar(figure, ax, image, label, board_size(mesh, cores))
 
 
-def link_heat(figure: Figure, mesh: Mesh, cores: Sequence[Core], links: Sequence[Link], label: str) -> None:
+def link_heat(figure: Figure, mesh: Mesh, cores: Sequence[Core], links: Sequence[BoardLink], label: str) -> None:
     """Every link between two tiles in the colour of its load, both directions side by side."""
     columns, rows = board_size(mesh, cores)
     ax = figure.subplots()

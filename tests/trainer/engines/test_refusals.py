@@ -80,7 +80,7 @@ def test_what_does_not_fit_is_one_sentence(engine: str, change: dict[str, Any], 
 def compiled_call(**change: Any) -> tuple[Any, ...]:
     """What ``run_samples`` is about to be called with, a part of it changed."""
     job = make_job(checked(good()))
-    net, kind = job.layout.net, np.dtype(np.float32)
+    net, kind = job.flat.net, np.dtype(np.float32)
     n = job.plan.n_neurons
     given = Numbers(np.ones(12, kind), *(np.ones(size, kind) for size in (n, 1, n, 1, n)))
     whole, none = np.zeros((1, 2, n), kind), np.zeros((1, 1, 1), kind)
@@ -116,10 +116,10 @@ def test_arrays_of_other_sizes_never_reach_compiled_code(change: dict[str, Any],
 
 def test_a_current_that_the_populations_keep_and_the_numbers_do_not_never_reaches_compiled_code() -> None:
     job, *rest = compiled_call()
-    layout = copy(job.layout)
-    layout.net = layout.net._replace(has_current=np.ones(1, np.uint8))
+    flat = copy(job.flat)
+    flat.net = flat.net._replace(has_current=np.ones(1, np.uint8))
     with pytest.raises(ValueError, match="disagree whether a current is kept"):
-        check_forward(replace(job, layout=layout), *rest, np.arange(2))
+        check_forward(replace(job, flat=flat), *rest, np.arange(2))
 
 
 @each_engine

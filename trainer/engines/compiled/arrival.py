@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainer.engines.compiled import layout as col
+from trainer.engines.compiled import flat as col
+from trainer.engines.compiled.flat import EVENTS
 from trainer.engines.compiled.jit import exact
 from trainer.engines.compiled.keys import draw
-from trainer.engines.compiled.layout import EVENTS
 from trainer.engines.compiled.links import deliver, deliver_frame
 from trainer.engines.compiled.order import mark_taken
-from trainer.engines.compiled.state import FIRST, N_EVENTS, N_EVENTS_ON_WAY, N_TAKEN, PACED
+from trainer.engines.compiled.state import FIRST, GONE, LEFT, N_EVENTS, N_EVENTS_ON_WAY, N_TAKEN, PACED, TAKEN
 
 KIND, PRE, N_PRE, POST_PART, DENSE = col.KIND, col.PRE, col.N_PRE, col.POST_PART, col.DENSE
 
@@ -69,7 +69,7 @@ def list_events(net, rules, state, frame, events, h_input, n_neurons):
         dropped = rules.input_drop > 0 and draw(h_input, n_neurons + state.event[e]) < rules.input_drop
         kept += 0 if dropped else 1
     fill(state.event_x[:kept], 1)
-    fill(state.event_left[:kept], 1)
+    fill(state.event_left[:kept], LEFT)
     state.n[N_EVENTS] = kept
     for e in range(kept):
         state.n[N_EVENTS_ON_WAY] += np.int64(net.input_sends[state.event[e]])
@@ -79,7 +79,7 @@ def list_events(net, rules, state, frame, events, h_input, n_neurons):
 def deliver_event(net, numbers, state, e):
     """One event that was taken, through every link that reads its input."""
     i = state.event[e]
-    state.event_left[e] = 0
+    state.event_left[e] = GONE
     state.n[N_EVENTS_ON_WAY] -= np.int64(net.input_sends[i])
     for l in net.input_links:
         row = net.link[l]
@@ -115,7 +115,7 @@ def deliver_first(net, rules, numbers, state, tape):
         deliver_whole_frame(net, rules, numbers, state, tape)
         return
     for e in range(state.n[N_EVENTS]):
-        if state.event_left[e] != 2:
+        if state.event_left[e] != TAKEN:
             continue
         deliver_event(net, numbers, state, e)
         if rules.training:

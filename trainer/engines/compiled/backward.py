@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainer.engines.compiled import layout as col
+from trainer.engines.compiled import flat as col
 from trainer.engines.compiled.arrival import copy, fill
 from trainer.engines.compiled.jit import entry, exact, fingerprint
 from trainer.engines.compiled.links import add_row, collect
@@ -77,15 +77,15 @@ def back_through_slots(net, numbers, tape, first, stop, g_sums, scale, g_entry, 
 @exact
 def back_through_blocks(net, rules, numbers, tape, r, k, alpha, g_count, g, grads):
     """Steps a to d in reverse for the populations that round ``r`` touched."""
-    for at in range(tape.round[r, 0], tape.round[r + 1, 0]):
-        p, where = tape.block[at, 0], tape.block[at, 1]
+    for at in range(tape.round[r, col.FIRST_BLOCK], tape.round[r + 1, col.FIRST_BLOCK]):
+        p, where = tape.block[at, col.BLOCK_PART], tape.block[at, col.FIRST_VALUE]
         first, stop = net.part_at[p], net.part_at[p + 1]
         through_spike(
             tape.values[where : where + stop - first], numbers.threshold[first:stop], numbers.per_unit[first:stop],
             alpha, g_count[first:stop], g.entry[first:stop], g.v[first:stop], grads.threshold[first:stop],
             rules.silent == NONE,
         )  # fmt: skip
-    for at in range(tape.round[r, 2], tape.round[r + 1, 2]):
+    for at in range(tape.round[r, col.FIRST_CLIP], tape.round[r + 1, col.FIRST_CLIP]):
         g.v[tape.clip[at]] = 0
     if rules.biased:
         for p in range(net.depth.shape[0]):
@@ -167,12 +167,12 @@ def _entry(version):
                 )  # fmt: skip
                 fill(g.entry, 0)
                 at = place * n_steps + t
-                r0, r1 = tape.step[at, 0], tape.step[at + 1, 0]
+                r0, r1 = tape.step[at, col.FIRST_ROUND], tape.step[at + 1, col.FIRST_ROUND]
                 for r in range(r1 - 1, r0 - 1, -1):
-                    slots, until = tape.round[r, 1], tape.round[r + 1, 1]
+                    slots, until = tape.round[r, col.FIRST_SLOT], tape.round[r + 1, col.FIRST_SLOT]
                     back_through_slots(net, numbers, tape, slots, until, g.sums, scale, g.entry, grads.weights)
                     back_through_blocks(net, rules, numbers, tape, r, r - r0, alpha, g_counts[t, b], g, grads)
-                e0, e1 = tape.step[at, 1], tape.step[at + 1, 1]
+                e0, e1 = tape.step[at, col.FIRST_EVENT], tape.step[at + 1, col.FIRST_EVENT]
                 back_through_frame(net, numbers, tape, e0, e1, g.sums, scale, grads.weights)
                 if g_first.shape[0] > 0:
                     copy(g.sums, g_first[t, b])

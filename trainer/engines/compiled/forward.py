@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainer.engines.compiled import layout as col
+from trainer.engines.compiled import flat as col
 from trainer.engines.compiled.arrival import (
     copy,
     deliver_event,
@@ -14,13 +14,23 @@ from trainer.engines.compiled.arrival import (
     list_inputs,
     take_paced,
 )
+from trainer.engines.compiled.flat import BLOCKS, CLIPS, EVENTS, FIRED, ROUNDS, SERVED, SLOT, VALUES
 from trainer.engines.compiled.integrate import fire, mark_hot, move, move_general
 from trainer.engines.compiled.jit import entry, exact, fingerprint
 from trainer.engines.compiled.keys import draw, extend
-from trainer.engines.compiled.layout import BLOCKS, CLIPS, EVENTS, FIRED, ROUNDS, SERVED, SLOT, VALUES
 from trainer.engines.compiled.links import deliver
 from trainer.engines.compiled.order import choose, choose_inputs, choose_silent
-from trainer.engines.compiled.state import FIRST, N_CHOSEN, N_EVENTS, N_EVENTS_ON_WAY, N_NOW, N_ON_WAY, NONE
+from trainer.engines.compiled.state import (
+    FIRST,
+    N_CHOSEN,
+    N_EVENTS,
+    N_EVENTS_ON_WAY,
+    N_NOW,
+    N_ON_WAY,
+    NO_LIMIT,
+    NONE,
+    TAKEN,
+)
 
 PRE, N_PRE, POST_PART = col.PRE, col.N_PRE, col.POST_PART
 
@@ -79,7 +89,8 @@ def update(net, rules, numbers, state, tape, k, h_escape):
         else:
             move(state.v[first:stop], state.sums[first:stop], state.shut[first:stop], state.live[first:stop], values)
         if rules.training:
-            tape.block[tape.used[BLOCKS], 0], tape.block[tape.used[BLOCKS], 1] = p, at
+            block = tape.block[tape.used[BLOCKS]]
+            block[col.BLOCK_PART], block[col.FIRST_VALUE] = p, at
             tape.used[BLOCKS] += 1
             tape.used[VALUES] += stop - first
         fire(net, rules, numbers, state, p, k, h_escape)
@@ -90,7 +101,7 @@ def write_rows(rows, used, what, neurons, n, b, t, k):
     """Append (b, t, k, neuron) to a table of the trace."""
     for i in range(n):
         at = used[what]
-        rows[at, 0], rows[at, 1], rows[at, 2], rows[at, 3] = b, t, k, neurons[i]
+        rows[at, col.SAMPLE], rows[at, col.TIME_STEP], rows[at, col.ROUND], rows[at, col.NEURON] = b, t, k, neurons[i]
         used[what] += 1
 
 
@@ -123,7 +134,7 @@ def serve(net, rules, numbers, state, tape, n_served, h_spike):
     if rules.input == FIRST:
         return
     for e in range(state.n[N_EVENTS]):
-        if state.event_left[e] == 2:
+        if state.event_left[e] == TAKEN:
             deliver_event(net, numbers, state, e)
             if rules.training:
                 at = tape.used[SLOT]
@@ -134,8 +145,8 @@ def serve(net, rules, numbers, state, tape, n_served, h_spike):
 @exact
 def note_round(tape):
     """Where this round begins on the tape."""
-    at = tape.used[ROUNDS]
-    tape.round[at, 0], tape.round[at, 1], tape.round[at, 2] = tape.used[BLOCKS], tape.used[SLOT], tape.used[CLIPS]
+    row, used = tape.round[tape.used[ROUNDS]], tape.used
+    row[col.FIRST_BLOCK], row[col.FIRST_SLOT], row[col.FIRST_CLIP] = used[BLOCKS], used[SLOT], used[CLIPS]
     tape.used[ROUNDS] += 1
 
 
@@ -152,6 +163,12 @@ def has_room(rules, tape, n, n_parts, n_slots):
     if u[SLOT] + n_slots > tape.slot.shape[0] or u[ROUNDS] + 2 > tape.round.shape[0]:
         return False
     return u[CLIPS] + n <= tape.clip.shape[0]
+
+
+@exact
+def is_over(limit, count):
+    """Whether a limit on forward steps, if there is one, is reached."""
+    return limit != NO_LIMIT and count >= limit
 
 
 @exact
@@ -185,7 +202,7 @@ def run_time_step(net, rules, numbers, state, tape, core_of_neuron, b, t, h_t):
                 if net.out_start <= state.now[i] < net.out_stop:
                     since_output = 0
         k += 1
-        if 0 <= rules.stop_after <= k or 0 <= rules.stop_after_output <= since_output:
+        if is_over(rules.stop_after, k) or is_over(rules.stop_after_output, since_output):
             return k
         # Whatever waits now is served in this round or waits on: it decides whether anything is on its way after it.
         last = state.n[N_ON_WAY] == 0 and state.n[N_EVENTS_ON_WAY] == 0 and k > rules.last_due
@@ -194,7 +211,7 @@ def run_time_step(net, rules, numbers, state, tape, core_of_neuron, b, t, h_t):
         h_k = extend(h_order, k - 1)
         places = choose_inputs(rules, state, n, h_k, group)
         take_paced(rules, state)
-        choose(rules, state, core_of_neuron, places if group >= 0 else everyone, h_k, extend(h_noise, k - 1))
+        choose(rules, state, core_of_neuron, everyone if group == NO_LIMIT else places, h_k, extend(h_noise, k - 1))
         n_served = state.n[N_CHOSEN]
         if rules.record:
             write_rows(tape.served, tape.used, SERVED, state.chosen, n_served, b, t, k - 1)
@@ -229,7 +246,7 @@ def _entry(version):
                     listed = events[events_at[b * n_steps + t] : events_at[b * n_steps + t + 1]]
                     list_events(net, rules, state, frames[t, b], listed, h_in, n)
                 at = place * n_steps + t
-                tape.step[at, 0], tape.step[at, 1] = tape.used[ROUNDS], tape.used[EVENTS]
+                tape.step[at, col.FIRST_ROUND], tape.step[at, col.FIRST_EVENT] = tape.used[ROUNDS], tape.used[EVENTS]
                 h_t = (extend(h_order, t), extend(h_escape, t), extend(h_noise, t), extend(h_spike, t))
                 steps[t, b] = run_time_step(net, rules, numbers, state, tape, core_of_neuron, b, t, h_t)
                 if steps[t, b] < 0:
@@ -244,7 +261,7 @@ def _entry(version):
                     for i in range(state.n[N_NOW]):
                         shut[t, b, state.now[i]] = 0
             at = (place + 1) * n_steps
-            tape.step[at, 0], tape.step[at, 1] = tape.used[ROUNDS], tape.used[EVENTS]
+            tape.step[at, col.FIRST_ROUND], tape.step[at, col.FIRST_EVENT] = tape.used[ROUNDS], tape.used[EVENTS]
             if rules.training:
                 note_round(tape)
                 tape.used[ROUNDS] -= 1

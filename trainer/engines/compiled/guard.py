@@ -13,7 +13,7 @@ import numpy as np
 from ir.arrays import Array
 from ir.check import require
 from trainer.engines.compiled.job import Job
-from trainer.engines.compiled.state import FIRST, Numbers, State
+from trainer.engines.compiled.state import FIRST, Numbers, SampleState
 
 Sized = list[tuple[str, Array, tuple[int, ...]]]
 
@@ -28,7 +28,7 @@ class Outputs(NamedTuple):
 
 
 def check_forward(
-    job: Job, given: Numbers, state: State, frames: Array, seen: Outputs, steps: Array, chosen: Array
+    job: Job, given: Numbers, state: SampleState, frames: Array, seen: Outputs, steps: Array, chosen: Array
 ) -> None:
     """Raise unless all arrays of ``run_samples`` have the sizes that its loops run over."""
     n_steps, n_samples, n_inputs = frames.shape
@@ -45,8 +45,8 @@ def check_forward(
             ("cores", job.core_of_neuron, (n,)),
             ("membranes", state.v, (n,)),
             ("currents", state.u, (n if current else 1,)),
-            ("sums", state.sums, (job.layout.net.n_sums,)),
-            ("input flags", job.layout.net.input_sends, (n_inputs,)),
+            ("sums", state.sums, (job.flat.net.n_sums,)),
+            ("input flags", job.flat.net.input_sends, (n_inputs,)),
             ("events", job.events_at, (n_steps * n_samples + 1 if gradual else 1,)),
         ]
     )
@@ -56,7 +56,7 @@ def check_forward(
     _check_inside("list of events", job.events_at, len(job.events) + 1)
     most = int(np.diff(job.events_at).max(initial=0)) if gradual else n_inputs
     require(most <= job.most_events < len(state.event), f"{most} events in a time step, room for {job.most_events}")
-    keeps = bool(job.layout.net.has_current.any())
+    keeps = bool(job.flat.net.has_current.any())
     require(keeps == current, "populations and numbers disagree whether a current is kept")
 
 
@@ -80,7 +80,7 @@ def _numbers(job: Job, given: Numbers) -> Sized:
     """The parameters, with the sizes that the plan and the rules ask for."""
     n, rules = job.plan.n_neurons, job.rules
     wanted: dict[str, int] = {
-        "weights": sum(job.layout.sizes),
+        "weights": sum(job.flat.sizes),
         "leak_v": n,
         "leak_u": n if rules.current else 1,
         "threshold": n,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainer.engines.compiled import layout as col
+from trainer.engines.compiled import flat as col
+from trainer.engines.compiled.flat import ACCUMULATOR, CLIPS, INT32, U, V
 from trainer.engines.compiled.jit import exact
 from trainer.engines.compiled.keys import draw
-from trainer.engines.compiled.layout import ACCUMULATOR, CLIPS, INT32, U, V
-from trainer.engines.compiled.state import N_NOW, N_ON_WAY, N_QUEUE
+from trainer.engines.compiled.state import IDLE, N_NOW, N_ON_WAY, N_QUEUE, WAITING
 
 BASE, EXPONENT = col.BASE, col.EXPONENT
 
@@ -149,8 +149,8 @@ def fire(net, rules, numbers, state, part, k, h_escape):
         state.m[j], state.v[j], state.since[j] = state.v[j], 0, k
         state.spikes[j] += 1
         state.q[j] += 1
-        if state.waiting[j] == 0:
-            state.waiting[j] = 1
+        if state.waiting[j] == IDLE:
+            state.waiting[j] = WAITING
             state.queue[state.n[N_QUEUE]] = j
             state.n[N_QUEUE] += 1
             state.n[N_ON_WAY] += np.int64(net.sends[part])

@@ -12,7 +12,7 @@ from ir.arrays import Array
 from ir.schedule import Schedule, mix, stream
 from trainer.engines.call import Call
 from trainer.engines.compiled import state as kernel
-from trainer.engines.compiled.layout import Layout
+from trainer.engines.compiled.flat import FlatPlan
 from trainer.engines.numbers import FixedNumbers
 from trainer.engines.options import ESCAPE, INPUT_DROP, NOISE, SPIKE_DROP
 from trainer.engines.plan import Plan
@@ -34,7 +34,7 @@ class Job:
     """
 
     plan: Plan
-    layout: Layout
+    flat: FlatPlan
     rules: kernel.Rules
     ids: Array
     chosen: list[Array]
@@ -63,7 +63,7 @@ def make_job(call: Call) -> Job:
     events_at, listed, longest = list_events(frames, schedule, call.events)
     return Job(
         plan,
-        layout_of(plan, separate_sums=fixed),
+        flat_plan_of(plan, separate_sums=fixed),
         make_rules(call, training),
         call.sample_ids.detach().cpu().numpy().astype(np.int64),
         [np.arange(i, n_samples, threads) for i in range(threads)],
@@ -86,18 +86,15 @@ def make_rules(call: Call, training: bool) -> kernel.Rules:
     def prefix(seed: int) -> np.uint64:
         return np.uint64(mix(np.asarray(seed % (1 << 64), np.uint64)))
 
-    def known(value: int | None) -> int:
-        return -1 if value is None else value
-
     a = call.numbers.arithmetic if isinstance(call.numbers, FixedNumbers) else None
     seeds = [schedule.seed, *(stream(schedule.seed, x) for x in (ESCAPE, NOISE, INPUT_DROP, SPIKE_DROP))]
     return kernel.Rules(
-        known(schedule.F),
+        kernel.or_no_limit(schedule.F),
         ORDERS[schedule.order],
         INPUTS[schedule.input],
-        known(schedule.R),
-        known(schedule.stop_after),
-        known(schedule.stop_after_output),
+        kernel.or_no_limit(schedule.R),
+        kernel.or_no_limit(schedule.stop_after),
+        kernel.or_no_limit(schedule.stop_after_output),
         call.plan.last_due(),
         SILENT[options.silent_gradient],
         training,
@@ -148,9 +145,9 @@ def cleared_at(plan: Plan, n_steps: int) -> Array:
     return cleared
 
 
-def layout_of(plan: Plan, separate_sums: bool) -> Layout:
-    """The plan's layout, made once."""
-    name = f"layout {separate_sums}"
+def flat_plan_of(plan: Plan, separate_sums: bool) -> FlatPlan:
+    """The plan as flat arrays, made once."""
+    name = f"flat {separate_sums}"
     if name not in plan.derived:
-        plan.derived[name] = Layout(plan, separate_sums)
+        plan.derived[name] = FlatPlan(plan, separate_sums)
     return plan.derived[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainer.engines.compiled import layout as col
+from trainer.engines.compiled import flat as col
 from trainer.engines.compiled.jit import exact, loose
 
 KIND, PRE, N_PRE, N_POST, POST, WEIGHT, SYNAPSE, BASE = (

@@ -10,14 +10,21 @@ from trainer.engines.compiled.smallest import HIGHEST, limit_of_smallest
 from trainer.engines.compiled.state import (
     ALL,
     FIFO,
+    GONE,
+    IDLE,
+    LEFT,
     MOMENTUM,
     N_CHOSEN,
     N_EVENTS,
     N_QUEUE,
     N_TAKEN,
+    NO_LIMIT,
     NONE,
     QUEUED,
     RANDOM,
+    SERVED_NOW,
+    TAKEN,
+    WAITING,
 )
 
 
@@ -95,7 +102,7 @@ def choose(rules, state, core_of_neuron, group, h_k, h_noise):
             j = state.queue[i]
             state.chosen[i] = j
             state.room[core_of_neuron[j]] -= 1
-            state.waiting[j] = 0
+            state.waiting[j] = IDLE
         state.n[N_CHOSEN], state.n[N_QUEUE] = n_queue, 0
         return
     if rules.order == RANDOM and n_cores == 1:
@@ -114,7 +121,7 @@ def choose(rules, state, core_of_neuron, group, h_k, h_noise):
         for i in range(state.held[core]):
             state.chosen[state.n[N_CHOSEN]] = state.heap[core, i]
             state.n[N_CHOSEN] += 1
-            state.waiting[state.heap[core, i]] = 0
+            state.waiting[state.heap[core, i]] = IDLE
     keep_waiting(state)
 
 
@@ -130,7 +137,7 @@ def choose_at_random(state, group, h_k):
         j, now = state.queue[i], state.second[i] <= limit
         state.chosen[chosen], state.queue[kept] = j, j
         chosen, kept = chosen + np.int64(now), kept + 1 - np.int64(now)
-        state.waiting[j] = np.uint8(0) if now else np.uint8(1)
+        state.waiting[j] = np.uint8(IDLE) if now else np.uint8(WAITING)
     state.room[0], state.n[N_QUEUE], state.n[N_CHOSEN] = 0, kept, chosen
 
 
@@ -141,7 +148,7 @@ def keep_waiting(state):
     for i in range(state.n[N_QUEUE]):
         j = state.queue[i]
         state.queue[kept] = j
-        kept += np.int64(state.waiting[j])
+        kept += np.int64(state.waiting[j] == WAITING)
     state.n[N_QUEUE] = kept
 
 
@@ -156,7 +163,7 @@ def choose_silent(rules, state, core_of_neuron, n_served, h_k):
         return
     for i in range(n_served):
         state.live[state.chosen[i]] = 0
-    if rules.silent == ALL or rules.group < 0:
+    if rules.silent == ALL or rules.group == NO_LIMIT:
         append_silent(state, state.second[:n_neurons], HIGHEST)
         return
     free = 0
@@ -165,7 +172,7 @@ def choose_silent(rules, state, core_of_neuron, n_served, h_k):
     if free == 0:
         return
     for i in range(n_served):
-        state.waiting[state.chosen[i]] = 2
+        state.waiting[state.chosen[i]] = SERVED_NOW
     fill_keys(h_k, state.second[:n_neurons])
     if state.room.shape[0] == 1:
         limit = limit_of_idle(state, state.second[:n_neurons])
@@ -187,7 +194,7 @@ def choose_silent(rules, state, core_of_neuron, n_served, h_k):
 def clear_served(state, n_served):
     """Take back the marks of what is served now."""
     for i in range(n_served):
-        state.waiting[state.chosen[i]] = 0
+        state.waiting[state.chosen[i]] = IDLE
 
 
 @exact
@@ -195,7 +202,7 @@ def append_silent(state, keys, limit):
     """Silent slots: neurons outside the queue with a key up to ``limit`` whose surrogate acted."""
     n = state.n[N_CHOSEN]
     for j in range(keys.shape[0]):
-        take = state.live[j] & np.uint8(state.waiting[j] == 0) & np.uint8(keys[j] <= limit)
+        take = state.live[j] & np.uint8(state.waiting[j] == IDLE) & np.uint8(keys[j] <= limit)
         state.chosen[n] = j
         state.live[j] ^= take
         n += np.int64(take)
@@ -207,7 +214,7 @@ def limit_of_idle(state, keys):
     """The limit under which the keys of silent neurons fill the free places; other keys become ``HIGHEST``."""
     idle = 0
     for j in range(keys.shape[0]):
-        quiet = state.waiting[j] == 0
+        quiet = state.waiting[j] == IDLE
         idle += np.int64(quiet)
         keys[j] = keys[j] if quiet else HIGHEST
     return limit_of_smallest(keys, idle, state.room[0])
@@ -220,7 +227,7 @@ def smallest_keys_by_core(state, core_of_neuron):
         state.held[core] = 0
     for j in range(state.v.shape[0]):
         core = core_of_neuron[j]
-        if state.waiting[j] or state.room[core] <= 0:
+        if state.waiting[j] != IDLE or state.room[core] <= 0:
             continue
         state.first[j] = 0.0
         state.held[core] = offer(state.heap[core], state.held[core], state.room[core], j, state.first, state.second)
@@ -231,15 +238,15 @@ def choose_inputs(rules, state, n_neurons, h_k, group):
     """Queued input: mark which events are served now, and how many neurons may still be; random competes by key.
 
     Returns:
-        How many places are left for neurons.
+        How many places are left for neurons; ``NO_LIMIT`` as ``group``.
     """
     n_events = state.n[N_EVENTS]
     left = n_events - state.n[N_TAKEN]
     if rules.input != QUEUED or left == 0:
         return group
-    if group < 0 or (rules.order != RANDOM and left <= group):
+    if group == NO_LIMIT or (rules.order != RANDOM and left <= group):
         take_first(state, left)
-        return group if group < 0 else group - left
+        return group if group == NO_LIMIT else group - left
     if rules.order != RANDOM:
         take_first(state, group)
         return 0
@@ -248,7 +255,7 @@ def choose_inputs(rules, state, n_neurons, h_k, group):
         rank(rules, state, state.queue[i], n_neurons, h_k, h_k)
         n = offer(heap, n, group, state.queue[i], state.first, state.second)
     for e in range(n_events):
-        if state.event_left[e]:
+        if state.event_left[e] != GONE:
             state.first[n_neurons + e] = 0.0
             state.second[n_neurons + e] = extend(h_k, n_neurons + state.event[e])
             n = offer(heap, n, group, n_neurons + e, state.first, state.second)
@@ -266,7 +273,7 @@ def take_first(state, count):
     for e in range(state.n[N_EVENTS]):
         if count == 0:
             return
-        if state.event_left[e] == 1:
+        if state.event_left[e] == LEFT:
             mark_taken(state, e)
             count -= 1
 
@@ -274,5 +281,5 @@ def take_first(state, count):
 @exact
 def mark_taken(state, e):
     """Event ``e`` is on its way."""
-    state.event_left[e] = 2
+    state.event_left[e] = TAKEN
     state.n[N_TAKEN] += 1

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.engines.compiled.layout import (
+from trainer.engines.compiled.flat import (
     BLOCKS,
     CLIPS,
     EVENTS,
@@ -24,15 +24,31 @@ Floats = NDArray[Any]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.uint8]
 
+NO_LIMIT = -1
+"""What kernels read where a schedule says None: all of a queue, no end."""
+
 RANDOM, MOMENTUM, FIFO = 0, 1, 2
 FIRST, QUEUED, PACED = 0, 1, 2
 SLOTS, ALL, NONE = 0, 1, 2
-(N_QUEUE, N_NOW, N_CHOSEN, N_EVENTS, N_TAKEN, N_ON_WAY, N_EVENTS_ON_WAY) = range(7)
-"""Counters of ``State.n``; on their way are entries and events that have a projection."""
+N_QUEUE, N_NOW, N_CHOSEN, N_EVENTS, N_TAKEN, N_ON_WAY, N_EVENTS_ON_WAY = range(7)
+N_COUNTERS = 7
+"""Counters of ``SampleState.n``: lengths of the lists, events taken; entries and events on their way: those with a
+projection."""
+
+IDLE, WAITING, SERVED_NOW = 0, 1, 2
+"""``SampleState.waiting``: no entry, an entry, served in this round while silent slots are filled."""
+
+GONE, LEFT, TAKEN = 0, 1, 2
+"""``SampleState.event_left``: delivered, still to be taken, on its way."""
+
+
+def or_no_limit(value: int | None) -> int:
+    """A setting of a schedule in the kernels' spelling."""
+    return NO_LIMIT if value is None else value
 
 
 class Rules(NamedTuple):
-    """Schedule and options as numbers; -1 = not set, prefixes are ``mix(seed)``.
+    """Schedule and options as numbers; ``NO_LIMIT`` where they say None, prefixes are ``mix(seed)``.
 
     Attributes:
         group: F; ``per_round``: R; ``last_due``: last round that a bias or current waits for.
@@ -87,7 +103,7 @@ class Numbers(NamedTuple):
 
 
 class Tape(NamedTuple):
-    """What happened, in order: each array grows, ``used`` counts (columns named in ``layout``).
+    """What happened, in order: each array grows, ``used`` counts (columns named in ``flat``).
 
     Attributes:
         values: membranes after integration, a block a touched population; NaN where the gate is shut.
@@ -115,20 +131,19 @@ class Tape(NamedTuple):
     used: Ints
 
 
-class State(NamedTuple):
+class SampleState(NamedTuple):
     """Registers of one sample and working space.
 
     Attributes:
         v, u: membrane and current; ``sums``: weights delivered since the last round.
         shut: refractory; ``spikes``: of this time step.
-        waiting, queue: flag and list of the neurons with an entry; ``q``: its count.
+        waiting, queue: state and list of the neurons with an entry; ``q``: its count.
         m, since: momentum and round of the newest spike.
         live: the surrogate acted since the neuron was last selected.
         touched: populations with a new drive.
         now: neurons that fired in this round; ``chosen``: what is served.
         first, second: what entries are ranked by; ``heap``, ``held``, ``room``: best of each core.
-        n: single counters, named above: queue length, fired now, chosen, events listed, events taken, waiting entries
-            with a projection, events with one that are left.
+        n: single counters, named above.
     """
 
     v: Floats
@@ -156,11 +171,11 @@ class State(NamedTuple):
     n: Ints
 
 
-def fresh_state(net: Net, rules: Rules, kind: Any, n_cores: int, n_events: int) -> State:
+def fresh_state(net: Net, rules: Rules, kind: Any, n_cores: int, n_events: int) -> SampleState:
     """Working space for one sample after the other; ``n_events``: most input events of a time step."""
     n, n_parts = len(net.part_of), len(net.depth)
     wide = n + (n_events if rules.input != FIRST else 0)
-    heap = min(rules.group, wide) + 1 if rules.group >= 0 else 1
+    heap = min(rules.group, wide) + 1 if rules.group != NO_LIMIT else 1
 
     def floats(size: int) -> Floats:
         return np.zeros(size, kind)
@@ -171,14 +186,14 @@ def fresh_state(net: Net, rules: Rules, kind: Any, n_cores: int, n_events: int) 
     def flags(size: int) -> Flags:
         return np.zeros(size, np.uint8)
 
-    return State(
+    return SampleState(
         v=floats(n), u=floats(n if rules.current else 1), sums=floats(net.n_sums), shut=flags(n), spikes=small(n),
         waiting=flags(n), queue=small(n), q=floats(n), m=floats(n), since=small(n), live=flags(n),
         touched=flags(n_parts), now=small(n), chosen=small(wide + 1), first=np.zeros(wide),
         second=np.zeros(wide, np.uint64),
         heap=np.zeros((n_cores, heap), np.int32), held=np.zeros(n_cores, np.int64), room=np.zeros(n_cores, np.int64),
         event=small(n_events + 1), event_x=floats(n_events + 1), event_left=flags(n_events + 1),
-        n=np.zeros(7, np.int64),
+        n=np.zeros(N_COUNTERS, np.int64),
     )  # fmt: skip
 
 

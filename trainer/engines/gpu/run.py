@@ -16,6 +16,7 @@ from ir.schedule import stream
 from trainer.engines import reference
 from trainer.engines.call import Call
 from trainer.engines.checks import checked
+from trainer.engines.compiled.state import or_no_limit
 from trainer.engines.gpu.tables import first_drive, reach_of, table_of
 from trainer.engines.numbers import FixedNumbers
 from trainer.engines.options import ESCAPE, NOISE, SPIKE_DROP
@@ -108,7 +109,7 @@ def launch_of(call: Call) -> Launch:
     block = 1 << (plan.n_neurons - 1).bit_length()
     rules = {
         "block": block,
-        "group": -1 if schedule.F is None else schedule.F,
+        "group": or_no_limit(schedule.F),
         "order": ORDERS[schedule.order],
         "biased": params.bias is not None,
         "escape": options.refractory_dropout,
@@ -119,8 +120,8 @@ def launch_of(call: Call) -> Launch:
     }
     stops = {
         "last_due": plan.last_due(),
-        "stop_after": -1 if schedule.stop_after is None else schedule.stop_after,
-        "stop_after_output": -1 if schedule.stop_after_output is None else schedule.stop_after_output,
+        "stop_after": or_no_limit(schedule.stop_after),
+        "stop_after_output": or_no_limit(schedule.stop_after_output),
     }
     learning = {"alpha": options.alpha, "silent": SILENT[options.silent_gradient]}
     reach, depths, refractory, sends = plan.derived[name]

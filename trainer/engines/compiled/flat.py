@@ -39,6 +39,12 @@ VALUES, BLOCKS, SLOT, ROUNDS, EVENTS, CLIPS, FIRED, SERVED, INT32, ACCUMULATOR, 
 N_USED = 12
 """What a tape counts: its own entries, then how often each register limit changed a value."""
 
+BLOCK_PART, FIRST_VALUE = range(2)
+FIRST_BLOCK, FIRST_SLOT, FIRST_CLIP = range(3)
+FIRST_ROUND, FIRST_EVENT = range(2)
+SAMPLE, TIME_STEP, ROUND, NEURON = range(4)
+"""Columns of a tape's ``block``; of ``round``; of ``step``; of ``fired`` and ``served``."""
+
 
 class Net(NamedTuple):
     """Static structure.
@@ -103,7 +109,7 @@ def _geometry(c: Any) -> list[int]:
     return [c_group, h, w, kh, kw, *c.stride, *c.padding, *c.dilation, ho, wo, c_out // c.groups]
 
 
-class Layout:
+class FlatPlan:
     """The flat form of one plan, made once.
 
     Attributes:
