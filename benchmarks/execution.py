@@ -1,6 +1,6 @@
 """How fast integer networks run: the compiled twin against Lava, against plain numpy, and how time grows.
 
-python -m benchmarks.execution [--json FILE] [--without-lava]
+python benchmarks/execution.py [--json FILE] [--without-lava]
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from ir.check import TargetError
 from ir.connection import Dense
