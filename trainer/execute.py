@@ -16,7 +16,8 @@ from ir.quantized import QuantizedNetwork
 from ir.runnable import check_record, check_run
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
-from ir.trace import Spikes, Trace
+from ir.trace import Trace
+from ir.trace_parts import join
 from trainer.engines import run as run_engine
 from trainer.engines.call import Call
 from trainer.engines.numbers import FixedNumbers, FloatNumbers, Numbers
@@ -106,31 +107,3 @@ def _run_batch(ready: _Ready, batch: Stimulus) -> Trace:
         result = run_engine(call, ready.engine)
     executor = "E1" if isinstance(ready.network, QuantizedNetwork) else "E0"
     return trace_of(result, ready.plan, ready.schedule, executor, ids, batch.labels, ready.core_of_neuron, ready.record)
-
-
-def join(parts: list[Trace]) -> Trace:
-    """Traces of successive batches as one."""
-    first = parts[0]
-    if len(parts) == 1:
-        return first
-    spikes = [p.spikes for p in parts if p.spikes is not None]
-    columns = {
-        f: np.concatenate([getattr(s, f) for s in spikes]) for f in ("sample", "t", "k", "neuron", "m", "k_served")
-    }
-    labels = None if first.labels is None else np.concatenate([p.labels for p in parts if p.labels is not None])
-    states = {name: np.concatenate([p.states[name] for p in parts], axis=1) for name in first.states}
-    limits = {name: sum(p.limits_reached[name] for p in parts) for name in first.limits_reached}
-    return Trace(
-        first.executor,
-        Spikes(**columns),
-        np.concatenate([p.counts for p in parts]),
-        states,
-        np.concatenate([p.forward_steps for p in parts], axis=1),
-        np.concatenate([p.sample_ids for p in parts]),
-        first.populations,
-        first.output,
-        first.schedule,
-        labels,
-        first.core_of_neuron,
-        limits,
-    )

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ir.check import require
-from ir.contract import check_same_contract
 from ir.trace import Spikes, Trace
+from sim_reference.compare.same_runs import check_same_runs, recorded_spikes
 from sim_reference.compare.statistics import batch_positions
 
 END_OF_STEP = 1 << 30
@@ -76,13 +75,7 @@ def first_divergence(a: Trace, b: Trace) -> Divergence | None:
     Raises:
         ValueError: the traces are not of the same contract, samples and neurons, or one of them only counted.
     """
-    check_same_contract(a.contract, b.contract)
-    require(
-        a.populations == b.populations and a.forward_steps.shape == b.forward_steps.shape,
-        f"traces of different runs: {a.populations} over {a.forward_steps.shape} (T, B) and "
-        f"{b.populations} over {b.forward_steps.shape}",
-    )
-    require(bool((a.sample_ids == b.sample_ids).all()), "traces hold different samples; compare runs of one stimulus")
+    check_same_runs(a, b)
     found = [x for x in (_first_spike(a, b), _first_steps(a, b), *_states_apart(a, b)) if x]
     if not found:
         return None
@@ -101,9 +94,7 @@ def _last_round(a: Trace, b: Trace, t: int, position: int) -> int:
 
 def _in_batch_order(trace: Trace) -> tuple[Any, Spikes]:
     """(n, 5) each spike as (position, t, k, neuron, its row in the trace), sorted; and the trace's spikes."""
-    require(trace.spikes is not None, "a trace that only counted cannot be compared spike for spike; record spikes")
-    s = trace.spikes
-    assert s is not None
+    s = recorded_spikes(trace)
     address = np.stack([batch_positions(trace), s.t, s.k, s.neuron], 1).astype(np.int64)
     order = np.lexsort(address.T[::-1])
     return np.concatenate([address[order], order[:, None]], 1), s

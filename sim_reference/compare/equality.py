@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from ir.arrays import Ints
-from ir.check import require
-from ir.contract import check_same_contract
 from ir.trace import Spikes, Trace
-from ir.words import counted
+from ir.trace_parts import select
+from sim_reference.compare.same_runs import check_same_runs, recorded_spikes
 
 
 @dataclass(frozen=True)
@@ -32,27 +30,17 @@ class Equality:
 
 
 def equality(a: Trace, b: Trace) -> Equality:
-    """Count on how much two traces agree; exactly, without tolerance."""
-    check_same_contract(a.contract, b.contract)
-    require(
-        a.populations == b.populations and a.forward_steps.shape == b.forward_steps.shape,
-        f"the traces are of different runs: {a.forward_steps.shape} and {b.forward_steps.shape} (time steps, samples), "
-        f"{a.n_neurons} and {counted(b.n_neurons, 'neuron')}; compare runs of the same network on the same samples",
-    )
-    require(
-        bool((a.sample_ids == b.sample_ids).all()), "the traces hold different samples; compare runs of the same data"
-    )
-    union, parted = _spikes(_recorded(a), _recorded(b))
+    """Count on how much two traces agree; exactly, without tolerance.
+
+    Raises:
+        ValueError: the traces are not of the same contract, samples and neurons, or one of them only counted.
+    """
+    check_same_runs(a, b)
+    union, parted = _spikes(recorded_spikes(a), recorded_spikes(b))
     pairs = [(a.forward_steps, b.forward_steps), (a.v, b.v), (a.u, b.u)]
     both = [(x, y) for x, y in pairs if x is not None and y is not None]
     unequal = sum(int((x != y).sum()) for x, y in both)
     return Equality(len(a.sample_ids), union, sum(x.size for x, _ in both), parted + unequal)
-
-
-def _recorded(trace: Trace) -> Spikes:
-    if trace.spikes is None:
-        raise ValueError("a trace that only counted cannot be compared spike for spike; record spikes")
-    return trace.spikes
 
 
 def _spikes(a: Spikes, b: Spikes) -> tuple[int, int]:
@@ -72,14 +60,4 @@ def _addresses(s: Spikes) -> Ints:
 
 def first_samples(trace: Trace, n: int) -> Trace:
     """The first ``n`` samples of a trace."""
-    if n >= len(trace.sample_ids):
-        return trace
-    ids = trace.sample_ids[:n]
-    kept: dict[str, Any] = {}
-    if trace.spikes is not None:
-        inside = np.isin(trace.spikes.sample, ids)
-        kept["spikes"] = Spikes(*(getattr(trace.spikes, f.name)[inside] for f in fields(Spikes)))
-    kept["states"] = {name: state[:, :n] for name, state in trace.states.items()}
-    if trace.labels is not None:
-        kept["labels"] = trace.labels[:n]
-    return replace(trace, counts=trace.counts[:n], forward_steps=trace.forward_steps[:, :n], sample_ids=ids, **kept)
+    return select(trace, slice(n))
