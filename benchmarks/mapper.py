@@ -28,7 +28,7 @@ from ir.chip import Mesh
 from mapper.board.place import place
 from mapper.board.route import core_traffic, route, trace_routes
 from mapper.check.recount import recount
-from mapper.search.search import search
+from mapper.search.search import PRESETS, search
 from mapper.search.split import compact
 from mapper.search.starts import metis, symmetric_graph
 from mapper.view.hypergraph import Caps
@@ -151,7 +151,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=NAMES, action="append")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--preset", default="default", choices=("fast", "default", "quality"))
+    parser.add_argument("--preset", default="default", choices=PRESETS)
     parser.add_argument("--here", choices=NAMES, help=argparse.SUPPRESS)
     given = parser.parse_args()
     rows: list[dict[str, Any]] = []

@@ -15,7 +15,7 @@ from trainer.engines.options import TrainingOptions
 from trainer.kinds import check_kinds, fits, known
 
 LOSSES = ("rate", "count", "membrane", "first_spike")
-PRESETS = Path(__file__).with_name("presets")
+SHIPPED = Path(__file__).with_name("presets")
 MOST = 1e30
 """Of what enters float32 with a factor."""
 
@@ -193,10 +193,10 @@ def read_toml(path: str | Path) -> TrainConfig:
 
 def preset_names() -> list[str]:
     """The presets that ship with the package."""
-    return sorted(p.stem for p in PRESETS.glob("*.toml"))
+    return sorted(p.stem for p in SHIPPED.glob("*.toml"))
 
 
 def preset(name: str, **changes: Any) -> TrainConfig:
     """A configuration that ships with the package, with some fields changed."""
     check_choice("preset", name, preset_names())
-    return replace(read_toml(PRESETS / f"{name}.toml"), **changes)
+    return replace(read_toml(SHIPPED / f"{name}.toml"), **changes)

@@ -37,7 +37,7 @@ from unlayered.training import TrainingBar, history
 from unlayered.versions import versions
 
 KINDS = ("layered", "asynchronous")
-PRESETS = {"layered": "digits-layered", "asynchronous": "digits"}
+TRAINED_BY = {"layered": "digits-layered", "asynchronous": "digits"}
 TABLE_KEYS = ("accuracy", "spikes_per_sample", "density", "forward_steps", "latency")
 
 
@@ -102,7 +102,7 @@ def run_demo(config: DemoConfig, out: Path, quiet: bool = False) -> dict[str, An
     out.mkdir(parents=True, exist_ok=True)
     chip = _chip(config)
     learn, test = load("digits", None, "train", config.train_samples), load("digits", None, "test", config.test_samples)
-    schedules: dict[str, Schedule] = {kind: preset(PRESETS[kind]).schedule for kind in KINDS}
+    schedules: dict[str, Schedule] = {kind: preset(TRAINED_BY[kind]).schedule for kind in KINDS}
     roads = [_road(kind, config, chip, (learn, test), schedules, out, quiet) for kind in KINDS]
     absent = _on_lava(roads, test.select(slice(config.lava_samples)), out, quiet)
     report = {
@@ -138,7 +138,7 @@ def _road(
     watch = Stopwatch(quiet)
     folder = out / f"train-{kind}"
     changes = {"seed": config.seed, "limit": config.train_samples or 0}
-    chosen = preset(PRESETS[kind], **changes, **({} if config.epochs is None else {"epochs": config.epochs}))
+    chosen = preset(TRAINED_BY[kind], **changes, **({} if config.epochs is None else {"epochs": config.epochs}))
     with TrainingBar(f"training, {kind}", chosen.epochs, quiet) as bar:
         train(chosen, folder, report=bar.report, stimulus=learn)
     network = npz.load(folder / "network.npz", Network)

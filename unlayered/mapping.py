@@ -24,6 +24,7 @@ from mapper.board.traffic import Traffic, traffic
 from mapper.check.utilization import CoreUse, limits, utilization
 from mapper.cost import Cost
 from mapper.quantization_report import PopulationReport
+from mapper.search.search import PRESETS
 from unlayered.calibration import integers_of
 from unlayered.console import Stages, facts, table
 from unlayered.costs import cost_facts, cost_of_run
@@ -31,7 +32,6 @@ from unlayered.options import ScheduleFlags
 from unlayered.safety import ANY_INPUT, THIS_INPUT, check_safe, unchanged, warnings
 from unlayered.sources import AnyNetwork, plain_network
 
-PRESETS = ("fast", "default", "quality")
 BITS = (8, 6, 4, 2)
 MOST_ROWS = 40
 RESOURCES = ("neurons", "synapse_words", "input_axons", "output_axons", "configs", "thresholds")

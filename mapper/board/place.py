@@ -47,17 +47,30 @@ class Sites:
             set_field(self, name, frozen_array(getattr(self, name), np.int32))
 
 
+def check_room(mesh: Mesh, n_cores: int, board: str = "the board", who: str = "", why: str = "") -> None:
+    """Raise where a board has too few cores.
+
+    Args:
+        board: its name; ``who``: which population needs how many of them; ``why``: what fills them.
+
+    Raises:
+        CapacityError: cores needed, cores there are, and the smallest board that would do.
+    """
+    if n_cores > mesh.n_cores:
+        chips = -(-n_cores // mesh.usable_cores)
+        raise CapacityError(
+            f"the network needs {counted(n_cores, 'core')}{who}, {board} has {mesh.n_cores}; {why}use fewer, or a "
+            f"board of {counted(chips, 'chip')} (chips_x, chips_y under [mesh] in the chip's file)"
+        )
+
+
 def board_sites(mesh: Mesh, n_cores: int) -> Sites:
     """List the usable sites of the fewest chips that hold ``n_cores``, chip by chip, tile by tile.
 
     Raises:
         CapacityError: the board has fewer cores.
     """
-    if n_cores > mesh.n_cores:
-        raise CapacityError(
-            f"the network needs {counted(n_cores, 'core')}, the board has {mesh.n_cores}; use fewer neurons or more "
-            "chips"
-        )
+    check_room(mesh, n_cores)
     n_chips = -(-n_cores // mesh.usable_cores)
     chip, place = np.divmod(np.arange(n_chips * mesh.usable_cores), mesh.usable_cores)
     tile, slot = np.divmod(place, mesh.cores_per_tile)

@@ -12,6 +12,7 @@ from ir.chip import Chip
 from ir.graph import slices
 from ir.quantized import QuantizedNetwork
 from ir.words import counted
+from mapper.board.place import check_room
 from mapper.check.recount import Tally
 from mapper.memory.bounds import memory_need
 from mapper.memory.settings import distinct_per_core, neuron_configs, neuron_thresholds
@@ -131,10 +132,6 @@ def check_board(network: QuantizedNetwork, chip: Chip, core_of_neuron: Array, us
         widest = max(spread, key=lambda name: spread[name])
         share = {name: float(held.mean()) / most for name, (held, most) in use.items()}
         scarce = max(share, key=lambda name: share[name])
-        chips = -(-n_cores // mesh.usable_cores)
-        raise CapacityError(
-            f"the network needs {counted(n_cores, 'core')} (population {widest!r} {spread[widest]} of them), "
-            f"{chip.title} has {mesh.n_cores}; {scarce.replace('_', ' ')} fill them to "
-            f"{100 * share[scarce]:.0f} %: use fewer, or a board of {counted(chips, 'chip')} (chips_x, chips_y under "
-            "[mesh] in the chip's file)"
-        )
+        who = f" (population {widest!r} {spread[widest]} of them)"
+        why = f"{scarce.replace('_', ' ')} fill them to {100 * share[scarce]:.0f} %: "
+        check_room(mesh, n_cores, chip.title, who, why)

@@ -19,7 +19,7 @@ class Equality:
     Attributes:
         samples: of the runs.
         spikes_compared: spike addresses (sample, t, k, neuron) that at least one of the traces holds.
-        values_compared: membranes and currents at the end of time steps, forward steps.
+        values_compared: forward steps, and states at the end of time steps that both runs recorded.
         differing: spikes that only one trace holds or that differ in membrane or serving round, and differing values.
     """
 
@@ -37,8 +37,8 @@ def equality(a: Trace, b: Trace) -> Equality:
     """
     check_same_runs(a, b)
     union, parted = _spikes(recorded_spikes(a), recorded_spikes(b))
-    pairs = [(a.forward_steps, b.forward_steps), (a.v, b.v), (a.u, b.u)]
-    both = [(x, y) for x, y in pairs if x is not None and y is not None]
+    shared = [(state, b.states[name]) for name, state in a.states.items() if name in b.states]
+    both = [(a.forward_steps, b.forward_steps), *shared]
     unequal = sum(int((x != y).sum()) for x, y in both)
     return Equality(len(a.sample_ids), union, sum(x.size for x, _ in both), parted + unequal)
 

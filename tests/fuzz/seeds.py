@@ -23,7 +23,7 @@ from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from sim_reference.simulate import run
-from trainer.config import PRESETS
+from trainer.config import SHIPPED
 from unlayered.cli import app
 
 
@@ -193,7 +193,7 @@ def seeds(folder: Path, kind: str) -> list[bytes]:
             *(written(x, folder / "0.onnx") for x in (float_network(), fixed_network())), relu_model()],
         "network.net": lambda: [written(x, folder / "0.net") for x in (fixed_network(), small_network())],
         "chip.toml": lambda: [path.read_bytes() for path in sorted(CHIPS.glob("*.toml"))],
-        "settings.toml": lambda: [*(t.encode() for t in SETTINGS.values()), (PRESETS / "digits.toml").read_bytes()],
+        "settings.toml": lambda: [*(t.encode() for t in SETTINGS.values()), (SHIPPED / "digits.toml").read_bytes()],
         "verify.toml": lambda: [RECORDED.encode()],
         "recording.npy": lambda: [(beside(folder, "recordings") / "fc-1-v.npy").read_bytes()],
         "last.pt": lambda: [checkpoint(folder)],
