@@ -104,7 +104,7 @@ def find_partition(
 
 
 def _cut_senders(core: Int32s, tally: Tally, caps: Caps, order: Int32s) -> Int32s:
-    """Cut cores that send along too many axons into equal runs of ``order``; a part needs no more of anything else."""
+    """Cut cores with too many output axons into equal runs of ``order``; no part needs more than its core did."""
     parts = np.minimum(-(-tally.out_axons // caps.out_axons), tally.neurons)
     along = order[np.argsort(core[order], kind="stable")]
     first = np.cumsum(tally.neurons) - tally.neurons

@@ -35,12 +35,12 @@ FEW = 128
 """Weights that take as many values or fewer gain from a scale that clips outliers."""
 
 ROUNDING_ROOM = 0.97
-"""Left below an edge, for weights that round up."""
+"""The share of a register's range that is used: weights that round up take the rest."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Real activity to hold on to.
+    """Real activity that the integers should reproduce.
 
     Attributes:
         target: a run of the trained network (E0) on some samples.
@@ -90,7 +90,7 @@ def quantize(
 
 
 def check_decays(network: Network, chip: Chip) -> None:
-    """Raise where a population forgets faster than the chip's decays can.
+    """Raise where a population decays faster than the chip can.
 
     Raises:
         ValueError: which population, the decay it needs, the chip's largest.

@@ -30,13 +30,13 @@ from sim_reference.simulate import Progress
 from sim_reference.step import LIMITS
 
 SAMPLES_A_CALL, SAMPLES_A_REPORT = 256, 8
-"""At most so many samples run in one call of a kernel, without and with progress to report."""
+"""The most samples in one call of a kernel, without and with progress to report."""
 
 KEPT_BYTES, KEPT_VARIANTS = 1 << 26, 8
-"""The last networks with weights up to this size stay prepared, for so many largest counts and schedule kinds."""
+"""Networks with weights up to this size stay prepared, each for so many input counts and schedule kinds."""
 
 FIRST_CAPACITY = 1 << 16
-"""Spikes that find room at first; doubled where it is not enough."""
+"""Room for spikes at first; doubled when it runs out."""
 
 
 class _Task(NamedTuple):
@@ -129,7 +129,7 @@ _remembered = lru_cache(maxsize=8)(_prepare)
 
 
 def _kept(mapped: MappedNetwork | QuantizedNetwork) -> _Kept:
-    """Prepare a network, or look up a small one's earlier preparation, which takes longer than a short run of it."""
+    """Prepare a network; a small one only once, since that takes longer than a short run of it."""
     network = mapped.network if isinstance(mapped, MappedNetwork) else mapped
     n_bytes = sum(e.connection.weight.nbytes for e in network.projections)
     return _remembered(mapped) if n_bytes <= KEPT_BYTES else _prepare(mapped)

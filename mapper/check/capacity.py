@@ -23,7 +23,7 @@ from mapper.view.twins import Cells
 
 
 def caps_of(chip: Chip) -> Caps:
-    """A core's limits; memory in bits, up to the last before one word too many: synapses take whole words."""
+    """A core's limits; memory in bits, one short of a word too many, since synapses take whole words."""
     limit = chip.limits
     memory = (limit.max_synapse_words + 1) * limit.synapse_word_bits - 1
     return Caps(limit.max_neurons, memory, limit.max_input_axons, limit.max_output_axons)

@@ -18,7 +18,7 @@ FAMILIES = {
     "hops": ("hop_x", "hop_y"),
     "barrier": ("barrier",),
 }
-"""Constants of one circuit: whatever makes one of them too low makes the others too low."""
+"""Constants of one circuit: if one of them is too low, so are the others."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def estimate(events: Events, chip: Chip) -> Cost:
 
 
 def combined(parts: dict[str, Range]) -> Range:
-    """Add ranges: within a family end by end, families as root sum of squares of what they may err by."""
+    """Add ranges: within a family low to low and high to high; between families errors add as root sum of squares."""
     families = [_sum(parts[name] for name in names if name in parts) for names in FAMILIES.values()]
     value = sum(f.value for f in families)
     low, high = hypot(*(f.value - f.low for f in families)), hypot(*(f.high - f.value for f in families))

@@ -19,7 +19,7 @@ ROOMY = 4  # a kernel larger than half a core is cut into blocks of channels tha
 
 @dataclass(frozen=True, eq=False)
 class Need:
-    """Synapse memory in bits: a core's sum is never less than the words its synapses take, where these fit a core.
+    """Upper bounds of synapse memory, in bits: on any core that fits, they add up to at least what its synapses take.
 
     Attributes:
         memory: (N,) of each neuron.
@@ -91,10 +91,11 @@ def memory_need(network: QuantizedNetwork, chip: Chip) -> Need:
 
 
 def _dense_need(c: Dense, way: MemoryLayout, form: Words, room: int) -> tuple[Ints, int]:
-    """(n,) bits of each neuron of a dense layer and bits once a core.
+    """Bound a dense layer: (n,) bits for each neuron, and bits charged once for each core.
 
-    One bound holds for lists of any lengths; the other counts zeros too and is tight where a core is full, but takes
-    most of a core for the first neuron already: for layers of which it puts clearly more neurons on a core.
+    There are two bounds, and the one that fits more neurons on a core is used. The first holds for lists of any
+    length. The second also counts zero weights; it is tight on a full core, but the first neuron alone is charged most
+    of one, so it must win clearly.
     """
     synapse, per_list = form.bound(way.bits)
     any_length, once = fan_in(c, way.zeros) * synapse, per_list * c.n_pre
@@ -106,7 +107,7 @@ def _dense_need(c: Dense, way: MemoryLayout, form: Words, room: int) -> tuple[In
 
 
 def _list_room(network: QuantizedNetwork, chip: Chip) -> int:
-    """Bits that an axon's lists may count so that every neuron's axons leave room on a core."""
+    """The most bits an axon may be charged, so that the axons of any one neuron still fit a core."""
     leaving = max((sum(e.pre == b.pre for e in network.projections) for b in network.projections), default=1)
     axons = max(int(synapse_counts(network).max()), 1)
     return (chip.limits.max_synapse_words * chip.limits.synapse_word_bits - 1) // (axons * leaving)

@@ -42,9 +42,9 @@ class Words:
     length: int
 
     def of_list(self, n: Array | int, bits: int) -> Ints:
-        """Fewest words of lists of ``n`` synapses: parts begin at a new word, each with a header, cut as fits best.
+        """Fewest words that hold a list of ``n`` synapses in parts; each part has a header and starts a new word.
 
-        Never more for a list than for its pieces: ``of_list(a + b) <= of_list(a) + of_list(b)``.
+        Cutting a list never saves words: ``of_list(a + b) <= of_list(a) + of_list(b)``.
         """
         n = np.asarray(n, np.int64)
         return np.searchsorted(_most_synapses(self, bits, int(n.max(initial=0))), n).astype(np.int64)
@@ -53,11 +53,11 @@ class Words:
         """Bound ``lists`` lists that all have n synapses, one from each of n neurons, for n up to ``most``.
 
         Args:
-            room: words of a core; whatever is less than a word above them counts as fitting.
+            room: words of a core; a sum of less than one word more still fits.
 
         Returns:
-            Bits (a neuron, a core): ``n * neuron + core`` is never less than the words of the lists, and more than a
-            core holds where they do not fit; tight where a core is full. And how many neurons fit.
+            Bits for each neuron, bits for each core, and how many neurons fit. ``n * neuron + core`` covers the words
+            of the lists; it exceeds a core exactly where the lists do, and is tight where a core is full.
         """
         n = np.arange(1, most + 1)
         need, full = lists * self.of_list(n, bits) * self.word, room * self.word
@@ -69,10 +69,10 @@ class Words:
         return neuron, max(int((need - n * neuron).max()), 0), fits
 
     def bound(self, bits: int, most: int | None = None) -> tuple[int, int]:
-        """Bits (a synapse, a list) such that ``n * synapse + list`` is never less than the words of a list of n.
+        """Bits for each synapse and for each list, so that ``n * synapse + list`` covers the words of a list of n.
 
         Args:
-            most: bits a list may count at most; what is left then goes to the synapses.
+            most: the most bits to charge for a list; the rest is charged to its synapses.
         """
         n = np.arange(1, self.length + 1)
         need = self.of_list(n, bits) * self.word

@@ -54,7 +54,7 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """A first partition, its vertices renumbered core after core: what is near then lies near in memory.
+    """A first partition, its vertices renumbered core by core, so that neighbours lie close together in memory.
 
     Attributes:
         name: where it came from.
@@ -75,7 +75,7 @@ class Start:
         return cls(name, Task(graph, incidence(graph), task.caps, seed), block[order], np.argsort(order))
 
     def finish(self, how: str, block: Int32s, plan: Sequence[Round]) -> Candidate | None:
-        """Bring ``block`` within every limit by ``plan``; give the vertices their old numbers; None where it fails."""
+        """Bring ``block`` within every limit by ``plan``, under the old numbers again; None where that fails."""
         found = self.task.judge(f"{self.name} + {how}", feasible(self.task, block, plan))
         return found and replace(found, block=found.block[self.number])
 
@@ -87,13 +87,13 @@ def mixed_weight(graph: Hypergraph, caps: Caps) -> Ints:
 
 
 def cooling(hot: float, cold: float, price: tuple[float, float], steps: int, passes: int = 1) -> list[Round]:
-    """Rounds that cool geometrically while limits grow dear, then descend."""
+    """Rounds that cool geometrically while the price of exceeding a limit rises; then plain descent."""
     heat, cost = np.geomspace(hot, cold, steps), np.geomspace(*price, steps)
     return [*(Round(float(h), float(p), passes) for h, p in zip(heat, cost)), Round(0.0, 100 * price[1], 20)]
 
 
 def feasible(task: Task, block: Int32s, plan: Sequence[Round]) -> Int32s:
-    """Refine; while cores exceed a limit, split the fullest and refine again; at last lay the stray ones out anew."""
+    """Refine; while cores exceed a limit, split the fullest and refine again; in the end refill those that still do."""
     for attempt in range(6):
         block = compact(refine(task.graph, block, task.caps, plan, task.seed + attempt, task.where))
         if task.judge("", block):

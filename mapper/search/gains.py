@@ -1,4 +1,4 @@
-"""What every move of a vertex would gain, kept in tables: looking at a vertex is then a matter of K numbers."""
+"""Tables of what every move of a vertex would gain: to look at a vertex is to read K numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONGEST_REST = 8  # draws a vertex sits out at most
 
 
 class Tables(NamedTuple):
-    """The pins, source among them, and what each net and vertex finds on each core.
+    """The pins of every net, its source among them, and what each net and each vertex has on each core.
 
     Attributes:
         start, pin: (E + 1,), (P,) pins of each net.
@@ -26,7 +26,7 @@ class Tables(NamedTuple):
         axons: (E,) sources behind each net.
         in_axons: (V,) sources behind all nets of v.
         pins: (E, K) how many on each core.
-        lone: (E, K) their numbers joined by exclusive or: the number itself where only one is there.
+        lone: (E, K) XOR of their numbers, so the number itself where there is only one.
         company: (V, K) rates of v's nets that have another pin on the core.
         axon_price: (K,) what an axon of a core adds to the rate of its net.
     """
@@ -99,7 +99,7 @@ def shift(v, b, block, t):
 
 @njit(cache=True)
 def settle_fees(v, stiff, cores, fees):
-    """Fill ``fees`` (2, K): what a vertex with v's shares pays to come to each core, and saves by leaving it."""
+    """Fill ``fees`` (2, K): what vertex v would pay to join each core, and would save by leaving it."""
     for b in range(cores.use.shape[0]):
         come, go = 0.0, 0.0
         for r in range(2):
@@ -111,7 +111,7 @@ def settle_fees(v, stiff, cores, fees):
 
 @njit(cache=True)
 def weigh(v, a, t, fees, odds):
-    """Fill ``odds`` (K,) with what v's cores are worth to it; return the best other one's lead over its own, a."""
+    """Fill ``odds`` (K,) with the worth of each core to v; return the lead of the best other core over its own, a."""
     top = -np.inf
     for b in range(odds.size):
         fee = fees[1, b] if b == a else fees[0, b]
@@ -137,7 +137,7 @@ def draw_core(lead, a, heat, random, odds):
 
 @njit(cache=True, nogil=True)
 def look(n_looks, heat, stiff, block, t, cores, rest, random):
-    """Draw vertices and a core for each; those with no near move rest for some draws; return the number of moves."""
+    """Draw vertices and a core for each; a vertex that nothing attracts sits out some draws; return the moves made."""
     k, moves, before = cores.use.shape[0], 0, -1
     fees, odds = np.empty((2, k)), np.empty(k)
     for _ in range(n_looks):
@@ -168,7 +168,7 @@ def axons_held(source, own, t, block, held):
     """Count the input axons of each core into ``held`` (K,).
 
     Args:
-        own: (E,) whether the source is a target, too; else it alone on a core takes no axon there.
+        own: (E,) whether the source is also a target; if not, a core with the source alone needs no axon.
     """
     held[:] = 0.0
     for e in range(source.size):
@@ -180,7 +180,7 @@ def axons_held(source, own, t, block, held):
 
 @njit(cache=True)
 def joined(place, pin, size):
-    """(size,) exclusive or of the pins of each place."""
+    """(size,) XOR of the pins at each place."""
     lone = np.zeros(size, np.int32)
     for i in range(place.size):
         lone[place[i]] ^= pin[i]
@@ -188,12 +188,12 @@ def joined(place, pin, size):
 
 
 def suits(graph: Hypergraph, k: int) -> bool:
-    """Whether the tables hold the network and know all that its memory depends on."""
+    """Whether the tables are small enough, and no memory is shared between vertices: tables cannot count that."""
     return graph.shared.size == 0 and max(graph.n_nets, graph.n_vertices) * k <= ENTRIES
 
 
 def build_tables(graph: Hypergraph, block: Int32s, k: int) -> tuple[Tables, Array]:
-    """Count everything under ``block``; also tell which sources are targets of their own nets."""
+    """Fill the tables for ``block``; also return, for each net, whether its source is one of its own targets."""
     net = np.repeat(np.arange(graph.n_nets, dtype=np.int32), np.diff(graph.start))
     own = np.zeros(graph.n_nets, np.bool_)
     own[net[graph.source[net] == graph.target]] = True
@@ -222,7 +222,7 @@ def build_tables(graph: Hypergraph, block: Int32s, k: int) -> tuple[Tables, Arra
 
 
 def build_cores(graph: Hypergraph, block: Int32s, k: int, caps: Caps) -> Cores:
-    """Add up what ``block`` puts on each core; a limit that nobody can exceed costs nothing."""
+    """Add up what ``block`` puts on each core; a limit that cannot be exceeded has no share."""
     amount = np.stack([graph.neurons, graph.memory], 1).astype(np.float64)
     share = amount / [caps.neurons, caps.memory]
     all_axons = graph.overhead * float(graph.axons.sum()) / caps.memory

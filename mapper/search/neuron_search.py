@@ -28,11 +28,11 @@ AXON_LOAD = 1.03  # share of the input axons METIS may use on average: what foll
 LOOKS = 165_000  # looks at vertices a heat in the long annealing: some 30 seconds
 HOT, COOL, COLD, HEATS = 1.3, 0.3, 0.1, 1000  # where starts keep their shape; where it is settled; where all is
 STARTS = {"default": (3, 1), "quality": (8, 4)}
-"""Starts annealed briefly, and how many of them at length."""
+"""How many starts are annealed briefly, and how many of those at length."""
 TRIES = 4  # larger numbers of cores tried until the first start fits
 DESCENT = [Round(0.0, 3e6, 20)]
 REPAIR = cooling(1.5, 0.05, (1e3, 3e4), 300, 3)
-"""Moves after annealing: where every limit is kept, and where it is not."""
+"""Moves after annealing: ``DESCENT`` if every limit is kept, else ``REPAIR``."""
 
 
 def neuron_search(cells: Cells, caps: Caps, preset: str, seed: int) -> Iterator[Candidate]:
@@ -47,7 +47,7 @@ def neuron_search(cells: Cells, caps: Caps, preset: str, seed: int) -> Iterator[
 
 
 def least_cores(weight: Ints) -> int:
-    """Cores that hold everything where none has room left; at least two."""
+    """The number of cores if all were full; at least two."""
     return max(2, -(-int(weight.sum()) // UNIT))
 
 
@@ -112,9 +112,10 @@ def refined(task: Task, weight: Ints, preset: str) -> Iterator[Candidate]:
 
 
 def metis_for_axons(task: Task, weight: Ints, k: int, seed: int) -> Int32s:
-    """Partition by METIS, with more cores until the mean number of input axons leaves some room.
+    """Partition by METIS, adding cores until the mean core has input axons to spare.
 
-    Where axons are scarce, crowded regions then get smaller cores: a block's axons a neuron weight its neurons.
+    Where axons are scarce, neurons of crowded regions then weigh more (by their block's axons per neuron), so that
+    those regions get smaller cores.
     """
     adjacency, nets = symmetric_graph(task.graph, METIS_PINS), build_nets(task.graph, task.where)
     while True:

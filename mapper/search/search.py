@@ -46,7 +46,7 @@ def spread(weight: Ints, order: Array, k: int) -> Int32s:
 
 
 def enough_cores(graph: Hypergraph, caps: Caps) -> int:
-    """Cores to search with: near the bound of the scarcer resource, with room where others are scarce elsewhere."""
+    """How many cores to search with: about what the scarcer resource needs, more where vertices differ in theirs."""
     mixed = float(mixed_weight(graph, caps).sum()) / UNIT
     bound = 1.01 * max(float(graph.neurons.sum()) / caps.neurons, float(graph.memory.sum()) / caps.memory)
     return max(2, int(np.ceil(bound + 0.8 * max(mixed - bound, 0.0))))

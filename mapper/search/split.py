@@ -127,7 +127,7 @@ def compact(block: Int32s) -> Int32s:
 
 
 def refill(graph: Hypergraph, where: Incidence, block: Int32s, caps: Caps) -> Int32s:
-    """Lay out anew, in order, the vertices of cores that exceed a limit: always feasible where vertices fit alone."""
+    """Fill new cores, in order, with the vertices of cores that exceed a limit; fits if each vertex fits alone."""
     nets = build_nets(graph, where)
     k = int(block.max()) + 1
     state = build_state(graph, nets, block, k)

@@ -71,7 +71,7 @@ def add_pin(state, e, b):
 
 @njit(cache=True)
 def drop_pin(state, e, b):
-    """Count one target of net e on core b less; return whether the net is gone from there."""
+    """Count one target of net e on core b fewer; return whether the net has left it."""
     first = state.slot_start[e]
     last = first + state.slot_len[e] - 1
     for j in range(first, last + 1):

@@ -74,7 +74,7 @@ def _chunks(cells: Cells, caps: Caps, pieces: tuple[int, int]) -> tuple[Int32s, 
 
 
 def _chunk_sizes(cost: Array, pieces: tuple[int, int]) -> Ints:
-    """Sources a chunk, for sources that take ``cost`` of a core each: the size whose multiples fill a core best."""
+    """Sources in a chunk, for sources that take ``cost`` of a core each: the size whose multiples fill a core best."""
     room = np.minimum(1.0 / np.maximum(cost, 1e-9), cost.size).astype(np.int64)
     tries = np.arange(pieces[0], pieces[1] + 1)
     sizes = room[:, None] // tries
