@@ -13,6 +13,17 @@ from ir.check import check_finite, require
 from ir.words import counted
 
 
+def check_events(events: NDArray[Any], frames: NDArray[Any]) -> None:
+    """Raise unless events (n, 4) lie inside frames (T, B, N_in), as many at each place as its count."""
+    places = events[:, [1, 0, 3]]
+    inside = bool((places >= 0).all() and (places < np.array(frames.shape)).all())
+    require(inside, "an event lies outside the frames")
+    steps, samples, inputs = places.T
+    at, found = np.unique((steps * frames.shape[1] + samples) * frames.shape[2] + inputs, return_counts=True)
+    agree = np.count_nonzero(frames) == at.size and bool((frames.reshape(-1)[at] == found).all())
+    require(agree, "events and frames disagree: each count needs one event")
+
+
 @dataclass(frozen=True, eq=False)
 class Stimulus:
     """A batch of samples.
@@ -67,11 +78,7 @@ class Stimulus:
         require(rows or events.size == 0, f"events have shape {events.shape}; give (n, 4): position, t, stamp, input")
         events = events.reshape(-1, 4)
         events = events[np.lexsort((events[:, 3], events[:, 2], events[:, 1], events[:, 0]))]
-        counts = np.zeros(frames.shape, np.int64)
-        inside = bool((events[:, [1, 0, 3]] >= 0).all() and (events[:, [1, 0, 3]] < np.array(frames.shape)).all())
-        require(inside, "an event lies outside the frames")
-        np.add.at(counts, (events[:, 1], events[:, 0], events[:, 3]), 1)
-        require(bool((counts == frames).all()), "events and frames disagree: each count needs one event")
+        check_events(events, frames)
         set_field(self, "events", frozen_array(events))
 
     @property

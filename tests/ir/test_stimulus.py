@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ir.stimulus import Stimulus
 
@@ -25,3 +27,25 @@ def test_counts_of_every_integer_type_keep_their_values(values: np.ndarray, kind
 def test_counts_beyond_32_bits_are_refused(values: np.ndarray):
     with pytest.raises(ValueError, match="leave 32 bits; give smaller counts"):
         Stimulus(values.reshape(1, 1, 1))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 3))
+def test_each_count_has_one_event_at_its_own_place(seed: int, most: int):
+    rng = np.random.default_rng(seed)
+    frames = rng.integers(0, most + 1, (3, 2, 4))
+    t, b, i = (np.repeat(x, frames[np.nonzero(frames)]) for x in np.nonzero(frames))
+    events = rng.permutation(np.stack([b, t, rng.integers(0, 9, len(t)), i], 1))
+    kept = Stimulus(frames, events=events).events
+    assert kept is not None and sorted(kept.tolist()) == sorted(events.tolist())
+    for row in range(len(events)):
+        moved, column = events.copy(), rng.choice([0, 1, 3])
+        moved[row, column] = (moved[row, column] + 1) % (2, 3, 1, 4)[column]
+        for wrong in (moved, np.delete(events, row, 0), np.concatenate([events, events[row : row + 1]])):
+            with pytest.raises(ValueError, match="events and frames disagree: each count needs one event"):
+                Stimulus(frames, events=wrong)
+
+
+def test_negative_counts_have_no_events():
+    with pytest.raises(ValueError, match="events and frames disagree"):
+        Stimulus(np.array([[[1, -1]]]), events=np.zeros((0, 4), int))

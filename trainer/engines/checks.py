@@ -9,6 +9,7 @@ import torch
 
 from ir.check import require
 from ir.runnable import check_schedule
+from ir.stimulus import check_events
 from ir.words import counted
 from trainer.engines.call import Call
 from trainer.engines.numbers import FixedNumbers
@@ -93,17 +94,7 @@ def check_addresses(call: Call) -> None:
             "each its core: is the partition another network's?",
         )
     if call.schedule.input != "first" and call.events is not None:
-        check_events(call, np.asarray(call.events))
-
-
-def check_events(call: Call, events: np.ndarray) -> None:
-    """Raise unless every event lies inside the frames, and each frame has as many as it counts."""
-    table = events.ndim == 2 and events.shape[1] == 4 and events.dtype.kind in "iu"
-    require(table, f"events are {events.dtype} of shape {events.shape}; give whole numbers (n, 4), see ir.Stimulus")
-    n_steps, n_samples, n_inputs = call.frames.shape
-    places = events[:, [1, 0, 3]]
-    inside = bool((places >= 0).all() and (places < (n_steps, n_samples, n_inputs)).all())
-    require(inside, "an event lies outside the frames")
-    found = np.bincount(events[:, 1] * n_samples + events[:, 0], minlength=n_steps * n_samples)
-    wanted = call.frames.detach().sum(2).flatten().cpu().numpy()
-    require(bool((found == wanted).all()), "events and frames disagree: each count needs one event")
+        events = np.asarray(call.events)
+        table = events.ndim == 2 and events.shape[1] == 4 and events.dtype.kind in "iu"
+        require(table, f"events are {events.dtype} of shape {events.shape}; give whole numbers (n, 4), see ir.Stimulus")
+        check_events(events.astype(np.int64), call.frames.detach().cpu().numpy())

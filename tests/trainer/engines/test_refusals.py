@@ -69,6 +69,7 @@ def stamped(*rows: list[int]) -> dict[str, Any]:
         (stamped([0, 0, 0, -1]), "an event lies outside the frames"),
         (stamped([7, 0, 0, 1]), "an event lies outside the frames"),
         (stamped(*[[0, 0, 0, 1]] * 500), "each count needs one event"),
+        (stamped(*[[b, 0, 0, 0] for b in (0, 0, 0, 1, 1, 1)]), "each count needs one event"),
         ({"schedule": PACED, "events": np.zeros((2, 4))}, "give whole numbers"),
     ],
 )
