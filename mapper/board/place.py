@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -17,9 +16,9 @@ from ir.check import CapacityError
 from ir.chip import Mesh
 from ir.mapped import Core
 from ir.words import counted
+from mapper.board.route import Flow
 from mapper.draws import uniform
 
-Flow = Any  # (K, K) scipy.sparse matrix of packets from core to core
 DENSE_EIGEN = 1500  # cores up to which all eigenvectors are the quickest way to three
 ASSIGN_AT_ONCE = 2500  # sites up to which the assignment takes about a second
 VISITS = 800_000_000  # flow entries annealing may look at: about two seconds

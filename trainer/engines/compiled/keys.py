@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ir.schedule import GOLDEN, MIX_A, MIX_B
 from trainer.engines.compiled.jit import exact
 
-GOLDEN, MIX_A, MIX_B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 S11, S27, S30, S31 = np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(31)
 UNIT = 2.0**-53
 
