@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from numbers import Real
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,7 @@ MAX_THRESHOLD = torch.finfo(torch.float32).max
 """Thresholds are float32."""
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     """One real number: no text, no truth value, no array or tensor."""
     return isinstance(value, Real) and not isinstance(value, bool)
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from exchange.graph.linear import Shape, Step, step_of, who
 from exchange.graph.nodes import Graph, Node
+from exchange.graph.through import through
 from ir.arrays import Array
 from ir.check import FormatError
 from ir.compose import added, compose, diagonal, scale_rows, summed
-from ir.connection import Connection, Conv2d, Sparse, apply
+from ir.connection import Connection, Conv2d, Sparse
 from ir.layers.shapes import size_of
 
 MAX_PARALLEL = 4
@@ -22,7 +23,7 @@ MAX_TERMS = 100_000
 """Of a whole graph: sums of sums of many sources need a projection from each."""
 
 
-MAX_WEIGHTS = 1 << 25
+MAX_WEIGHTS = 1 << 21
 """Of a whole graph where its own weights are few: linear layers in a row are written out as one."""
 
 
@@ -238,5 +239,5 @@ def _followed(node: Node, term: Term, step: Step) -> Term:
 
 def carried(bias: Array, step: Step) -> Array:
     """A bias after one more linear node."""
-    bias = bias if step.connection is None else np.asarray(apply(step.connection, bias))
+    bias = bias if step.connection is None else through(step.connection, bias)
     return bias if step.scale is None else bias * step.scale

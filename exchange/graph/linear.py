@@ -18,7 +18,7 @@ from ir.layers.shapes import size_of
 Shape = tuple[int, ...]
 
 MAX_SIDE = 1 << 16
-MAX_VALUES = 1 << 23
+MAX_VALUES = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -171,12 +171,12 @@ def _sliding(node: Node, shape: Shape) -> Step:
         groups = integers(node, "groups", 1, 1)[0]
         window = layers.conv(who(node), shape, weight.shape, stride, _padding(node, axes), dilation, groups)
         written = weight.shape[0] * weight.shape[1] * size_of(window.kernel)
-        if written > max(2 * MAX_VALUES, weight.size):
+        if written > max(4 * MAX_VALUES, weight.size):
             raise FormatError(f"{who(node)} takes a kernel of {written} weights to pad unevenly; pad less")
         connection = window.connection(_floats(weight))
         return Step(window.out_shape, connection, bias=_bias(node, window.out_shape))
     window = _window(node, shape, axes)
-    if window.in_shape[0] * size_of(window.kernel) > 2 * MAX_VALUES:
+    if window.in_shape[0] * size_of(window.kernel) > 4 * MAX_VALUES:
         raise FormatError(f"the kernel {window.kernel} of {who(node)} is too large; it gets values of shape {shape}")
     plain = window.kernel == window.stride == (1, 1) and window.padding == (0, 0) and window.weight == 1
     return Step(window.out_shape, None if plain and window.out_shape == shape else window.connection())

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from exchange.graph.lower import Lowering
 from exchange.graph.nodes import Graph, Node
 from exchange.graph.sources import Neuron, Source
+from exchange.graph.through import through
 from ir.arrays import Array
 from ir.check import require
 from ir.connection import Connection, apply, with_weight
@@ -112,7 +113,7 @@ def bounds(network: Network) -> dict[str, float]:
         total = np.zeros(p.n) + _bias(p)
         for e in into.get(name, ()):
             rising = with_weight(e.connection, np.maximum(e.connection.weight, 0))
-            total = total + apply(rising, np.full(e.connection.n_pre, high[e.pre]))
+            total = total + through(rising, np.full(e.connection.n_pre, high[e.pre]))
         high[name] = float(max(total.max(), 0.0))
     return {p.name: high[p.name] for p in network.populations}
 

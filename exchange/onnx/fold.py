@@ -19,6 +19,9 @@ Bound = Callable[[onnx.NodeProto, list[Array]], int]
 MAX_RESULT = 1 << 24
 """Most numbers of one folded value."""
 
+MAX_KEPT = 256 << 20
+"""Bytes that all folded constants of one file take together, where its stored ones are few."""
+
 MAX_WORK = 1 << 28
 """Most numbers made and products formed by all folding in one file."""
 
@@ -31,10 +34,15 @@ DAMAGED = (
 
 @dataclass
 class Folding:
-    """Folds constants until the file's allowance is used up."""
+    """Folds constants until the file's allowance is used up.
+
+    Attributes:
+        left: steps that may still be taken; room: bytes that results may still hold.
+    """
 
     opset: int
     left: int = MAX_WORK
+    room: int = MAX_KEPT
 
     def fold(self, node: onnx.NodeProto, inputs: list[Array | None]) -> list[Array]:
         """The outputs of a node whose inputs are all known.
@@ -59,7 +67,11 @@ class Folding:
                 found = ReferenceEvaluator(node, opsets={"": self.opset}).run(None, feeds)
         except DAMAGED as error:
             raise FormatError("its constant inputs do not fit it; export the model again") from error
-        return [_plain(x) for x in found]
+        results = [_plain(x) for x in found]
+        self.room -= sum(x.nbytes for x in results if x.base is None)
+        if self.room < 0:
+            raise FormatError(f"its constants take over {MAX_KEPT >> 20} MB once folded; fold constants before")
+        return results
 
     def _take(self, size: int, work: int) -> None:
         if size > MAX_RESULT:

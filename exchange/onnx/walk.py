@@ -95,6 +95,7 @@ class Walk:
                 raise FormatError(f"its input {name!r} is made by no node before it")
             self.constants[name] = self.stored[name]()
             self.allowed += 4 * self.constants[name].size
+            self.folding.room += 16 * self.constants[name].size
         return self.constants[name]
 
     def fresh(self, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,32 @@ def test_counted_padding_that_runtimes_read_differently_is_refused(tmp_path: Pat
     path.write_bytes(model.SerializeToString())
     with pytest.raises(FormatError, match="counts more padding behind than before, which runtimes read differently"):
         own.read_unscaled(path)
+
+
+def few_bytes_many_numbers() -> dict[str, tuple[list[onnx.NodeProto], dict[str, Any], tuple[Any, ...], str]]:
+    """Files of a few hundred bytes that would fill the memory, or take minutes."""
+    made = [
+        helper.make_node("ConstantOfShape", ["n"], [f"c{i}"], value=numpy_helper.from_array(np.array([1], np.float64)))
+        for i in range(7)
+    ]
+    sums = [helper.make_node("ReduceSum", [f"c{i}"], [f"s{i}"], keepdims=0) for i in range(7)]
+    total = helper.make_node("Sum", ["x", *(f"s{i}" for i in range(7))], ["y"])
+    ones = [helper.make_node("Relu", ["x" if i == 0 else f"v{i - 1}"], [f"v{i}"]) for i in range(8)]
+    return {
+        "constants": ([*made, *sums, total], {"n": np.array([1 << 24])}, ("b", 4), "take over 256 MB once folded"),
+        "neurons one to one": ([*ones, node("Relu", "v7", "y")], {}, ("b", 1 << 20), "weights written out"),
+    }
+
+
+@pytest.mark.parametrize("name", ["constants", "neurons one to one"])
+def test_few_bytes_that_stand_for_gigabytes_are_refused(tmp_path: Path, name: str) -> None:
+    nodes, weights, shape, words = few_bytes_many_numbers()[name]
+    with pytest.raises(FormatError, match=words):
+        own.read(save(tmp_path / "a.onnx", nodes, weights, shape))
+
+
+def test_a_mean_of_a_large_image_takes_no_step_for_each_value(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.onnx", [node("GlobalAveragePool", "x", "y")], {}, ("b", 64, 250, 250))
+    start = time.perf_counter()
+    own.read(path)
+    assert time.perf_counter() - start < 5
