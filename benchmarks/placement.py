@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse
-from numba import njit
 
 from ir.arrays import Array
+from ir.kernels import kept_on_disk
 from mapper.board.place import swap_gain, symmetric
 
 
@@ -21,7 +21,7 @@ def hilbert(side: int) -> Array:
     return points
 
 
-@njit(cache=True)
+@kept_on_disk
 def neighbour_swaps(start, other, weight, site, core_at, column, row, side, sweeps):
     """Swap neighbouring sites while that saves hops, at most ``sweeps`` times over the mesh."""
     x, y = column[site], row[site]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ir.kernels import kept_on_disk
 from ir.schedule import GOLDEN, MIX_A, MIX_B
 
 
-@njit(cache=True)
+@kept_on_disk
 def uniform(random):
     """Draw from (0, 1) by splitmix64; ``random`` is (1,) uint64 and advances."""
     random[0] += GOLDEN

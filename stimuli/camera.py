@@ -7,9 +7,10 @@ N-MNIST was recorded so (Orchard et al. 2015). The path, saccade times and pixel
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
+
+from ir.kernels import kept_on_disk
 
 CORNERS_PX = np.array([(-2.47, -1.77), (-0.91, 3.56), (2.77, -1.56), (-2.47, -1.77)])
 """(x, y) where the image rests before and after each saccade, pixels of a 34 x 34 sensor."""
@@ -37,7 +38,7 @@ def path_px(t_ms: NDArray[np.float64], scale: float = 1.0) -> NDArray[np.float64
     return np.stack([np.interp(t_ms, times, corners[:, i]) for i in (0, 1)], 1)
 
 
-@njit(cache=True)
+@kept_on_disk
 def _ink_at(canvas: NDArray[np.float64], y: float, x: float) -> float:  # pragma: no cover - compiled
     """Bilinear sample of a (side, side) image; blank paper outside."""
     side = canvas.shape[0]
@@ -51,7 +52,7 @@ def _ink_at(canvas: NDArray[np.float64], y: float, x: float) -> float:  # pragma
     return min(max(ink, 0.0), 1.0)
 
 
-@njit(cache=True)
+@kept_on_disk
 def _watch(
     canvas: NDArray[np.float64],
     path: NDArray[np.float64],

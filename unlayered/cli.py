@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from ir.check import TargetError, sentence
 from unlayered.__main__ import main
+from unlayered.compiling import tell_of_compiling
 from unlayered.console import stderr
 from unlayered.interruption import how_to_go_on
 from unlayered.verbs.check import check
@@ -96,6 +97,7 @@ def front(
     [bold]Exit codes[/bold]: 0 fine, 1 different, 2 bad input, 3 Lava absent or failed.
     UNLAYERED_TRACEBACK=1 shows the traceback behind an error.
     """
+    tell_of_compiling()
 
 
 app.command("demo")(demo)

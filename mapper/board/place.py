@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 import scipy.sparse
-from numba import njit
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse.linalg import eigsh
 
 from ir.arrays import Array, Int32s, frozen_array, set_field
 from ir.check import CapacityError
 from ir.chip import Mesh
+from ir.kernels import kept_on_disk
 from ir.mapped import Core
 from ir.words import counted
 from mapper.board.route import Flow
@@ -139,7 +139,7 @@ def _strips(plane: Array, where: Array) -> Int32s:
     return site
 
 
-@njit(cache=True)
+@kept_on_disk
 def move_gain(core, old_x, old_y, new_x, new_y, partner, start, other, weight, x, y):
     """Hops saved where a core goes from one tile to another, its flow with ``partner`` aside."""
     gain = 0.0
@@ -152,7 +152,7 @@ def move_gain(core, old_x, old_y, new_x, new_y, partner, start, other, weight, x
     return gain
 
 
-@njit(cache=True)
+@kept_on_disk
 def swap_gain(a, b, p, q, start, other, weight, x, y, column, row):
     """Hops saved where core a goes from site p to q and core b (or nobody, -1) from q to p.
 
@@ -166,7 +166,7 @@ def swap_gain(a, b, p, q, start, other, weight, x, y, column, row):
     return gain
 
 
-@njit(cache=True)
+@kept_on_disk
 def anneal_sites(start, other, weight, site, core_at, column, row, lookup, moves, hot, random):
     """Swap cores with cores or free sites near the middle of their partners or near themselves, cooling to zero.
 

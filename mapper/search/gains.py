@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from ir.arrays import Array, Int32s
+from ir.kernels import kept_on_disk
 from mapper.draws import uniform
 from mapper.view.hypergraph import Caps, Hypergraph, run_starts
 
@@ -58,7 +58,7 @@ class Cores(NamedTuple):
     price: Array
 
 
-@njit(cache=True, nogil=True)
+@kept_on_disk
 def fill_company(block, t):
     """Recount ``company`` under the present axon prices."""
     t.company[:] = 0.0
@@ -70,7 +70,7 @@ def fill_company(block, t):
                     t.company[v, b] += t.rate[e] + t.axon_price[b] * t.axons[e]
 
 
-@njit(cache=True)
+@kept_on_disk
 def shift(v, b, block, t):
     """Move vertex v to core b and bring the tables along."""
     a = block[v]
@@ -97,7 +97,7 @@ def shift(v, b, block, t):
     block[v] = b
 
 
-@njit(cache=True)
+@kept_on_disk
 def settle_fees(v, stiff, cores, fees):
     """Fill ``fees`` (2, K): what vertex v would pay to join each core, and would save by leaving it."""
     for b in range(cores.use.shape[0]):
@@ -109,7 +109,7 @@ def settle_fees(v, stiff, cores, fees):
         fees[0, b], fees[1, b] = come, go
 
 
-@njit(cache=True)
+@kept_on_disk
 def weigh(v, a, t, fees, odds):
     """Fill ``odds`` (K,) with the worth of each core to v; return the lead of the best other core over its own, a."""
     top = -np.inf
@@ -121,7 +121,7 @@ def weigh(v, a, t, fees, odds):
     return top - odds[a]
 
 
-@njit(cache=True)
+@kept_on_disk
 def draw_core(lead, a, heat, random, odds):
     """Draw a core with weight exp(odds / heat); ``odds`` is used up."""
     top, total = odds[a] + max(lead, 0.0), 0.0
@@ -135,7 +135,7 @@ def draw_core(lead, a, heat, random, odds):
     return b
 
 
-@njit(cache=True, nogil=True)
+@kept_on_disk
 def look(n_looks, heat, stiff, block, t, cores, rest, random):
     """Draw vertices and a core for each; a vertex that nothing attracts sits out some draws; return the moves made."""
     k, moves, before = cores.use.shape[0], 0, -1
@@ -163,7 +163,7 @@ def look(n_looks, heat, stiff, block, t, cores, rest, random):
     return moves
 
 
-@njit(cache=True, nogil=True)
+@kept_on_disk
 def axons_held(source, own, t, block, held):
     """Count the input axons of each core into ``held`` (K,).
 
@@ -178,7 +178,7 @@ def axons_held(source, own, t, block, held):
                 held[b] += t.axons[e]
 
 
-@njit(cache=True)
+@kept_on_disk
 def joined(place, pin, size):
     """(size,) XOR of the pins at each place."""
     lone = np.zeros(size, np.int32)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ir.arrays import Int32s
+from ir.kernels import kept_on_disk
 from mapper.draws import uniform
 from mapper.search.moves import forget, look_around, move, own_nets, touch
 from mapper.view.hypergraph import Caps, Hypergraph, Incidence, cap_array, incidence
@@ -24,7 +24,7 @@ FEW = 5000  # a cold round ends when fewer than one vertex in so many moves
 COLD_REST = 2  # passes it sits out where only improvements count
 
 
-@njit(cache=True)
+@kept_on_disk
 def overflow(neurons, memory, axons, caps):
     """Share by which a core's use exceeds its limits, summed over resources; caps[3] = memory an axon."""
     total = max(0.0, neurons / caps[0] - 1.0)
@@ -32,7 +32,7 @@ def overflow(neurons, memory, axons, caps):
     return total + max(0.0, axons / caps[2] - 1.0)
 
 
-@njit(cache=True)
+@kept_on_disk
 def use_after(v, b, sign, axons, nets, state, caps):
     """Overflow of core b after vertex v came (sign 1) or went (sign -1)."""
     memory = state.use[b, 1] + sign * nets.memory[v]
@@ -42,7 +42,7 @@ def use_after(v, b, sign, axons, nets, state, caps):
     return overflow(state.use[b, 0] + sign * nets.neurons[v], memory, state.use[b, 2] + sign * axons, caps)
 
 
-@njit(cache=True)
+@kept_on_disk
 def choose(v, base, leave, n, heat, price, caps, nets, state, random):
     """Pick the core of v: the cheapest (heat 0) or a draw with weight exp(-cost / heat).
 
@@ -75,7 +75,7 @@ def choose(v, base, leave, n, heat, price, caps, nets, state, random):
     return best, least
 
 
-@njit(cache=True)
+@kept_on_disk
 def sweep(order, heat, price, caps, nets, state, rest, random):
     """Offer every vertex in ``order`` a new core once, unless it rests; return the number of moves.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from ir.arrays import Array, Int32s
+from ir.kernels import kept_on_disk
 from mapper.search.fills import ordered_fill
 from mapper.search.refine import overflow
 from mapper.view.hypergraph import Caps, Hypergraph, Incidence, cap_array
@@ -20,7 +20,7 @@ def over_limit(state: PartitionState, limits: Array) -> Array:
     )
 
 
-@njit(cache=True)
+@kept_on_disk
 def grow(core, first, weight, nets, start, target, state, gain):
     """Collect ``weight`` neurons of a core by growing from vertex ``first`` along shared nets.
 
@@ -68,7 +68,7 @@ def split_cores(graph: Hypergraph, where: Incidence, block: Int32s, caps: Caps, 
     return new
 
 
-@njit(cache=True)
+@kept_on_disk
 def shared_axons(nets, state):
     """Axons (K, K) that two cores have in common and rate (K, K) that joining them would save."""
     k = state.use.shape[0]
@@ -89,7 +89,7 @@ def shared_axons(nets, state):
     return common, saved
 
 
-@njit(cache=True)
+@kept_on_disk
 def best_pair(common, saved, state, caps, alive):
     """Find the pair of cores that fits on one and saves most; (-1, -1) if none fits."""
     k = alive.size

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from ir.kernels import kept_on_disk
 
 
-@njit(cache=True)
+@kept_on_disk
 def transpose_pins(start, target, cursor):
     """List the nets of each vertex; ``cursor`` holds where each vertex's list begins and is used up."""
     net = np.empty(target.size, np.int32)
@@ -18,7 +19,7 @@ def transpose_pins(start, target, cursor):
     return net
 
 
-@njit(cache=True)
+@kept_on_disk
 def renamed_pins(start, target, nets, name):
     """Reorder the nets and rename their targets; return the new start and target."""
     new_start = np.zeros(start.size, np.int64)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ir.arrays import Array
+from ir.kernels import kept_on_disk
 from mapper.view.hypergraph import Hypergraph, Incidence
 
 
@@ -54,7 +54,7 @@ class PartitionState(NamedTuple):
     touched: Array
 
 
-@njit(cache=True)
+@kept_on_disk
 def add_pin(state, e, b):
     """Count one more target of net e on core b; return whether the net is new there."""
     first = state.slot_start[e]
@@ -69,7 +69,7 @@ def add_pin(state, e, b):
     return True
 
 
-@njit(cache=True)
+@kept_on_disk
 def drop_pin(state, e, b):
     """Count one target of net e on core b fewer; return whether the net has left it."""
     first = state.slot_start[e]
@@ -86,7 +86,7 @@ def drop_pin(state, e, b):
     return False
 
 
-@njit(cache=True)
+@kept_on_disk
 def fill_slots(nets, start, target, state):
     """Count targets a core for every net, and what every core holds, from ``state.block``."""
     for e in range(nets.source.size):
@@ -105,7 +105,7 @@ def fill_slots(nets, start, target, state):
             state.members[b, g] += 1
 
 
-@njit(cache=True)
+@kept_on_disk
 def rate_of_cut(nets, state):
     """Objective from the slots: rate x cores other than the source's own that a net reaches."""
     total = 0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from ir.arrays import Array, Int32s, Ints
+from ir.kernels import kept_on_disk
 from mapper.view.hypergraph import Caps, Hypergraph, run_starts
 
 CHUNKS_A_CORE = (13, 18)  # fewest and most chunks a core is cut into: coarse is fast, fine packs well
@@ -82,7 +82,7 @@ def _chunk_sizes(cost: Array, pieces: tuple[int, int]) -> Ints:
     return np.maximum(sizes[np.arange(cost.size), best], 1)
 
 
-@njit(cache=True)
+@kept_on_disk
 def _cut(fresh, size):
     """Number the chunks of sorted sources: a new one at each fresh class and where the size is reached."""
     rank = np.empty(size.size, np.int32)
@@ -136,7 +136,7 @@ def rows_by_key(key: Array, n: int) -> tuple[Ints, Int32s]:
     return start, np.argsort(key, kind="stable").astype(np.int32)
 
 
-@njit(cache=True)
+@kept_on_disk
 def expand(cell_of_chunk, start, target, listing, members):
     """Pins of every chunk: all chunks of all cells its cell feeds."""
     size = np.zeros(cell_of_chunk.size + 1, np.int64)
@@ -179,7 +179,7 @@ def wide_graph(cells: Cells) -> Hypergraph:
     )
 
 
-@njit(cache=True)
+@kept_on_disk
 def km1_of_neurons(cell, rate, core, slot_start, slot_len, slot_block):
     """Rate of every source x cores other than its own that its cell reaches, summed."""
     total = 0

@@ -267,7 +267,7 @@ def _fire(net: FlatNetwork, schedule: FlatSchedule, i: Int, k: Int, t: Int, b: I
 
 def _entry(source: int) -> Any:
     @kernel_on_disk
-    def entry(
+    def run_asynchronous(
         net: FlatNetwork,
         schedule: FlatSchedule,
         frames: Array,
@@ -284,7 +284,7 @@ def _entry(source: int) -> Any:
             return _run_asynchronous(net, schedule, frames, ids, events, start, first, last, work, queue, out)
         return first
 
-    return entry
+    return run_asynchronous
 
 
 run_asynchronous = _entry(fingerprint())

@@ -1,30 +1,33 @@
-"""How kernels are compiled, and what decides whether one compiled earlier may be used again."""
+"""How kernels are compiled: without reference counts, each once, kept on disk where Python calls them.
+
+Kernels allocate nothing. Counting references, by atomic updates of arrays that all threads share, would cost more
+than the work itself (measured: 3x); wrappers by which Python or C could call what only kernels call, a third of the
+time that compiling takes.
+"""
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 from typing import Any, cast
 
 from numba import njit
 
-kernel: Any = cast(Any, njit)(nogil=True, error_model="numpy", _nrt=False)
-"""Compile a function that allocates nothing: without reference counts, whose atomic updates of arrays that all threads
-share cost more than the work itself (measured: 3x)."""
+from ir import kernels
 
-kernel_inside: Any = cast(Any, njit)(nogil=True, error_model="numpy", _nrt=False, forceinline=True)
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
+
+kernel: Any = cast(Any, njit)(**OPTIONS, no_cpython_wrapper=True)
+"""Compile a function that other kernels call."""
+
+kernel_inside: Any = cast(Any, njit)(**OPTIONS, no_cpython_wrapper=True, forceinline=True)
 """The same, written out where it is called: a call would copy the description of every array of a network."""
 
-kernel_on_disk: Any = cast(Any, njit)(cache=True, nogil=True, error_model="numpy", _nrt=False)
-"""The same, kept on disk."""
+
+def kernel_on_disk(function: kernels.Kernel) -> Any:
+    """Compile what Python calls, and keep it on disk."""
+    return kernels.kept_on_disk(function, **OPTIONS)
 
 
 def fingerprint() -> int:
-    """A number that changes with the source of any kernel.
-
-    numba keeps compiled code as long as the entry's own file is unchanged, although the functions it calls, in other
-    files, were compiled into it. The entries therefore close over this number, which is part of numba's key.
-    """
-    here = Path(__file__).parent
-    texts = (path.read_bytes() for path in sorted(here.glob("*.py")))
-    return zlib.crc32(b"".join(texts)) | 1
+    """A number that changes with the source of any kernel here."""
+    return kernels.fingerprint(Path(__file__).parent)

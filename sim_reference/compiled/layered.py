@@ -169,10 +169,12 @@ def _fire(net: FlatNetwork, work: Work, history: History, p: Int, t: Int, b: Int
 
 def _entry(source: int) -> Any:
     @kernel_on_disk
-    def entry(net: FlatNetwork, frames: Array, first: int, last: int, work: Work, history: History, out: Output) -> int:
+    def run_layered(
+        net: FlatNetwork, frames: Array, first: int, last: int, work: Work, history: History, out: Output
+    ) -> int:
         return _run_layered(net, frames, first, last, work, history, out) if source else first
 
-    return entry
+    return run_layered
 
 
 run_layered = _entry(fingerprint())

@@ -6,16 +6,16 @@ would cost more than the work.
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 from numba import njit
 
-Kernel = Callable[..., Any]
-OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
-INSIDE: dict[str, Any] = {**OPTIONS, "forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+from ir import kernels
+from ir.kernels import Kernel
+
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
+INSIDE: dict[str, Any] = {**OPTIONS, "forceinline": True, "no_cpython_wrapper": True}
 
 
 def exact(function: Kernel) -> Kernel:
@@ -30,14 +30,9 @@ def loose(function: Kernel) -> Kernel:
 
 def entry(function: Kernel) -> Kernel:
     """Compile what Python calls, and keep it on disk."""
-    return cast(Any, njit)(**OPTIONS, cache=True)(function)
+    return kernels.kept_on_disk(function, **OPTIONS)
 
 
 def fingerprint() -> int:
-    """A number that changes with the source of any kernel.
-
-    numba keeps compiled code as long as the entry's own file is unchanged, although functions of other files were
-    compiled into it. The entries therefore close over this number, which is part of numba's key.
-    """
-    texts = (path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-    return zlib.crc32(b"".join(texts)) | 1
+    """A number that changes with the source of any kernel here."""
+    return kernels.fingerprint(Path(__file__).parent)

@@ -1,0 +1,85 @@
+"""Compiled code on disk: where it is kept, when it may be used again, and a word when something is compiled."""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+Kernel = Callable[..., Any]
+
+listeners: list[Callable[[str, bool], None]] = []
+"""Called with the name of an entry that is being compiled: when that begins (True), and when it has ended (False)."""
+
+
+def kept_on_disk(function: Kernel, **options: Any) -> Kernel:
+    """Compile what Python calls when it is first called, once for this version and processor.
+
+    numba keeps it beside the source, else in the user's cache folder (``NUMBA_CACHE_DIR`` names another). Where none
+    can be written, it is compiled anew in every process, and a warning says so.
+
+    Args:
+        options: numba's, of ``njit``.
+    """
+    from numba import njit
+
+    options = {"nogil": True, **options}
+    _listen()
+    try:
+        return cast(Any, njit)(cache=True, **options)(function)
+    except RuntimeError as error:
+        if "no locator available" not in str(error):
+            raise
+    _say_that_nothing_is_kept()
+    return cast(Any, njit)(**options)(function)
+
+
+@cache
+def _say_that_nothing_is_kept() -> None:
+    warnings.warn(
+        "no folder for compiled code can be written, so that it is compiled anew in every process; set NUMBA_CACHE_DIR "
+        "to one that can",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
+def fingerprint(folder: Path) -> int:
+    """A number that changes with the source of any kernel of a folder.
+
+    numba keeps compiled code as long as the entry's own file is unchanged, although the functions it calls, in other
+    files, were compiled into it. The entries therefore close over this number, which is part of numba's key.
+    """
+    texts = (path.read_bytes() for path in sorted(folder.glob("*.py")))
+    return zlib.crc32(b"".join(texts)) | 1
+
+
+@cache
+def _listen() -> None:
+    """Hear from numba when a function that Python called begins and ends to be compiled; loading it is silent."""
+    from numba.core import event
+
+    class Compiling(event.Listener):  # type: ignore[misc]
+        depth = 0
+
+        def on_start(self, event: Any) -> None:
+            if self.depth == 0:
+                _tell(event, True)
+            self.depth += 1
+
+        def on_end(self, event: Any) -> None:
+            self.depth -= 1
+            if self.depth == 0:
+                _tell(event, False)
+
+    event.register("numba:compile", Compiling())
+
+
+def _tell(event: Any, begins: bool) -> None:
+    dispatcher: Any | None = event.data.get("dispatcher")
+    name = "" if dispatcher is None else dispatcher.py_func.__name__
+    for listener in listeners:
+        listener(name, begins)
