@@ -167,6 +167,7 @@ def _sliding(node: Node, shape: Shape) -> Step:
             raise FormatError(
                 f"the weight of {who(node)} has shape {weight.shape}; give (C_out, C_in / groups, {sides})"
             )
+        _check_image(node, shape, axes)
         stride, dilation = integers(node, "stride", axes, 1), integers(node, "dilation", axes, 1)
         groups = integers(node, "groups", 1, 1)[0]
         window = layers.conv(who(node), shape, weight.shape, stride, _padding(node, axes), dilation, groups)
@@ -180,6 +181,16 @@ def _sliding(node: Node, shape: Shape) -> Step:
         raise FormatError(f"the kernel {window.kernel} of {who(node)} is too large; it gets values of shape {shape}")
     plain = window.kernel == window.stride == (1, 1) and window.padding == (0, 0) and window.weight == 1
     return Step(window.out_shape, None if plain and window.out_shape == shape else window.connection())
+
+
+def _check_image(node: Node, shape: Shape, axes: int) -> None:
+    """Refuse a convolution that says another image than it gets; some writers leave the sides out, or 0."""
+    declared = node.params.get("input_shape")
+    if not isinstance(declared, np.ndarray) or declared.dtype.kind not in "iu" or bool((declared < 1).any()):
+        return
+    sides = tuple(int(x) for x in declared.reshape(-1))
+    if sides and sides[-axes:] != shape[1:]:
+        raise FormatError(f"{who(node)} has input_shape {sides}, what comes in has shape {shape}; correct it")
 
 
 def _window(node: Node, shape: Shape, axes: int) -> layers.Window:

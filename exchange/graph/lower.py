@@ -23,6 +23,9 @@ from ir.schedule import Schedule
 
 ALWAYS_ON = "always_on"
 READOUT = "readout"
+MAX_DELAY = 1 << 20
+"""Time steps; no chip has nearly as many."""
+
 POPULATIONS = (*NEURONS, "Readout", "Relu")
 
 
@@ -115,7 +118,12 @@ class Lowering:
 
     def _steps(self, term: Term, target: str) -> Array:
         steps = np.asarray(term.delay_s) / self.dt_s
-        if bool((np.abs(steps - np.round(steps)) > 1e-6 * np.maximum(steps, 1)).any()) or bool((steps > 1 << 20).any()):
+        if bool((steps > MAX_DELAY).any()):
+            raise FormatError(
+                f"a delay from {term.source!r} to {target!r} is {steps.max():g} steps of {self.dt_s:g} s, at most "
+                f"{MAX_DELAY}; choose another --dt"
+            )
+        if bool((np.abs(steps - np.round(steps)) > 1e-6 * np.maximum(steps, 1)).any()):
             raise FormatError(
                 f"a delay from {term.source!r} to {target!r} is no whole number of steps of {self.dt_s:g} s; "
                 "choose another --dt"

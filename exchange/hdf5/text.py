@@ -38,6 +38,8 @@ class Texts:
 
     def read(self, data: h5py.Dataset) -> np.ndarray:
         """All texts of a dataset, in its shape, as an object array."""
+        if not data.size:
+            return np.empty(data.shape, dtype=object)
         offset = data.id.get_offset()
         if offset is None or not self._plain:
             raise FormatError(f"dataset {data.name} keeps text in chunks; write it without compression")

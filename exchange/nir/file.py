@@ -33,6 +33,8 @@ def read(path: str | Path, as_: str | None = None, dt_s: float | None = None) ->
     Raises:
         FormatError: damaged, or a node that has no equal here, or ``as_`` is missing.
     """
+    if dt_s is not None and not 0 < dt_s < float("inf"):
+        raise FormatError(f"dt_s is {dt_s}; give seconds, more than 0")
     graph = read_graph(path)
     try:
         if is_ours(graph) and as_ is None:

@@ -112,3 +112,37 @@ class TestRefusals:
             file["node/nodes/link"] = link
         with pytest.raises(FormatError, match="link to elsewhere"):
             nir.read(path, "norse")
+
+
+IF = {"type": "IF", "r": np.ones(1), "v_threshold": np.ones(1)}
+CONV = {"type": "Conv2d", "weight": np.ones((1, 1, 2, 2)), "bias": np.zeros(1), "stride": 1, "padding": 0, "groups": 1}
+
+
+def image(input_shape: Any) -> tuple[dict[str, dict[str, Any]], list[tuple[str, str]]]:
+    nodes, edges = chain({**CONV, "input_shape": np.array(input_shape)}, IF)
+    ends = {"input": {"type": "Input", "shape": np.array([1, 4, 4])}}
+    return {**nodes, **ends, "output": {"type": "Output", "shape": np.array([1, 1, 3, 3])}}, edges
+
+
+class TestShapesThatContradict:
+    def test_a_convolution_of_another_image_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(FormatError, match=r"Conv2d 'n0' has input_shape \(5, 4\), what comes in has shape"):
+            nir.read(write_nodes(tmp_path / "a.nir", *image([5, 4])), "norse")
+
+    @pytest.mark.parametrize("sides", [[4, 4], [1, 4, 4], [0, 0]])
+    def test_one_that_fits_or_is_left_open_is_read(self, tmp_path: Path, sides: list[int]) -> None:
+        assert nir.read(write_nodes(tmp_path / "a.nir", *image(sides)), "norse").populations[0].shape == (1, 3, 3)
+
+    def test_an_empty_list_of_edges_is_empty(self, tmp_path: Path) -> None:
+        nodes, _ = chain(lif(3))
+        with pytest.raises(FormatError, match="Outputs with an edge into them: none"):
+            nir.read(write_nodes(tmp_path / "a.nir", nodes, []), "norse")
+
+    @pytest.mark.parametrize("dt", [0.0, -1.0, float("nan"), float("inf")])
+    def test_a_time_step_lasts(self, tmp_path: Path, dt: float) -> None:
+        with pytest.raises(FormatError, match=r"dt_s is .* give seconds, more than 0"):
+            nir.read(write_nodes(tmp_path / "a.nir", *chain(lif(3))), "norse", dt)
+
+    def test_a_delay_longer_than_any_chip_has_says_so(self, tmp_path: Path) -> None:
+        with pytest.raises(FormatError, match=r"is 1e\+12 steps of 0.001 s, at most 1048576"):
+            nir.read(write_nodes(tmp_path / "a.nir", *chain({"type": "Delay", "delay": 1e9}, lif(3))), "norse")
