@@ -29,6 +29,18 @@ from unlayered.verbs.verify import verify
 FINE, DIFFERENT, BAD_INPUT, TARGET_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes, the same for every verb."""
 
+NO_MEMORY = (
+    "allocate memory",
+    "not enough memory",
+    "out of memory",
+    "storage size calculation overflowed",
+    "bad_alloc",
+)
+"""What torch says, as a RuntimeError, where memory is short."""
+
+MAX_WHY = 200
+"""Characters of what torch says that are told."""
+
 __all__ = ["app", "main"]
 
 
@@ -43,7 +55,11 @@ class Verbs(TyperGroup):
         except TargetError as error:
             _end(error, TARGET_FAILED)
         except MemoryError as error:
-            _end(f"there is not enough memory ({error}); use fewer samples or a smaller network", BAD_INPUT)
+            _no_memory(error)
+        except RuntimeError as error:  # torch has no MemoryError of its own
+            if not any(words in str(error).lower() for words in NO_MEMORY):
+                raise
+            _no_memory(error)
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             _end(f"{where}{error.strerror or error}; choose another file or folder", BAD_INPUT)
@@ -51,6 +67,11 @@ class Verbs(TyperGroup):
             _end(error, BAD_INPUT)
         except KeyboardInterrupt:
             _end(f"interrupted{how_to_go_on()}", INTERRUPTED)
+
+
+def _no_memory(error: BaseException) -> NoReturn:
+    why = " ".join(str(error).split())[:MAX_WHY] or "an allocation failed"
+    _end(f"there is not enough memory ({why}); use fewer samples, smaller batches or a smaller network", BAD_INPUT)
 
 
 def _end(what: object, code: int) -> NoReturn:
