@@ -6,6 +6,7 @@ from dataclasses import fields
 from numbers import Integral, Real
 from typing import Any
 
+from ir.arrays import set_field
 from ir.check import FormatError, require
 from ir.words import meant
 
@@ -19,11 +20,16 @@ def fits(value: object, kind: str) -> bool:
 
 
 def check_kinds(settings: Any) -> None:
-    """Raise unless every plain field of a dataclass has its declared type."""
+    """Raise unless every plain field of a dataclass has its declared type; whole numbers beyond int64 become floats
+    where those are declared."""
     for f in fields(settings):
         value = getattr(settings, f.name)
-        if f.type in WORDS:
-            require(fits(value, str(f.type)), f"{f.name} is {value!r}; give {WORDS[str(f.type)]}")
+        if f.type not in WORDS:
+            continue
+        require(fits(value, str(f.type)), f"{f.name} is {value!r}; give {WORDS[str(f.type)]}")
+        if f.type == "float" and isinstance(value, int) and abs(value) >= 1 << 63:
+            require(abs(value) < 1 << 1023, f"{f.name} is above 2^1023; give a smaller number")
+            set_field(settings, f.name, float(value))
 
 
 def known(values: Any, settings: Any, who: str) -> dict[str, Any]:

@@ -97,13 +97,9 @@ def _check_filled(frames: NDArray[Any], path: Path) -> None:
 
 def _whole(array: NDArray[Any]) -> NDArray[Any]:
     """Counts stored as floats become integers; real numbers stay."""
-    if (
-        array.dtype.kind == "f"
-        and bool((array == np.floor(array)).all())
-        and float(np.abs(array).max(initial=0)) < 2**31
-    ):
-        return array.astype(np.int32)
-    return array
+    if array.dtype.kind != "f" or not float(np.abs(array).max(initial=0)) < 2**31:
+        return array
+    return array.astype(np.int32) if bool((array == np.floor(array)).all()) else array
 
 
 def check_width(stimulus: Stimulus, n_inputs: int, data: str) -> None:

@@ -100,3 +100,9 @@ def test_a_layer_that_cannot_be_built_is_one_sentence(word: str) -> None:
 def test_a_number_that_float32_cannot_hold_is_refused_by_name(name: str, value: float):
     with pytest.raises(ValueError, match=rf"^{name} is {re.escape(str(value))}; it must be finite"):
         replace(CONFIG, **{name: value})
+
+
+def test_a_whole_number_beyond_int64_is_a_float_where_one_is_declared():
+    assert type(replace(CONFIG, spike_penalty=1 << 70).spike_penalty) is float
+    with pytest.raises(ValueError, match=r"learning_rate is above 2\^1023"):
+        replace(CONFIG, learning_rate=1 << 1100)

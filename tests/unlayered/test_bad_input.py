@@ -20,6 +20,7 @@ from ir.network import Network
 from ir.stimulus import Stimulus
 from tests.unlayered.verbs import call, refused
 from unlayered.cli import app
+from unlayered.sources import read_frames
 
 
 def run_words(folder: Path, **changes: object) -> list[object]:
@@ -272,3 +273,9 @@ def test_doctor_says_what_is_missing_with_exit_3(folder: Path, monkeypatch: pyte
 @pytest.mark.parametrize("words", [["train", "--out", "x"], ["train", "--preset", "gigantic", "--out", "x"]], ids=str)
 def test_training_without_a_configuration_names_the_presets(words: list[str]):
     assert "digits" in refused(2, *words)
+
+
+def test_counts_beyond_every_integer_are_real_numbers_without_a_warning(tmp_path: Path):
+    frames = np.array([1, 1, 2, 2, 0, 0, 2, 2, 0, -7.1307734e23] + [0] * 14, np.float32).reshape(4, 2, 3)
+    np.save(tmp_path / "a.npy", frames)
+    assert read_frames(tmp_path / "a.npy").frames.dtype.kind == "f"
