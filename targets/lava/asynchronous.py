@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ir.arithmetic import ARITHMETICS
-from ir.graph import senders, slices
+from ir.graph import input_depths, senders, slices
 from ir.mapped import MappedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from targets.lava.collect import Records
 from targets.lava.feed import Feed
-from targets.lava.neurons import Neurons, last_due, neuron_table
+from targets.lava.group import Neurons
 from targets.lava.processes.asynchronous import Feeder, NeuronProcess, QueueProcess, SynapseProcess
 from targets.lava.processes.per_core import ControllerProcess, CoreQueueProcess
+from targets.lava.registers import none_reached
 from targets.lava.shared import shared_zeros
 from targets.lava.spike_queue import QueuePlan
 from targets.lava.synapses import Synapses
@@ -47,8 +47,8 @@ class AsynchronousGraph:
         network = mapped.network
         self.mapped, self.schedule, self.folder = mapped, schedule, folder
         n, frames = network.n_neurons, stimulus.n_samples * stimulus.n_steps
-        self.v = shared_zeros((frames, n), np.int32)
-        self.u = shared_zeros((frames, n), np.int32) if "u" in record else None
+        self.states = {name: shared_zeros((frames, n), np.int32) for name in record}
+        self.depths = input_depths(network)
         self.forward_steps = shared_zeros(frames, np.int32)
         self.progress = shared_zeros(2, np.int64)
         self.limits = []
@@ -69,7 +69,7 @@ class AsynchronousGraph:
             cores=tuple(cores.values()) if schedule.scope == "core" else (everyone,),
             output=slices(network.populations)[network.output],
             sends=sends,
-            last_due=last_due(network),
+            last_due=max((self.depths[p.name] for p in network.populations if p.neuron.due), default=-1),
             sample_ids=np.asarray(stimulus.sample_ids),
             n_steps=stimulus.n_steps,
             input_rounds=self.feed.input_rounds,
@@ -127,7 +127,7 @@ class AsynchronousGraph:
     def _group(self, where, suffix: str, n_steps: int):
         """Synapses and neurons of a group, connected with each other and the feeder."""
         network = self.mapped.network
-        limits = shared_zeros((2, 4), np.int64)
+        limits = shared_zeros((2, len(none_reached(network))), np.int64)
         self.limits.append(limits)
         synapses = SynapseProcess(
             name=f"synapses{suffix}",
@@ -139,12 +139,10 @@ class AsynchronousGraph:
         )
         neurons = NeuronProcess(
             name=f"neurons{suffix}",
-            neurons=Neurons(neuron_table(network).take(where), ARITHMETICS[network.arithmetic]),
-            where=where,
+            neurons=Neurons(network, where, self.depths),
             n=network.n_neurons,
             n_steps=n_steps,
-            v=self.v,
-            u=self.u,
+            states=self.states,
             limits=limits[1],
         )
         if self.schedule.input != "queued":
@@ -156,5 +154,5 @@ class AsynchronousGraph:
         """Read the shared records and the queues' logs."""
         logs = sorted(self.folder.glob("rows-*.bin"))
         rows = [np.fromfile(log, np.int64).reshape(-1, 6) for log in logs]
-        limits = np.sum(self.limits, axis=(0, 1))
-        return Records(self.v, self.u, self.forward_steps, limits, rows)
+        reached = dict(zip(none_reached(self.mapped.network), np.sum(self.limits, axis=(0, 1))))
+        return Records(self.states, self.forward_steps, reached, rows)

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ir.arithmetic import ARITHMETICS
-from ir.check import require
-from ir.neurons import as_lif
-from ir.quantized import FixedPopulation, QuantizedNetwork
+from ir.check import check_choice, require
+from ir.quantized import QuantizedNetwork
 from ir.runnable import check_run
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
+from targets.lava.neurons import MODELS
 from targets.lava.routes import plan_routes
-
-INT16 = 1 << 15
-"""Lava keeps bias mantissas in 16 bits."""
+from targets.lava.spike_queue import ORDERS
 
 
 def check_lava(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule, process_per_core: bool) -> None:
     """Raise where network, stimulus and schedule do not go together, or Lava would change a number."""
     check_run(network, stimulus, schedule)
     require(ARITHMETICS[network.arithmetic].weight_shift == 6, "Lava's registers hold weight << 6")
-    if schedule.kind == "layered":
-        require(not process_per_core, "the layered schedule has a process a population; leave process_per_core out")
-        plan_routes(network, stimulus.frames)
-        for population in network.populations:
-            _check_bias(population)
-
-
-def _check_bias(population: FixedPopulation) -> None:
-    neuron = as_lif(population.name, population.neuron, "the layered schedule on Lava")
-    if neuron.register_bias() is None:
+    for population in network.populations:
+        check_choice(f"the neuron model of population {population.name!r} on Lava", population.neuron.MODEL, MODELS)
+    if schedule.kind == "asynchronous":
+        check_choice("the order of Lava's spike queue", schedule.order, ORDERS)
         return
-    most = int(np.abs(np.asarray(neuron.bias)).max())
-    require(
-        most < INT16,
-        f"bias {most} << {neuron.bias_exp} of population {population.name!r} does not fit Lava's 16-bit mantissa; use "
-        "a smaller mantissa and a larger exponent",
-    )
+    require(not process_per_core, "the layered schedule has a process a population; leave process_per_core out")
+    plan_routes(network, stimulus.frames)
+    for population in network.populations:
+        refusal = MODELS[population.neuron.MODEL].stock_refusal
+        reason = None if refusal is None else refusal(population)
+        require(reason is None, str(reason))

@@ -12,7 +12,7 @@ from ir.mapped import MappedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace, count_spikes
-from targets.lava.registers import LIMITS
+from targets.lava.registers import Reached
 
 
 @dataclass(eq=False)
@@ -20,16 +20,15 @@ class Records:
     """What a run recorded, frames sample by sample.
 
     Attributes:
-        v, u: (B * T, N) registers at the end of each time step; u may be None.
+        states: (B * T, N) registers at the end of each time step, by the name of the state; those that are kept.
         forward_steps: (B * T,).
-        limits: (4,) in the order of ``registers.LIMITS``.
+        reached: how often each edge acted.
         rows: arrays (n, 6) of sample id, t, k, neuron, m, k_served.
     """
 
-    v: Int32s
-    u: Int32s | None
+    states: dict[str, Int32s]
     forward_steps: Int32s
-    limits: Ints
+    reached: Reached
     rows: list[Ints]
 
 
@@ -48,7 +47,7 @@ def trace_of(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, reco
         executor="E3",
         spikes=spikes,
         counts=count_spikes(spikes, ids, network.n_neurons),
-        states={name: time_first(state) for name, state in (("v", records.v), ("u", records.u)) if state is not None},
+        states={name: time_first(state) for name, state in records.states.items()},
         forward_steps=records.forward_steps.reshape(b, t).T,
         sample_ids=ids,
         populations=tuple((p.name, p.n) for p in network.populations),
@@ -56,7 +55,7 @@ def trace_of(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, reco
         schedule=schedule,
         labels=stimulus.labels,
         core_of_neuron=mapped.core_of_neuron,
-        limits_reached={name: int(n) for name, n in zip(LIMITS, records.limits) if n},
+        limits_reached={name: int(n) for name, n in records.reached.items() if n},
     )
 
 

@@ -39,7 +39,9 @@ from targets.lava.processes.asynchronous import (
     QueueProcess,
     SynapseProcess,
 )
-from targets.lava.processes.layered import FrameSource, ProbedLIF, PyFrameSource, PyProbedLIF
+from targets.lava.processes.layered import FrameSource, PyFrameSource
+from targets.lava.processes.lif import ProbedLIF, PyProbedLIF
+from targets.lava.processes.own import OwnNeurons, PyOwnNeurons
 from targets.lava.processes.per_core import (
     ControllerProcess,
     CoreQueueProcess,
@@ -59,6 +61,7 @@ MODELS = {
     Feeder: PyFeeder,
     FrameSource: PyFrameSource,
     NeuronProcess: PyNeuronProcess,
+    OwnNeurons: PyOwnNeurons,
     ProbedLIF: PyProbedLIF,
     QueueProcess: PyQueueProcess,
     SynapseProcess: PySynapseProcess,

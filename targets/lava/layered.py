@@ -13,19 +13,22 @@ from lava.proc.sparse.process import DelaySparse, Sparse
 from lava.utils.weightutils import SignMode
 from scipy.sparse import csr_matrix
 
-from ir.arithmetic import ARITHMETICS
 from ir.connection import Conv2d, synapses
 from ir.graph import layered_order, slices
 from ir.mapped import MappedNetwork
 from ir.stimulus import Stimulus
 from targets.lava.collect import Records
-from targets.lava.probe import Pipeline, Probe, probe_for
-from targets.lava.processes.layered import FrameSource, ProbedLIF
+from targets.lava.group import Neurons
+from targets.lava.probe import Pipeline, Probe
+from targets.lava.processes.layered import FrameSource
+from targets.lava.processes.lif import stock_lif
+from targets.lava.processes.own import OwnNeurons
+from targets.lava.registers import none_reached
 from targets.lava.routes import Route, plan_routes
 from targets.lava.shared import shared_zeros
 
-NEVER = 1 << 17
-"""Threshold mantissa above every membrane: v <= 2^23 - 1 < 2^17 << 6."""
+STOCK = {"lif": stock_lif}
+"""Models that Lava has a process for, and what builds it; neurons of all others move in a process of ours."""
 
 
 class LayeredGraph:
@@ -33,20 +36,23 @@ class LayeredGraph:
 
     Attributes:
         pipeline: which tick works on which time step.
-        probes: by population.
+        neurons: the process of each population.
         progress: shared (2,): frames sent, ticks.
     """
 
     def __init__(self, mapped: MappedNetwork, stimulus: Stimulus, record: Collection[str]) -> None:
         network = mapped.network
-        self.network, self.stimulus, self.record_u = network, stimulus, "u" in record
+        self.network, self.stimulus = network, stimulus
         self.order = layered_order(network)
         self.routes = plan_routes(network, stimulus.frames)
         gap = max((r.look_back for r in self.routes), default=0)
         self.pipeline = Pipeline(stimulus.n_samples, stimulus.n_steps, gap, self.order.n_places)
         self.progress = shared_zeros(2, np.int64)
-        self.probes: dict[str, Probe] = {}
-        self.neurons = {p.name: self._neurons(p) for p in network.populations}
+        shape = self.pipeline.n_frames, network.n_neurons
+        self.states = {name: shared_zeros(shape, np.int32) for name in record}
+        self.fired, self.m = shared_zeros(shape, np.bool_), shared_zeros(shape, np.int32)
+        self.limits = shared_zeros((len(network.populations), len(none_reached(network))), np.int64)
+        self.neurons = {p.name: self._neurons(p, limits) for p, limits in zip(network.populations, self.limits)}
         self.sources: dict[tuple, FrameSource] = {}
         for route in self.routes:
             self._connect(route)
@@ -60,31 +66,16 @@ class LayeredGraph:
     def n_ticks(self) -> int:
         return self.pipeline.n_ticks
 
-    def _neurons(self, population):
-        lif, n = population.neuron, population.n
-        frames = self.pipeline.n_samples * self.pipeline.n_steps
-        records = (
-            shared_zeros((frames, n), np.bool_),
-            shared_zeros((frames, n), np.int32),
-            shared_zeros((frames, n), np.int32),
-            shared_zeros((frames, n), np.int32) if self.record_u else None,
-            shared_zeros(4, np.int64),
-        )
-        arithmetic = ARITHMETICS[self.network.arithmetic]
-        probe = probe_for(lif, self.pipeline, self.order.place[population.name], arithmetic, records)
-        self.probes[population.name] = probe
-        threshold = NEVER if lif.v_threshold is None else np.minimum(lif.v_threshold, NEVER)
-        bias = None if lif.register_bias() is None else lif.bias
-        return ProbedLIF(
-            probe=probe,
-            shape=(n,),
-            name=population.name,
-            du=_number(np.asarray(lif.decay_u) - 1),
-            dv=_number(lif.decay_v),
-            vth=_number(threshold),
-            bias_mant=0 if bias is None else np.broadcast_to(bias, (n,)),
-            bias_exp=0 if bias is None else lif.bias_exp,
-        )
+    def _neurons(self, population, limits):
+        """Lava's own process for the population's model, or ours."""
+        at = slices(self.network.populations)[population.name]
+        rows = self.pipeline.rows(self.order.place[population.name] + 1)
+        probe = Probe(rows, self.pipeline.n_steps, at, self.fired, self.m, self.states, limits)
+        if population.neuron.MODEL in STOCK:
+            return STOCK[population.neuron.MODEL](population, self.network, probe)
+        everything_at_once = {p.name: 0 for p in self.network.populations}
+        neurons = Neurons(self.network, np.arange(at.start, at.stop), everything_at_once)
+        return OwnNeurons(name=population.name, neurons=neurons, probe=probe)
 
     def _connect(self, route: Route) -> None:
         p = route.projection
@@ -125,38 +116,20 @@ class LayeredGraph:
             nothing.a_out.connect(a.a_in)
 
     def records(self) -> Records:
-        """Read the probes."""
-        frames, n = self.pipeline.n_samples * self.pipeline.n_steps, self.network.n_neurons
-        records = Records(
-            np.zeros((frames, n), np.int32),
-            np.zeros((frames, n), np.int32) if self.record_u else None,
-            np.full(frames, self.order.n_places, np.int32),
-            np.zeros(4, np.int64),
-            [],
-        )
-        ids = np.repeat(np.asarray(self.stimulus.sample_ids), self.pipeline.n_steps)
-        for name, at in slices(self.network.populations).items():
-            probe, place = self.probes[name], self.order.place[name]
-            records.v[:, at] = probe.v
-            if records.u is not None:
-                records.u[:, at] = probe.u
-            records.limits += probe.limits
-            row, neuron = np.nonzero(probe.fired)
-            k = np.full(row.size, place)
-            m = probe.m[row, neuron]
-            records.rows.append(np.stack([ids[row], row % self.pipeline.n_steps, k, at.start + neuron, m, k], axis=1))
-        return records
+        """Read the shared records."""
+        n_steps, frames = self.pipeline.n_steps, self.pipeline.n_frames
+        row, neuron = np.nonzero(self.fired)
+        place = [self.order.place[p.name] for p in self.network.populations]
+        k = np.repeat(place, [p.n for p in self.network.populations])[neuron]
+        ids = np.repeat(np.asarray(self.stimulus.sample_ids), n_steps)
+        rows = np.stack([ids[row], row % n_steps, k, neuron, self.m[row, neuron], k], axis=1)
+        reached = dict(zip(none_reached(self.network), np.sum(self.limits, axis=0)))
+        return Records(self.states, np.full(frames, self.order.n_places, np.int32), reached, [rows])
 
 
 def _address(route: Route):
     """Routes from an input share a source where these are equal."""
     return route.projection.pre, route.late, route.input_delay.tobytes()
-
-
-def _number(value):
-    """A plain number where all neurons share it, else one a neuron."""
-    value = np.asarray(value, np.int64)
-    return int(value.flat[0]) if (value == value.flat[0]).all() else value
 
 
 def held_back(frames, delay):

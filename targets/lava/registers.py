@@ -6,11 +6,24 @@ import numpy as np
 
 from ir.arithmetic import Arithmetic
 from ir.arrays import Ints
+from ir.quantized import QuantizedNetwork
 
-LIMITS = ("int32", "accumulator", "u", "v")
-"""Names of the counted limits, in the order of every counter array here."""
+INT32, ACCUMULATOR, U, V = "int32", "accumulator", "u", "v"
+"""Names of edges; a state's edge has its name."""
 
-INT32, ACCUMULATOR, U, V = range(4)
+Reached = dict[str, int]
+"""How often each edge acted."""
+
+
+def none_reached(network: QuantizedNetwork) -> Reached:
+    """Zero for each edge that the network's registers have: those of the drive, and one for each state."""
+    states = (name for p in network.populations for name in p.neuron.STATES)
+    return dict.fromkeys((INT32, ACCUMULATOR, *states), 0)
+
+
+def write_reached(reached: Reached, record: Ints) -> None:
+    """Write how often each edge acted into a shared record, (n_edges,)."""
+    record[:] = list(reached.values())
 
 
 def leak(x: Ints, keep: Ints) -> Ints:
@@ -23,29 +36,29 @@ def leak(x: Ints, keep: Ints) -> Ints:
     return np.sign(x) * ((np.abs(x) * keep) >> 12)
 
 
-def wrap_two_sided(x: Ints, bits: int, counter: Ints, which: int) -> Ints:
+def wrap_two_sided(x: Ints, bits: int, reached: Reached, name: str) -> Ints:
     """Wrap into [-2^bits, 2^bits) as two's complement does; count what was outside."""
     half = 1 << bits
     wrapped = ((x + half) & (2 * half - 1)) - half
-    counter[which] += np.count_nonzero(wrapped != x)
+    reached[name] += int(np.count_nonzero(wrapped != x))
     return wrapped
 
 
-def wrap_u(x: Ints, arithmetic: Arithmetic, counter: Ints) -> Ints:
+def wrap_u(x: Ints, arithmetic: Arithmetic, reached: Reached) -> Ints:
     """The current's edge as the profile has it (``Arithmetic.u_wrap``).
 
     ``lava``: lava-nc 0.10.0 ``AbstractPyLifModelFixed.subthr_dynamics``, one wrap only.
     """
     if arithmetic.u_wrap == "two_sided":
-        return wrap_two_sided(x, arithmetic.u_bits, counter, U)
+        return wrap_two_sided(x, arithmetic.u_bits, reached, U)
     edge = 1 << arithmetic.u_bits
     above, below = x > edge, x <= -edge
-    counter[U] += np.count_nonzero(above) + np.count_nonzero(below)
+    reached[U] += int(np.count_nonzero(above) + np.count_nonzero(below))
     return x - 2 * edge * above + 2 * edge * below
 
 
-def clip_v(x: Ints, low: Ints, high: int, counter: Ints) -> Ints:
+def clip_v(x: Ints, low: Ints | int, high: int, reached: Reached) -> Ints:
     """Hold v between ``low`` and ``high``; count what was outside."""
     clipped = np.clip(x, low, high)
-    counter[V] += np.count_nonzero(clipped != x)
+    reached[V] += int(np.count_nonzero(clipped != x))
     return clipped

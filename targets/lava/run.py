@@ -13,6 +13,7 @@ from ir.arithmetic import ARITHMETICS
 from ir.check import FormatError, TargetError
 from ir.mapped import MappedNetwork, one_large_core
 from ir.quantized import QuantizedNetwork
+from ir.runnable import check_record
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
@@ -20,6 +21,7 @@ from targets.lava.checks import check_lava
 from targets.lava.collect import nothing
 from targets.lava.launch import run_child
 from targets.lava.leftovers import job_folder
+from targets.lava.neurons import MODELS
 
 Progress = Callable[[int, int], None]
 """Called with (samples done, samples in all)."""
@@ -86,7 +88,7 @@ def run_jobs(
 
     Jobs without samples or time steps leave empty traces; Lava is not started for them.
     """
-    ready = [_checked(job, process_per_core) for job in jobs]
+    ready = [_checked(job, record, process_per_core) for job in jobs]
     busy = [number for number, (_, stimulus, _) in enumerate(ready) if stimulus.frames.size]
     total = sum(stimulus.n_samples for _, stimulus, _ in ready)
     told = 0
@@ -133,10 +135,11 @@ def _run_on_lava(
         return {number: _read_trace(folder / str(number), record) for number in ready}
 
 
-def _checked(job: Job, process_per_core: bool) -> Ready:
+def _checked(job: Job, record: Collection[str], process_per_core: bool) -> Ready:
     mapped = job.mapped if isinstance(job.mapped, MappedNetwork) else one_large_core(job.mapped)
     schedule = mapped.network.schedule if job.schedule is None else job.schedule
     check_lava(mapped.network, job.stimulus, schedule, process_per_core)
+    check_record(mapped.network, record)
     return mapped, job.stimulus, schedule
 
 
@@ -157,10 +160,11 @@ def _read_trace(folder: Path, record: Collection[str]) -> Trace:
 
 
 def _check_limits(mapped: MappedNetwork, schedule: Schedule, trace: Trace) -> None:
-    """Stock LIF has Lava's own edges; another profile is only the same as long as none is reached."""
+    """Lava's own processes have Lava's edges; another profile is only the same as long as none is reached."""
     own = ARITHMETICS["lava"]
     profile = ARITHMETICS[mapped.network.arithmetic]
-    same = replace(profile, name=own.name) == own
+    stock = any(MODELS[p.neuron.MODEL].stock_refusal is not None for p in mapped.network.populations)
+    same = not stock or replace(profile, name=own.name) == own
     reached = {name: n for name, n in trace.limits_reached.items() if n}
     if schedule.kind == "layered" and not same and reached:
         first, n = next(iter(reached.items()))

@@ -3,12 +3,59 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ir.arrays import Bits, Int32s, Ints
 from ir.schedule import Schedule, key
+
+
+@dataclass(frozen=True, eq=False)
+class Entries:
+    """Queue entries to be ranked, (n,) each.
+
+    Attributes:
+        index: a neuron's global index, an input event's N + its input.
+        m: membrane of the newest spike just before its reset; 0 of an event.
+        born: forward step of the newest spike; -1 of an event.
+        seed: of the keys.
+        address: sample id, time step, forward step.
+    """
+
+    index: Ints
+    m: Ints
+    born: Ints
+    seed: int
+    address: tuple[int, int, int]
+
+    def keys(self) -> NDArray[np.uint64]:
+        """Drawn anew in every forward step."""
+        return key(self.seed, *self.address, self.index)
+
+
+class Order(NamedTuple):
+    """Who is served first.
+
+    Attributes:
+        columns: what entries are compared by, the first that differs decides; smallest first, ties by index.
+        events_compete: whether input events are ranked among neurons; else they are served before all of them, in
+            time-stamp order.
+    """
+
+    columns: Callable[[Entries], tuple[NDArray[Any], ...]]
+    events_compete: bool = False
+
+
+ORDERS: dict[str, Order] = {
+    "random": Order(lambda entries: (entries.keys(),), events_compete=True),
+    "momentum": Order(lambda entries: (-entries.m, entries.keys())),
+    "fifo": Order(lambda entries: (entries.born,)),
+}
+"""The order rules, by the names of ``ir.schedule.ORDERS``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +151,7 @@ class SpikeQueue:
 
     def __init__(self, plan: QueuePlan, log_path: str) -> None:
         self.plan, self.log_path = plan, log_path
+        self.order = ORDERS[plan.schedule.order]
         self.count = np.zeros(plan.n_neurons, np.int64)
         self.m = np.zeros(plan.n_neurons, np.int64)
         self.born = np.zeros(plan.n_neurons, np.int64)
@@ -155,23 +203,23 @@ class SpikeQueue:
             return waiting
         if waiting.size + self.events.size <= room:
             taken, neurons = np.arange(self.events.size), waiting
-        elif schedule.order == "random":
-            entries = np.concatenate([waiting, n + self.events])
-            keys = key(schedule.seed, *address, entries)
-            best = np.lexsort((entries, keys))[:room]
+        elif self.order.events_compete:
+            best = self._rank(waiting, self.events, address)[:room]
             taken, neurons = best[best >= waiting.size] - waiting.size, waiting[best[best < waiting.size]]
         else:
             taken = np.arange(min(room, self.events.size))
-            neurons = waiting[self._rank(waiting, address)[: room - taken.size]]
+            neurons = waiting[self._rank(waiting, self.events[:0], address)[: room - taken.size]]
         np.add.at(served, n + self.events[taken], 1)
         self.events = np.delete(self.events, taken)
         return neurons
 
-    def _rank(self, waiting: Ints, address: tuple[int, int, int]) -> Ints:
-        if self.plan.schedule.order == "fifo":
-            return np.lexsort((waiting, self.born[waiting]))
-        keys = key(self.plan.schedule.seed, *address, waiting)
-        return np.lexsort((waiting, keys, -self.m[waiting]))
+    def _rank(self, waiting: Ints, events: Ints, address: tuple[int, int, int]) -> Ints:
+        """Places of the entries, neurons first, then events: who is served first comes first."""
+        index = np.concatenate([waiting, self.plan.n_neurons + events])
+        m = np.concatenate([self.m[waiting], np.zeros_like(events)])
+        born = np.concatenate([self.born[waiting], np.full_like(events, -1)])
+        columns = self.order.columns(Entries(index, m, born, self.plan.schedule.seed, address))
+        return np.lexsort((index, *reversed(columns)))
 
     def _mark(self, neurons: Ints, k: int) -> None:
         """Note in the trace that the pending spikes of ``neurons`` were served in round k."""

@@ -10,7 +10,7 @@ from ir.arrays import Int32s, Ints
 from ir.connection import Dense, source_lists
 from ir.graph import slices
 from ir.quantized import FixedProjection, QuantizedNetwork
-from targets.lava.registers import INT32, wrap_two_sided
+from targets.lava.registers import INT32, none_reached, wrap_two_sided
 
 
 @dataclass(frozen=True)
@@ -107,14 +107,14 @@ class Synapses:
     """All wires onto a group of neurons.
 
     Attributes:
-        limits: (4,) how often each limit of ``registers.LIMITS`` was reached.
+        reached: how often each edge acted.
     """
 
     def __init__(self, network: QuantizedNetwork, neurons: Ints) -> None:
         self.wires = wires_onto(network, neurons)
         self.n = neurons.size
         self.n_neurons = network.n_neurons
-        self.limits = np.zeros(4, np.int64)
+        self.reached = none_reached(network)
 
     def drive(self, served: Int32s, counts: Int32s | None) -> Ints:
         """The drive of what was delivered; each projection's shifted sum wraps in int32, then their sum does.
@@ -139,5 +139,5 @@ class Synapses:
             low, high = np.searchsorted(active, (wire.ends.start, wire.ends.stop))
             if low < high:
                 drive = wire.drive(active[low:high] - wire.ends.start, delivered[low:high])
-                total += wrap_two_sided(drive, 31, self.limits, INT32)
-        return wrap_two_sided(total, 31, self.limits, INT32)
+                total += wrap_two_sided(drive, 31, self.reached, INT32)
+        return wrap_two_sided(total, 31, self.reached, INT32)

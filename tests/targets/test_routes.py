@@ -14,6 +14,7 @@ from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from targets.lava import run
+from targets.lava.neurons.lif import clears
 from targets.lava.probe import Pipeline
 from targets.lava.routes import plan_routes
 from targets.lava.weights import WeightFormat, weight_format
@@ -130,7 +131,7 @@ def test_each_place_sees_each_frame_one_tick_after_the_place_before():
     assert line.n_ticks == 7
     assert line.rows(0).tolist() == [0, 1, -1, 2, 3, -1, -1]
     assert line.rows(2).tolist() == [-1, -1, 0, 1, -1, 2, 3]
-    assert line.clears(line.rows(0), FixedLIF()).tolist() == [True, False, False, True, False, False, False]
+    assert clears(line.rows(0), 2, FixedLIF()).tolist() == [True, False, False, True, False, False, False]
 
 
 @pytest.mark.parametrize(

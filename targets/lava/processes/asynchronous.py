@@ -14,6 +14,7 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
+from targets.lava.registers import write_reached
 from targets.lava.spike_queue import Clock, SpikeQueue
 
 ONE = np.ones(1, np.int32)
@@ -66,7 +67,7 @@ class SynapseProcess(AbstractProcess):
         n_inputs: inputs of the network.
         n_served: length of what queues send: neurons, inputs where they queue, and the word "done".
         every_tick: whether the feeder sends in every tick, not only with a new frame.
-        limits: shared (4,) record.
+        limits: shared record of how often each edge acted.
     """
 
     def __init__(self, *, name, synapses, n_inputs, n_served, every_tick, limits):
@@ -101,23 +102,22 @@ class PySynapseProcess(PyLoihiProcessModel):
         self.sum = np.empty(self.synapses.n + 1, np.int32)
         self.sum[:-1] = self.synapses.drive(served[:-1], counts)
         self.sum[-1] = done
-        self.limits[:] = self.synapses.limits
+        write_reached(self.synapses.reached, self.limits)
 
 
 class NeuronProcess(AbstractProcess):
-    """A group of neurons of any populations.
+    """A group of neurons of any populations and models.
 
     Args:
-        neurons: a ``targets.lava.neurons.Neurons``.
-        where: their global indices, ascending.
+        neurons: a ``targets.lava.group.Neurons``.
         n: neurons of the whole network.
         n_steps: time steps a sample.
-        v, u: shared (frames, N) records; u may be None.
-        limits: shared (4,) record.
+        states: shared (frames, N) records by state name.
+        limits: shared record of how often each edge acted.
     """
 
-    def __init__(self, *, name, neurons, where, n, n_steps, v, u, limits):
-        super().__init__(name=name, neurons=neurons, where=where, n=n, n_steps=n_steps, v=v, u=u, limits=limits)
+    def __init__(self, *, name, neurons, n, n_steps, states, limits):
+        super().__init__(name=name, neurons=neurons, n=n, n_steps=n_steps, states=states, limits=limits)
         self.a_in = InPort(shape=(neurons.n + 1,))
         self.spikes_out = OutPort(shape=(2 * n,))
 
@@ -134,11 +134,9 @@ class PyNeuronProcess(PyLoihiProcessModel):
     def __init__(self, proc_params):
         super().__init__(proc_params)
         self.neurons = proc_params["neurons"]
-        self.where = proc_params["where"]
         self.n = proc_params["n"]
         self.n_steps = proc_params["n_steps"]
-        self.v_record = proc_params["v"]
-        self.u_record = proc_params["u"]
+        self.states = proc_params["states"]
         self.limits = proc_params["limits"]
         self.frame = -1
         self.k = 0
@@ -152,18 +150,13 @@ class PyNeuronProcess(PyLoihiProcessModel):
             self.neurons.begin(self.frame % self.n_steps)
         if self.frame >= 0:
             fired, m = self.neurons.step(self.k, a[:-1].astype(np.int64))
-            spikes[self.where] = fired
-            spikes[self.n + self.where] = m
+            spikes[self.neurons.where] = fired
+            spikes[self.n + self.neurons.where] = m
             self.k += 1
         self.spikes_out.send(spikes)
         if self.frame >= 0:
-            self._record()
-
-    def _record(self):
-        self.v_record[self.frame, self.where] = self.neurons.v
-        if self.u_record is not None:
-            self.u_record[self.frame, self.where] = self.neurons.u
-        self.limits[:] = self.neurons.limits
+            self.neurons.write(self.states, self.frame)
+            write_reached(self.neurons.reached, self.limits)
 
 
 class QueueProcess(AbstractProcess):

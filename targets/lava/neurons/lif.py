@@ -1,0 +1,145 @@
+"""LIF as our processes run it: leak once a time step, then add, fire and rest in every forward step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ir.arithmetic import DECAY_ALL, Arithmetic
+from ir.arrays import Array, Bits, Ints
+from ir.neurons import FixedLIF
+from ir.quantized import FixedPopulation
+from targets.lava.neurons.model import Members
+from targets.lava.registers import INT32, Reached, U, clip_v, leak, wrap_two_sided, wrap_u
+
+NEVER = 1 << 40
+"""A threshold no register reaches."""
+
+INT16 = 1 << 15
+"""Lava's own LIF keeps bias mantissas in 16 bits."""
+
+
+@dataclass(frozen=True, eq=False)
+class LIFTable:
+    """One row a neuron, everything in register units.
+
+    Attributes:
+        keep_u, keep_v: what a leak leaves, of 4096.
+        has_current: whether the population keeps synaptic current.
+        threshold, bias, v_low: register values.
+        subtract: reset by subtraction.
+        reset_interval, reset_offset: as in ``FixedLIF``.
+    """
+
+    keep_u: Ints
+    keep_v: Ints
+    has_current: Bits
+    threshold: Ints
+    bias: Ints
+    v_low: Ints
+    subtract: Bits
+    reset_interval: Ints
+    reset_offset: Ints
+
+
+def _row(lif: FixedLIF, arithmetic: Arithmetic) -> dict[str, Array | int]:
+    """The parameters of one population."""
+    bias, shift = lif.register_bias(), arithmetic.weight_shift
+    threshold = NEVER >> shift if lif.v_threshold is None else np.minimum(lif.v_threshold, NEVER >> shift)
+    return {
+        "keep_u": DECAY_ALL - np.asarray(lif.decay_u),
+        "keep_v": DECAY_ALL - np.asarray(lif.decay_v),
+        "has_current": lif.has_current,
+        "threshold": np.asarray(threshold) << shift,
+        "bias": 0 if bias is None else bias,
+        "v_low": -arithmetic.v_max if lif.v_min is None else max(lif.v_min, -arithmetic.v_max),
+        "subtract": lif.reset == "subtract",
+        "reset_interval": lif.reset_interval,
+        "reset_offset": lif.reset_offset,
+    }
+
+
+class LIFDynamics:
+    """LIF neurons; see ``targets.lava.neurons.model.Dynamics``.
+
+    Attributes:
+        states: current ``u`` and membrane ``v``.
+    """
+
+    def __init__(self, members: Members, arithmetic: Arithmetic, reached: Reached) -> None:
+        self.table = table = LIFTable(**members.columns(lambda lif: _row(lif, arithmetic)))
+        self.depth, self.arithmetic, self.reached = members.depth, arithmetic, reached
+        self.states = {name: np.zeros(self.depth.size, np.int64) for name in FixedLIF.STATES}
+        self.any_current = bool(table.has_current.any())
+        self.any_bias = bool(table.bias.any())
+        self.any_reset = bool(table.reset_interval.any())
+        self.any_subtract = bool(table.subtract.any())
+
+    def begin(self, t: int) -> None:
+        """Reset where due, leak once."""
+        table, states = self.table, self.states
+        if self.any_reset:
+            interval = np.maximum(table.reset_interval, 1)
+            due = (table.reset_interval > 0) & ((t + 1) % interval == table.reset_offset % interval)
+            states["u"][due] = 0
+            states["v"][due] = 0
+        states["u"] = leak(states["u"], table.keep_u)
+        states["v"] = leak(states["v"], table.keep_v)
+
+    def step(self, k: int, x: Ints, resting: Bits) -> tuple[Bits, Ints]:
+        """Add, fire, reset (docs/semantics.md, "A time step, asynchronous", steps a to c)."""
+        table, due = self.table, self.depth == k
+        arriving = self._current(x, due, k)
+        if self.any_bias and bool(due.any()):
+            bias = np.where(due, table.bias, 0)
+            arriving = arriving + bias
+            if self.arithmetic.bias_in_u:
+                arriving = wrap_two_sided(arriving, self.arithmetic.u_bits, self.reached, U)
+        total = wrap_two_sided(self.states["v"] + arriving, 31, self.reached, INT32)
+        m = clip_v(total, table.v_low, self.arithmetic.v_max, self.reached)
+        m[resting] = 0
+        fired = (m > table.threshold) & ~resting
+        left = np.where(table.subtract, m - table.threshold, 0) if self.any_subtract else 0
+        self.states["v"] = np.where(fired, left, m)
+        return fired, m
+
+    def _current(self, x: Ints, due: Bits, k: int) -> Ints:
+        """What reaches v: nothing before the current is due, then all of it, later the drive; u is 0 where not kept."""
+        if not self.any_current:
+            return wrap_u(x, self.arithmetic, self.reached)
+        kept = self.table.has_current
+        total = wrap_two_sided(self.states["u"] + x, 31, self.reached, INT32)
+        u = wrap_u(total, self.arithmetic, self.reached)
+        self.states["u"] = np.where(kept, u, 0)
+        return np.where(due | ~kept, u, np.where(self.depth > k, 0, x))
+
+
+def clears(rows: Ints, n_steps: int, lif: FixedLIF) -> Bits:
+    """When Lava's own LIF must be set to u = v = 0 before the step: at a sample's start and at its own resets.
+
+    Args:
+        rows: (ticks,) as in ``targets.lava.probe.Probe``.
+
+    Returns:
+        (ticks,).
+    """
+    t = rows % n_steps
+    due = t == 0
+    if lif.reset_interval > 0:
+        due = due | ((t + 1) % lif.reset_interval == lif.reset_offset % lif.reset_interval)
+    return (rows >= 0) & due
+
+
+def stock_refusal(population: FixedPopulation) -> str | None:
+    """Why Lava's own LIF cannot hold a population's neurons."""
+    lif: FixedLIF = population.neuron
+    if lif.register_bias() is None:
+        return None
+    most = int(np.abs(np.asarray(lif.bias)).max())
+    if most < INT16:
+        return None
+    return (
+        f"bias {most} << {lif.bias_exp} of population {population.name!r} does not fit Lava's 16-bit mantissa; use a "
+        "smaller mantissa and a larger exponent"
+    )
