@@ -19,6 +19,7 @@ from ir.mapped import MappedNetwork
 from ir.stimulus import Stimulus
 from targets.lava.collect import Records
 from targets.lava.group import Neurons
+from targets.lava.neurons import MODELS
 from targets.lava.probe import Pipeline, Probe
 from targets.lava.processes.layered import FrameSource
 from targets.lava.processes.lif import stock_lif
@@ -28,7 +29,7 @@ from targets.lava.routes import Route, plan_routes
 from targets.lava.shared import shared_zeros
 
 STOCK = {"lif": stock_lif}
-"""Models that Lava has a process for, and what builds it; neurons of all others move in a process of ours."""
+"""What builds Lava's own process for a model, where ``MODELS`` says that there is one; all others move in ours."""
 
 
 class LayeredGraph:
@@ -71,8 +72,9 @@ class LayeredGraph:
         at = slices(self.network.populations)[population.name]
         rows = self.pipeline.rows(self.order.place[population.name] + 1)
         probe = Probe(rows, self.pipeline.n_steps, at, self.fired, self.m, self.states, limits)
-        if population.neuron.MODEL in STOCK:
-            return STOCK[population.neuron.MODEL](population, self.network, probe)
+        model = population.neuron.MODEL
+        if MODELS[model].stock_refusal is not None:
+            return STOCK[model](population, self.network, probe)
         everything_at_once = {p.name: 0 for p in self.network.populations}
         neurons = Neurons(self.network, np.arange(at.start, at.stop), everything_at_once)
         return OwnNeurons(name=population.name, neurons=neurons, probe=probe)

@@ -1,0 +1,143 @@
+"""Lava runs a neuron model and an order rule that only the tests know, through its tables alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ir import neurons, schedule
+from ir.connection import Dense
+from ir.network import Input
+from ir.neurons import FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
+from ir.schedule import Schedule
+from ir.stimulus import Stimulus
+from sim_reference.compare.divergence import first_divergence
+from sim_reference.simulate import run as run_reference
+from targets.lava import Job, run, run_jobs
+from targets.lava.checks import check_lava
+from targets.lava.neurons import MODELS, Model
+from targets.lava.neurons.lif import LIFDynamics
+from targets.lava.spike_queue import ORDERS
+from tests.strategies import Draw, cases, runs
+from tests.targets.lava_cases import N_NETWORKS, SEED, chain, counts, drawn
+from tests.toys.forked_lava import fork_lava, needs_lava_here
+from tests.toys.lifo import LIFO_ON_LAVA, MEANING
+from tests.toys.tired import TIRED, FixedTired
+from tests.toys.tired_lava import TIRED_ON_LAVA
+
+LAYERED = Schedule(kind="layered", F=None)
+
+
+@pytest.fixture
+def tired(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lava, in a fork of this process, knows the toy."""
+    monkeypatch.setitem(neurons.MODELS, "tired", TIRED)
+    monkeypatch.setitem(MODELS, "tired", TIRED_ON_LAVA)
+    fork_lava(monkeypatch)
+
+
+@pytest.fixture
+def lifo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lava, in a fork of this process, knows the toy order."""
+    monkeypatch.setitem(schedule.ORDERS, "lifo", MEANING)
+    monkeypatch.setitem(ORDERS, "lifo", LIFO_ON_LAVA)
+    fork_lava(monkeypatch)
+
+
+def one_neuron() -> QuantizedNetwork:
+    """An input whose spikes weigh 12 on a neuron with threshold 10 that a spike tires by 8."""
+    population = FixedPopulation("p", (1,), FixedTired(v_threshold=10, tiring=8))
+    return QuantizedNetwork(
+        (Input("in", (1,)),), (population,), (FixedProjection("in", "p", Dense(np.array([[12]]))),), "p"
+    )
+
+
+@needs_lava_here[0]
+@needs_lava_here[1]
+@pytest.mark.parametrize("rules", [LAYERED, Schedule(F=1)], ids=["layered", "asynchronous"])
+@pytest.mark.usefixtures("tired")
+def test_one_tired_neuron_does_what_its_page_says(rules: Schedule) -> None:
+    always = Stimulus(np.ones((5, 2, 1), np.int32))
+    trace = run(one_neuron(), always, rules, record=("v", "fatigue"))
+    for b in range(2):
+        assert (trace.states["fatigue"][:, b, 0] / 64).tolist() == [8, 4, 2 + 8, 5, 2.5 + 8]
+        assert (trace.states["v"][:, b, 0] / 64).tolist() == [0, 12, 0, 12, 0]
+    spikes = trace.spikes
+    assert list(zip(spikes.sample, spikes.t, spikes.m)) == [(b, t, m * 64) for b in (0, 1) for t, m in FIRINGS]
+
+
+FIRINGS = [(0, 12), (2, 24), (4, 24)]
+
+
+@needs_lava_here[0]
+@needs_lava_here[1]
+@pytest.mark.usefixtures("lifo")
+def test_the_newest_spike_is_served_first() -> None:
+    """a0 and a1 fire at k = 0; a0, served first, lets b fire at k = 1, when a1 still waits."""
+    lif = FixedLIF(v_threshold=10)
+    network = QuantizedNetwork(
+        (Input("in", (1,)),),
+        (FixedPopulation("a", (2,), lif), FixedPopulation("b", (1,), lif)),
+        (
+            FixedProjection("in", "a", Dense(np.array([[12], [14]]))),
+            FixedProjection("a", "b", Dense(np.array([[12, 12]]))),
+        ),
+        "b",
+    )
+    jobs = [Job(network, Stimulus(np.ones((1, 1, 1), np.int32)), Schedule(F=1, order=o)) for o in ("lifo", "fifo")]
+    newest, oldest = run_jobs(jobs)
+    assert dict(zip(newest.spikes.neuron, newest.spikes.k_served)) == {0: 0, 2: 1, 1: 2}
+    assert dict(zip(oldest.spikes.neuron, oldest.spikes.k_served)) == {0: 0, 1: 1, 2: 2}
+    assert newest.forward_steps[0, 0] == 4 and oldest.forward_steps[0, 0] == 3
+
+
+@needs_lava_here[0]
+@needs_lava_here[1]
+def test_lif_in_our_process_is_lif_in_lavas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The layered process of ours on a model that is well known: drawn networks, also what stock LIF cannot hold."""
+    monkeypatch.setitem(MODELS, "lif", Model(LIFDynamics))
+    fork_lava(monkeypatch)
+
+    def is_routed(case) -> bool:
+        try:
+            check_lava(case[0].network, case[1], case[2], False)
+        except ValueError:
+            return False
+        return runs(case)
+
+    options = (Draw(asynchronous=False), Draw(asynchronous=False, lava=True, extremes=True))
+    chosen = [c for i, o in enumerate(options) for c in drawn(cases(o, layered=True).filter(is_routed), N, SEED + i)]
+    traces = run_jobs([Job(*case) for case in chosen], record=("v", "u"))
+    assert sum(len(trace.spikes) > 0 for trace in traces) > N
+    for case, trace in zip(chosen, traces):
+        assert first_divergence(run_reference(*case, record=("v", "u")), trace) is None
+
+
+N = max(N_NETWORKS // 6, 2)
+
+
+def test_an_order_that_is_not_in_lavas_table_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(schedule.ORDERS, "lifo", MEANING)
+    with pytest.raises(ValueError, match="order of Lava's spike queue is 'lifo'.*; use one of 'random', 'momentum'"):
+        run(chain(4, 3), counts(2, 1, 4), Schedule(order="lifo"))
+
+
+def test_a_model_that_is_not_in_lavas_table_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(neurons.MODELS, "tired", TIRED)
+    with pytest.raises(ValueError, match="neuron model of population 'p' on Lava is 'tired'; use one of 'lif'"):
+        run(one_neuron(), counts(2, 1, 1), Schedule())
+
+
+@pytest.mark.parametrize("name", ["fatigue", "w"])
+def test_a_state_that_no_neuron_has_is_not_recorded(name: str) -> None:
+    with pytest.raises(ValueError, match=f"no neuron of the network has a state '{name}' to record; there are v, u"):
+        run(chain(4, 3), counts(2, 1, 4), Schedule(), record=("v", name))
+
+
+@needs_lava_here[0]
+@needs_lava_here[1]
+def test_every_model_that_lava_has_a_process_for_gets_it() -> None:
+    from targets.lava.layered import STOCK
+
+    assert set(STOCK) == {name for name, model in MODELS.items() if model.stock_refusal is not None}
