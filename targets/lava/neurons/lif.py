@@ -8,7 +8,7 @@ import numpy as np
 
 from ir.arithmetic import DECAY_ALL, Arithmetic
 from ir.arrays import Array, Bits, Ints
-from ir.neurons import FixedLIF
+from ir.neurons import FixedLIF, as_lif
 from ir.quantized import FixedPopulation
 from targets.lava.neurons.model import Members
 from targets.lava.registers import INT32, Reached, U, clip_v, leak, wrap_two_sided, wrap_u
@@ -133,7 +133,7 @@ def clears(rows: Ints, n_steps: int, lif: FixedLIF) -> Bits:
 
 def stock_refusal(population: FixedPopulation) -> str | None:
     """Why Lava's own LIF cannot hold a population's neurons."""
-    lif: FixedLIF = population.neuron
+    lif = as_lif(population.name, population.neuron, "Lava's LIF")
     if lif.register_bias() is None:
         return None
     most = int(np.abs(np.asarray(lif.bias)).max())

@@ -12,7 +12,7 @@ from lava.proc.lif.process import LIF
 
 from ir.arithmetic import ARITHMETICS, DECAY_ALL, Arithmetic
 from ir.arrays import Array, Bits, Ints
-from ir.neurons import FixedLIF
+from ir.neurons import FixedLIF, as_lif
 from ir.quantized import FixedPopulation, QuantizedNetwork
 from targets.lava.neurons.lif import clears
 from targets.lava.probe import Probe
@@ -24,7 +24,7 @@ NEVER = 1 << 17
 
 def stock_lif(population: FixedPopulation, network: QuantizedNetwork, probe: Probe) -> ProbedLIF:
     """Lava's process for a population of LIF neurons."""
-    lif, n = population.neuron, population.n
+    lif, n = as_lif(population.name, population.neuron, "Lava's LIF"), population.n
     bias = None if lif.register_bias() is None else lif.bias
     return ProbedLIF(
         hooks=hooks_of(lif, network, probe),
