@@ -55,7 +55,8 @@ def run(
 
     Args:
         schedule: None = the one the network was trained for.
-        record: names of the neurons' states that the trace holds, (T, B, N), in register units: ``v``, ``u``.
+        record: names of the neurons' states that the trace holds, (T, B, N), in register units: ``v``, and others that
+            their models keep (a LIF's ``u``); 0 where a neuron has no such state.
         progress: called when samples are done.
         time_limit_s: wall-clock limit, start included; None = none.
         process_per_core: asynchronous schedule: neurons and synapses of each core, and its queue where the scope is

@@ -7,6 +7,7 @@ import pytest
 
 from ir import neurons, schedule
 from ir.connection import Dense
+from ir.mapped import MappedNetwork
 from ir.network import Input
 from ir.neurons import FixedLIF
 from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
@@ -23,6 +24,7 @@ from tests.strategies import Draw, cases, runs
 from tests.targets.lava_cases import N_NETWORKS, SEED, chain, counts, drawn
 from tests.toys.forked_lava import fork_lava, needs_lava_here
 from tests.toys.lifo import LIFO_ON_LAVA, MEANING
+from tests.toys.mixed import STATES, mixed_cases
 from tests.toys.tired import TIRED, FixedTired
 from tests.toys.tired_lava import TIRED_ON_LAVA
 
@@ -90,6 +92,26 @@ def test_the_newest_spike_is_served_first() -> None:
     assert dict(zip(newest.spikes.neuron, newest.spikes.k_served)) == {0: 0, 2: 1, 1: 2}
     assert dict(zip(oldest.spikes.neuron, oldest.spikes.k_served)) == {0: 0, 1: 1, 2: 2}
     assert newest.forward_steps[0, 0] == 4 and oldest.forward_steps[0, 0] == 3
+
+
+@needs_lava_here[0]
+@needs_lava_here[1]
+@pytest.mark.usefixtures("tired", "lifo")
+def test_models_that_share_a_process_move_as_in_processes_of_their_own() -> None:
+    """A process for each core holds another mixture of models than one for all does."""
+    jobs = [Job(*case) for case in drawn(mixed_cases(Draw()), N, SEED + 2)]
+    together, apart = (run_jobs(jobs, record=STATES, process_per_core=each) for each in (False, True))
+    for a, b in zip(together, apart):
+        assert first_divergence(a, b) is None
+    tired_spikes = [np.isin(t.spikes.neuron, tired_neurons(job)).any() for t, job in zip(together, jobs)]
+    assert sum(tired_spikes) > N / 2
+
+
+def tired_neurons(job: Job) -> np.ndarray:
+    """Global indices."""
+    assert isinstance(job.mapped, MappedNetwork)
+    populations = job.mapped.network.populations
+    return np.flatnonzero(np.repeat([p.neuron.MODEL == "tired" for p in populations], [p.n for p in populations]))
 
 
 @needs_lava_here[0]
