@@ -178,7 +178,7 @@ SLOW_TO_LEAVE = (
         (
             LAYERED,
             "probe.py",
-            "        self.fired[row] = fired\n",
+            "        self.fired[row, self.at] = fired\n",
             "Lava failed in process 'p0': ZeroDivisionError: planted",
         ),
         (Schedule(F=2), "spike_queue.py", "        self.frame += 1\n", "Lava failed in process 'spike queue': Zero"),
