@@ -22,9 +22,9 @@ from targets.lava.neurons.lif import LIFDynamics
 from targets.lava.spike_queue import ORDERS
 from tests.strategies import Draw, cases, runs
 from tests.targets.lava_cases import N_NETWORKS, SEED, chain, counts, drawn
+from tests.targets.mixed_cases import STATES, mixed_cases
 from tests.toys.forked_lava import fork_lava, needs_lava_here
-from tests.toys.lifo import LIFO_ON_LAVA, MEANING
-from tests.toys.mixed import STATES, mixed_cases
+from tests.toys.lifo_lava import LIFO_ON_LAVA, MEANING
 from tests.toys.tired import TIRED, FixedTired
 from tests.toys.tired_lava import TIRED_ON_LAVA
 
