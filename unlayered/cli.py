@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Annotated, Any, NoReturn
 
@@ -47,6 +49,14 @@ __all__ = ["app", "main"]
 class Verbs(TyperGroup):
     """Turns what a verb raises into one sentence and an exit code."""
 
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """The whole command; --help and --version print before any verb runs."""
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:
+            _say(f"{error.strerror or error}; choose another place for the output")
+            sys.exit(BAD_INPUT)
+
     def invoke(self, ctx: Any) -> Any:
         if os.environ.get("UNLAYERED_TRACEBACK"):
             return super().invoke(ctx)
@@ -75,8 +85,13 @@ def _no_memory(error: BaseException) -> NoReturn:
 
 
 def _end(what: object, code: int) -> NoReturn:
-    stderr().print(f"unlayered: {sentence(what)}", markup=False, soft_wrap=True)
+    _say(what)
     raise typer.Exit(code)
+
+
+def _say(what: object) -> None:
+    with suppress(OSError):  # where nothing can be said, the exit code still says it
+        stderr().print(f"unlayered: {sentence(what)}", markup=False, soft_wrap=True)
 
 
 app = typer.Typer(

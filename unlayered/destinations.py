@@ -27,11 +27,11 @@ def check_destinations(*paths: Path) -> None:
         raise FormatError(f"{paths[0]} is asked to hold two results; give each a name of its own")
 
 
-def check_ending(path: Path) -> None:
-    """Raise unless a network of ours gets the ending by which it is read again.
+def check_ending(path: Path, ending: str = ".npz", what: str = "a mapped network") -> None:
+    """Raise unless a network gets the ending by which it is read again.
 
     Raises:
         FormatError: it has another.
     """
-    if path.suffix != ".npz":
-        raise FormatError(f"cannot write {path}: a mapped network ends in .npz; name it so")
+    if path.suffix != ending:
+        raise FormatError(f"cannot write {path}: {what} ends in {ending}; name it so")

@@ -26,9 +26,14 @@ def export(
     unlayered export mapped.npz --to net --out net.net
     """
     from exchange.open import WRITERS
+    from exchange.plain import target_of
     from ir.check import check_choice
+    from unlayered.destinations import check_destinations, check_ending
     from unlayered.sources import open_network
 
     check_choice("--to", to, WRITERS)
+    check_destinations(out)
+    target_of(out)
+    check_ending(out, f".{to}", f"a {to} file")
     WRITERS[to](open_network(network, as_, dt), out)
     show({"out": str(out), "to": to, "bytes": out.stat().st_size}, as_json, f"wrote {out}")

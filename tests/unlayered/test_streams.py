@@ -1,0 +1,39 @@
+"""Standard streams that are closed or full: the exit code still says how it went, and no traceback is shown."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unlayered.verbs import refused
+
+ME = f"{sys.executable} -m unlayered"
+
+CASES = {
+    "output closed": ("chips >&-", 0),
+    "errors closed": ("inspect absent.npz 2>&-", 2),
+    "all closed": ("chips <&- >&- 2>&-", 0),
+    "output full": ("chips >/dev/full", 2),
+    "errors full": ("inspect absent.npz 2>/dev/full", 2),
+    "help on a full disk": ("--help >/dev/full", 2),
+    "version on a full disk": ("--version >/dev/full", 2),
+}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("name", CASES)
+def test_the_exit_code_says_how_it_went(name: str) -> None:
+    words, code = CASES[name]
+    done = subprocess.run(f"{ME} {words}", shell=True, capture_output=True, text=True, timeout=120)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stdout + done.stderr and done.stderr.count("\n") <= 1
+
+
+@pytest.mark.parametrize("name", ["o.txt", "o", "-", "o.npz"])
+def test_an_exported_file_ends_as_it_is_read_again(folder: Path, name: str) -> None:
+    before = sorted(folder.iterdir())
+    sentence = refused(2, "export", folder / "mapped.npz", "--to", "nir", "--out", folder / name)
+    assert "a nir file ends in .nir; name it so" in sentence and sorted(folder.iterdir()) == before
