@@ -11,7 +11,7 @@ import numpy as np
 from exchange.npy import load_npy
 from exchange.toml import read_toml
 from ir.arrays import Array
-from ir.check import FormatError
+from ir.check import INT32, FormatError
 
 FILE = "verify.toml"
 QUANTITIES = {"u": "-u", "v": "-v", "s": ""}
@@ -98,6 +98,8 @@ def _whole(path: Path, table: dict[str, Any], key: str, default: int | None = No
     value = table.get(key, default)
     if not isinstance(value, int) or isinstance(value, bool) or (value < least and key not in ("marker", "shift")):
         raise FormatError(f"{path}: {key} is {value!r}; give a whole number, at least {least}")
+    if not INT32[0] <= value <= INT32[1]:
+        raise FormatError(f"{path}: {key} is {value}; it must lie in {INT32[0]}..{INT32[1]}")
     return value
 
 

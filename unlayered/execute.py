@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from exchange.chip_toml import find_chip
 from ir.check import check_choice
@@ -15,12 +17,6 @@ from ir.trace import Trace
 from unlayered.console import Tick
 from unlayered.safety import THIS_INPUT, check_safe
 from unlayered.sources import AnyNetwork, chip_names, mapped_of
-
-EXECUTORS = {
-    "reference": "E2, the integers in the reference simulator; E0 for floats",
-    "lava": "E3, the integers in Lava processes",
-    "trainer": "E1, the integers in the trainer's engine; E0 for floats",
-}
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ def run_safely(
 def ready_for(network: AnyNetwork, on: str, options: RunOptions) -> Network | MappedNetwork:
     """What an executor is given: a network of floats gets a chip's integers where ``--chip`` or Lava asks for them."""
     check_choice("--on", on, EXECUTORS)
-    if on == "lava" or options.chip is not None or not isinstance(network, Network):
+    if EXECUTORS[on].integers_only or options.chip is not None or not isinstance(network, Network):
         return mapped_of(network, find_chip(options.chip or "loihi2"))
     return network
 
@@ -84,30 +80,21 @@ def envelope_of(
     integers = replace(network.network, schedule=schedule)
     chip = network.chip or (find_chip(options.chip) if options.chip else None)
     if chip is None:
-        if on != "lava":
+        if not EXECUTORS[on].integers_only:
             return ()
         chip = find_chip(integers.arithmetic) if integers.arithmetic in chip_names() else None
     return check_safe(integers, chip or integers.arithmetic, stimulus.frames, options.allow_unsafe, THIS_INPUT)
 
 
-def execute(
-    network: Network | MappedNetwork, stimulus: Stimulus, schedule: Schedule, on: str, options: RunOptions, tick: Tick
+def _on_lava(
+    network: Network | MappedNetwork, stimulus: Stimulus, schedule: Schedule, options: RunOptions, tick: Tick
 ) -> Trace:
-    """Run what :func:`ready_for` made on one executor and record every spike."""
-    if isinstance(network, MappedNetwork):
-        if on == "lava":
-            return _on_lava(network, stimulus, schedule, options, tick)
-        if on == "reference":
-            return run_reference(network, stimulus, schedule, tick)
-    return _on_trainer(network, stimulus, schedule, tick)
-
-
-def _on_lava(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, options: RunOptions, tick: Tick) -> Trace:
     from targets.lava.run import TIME_LIMIT_S, run
 
     limit = TIME_LIMIT_S if options.time_limit_s is None else options.time_limit_s
     per_core = options.process_per_core
-    return run(mapped, stimulus, schedule, progress=tick, time_limit_s=limit, process_per_core=per_core)
+    assert isinstance(network, MappedNetwork)
+    return run(network, stimulus, schedule, progress=tick, time_limit_s=limit, process_per_core=per_core)
 
 
 def run_reference(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, tick: Tick) -> Trace:
@@ -117,7 +104,47 @@ def run_reference(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule,
     return run(mapped, stimulus, schedule, progress=tick)
 
 
-def _on_trainer(network: Network | MappedNetwork, stimulus: Stimulus, schedule: Schedule, tick: Tick) -> Trace:
+def _on_reference(
+    network: Network | MappedNetwork, stimulus: Stimulus, schedule: Schedule, options: RunOptions, tick: Tick
+) -> Trace:
+    if isinstance(network, Network):  # the simulator's are integers; floats have one executor
+        return _on_trainer(network, stimulus, schedule, options, tick)
+    return run_reference(network, stimulus, schedule, tick)
+
+
+def _on_trainer(
+    network: Network | MappedNetwork, stimulus: Stimulus, schedule: Schedule, options: RunOptions, tick: Tick
+) -> Trace:
     from trainer.execute import run
 
     return run(network, stimulus, schedule, progress=tick)
+
+
+class Executor(NamedTuple):
+    """What runs a network.
+
+    Attributes:
+        what: in a line.
+        run: network, stimulus, schedule, options and progress to a trace.
+        integers_only: a network of floats takes a chip's integers first.
+    """
+
+    what: str
+    run: Callable[[Network | MappedNetwork, Stimulus, Schedule, RunOptions, Tick], Trace]
+    integers_only: bool = False
+
+
+EXECUTORS = {
+    "reference": Executor("E2, the integers in the reference simulator; E0 for floats", _on_reference),
+    "lava": Executor("E3, the integers in Lava processes", _on_lava, integers_only=True),
+    "trainer": Executor("E1, the integers in the trainer's engine; E0 for floats", _on_trainer),
+}
+"""The values of ``--on``."""
+
+
+def execute(
+    network: Network | MappedNetwork, stimulus: Stimulus, schedule: Schedule, on: str, options: RunOptions, tick: Tick
+) -> Trace:
+    """Run what :func:`ready_for` made on one executor and record every spike."""
+    check_choice("--on", on, EXECUTORS)
+    return EXECUTORS[on].run(network, stimulus, schedule, options, tick)

@@ -103,6 +103,11 @@ def append(folder: Path, text: str) -> None:
         (lambda d: (d / "verify.toml").write_text('[[layer]]\nname = "../a"\nlayer = 1\n'), "is no file name"),
         (lambda d: (d / "verify.toml").write_text("steps = -1\n[[layer]]\nname = 'a'\nlayer = 1"), "steps is -1"),
         (lambda d: (d / "verify.toml").write_text("steps = 0\n[[layer]]\nname = 'a'\nlayer = 1"), "steps is 0"),
+        (lambda d: append(d, f"shift = {1 << 70}\n"), "shift is 1180591620717411303424; it must lie in"),
+        (
+            lambda d: (d / "verify.toml").write_text(f"delay = {1 << 70}\n[[layer]]\nname = 'a'\nlayer = 1"),
+            "delay is 1",
+        ),
         (lambda d: append(d, "shift = 30\n"), "shift of 30 puts outside the 30 that are compared"),
         (lambda d: append(d, "shift = -40\n"), "shift of -40 puts outside"),
         (lambda d: append(d, "[[layer]]\nname = 'a'\nlayer = 3\n"), "names layer 3 twice"),
