@@ -27,6 +27,17 @@ def check_destinations(*paths: Path) -> None:
         raise FormatError(f"{paths[0]} is asked to hold two results; give each a name of its own")
 
 
+def check_apart(out: Path, *read: Path) -> None:
+    """Raise where a result would replace what it is computed from.
+
+    Raises:
+        FormatError: which file.
+    """
+    for path in read:
+        if out.is_file() and path.is_file() and os.path.samefile(out, path):
+            raise FormatError(f"cannot write {out}: it is read here, too, and would be gone; choose another name")
+
+
 def check_ending(path: Path, ending: str = ".npz", what: str = "a mapped network") -> None:
     """Raise unless a network gets the ending by which it is read again.
 

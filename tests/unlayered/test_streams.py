@@ -37,3 +37,11 @@ def test_an_exported_file_ends_as_it_is_read_again(folder: Path, name: str) -> N
     before = sorted(folder.iterdir())
     sentence = refused(2, "export", folder / "mapped.npz", "--to", "nir", "--out", folder / name)
     assert "a nir file ends in .nir; name it so" in sentence and sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["mapped.npz", "data.npz"])
+def test_a_run_does_not_replace_what_it_reads(folder: Path, name: str) -> None:
+    before = (folder / name).read_bytes()
+    words = ["run", folder / "mapped.npz", "--on", "reference", "--data", folder / "data.npz", "--out", folder / name]
+    assert "it is read here, too, and would be gone" in refused(2, *words)
+    assert (folder / name).read_bytes() == before

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from unlayered.console import facts, progress, show
-from unlayered.destinations import check_destinations
+from unlayered.destinations import check_apart, check_destinations
 from unlayered.options import (
     AllowUnsafe,
     As,
@@ -85,6 +85,7 @@ def run(
     from unlayered.sources import check_width, open_network, open_stimulus, plain_network
 
     check_destinations(out)
+    check_apart(out, network, Path(data))
     opened = open_network(network, as_, dt)
     inner = plain_network(opened)
     flags = ScheduleFlags(schedule, f, order, scope, input_rule, r, stop_after, stop_after_output, seed)
