@@ -26,8 +26,8 @@ from sim_reference.compiled.layered import new_history, run_layered
 from sim_reference.compiled.output import K_SERVED, NEURON, K, M, Output, T, new_rows
 from sim_reference.compiled.queue import flat_schedule, new_queue
 from sim_reference.layout import Layout, layout_of
+from sim_reference.registers import LIMITS
 from sim_reference.simulate import Progress
-from sim_reference.step import LIMITS
 
 SAMPLES_A_CALL, SAMPLES_A_REPORT = 256, 8
 """The most samples in one call of a kernel, without and with progress to report."""

@@ -2,56 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
 
 from ir.arrays import Int32s, Ints
+from sim_reference.drive import projected, register_drive
 from sim_reference.layout import Layout, Link
-from sim_reference.step import LimitCounts, Registers, When, begin_time_step, projected, receive, register_drive
+from sim_reference.neurons import Group
+from sim_reference.registers import LimitCounts
 
 
 class LayeredRecord(Protocol):
-    """Where a sample's spikes and registers are written."""
+    """Where a sample's spikes and states are written."""
 
-    v: Ints
-    u: Ints
     forward_steps: Ints
 
     def add(self, t: int, k: int, neurons: Ints, m: Ints, k_served: int) -> range: ...
+    def keep(self, t: int, group: Group) -> None: ...
 
 
-def run_layered_sample(layout: Layout, frames: Int32s, record: LayeredRecord, reached: LimitCounts) -> None:
+def run_layered_sample(
+    layout: Layout, groups: Mapping[str, Group], frames: Int32s, record: LayeredRecord, reached: LimitCounts
+) -> None:
     """Run all time steps of one sample.
 
     Args:
+        groups: one of each population, by its name.
         frames: (T, N_in) counts.
     """
-    n_steps, n = len(frames), layout.n_neurons
-    spikes = np.zeros((n_steps, n), np.int64)
-    state = Registers(np.zeros(n, np.int64), np.zeros(n, np.int64))
+    n_steps = len(frames)
+    sent = np.zeros((n_steps, layout.n_neurons), np.int64)
     for t in range(n_steps):
-        begin_time_step(layout, state, t)
+        for group in groups.values():
+            group.begin_time_step(t)
         for name in layout.order.order:
-            part = layout.blocks[name]
-            x = _drive(layout, part, frames, spikes, t, reached)
-            receive(layout, state, x, When.always(part.stop - part.start), reached, part)
-            fires = part.start + np.flatnonzero(state.v[part] > layout.threshold[part])
-            k = layout.order.place[name]
-            record.add(t, k, fires, state.v[fires], k)
-            spikes[t, fires] = 1
-            state.v[fires] = np.where(layout.subtract[fires], state.v[fires] - layout.threshold[fires], 0)
+            part, group, k = layout.blocks[name], groups[name], layout.order.place[name]
+            group.receive(_drive(layout, part, frames, sent, t, reached), None)
+            spikes = group.fires()
+            m = group.states["v"][spikes]
+            record.add(t, k, part.start + np.flatnonzero(spikes), m, k)
+            sent[t, part] = np.where(spikes, group.fire(spikes), 0)
+            record.keep(t, group)
         record.forward_steps[t] = layout.order.n_places
-        record.v[t] = state.v
-        record.u[t] = state.u
 
 
-def _drive(layout: Layout, part: slice, frames: Int32s, spikes: Ints, t: int, reached: LimitCounts) -> Ints:
+def _drive(layout: Layout, part: slice, frames: Int32s, sent: Ints, t: int, reached: LimitCounts) -> Ints:
     """What arrives at one population in time step t, in register units."""
     a = np.zeros(part.stop - part.start, np.int64)
     for link in layout.links:
         if link.post == part:
-            q = arriving(link, frames if link.from_input else spikes, t)
+            q = arriving(link, frames if link.from_input else sent, t)
             if q.any():
                 a += projected(link, q, reached)
     return register_drive(a, layout.arithmetic, reached)

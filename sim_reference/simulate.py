@@ -7,17 +7,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ir.arrays import Ints
+from ir.arrays import Bits, Ints
 from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork
 from ir.runnable import check_record, check_run
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace, count_spikes
+from sim_reference.drive import projected, register_drive
 from sim_reference.layered import run_layered_sample
 from sim_reference.layout import Layout, as_mapped, layout_of
-from sim_reference.serve import KeyAddress, Queue, in_order, served, take
-from sim_reference.step import LimitCounts, Registers, When, begin_time_step, projected, receive, register_drive
+from sim_reference.neurons import Group, group_of
+from sim_reference.registers import LimitCounts
+from sim_reference.serve import KeyAddress, Queue, check_order, in_order, served, take
 
 Progress = Callable[[int, int], None]
 """Called with (samples done, samples in all)."""
@@ -25,19 +27,29 @@ Progress = Callable[[int, int], None]
 
 @dataclass
 class Record:
-    """What one sample leaves behind while it runs; ``v`` and ``u`` are (T, N)."""
+    """What one sample leaves behind while it runs; ``states`` are (T, N), those that were asked for."""
 
-    v: Ints
-    u: Ints
+    states: dict[str, Ints]
     forward_steps: Ints
     rows: list[list[int]] = field(default_factory=list)
     """(t, k, neuron, m, k_served) of each spike."""
+
+    @staticmethod
+    def empty(names: Collection[str], n_steps: int, n_neurons: int) -> Record:
+        """A record of as many time steps; 0 in neurons that lack a state."""
+        return Record({name: np.zeros((n_steps, n_neurons), np.int64) for name in names}, np.zeros(n_steps, np.int64))
 
     def add(self, t: int, k: int, neurons: Ints, m: Ints, k_served: int) -> range:
         """Append the spikes of one round and return their row numbers."""
         start = len(self.rows)
         self.rows += [[t, k, int(i), int(mi), k_served] for i, mi in zip(neurons, m)]
         return range(start, len(self.rows))
+
+    def keep(self, t: int, group: Group) -> None:
+        """Write a group's states at the end of time step t."""
+        for name, values in self.states.items():
+            if name in group.states:
+                values[t, group.members.at] = group.states[name]
 
 
 def run(
@@ -52,8 +64,8 @@ def run(
 
     Args:
         schedule: None = the one the network was trained for.
-        record: names of the neurons' states that the trace holds, (T, B, N), in register units: ``v``, ``u``. Under
-            the asynchronous schedule u is 0 in populations without current memory.
+        record: names of the neurons' states that the trace holds, (T, B, N), in register units: ``v``, ``u``, ...;
+            0 in populations without it. Under the asynchronous schedule u is 0 in those without current memory.
         progress: called after each sample.
 
     Raises:
@@ -62,65 +74,72 @@ def run(
     layout = layout_of(mapped)
     schedule = layout.network.schedule if schedule is None else schedule
     check_run(layout.network, stimulus, schedule)
+    check_order(schedule)
     check_record(layout.network, record)
     reached, records = LimitCounts(), []
+    groups = _groups(layout, schedule, reached)
     for b in range(stimulus.n_samples):
-        sample = _empty_record(layout, stimulus.n_steps)
+        sample = Record.empty(record, stimulus.n_steps, layout.n_neurons)
+        for state in (state for group in groups.values() for state in group.states.values()):
+            state[:] = 0
         if schedule.kind == "layered":
-            run_layered_sample(layout, stimulus.frames[:, b], sample, reached)
+            run_layered_sample(layout, groups, stimulus.frames[:, b], sample, reached)
         else:
-            _Sample(layout, stimulus, schedule, b, sample, reached).run()
+            _Sample(layout, tuple(groups.values()), stimulus, schedule, b, sample, reached).run()
         records.append(sample)
         if progress is not None:
             progress(b + 1, stimulus.n_samples)
     return _trace(layout, mapped, stimulus, schedule, records, reached, record)
 
 
-def _empty_record(layout: Layout, n_steps: int) -> Record:
-    shape = n_steps, layout.n_neurons
-    return Record(np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(n_steps, np.int64))
+def _groups(layout: Layout, schedule: Schedule, reached: LimitCounts) -> dict[str, Group]:
+    """What moves together: a population where they fire in turn (layered), all neurons of a model elsewhere."""
+    alone = {p.name: layout.members([p]) for p in layout.network.populations}
+    together = alone if schedule.kind == "layered" else layout.by_model()
+    return {name: group_of(members, reached) for name, members in together.items()}
 
 
 class _Sample:
     """One sample under the asynchronous schedule."""
 
     def __init__(
-        self, layout: Layout, stimulus: Stimulus, schedule: Schedule, b: int, record: Record, reached: LimitCounts
+        self,
+        layout: Layout,
+        groups: tuple[Group, ...],
+        stimulus: Stimulus,
+        schedule: Schedule,
+        b: int,
+        record: Record,
+        reached: LimitCounts,
     ) -> None:
-        n = layout.n_neurons
-        self.layout, self.stimulus, self.schedule, self.b = layout, stimulus, schedule, b
+        self.layout, self.groups, self.stimulus, self.schedule, self.b = layout, groups, stimulus, schedule, b
         self.record, self.reached = record, reached
         assert stimulus.sample_ids is not None
         self.sample_id = int(stimulus.sample_ids[b])
-        self.state = Registers(np.zeros(n, np.int64), np.zeros(n, np.int64))
 
     def run(self) -> None:
         for t in range(self.stimulus.n_steps):
-            begin_time_step(self.layout, self.state, t)
+            for group in self.groups:
+                group.begin_time_step(t)
             self.record.forward_steps[t] = self._time_step(t)
-            self.record.v[t] = self.state.v
-            self.record.u[t] = self.state.u
+            for group in self.groups:
+                self.record.keep(t, group)
 
     def _time_step(self, t: int) -> int:
         """Serve the queue until nothing is on its way or the run is stopped; returns the number of forward steps."""
-        layout, schedule, state = self.layout, self.schedule, self.state
+        layout, schedule = self.layout, self.schedule
         n = layout.n_neurons
-        queue = Queue(np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64))
+        queue = Queue.empty(n)
         fired = np.zeros(n, bool)
         waiting: dict[int, list[int]] = {}
         delivered, inputs, remaining = self._first_drive(queue, t)
         first_output, k = None, 0
         while True:
-            x = self._drive(delivered, inputs)
-            receive(layout, state, x, When.of_round(layout, k), self.reached)
-            state.v[fired] = 0
-            spikes = (state.v > layout.threshold) & ~fired
+            spikes, m, carried = self._round(self._drive(delivered, inputs), k, fired)
             neurons = np.flatnonzero(spikes)
-            for row in self.record.add(t, k, neurons, state.v[neurons], -1):
+            for row in self.record.add(t, k, neurons, m[neurons], -1):
                 waiting.setdefault(self.record.rows[row][2], []).append(row)
-            queue.m[neurons], queue.fired_at[neurons] = state.v[neurons], k
-            queue.q[neurons] += 1
-            state.v[neurons] = 0
+            queue.add(neurons, m[neurons], k, carried[neurons])
             fired |= spikes & layout.refractory
             if first_output is None and spikes[layout.output].any():
                 first_output = k
@@ -136,6 +155,24 @@ class _Sample:
                 return k + 1
             inputs = np.bincount(events, minlength=layout.network.n_inputs)
             k += 1
+
+    def _round(self, x: Ints, k: int, fired: Bits) -> tuple[Bits, Ints, Ints]:
+        """Let a drive reach all neurons, and fire whom it lifts above the threshold.
+
+        Returns:
+            Who spikes, the membranes just before the reset, and what a spike carries, (N,) each.
+        """
+        n = self.layout.n_neurons
+        spikes, m, carried = np.zeros(n, bool), np.zeros(n, np.int64), np.zeros(n, np.int64)
+        for group in self.groups:
+            at = group.members.at
+            resting = fired[at]
+            group.receive(x[at], k)
+            group.rest(resting)
+            firing = group.fires() & ~resting
+            spikes[at], m[at] = firing, group.states["v"]
+            carried[at] = group.fire(firing)
+        return spikes, m, carried
 
     def _on_its_way(self, queue: Queue, neurons: Ints, events: Ints, remaining: Ints) -> bool:
         """Whether anything that was served or taken now, or still waits, goes to a neuron."""
@@ -203,7 +240,7 @@ def _trace(
         executor="E2",
         spikes=spikes,
         counts=count_spikes(spikes, ids, n),
-        states={name: stacked([getattr(r, name) for r in records]) for name in record},
+        states={name: stacked([r.states[name] for r in records]) for name in record},
         forward_steps=np.array([r.forward_steps for r in records], np.int32).reshape(shape[::-1]).T,
         sample_ids=ids,
         populations=layout.populations(),

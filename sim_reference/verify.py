@@ -14,10 +14,12 @@ from exchange.hdf5.tree import read_tree, reading
 from ir.arrays import Ints
 from ir.check import FormatError, require
 from ir.connection import apply
-from ir.quantized import QuantizedNetwork
-from sim_reference.layout import Layout, Link, layout_of, wrap
+from ir.quantized import FixedPopulation, QuantizedNetwork
+from sim_reference.drive import register_drive
+from sim_reference.layout import Layout, Link, layout_of
+from sim_reference.neurons import group_of
 from sim_reference.recordings import LayerRecording, Recordings, read_recordings
-from sim_reference.step import LimitCounts, Registers, When, leak, receive, register_drive
+from sim_reference.registers import LimitCounts, wrap
 
 WITHOUT_NEURONS = ("input", "flatten")
 
@@ -117,7 +119,7 @@ def compare_with(network: QuantizedNetwork, recordings: Recordings, layers: Sequ
         if number > last:
             break
         part, recording = layout.blocks[population.name], recorded.get(number)
-        ours = _replay(layout, part, recordings, recording.resets if recording else (), sent)
+        ours = _replay(layout, population, recordings, recording.resets if recording else (), sent)
         sent[:, part] = ours["s"]
         if recording is not None:
             results += _compare_layer(recording, ours, recordings)
@@ -125,36 +127,33 @@ def compare_with(network: QuantizedNetwork, recordings: Recordings, layers: Sequ
     return _summed(results)
 
 
-def _replay(layout: Layout, part: slice, recordings: Recordings, resets: Sequence[int], sent: Ints) -> dict[str, Ints]:
-    """One population over all time steps; the plain step of ``sim_reference.step``.
+def _replay(
+    layout: Layout, population: FixedPopulation, recordings: Recordings, resets: Sequence[int], sent: Ints
+) -> dict[str, Ints]:
+    """One population over all time steps, as the simulator's table of models moves it.
 
     Returns:
-        u, v, s after each time step, (T, n).
+        Its states and s after each time step, (T, n).
     """
-    n, every = part.stop - part.start, slice(part.start, part.stop)
-    reached, state = (
-        LimitCounts(),
-        Registers(np.zeros(layout.n_neurons, np.int64), np.zeros(layout.n_neurons, np.int64)),
-    )
+    part, n, reached = layout.blocks[population.name], population.n, LimitCounts()
+    group = group_of(layout.members([population]), reached)
     ahead = [link for link in layout.links if link.post == part and not link.recurrent]
     a = sum((_drives(link, recordings, sent) for link in ahead), np.zeros((len(sent), n), np.int64))
     back = [link for link in layout.links if link.post == part and link.recurrent]
     own = sent.copy()
-    found = {name: np.zeros((len(sent), n), np.int64) for name in ("u", "v", "s")}
-    always = When.always(n)
+    found = {name: np.zeros((len(sent), n), np.int64) for name in (*group.states, "s")}
     for t in range(len(sent)):
         if t in resets:
-            state.u[every], state.v[every] = 0, 0
-        state.u[every] = leak(state.u[every], layout.decay_u[every])
-        state.v[every] = leak(state.v[every], layout.decay_v[every])
+            for state in group.states.values():
+                state[:] = 0
+        group.begin_time_step(t)
         total = a[t] + sum((_one_drive(link, own, t) for link in back), np.zeros(n, np.int64))
-        receive(layout, state, register_drive(total, layout.arithmetic, reached), always, reached, part)
-        spikes = state.v[every] > layout.threshold[every]
-        found["u"][t], found["s"][t] = state.u[every], spikes
-        own[t, every] = spikes
-        left = np.where(layout.subtract[every], state.v[every] - layout.threshold[every], 0)
-        state.v[every] = np.where(spikes, left, state.v[every])
-        found["v"][t] = state.v[every]
+        group.receive(register_drive(total, layout.arithmetic, reached), None)
+        spikes = group.fires()
+        found["s"][t] = spikes
+        own[t, part] = np.where(spikes, group.fire(spikes), 0)
+        for name, state in group.states.items():
+            found[name][t] = state
     return found
 
 
@@ -197,6 +196,8 @@ def _compare_layer(
 ) -> list[tuple[Compared, Difference | None]]:
     results: list[tuple[Compared, Difference | None]] = []
     for quantity in recording.values:
+        if quantity not in ours:
+            raise FormatError(f"recording {recording.name} holds {quantity}, which this layer's neurons do not have")
         values, steps = _aligned(recording, quantity, recordings.steps)
         mine = ours[quantity][steps]
         if values.shape[1] != mine.shape[1]:

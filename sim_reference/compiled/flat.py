@@ -9,13 +9,15 @@ import numpy as np
 from ir.arithmetic import DECAY_ALL
 from ir.arrays import Array
 from ir.connection import Conv2d, Dense, Sparse, source_lists
+from ir.neurons import check_only_lif
 from sim_reference.layout import Layout, Link
+from sim_reference.neurons.lif import Columns, columns_of
 
 DENSE, SPARSE, CONV = 0, 1, 2
 """Kinds of links."""
 
 START, STOP, DEPTH, DUE, KEEPS, REFRACTORY, INTERVAL, OFFSET, IN_START, IN_STOP, PLACE = range(11)
-"""Columns of ``FlatNetwork.pop``: where its neurons lie; ``Layout``'s properties; its part of ``in_links``; its place
+"""Columns of ``FlatNetwork.pop``: where its neurons lie; its neurons' properties; its part of ``in_links``; its place
 in the layered order."""
 
 PRE_START, PRE_STOP, POST, KIND, EXPONENT, N_POST, WEIGHT_AT, ACC_AT, RECURRENT, DELAY_AT, MAX_DELAY = range(11)
@@ -96,25 +98,27 @@ def starts(sizes: Any) -> Array:
 def flatten(layout: Layout, largest_count: int, layered: bool) -> FlatNetwork:
     """Lay everything out for the kernels; ``narrow`` follows from the largest input count."""
     network, links, arithmetic = layout.network, layout.links, layout.arithmetic
+    check_only_lif(network.populations, "the compiled simulator")
+    lif = columns_of(layout.members(network.populations))
     names = [p.name for p in network.populations]
     incoming = [[i for i, link in enumerate(links) if link.post == layout.blocks[n]] for n in names]
     lists = [_lists(link) for link in links]
     shared = [_shared_zeros(link) for link in links]
     weights = [_source_major(link) >> zeros for link, zeros in zip(links, shared)]
-    narrow = _is_narrow(layout, incoming, largest_count, layered)
+    narrow = _is_narrow(layout, lif, incoming, largest_count, layered)
     list_at = starts([len(post) for _, post in lists])
     owners = np.repeat(np.arange(len(names)), [p.n for p in network.populations])
     return FlatNetwork(
-        pop=_pop_table(layout, names, incoming),
+        pop=_pop_table(layout, lif, names, incoming),
         link=_link_table(layout, names, weights, lists, shared),
         in_links=np.array([i for x in incoming for i in x], np.int64),
         order=np.array([names.index(x) for x in layout.order.order], np.int64),
-        keep_v=(DECAY_ALL - layout.decay_v) / DECAY_ALL,
-        keep_u=(DECAY_ALL - layout.decay_u) / DECAY_ALL,
-        threshold=np.minimum(layout.threshold, NO_THRESHOLD).astype(np.int32),
-        bias=layout.bias.astype(np.int32),
-        v_min=layout.v_min.astype(np.int32),
-        subtract=layout.subtract,
+        keep_v=(DECAY_ALL - lif.decay_v) / DECAY_ALL,
+        keep_u=(DECAY_ALL - lif.decay_u) / DECAY_ALL,
+        threshold=np.minimum(lif.threshold, NO_THRESHOLD).astype(np.int32),
+        bias=lif.bias.astype(np.int32),
+        v_min=lif.v_min.astype(np.int32),
+        subtract=lif.subtract,
         sends=np.concatenate([layout.sends, layout.sends_input]),
         place_of=np.stack([owners, layout.core_of_neuron]).astype(np.int64),
         delay=_joined([link.delay_steps for link in links], np.int64),
@@ -138,7 +142,7 @@ def flatten(layout: Layout, largest_count: int, layered: bool) -> FlatNetwork:
     )
 
 
-def _pop_table(layout: Layout, names: list[str], incoming: list[list[int]]) -> Array:
+def _pop_table(layout: Layout, lif: Columns, names: list[str], incoming: list[list[int]]) -> Array:
     first = np.array([layout.blocks[n].start for n in names], np.int64)
     in_start = starts([len(x) for x in incoming])
     columns = {
@@ -146,10 +150,10 @@ def _pop_table(layout: Layout, names: list[str], incoming: list[list[int]]) -> A
         STOP: [layout.blocks[n].stop for n in names],
         DEPTH: layout.depth[first],
         DUE: layout.due[first],
-        KEEPS: layout.has_current[first],
+        KEEPS: lif.has_current[first],
         REFRACTORY: layout.refractory[first],
-        INTERVAL: layout.reset_interval[first],
-        OFFSET: layout.reset_offset[first],
+        INTERVAL: lif.reset_interval[first],
+        OFFSET: lif.reset_offset[first],
         IN_START: in_start[:-1],
         IN_STOP: in_start[1:],
         PLACE: [layout.order.place[n] for n in names],
@@ -246,7 +250,7 @@ def largest_count(frames: Array) -> int:
     return largest if largest <= np.iinfo(frames.dtype).max else max(int(frames.max()), -int(frames.min()))
 
 
-def _is_narrow(layout: Layout, incoming: list[list[int]], largest_count: int, layered: bool) -> bool:
+def _is_narrow(layout: Layout, lif: Columns, incoming: list[list[int]], largest_count: int, layered: bool) -> bool:
     """Whether every sum provably stays inside int32, and a kept current within one wrap.
 
     An input counts at most ``largest_count`` times (once an event elsewhere), a refractory neuron once. An
@@ -254,7 +258,7 @@ def _is_narrow(layout: Layout, incoming: list[list[int]], largest_count: int, la
     """
     if not layered and not bool(layout.refractory.all()):
         return False
-    if int(np.abs(layout.bias).max(initial=0)) >= 1 << 29:
+    if int(np.abs(lif.bias).max(initial=0)) >= 1 << 29:
         return False
     arithmetic = layout.arithmetic
     for population, links in zip(layout.network.populations, incoming):
@@ -265,9 +269,7 @@ def _is_narrow(layout: Layout, incoming: list[list[int]], largest_count: int, la
                 return False
             count = max(largest_count, 1) if link.from_input else 1
             total += _largest_sum(link, weight) * count * 2.0 ** max(link.weight_exp, 0)
-        one_wrap = (
-            bool(layout.has_current[layout.blocks[population.name]].any()) and arithmetic.accumulator_bits is None
-        )
+        one_wrap = bool(lif.has_current[layout.blocks[population.name]].any()) and arithmetic.accumulator_bits is None
         if total * (1 << arithmetic.weight_shift) >= (1 << 24 if one_wrap else 1 << 30):
             return False
     return True

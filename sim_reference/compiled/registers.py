@@ -82,7 +82,7 @@ def take_drive(net: FlatNetwork, work: Work, p: Int, i: Int) -> Int:
 
 @kernel_inside
 def update_neuron(net: FlatNetwork, work: Work, p: Int, i: Int, due: bool, early: bool, keeps: bool) -> None:
-    """``step.receive`` for one neuron."""
+    """``LIFGroup.receive`` for one neuron."""
     limits = work.limits
     x = take_drive(net, work, p, i)
     total = int32(np.int64(work.u[i]) + x, limits)
@@ -106,7 +106,7 @@ def update_neuron(net: FlatNetwork, work: Work, p: Int, i: Int, due: bool, early
 
 @kernel_inside
 def update_population(net: FlatNetwork, work: Work, p: Int, due: bool, early: bool, keeps: bool) -> None:
-    """``step.receive`` for all neurons of a population of a narrow network."""
+    """``LIFGroup.receive`` for all neurons of a population of a narrow network."""
     a, z = net.pop[p, START], net.pop[p, STOP]
     x, u, v = work.x[a:z], work.u[a:z], work.v[a:z]
     zero(x)

@@ -1,0 +1,32 @@
+"""What spikes bring: weights summed projection by projection, then the sum in register units."""
+
+from __future__ import annotations
+
+from ir.arithmetic import Arithmetic
+from ir.arrays import Ints
+from ir.connection import apply
+from sim_reference.layout import Link
+from sim_reference.registers import LimitCounts, wrap
+
+
+def projected(link: Link, q: Ints, reached: LimitCounts) -> Ints:
+    """One projection's share of a drive: the sum, then its shift (right floors), then int32.
+
+    Args:
+        q: (n_pre,) how often each source's weight is delivered.
+
+    Returns:
+        (n_post,) in weight units.
+    """
+    a = apply(link.connection, q)
+    a = a << link.weight_exp if link.weight_exp >= 0 else a >> -link.weight_exp
+    return reached.apply("int32", a, wrap(a, 31))
+
+
+def register_drive(a: Ints, arithmetic: Arithmetic, reached: LimitCounts) -> Ints:
+    """Summed drives of all projections in register units: ``a << 6`` in int32, then the accumulator."""
+    a = reached.apply("int32", a, wrap(a, 31))
+    x = a << arithmetic.weight_shift
+    x = reached.apply("int32", x, wrap(x, 31))
+    bits = arithmetic.accumulator_bits
+    return x if bits is None else reached.apply("accumulator", x, wrap(x, bits))
