@@ -75,6 +75,10 @@ class TargetError(RuntimeError):
     """A target (Lava) is absent, failed or ran out of time; the command line exits with 3."""
 
 
+class SlowerWarning(UserWarning):
+    """A compiled executor lacks something, so that the plain one of the same meaning runs it."""
+
+
 def require(condition: bool, message: str) -> None:
     """Raise ``ValueError(message)`` unless ``condition`` holds."""
     if not condition:

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from ir.arrays import Array
-from ir.check import require
+from ir.check import SlowerWarning, require, sentence
 from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork
 from ir.runnable import check_record, check_run
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
+from sim_reference import simulate
 from sim_reference.compiled.asynchronous import run_asynchronous
 from sim_reference.compiled.flat import FlatNetwork, flatten, largest_count, starts
 from sim_reference.compiled.kernels import Work, new_work
+from sim_reference.compiled.known import reason_against
 from sim_reference.compiled.layered import new_history, run_layered
 from sim_reference.compiled.output import K_SERVED, NEURON, K, M, Output, T, new_rows
 from sim_reference.compiled.queue import flat_schedule, new_queue
 from sim_reference.layout import Layout, layout_of
 from sim_reference.registers import LIMITS
+from sim_reference.serve import check_order
 from sim_reference.simulate import Progress
 
 SAMPLES_A_CALL, SAMPLES_A_REPORT = 256, 8
@@ -62,11 +67,13 @@ def run(
 ) -> Trace:
     """Execute the network; ``simulate.run`` says what the trace holds.
 
+    A neuron model or order rule that is not compiled is run by ``simulate.run`` itself, after a ``SlowerWarning``.
+
     Args:
         schedule: None = the one the network was trained for.
         record_spikes: False = only count them, in memory that does not grow with the number of time steps once
             ``record`` is empty too.
-        record: names of the neurons' states that the trace holds, (T, B, N): ``v``, ``u``.
+        record: names of the neurons' states that the trace holds, (T, B, N): ``v``, ``u``, ...
         n_threads: samples that run at once; None = as many as cores may be used.
         progress: called now and then, from any thread, with samples done and in all.
 
@@ -77,8 +84,14 @@ def run(
     layout = kept.layout
     schedule = layout.network.schedule if schedule is None else schedule
     check_run(layout.network, stimulus, schedule)
+    check_order(schedule)
     check_record(layout.network, record)
     require(n_threads is None or n_threads >= 1, f"n_threads is {n_threads}; use at least 1")
+    reason = reason_against(layout.network, schedule)
+    if reason is not None:
+        warnings.warn(sentence(f"{reason}; the plain one runs it, slower"), SlowerWarning, stacklevel=2)
+        trace = simulate.run(mapped, stimulus, schedule, record=record, progress=progress)
+        return trace if record_spikes else replace(trace, spikes=None)
     task = _task(kept, stimulus, schedule)
     t, b, n = stimulus.n_steps, stimulus.n_samples, layout.n_neurons
     counts, forward_steps = np.zeros((b, n), np.int32), np.zeros((t, b), np.int32)

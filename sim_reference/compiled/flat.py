@@ -9,7 +9,6 @@ import numpy as np
 from ir.arithmetic import DECAY_ALL
 from ir.arrays import Array
 from ir.connection import Conv2d, Dense, Sparse, source_lists
-from ir.neurons import check_only_lif
 from sim_reference.layout import Layout, Link
 from sim_reference.neurons.lif import Columns, columns_of
 
@@ -98,7 +97,6 @@ def starts(sizes: Any) -> Array:
 def flatten(layout: Layout, largest_count: int, layered: bool) -> FlatNetwork:
     """Lay everything out for the kernels; ``narrow`` follows from the largest input count."""
     network, links, arithmetic = layout.network, layout.links, layout.arithmetic
-    check_only_lif(network.populations, "the compiled simulator")
     lif = columns_of(layout.members(network.populations))
     names = [p.name for p in network.populations]
     incoming = [[i for i, link in enumerate(links) if link.post == layout.blocks[n]] for n in names]

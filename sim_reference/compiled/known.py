@@ -1,0 +1,23 @@
+"""What the kernels know of neuron models and order rules; the plain simulator runs the rest."""
+
+from __future__ import annotations
+
+from ir.quantized import QuantizedNetwork
+from ir.schedule import Schedule
+from sim_reference.compiled.queue import ORDERS
+
+MODELS = ("lif",)
+"""The neuron models that are compiled, names of ``ir.neurons.MODELS``; ``queue.ORDERS`` are the order rules."""
+
+
+def reason_against(network: QuantizedNetwork, schedule: Schedule) -> str | None:
+    """Why the kernels cannot run a network under a schedule; None = they can.
+
+    The layered schedule serves no queue, so its order rule does not matter.
+    """
+    for p in network.populations:
+        if p.neuron.MODEL not in MODELS:
+            return f"the compiled simulator does not know neuron model {p.neuron.MODEL!r}"
+    if schedule.kind != "layered" and schedule.order not in ORDERS:
+        return f"the compiled simulator does not know order rule {schedule.order!r}"
+    return None
