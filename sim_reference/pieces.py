@@ -37,12 +37,14 @@ def run_to_disk(
     schedule: Schedule | None = None,
     *,
     samples_a_piece: int = 64,
+    record: Collection[str] = ("v",),
 ) -> list[Path]:
     """Write each piece's trace into ``folder``; returns the files in the order of the batch."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
-    for i, trace in enumerate(run_in_pieces(mapped, stimulus, schedule, samples_a_piece=samples_a_piece)):
+    pieces = run_in_pieces(mapped, stimulus, schedule, samples_a_piece=samples_a_piece, record=record)
+    for i, trace in enumerate(pieces):
         paths.append(folder / f"trace-{i:05d}.npz")
         npz.save(trace, paths[-1])
     return paths

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ir.neurons import MODELS
+from ir.schedule import ORDERS
+
 ROOT = Path(__file__).parent.parent
 STAGES = ("trainer", "mapper", "sim_reference", "targets")
 FLOOR = {"ir": 0, "exchange": 1, "stimuli": 1, **dict.fromkeys(STAGES, 2), "unlayered": 3}
@@ -18,6 +21,16 @@ ROOMS = tuple(FLOOR)
 FILES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
 MAX_LINES = 300
 MAX_FUNCTION_LINES = 60
+
+
+EXECUTORS = ("sim_reference",)
+"""Rooms whose plain executor chooses neuron models and order rules from one table each, in the order of the rooms."""
+
+COMPILED = {"compiled", "gpu"}
+"""Folders of executors that may know fewer."""
+
+OTHER_TABLES = ("targets/lava/host.py",)
+"""Files of executors whose ``MODELS`` are not of neurons."""
 
 
 def room_of(path: Path) -> str:
@@ -100,6 +113,44 @@ def test_the_folders_of_the_mapper_point_one_way():
             below.setdefault(folder, set()).update(named & {f"mapper.{p.name}" for p in (ROOT / "mapper").iterdir()})
     graph = {folder: {b for b in used if b in below and b != folder} for folder, used in below.items()}
     TopologicalSorter(graph).prepare()  # raises CycleError where folders point at each other
+
+
+@pytest.mark.parametrize(("name", "known"), [("MODELS", MODELS), ("ORDERS", ORDERS)], ids=["models", "orders"])
+def test_plain_executors_know_every_neuron_model_and_order_rule_and_compiled_ones_a_few_of_them(name, known):
+    found = tables(name)
+    compiled = {path: names for path, names in found.items() if COMPILED & set(path.parts)}
+    plain = {path: names for path, names in found.items() if path not in compiled}
+    assert [path.parts[0] for path in plain] == list(EXECUTORS), "each executor has one table that is complete"
+    assert {path: names for path, names in plain.items() if names != set(known)} == {}
+    assert {path: names for path, names in compiled.items() if not names or not names <= set(known)} == {}
+    assert compiled, "compiled executors say what they know"
+
+
+def tables(name: str) -> dict[Path, set[str]]:
+    """The names in every table called ``name`` of an executor, read from its text: not even Lava need be there."""
+    found = {}
+    for path in FILES:
+        where = path.relative_to(ROOT)
+        if room_of(path) in EXECUTORS and str(where) not in OTHER_TABLES:
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+                    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                    if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+                        keys = node.value.keys if isinstance(node.value, ast.Dict) else node.value.elts
+                        found[where] = {ast.literal_eval(key) for key in keys}
+    return found
+
+
+def test_no_executor_asks_for_an_order_rule_by_name_beside_its_table():
+    asked = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in FILES
+        if room_of(path) in EXECUTORS
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Compare)
+        and any(isinstance(x, ast.Constant) and x.value in tuple(ORDERS) for x in (node.left, *node.comparators))
+    ]
+    assert asked == []
 
 
 def test_tests_never_ship():
