@@ -112,6 +112,7 @@ class LIFGroup:
 
     def __init__(self, members: Members, reached: LimitCounts) -> None:
         self.members, self.reached, self.columns = members, reached, columns_of(members)
+        self.any_resets, self.any_subtracts = bool(self.columns.reset_interval.any()), bool(self.columns.subtract.any())
         n = len(members.depth)
         self.u, self.v = np.zeros(n, np.int64), np.zeros(n, np.int64)
         self.states: dict[str, Ints] = {"v": self.v, "u": self.u}
@@ -119,9 +120,10 @@ class LIFGroup:
 
     def begin_time_step(self, t: int) -> None:
         """Reset what is due to be reset, then leak once."""
-        reset = self.columns.resets_at(t)
-        self.u[reset] = 0
-        self.v[reset] = 0
+        if self.any_resets:
+            reset = self.columns.resets_at(t)
+            self.u[reset] = 0
+            self.v[reset] = 0
         self.u[:] = leak(self.u, self.columns.decay_u)
         self.v[:] = leak(self.v, self.columns.decay_v)
 
@@ -163,6 +165,6 @@ class LIFGroup:
 
     def fire(self, spikes: Bits) -> int:
         """Reset to 0 or by subtraction."""
-        left = np.where(self.columns.subtract, self.v - self.columns.threshold, 0)
-        self.v[:] = np.where(spikes, left, self.v)
+        left = np.where(self.columns.subtract, self.v - self.columns.threshold, 0)[spikes] if self.any_subtracts else 0
+        self.v[spikes] = left
         return 1
