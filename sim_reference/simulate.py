@@ -76,7 +76,7 @@ def run(
     check_run(layout.network, stimulus, schedule)
     check_order(schedule)
     check_record(layout.network, record)
-    reached, records = LimitCounts(), []
+    reached, records = LimitCounts(name for p in layout.network.populations for name in p.neuron.STATES), []
     groups = _groups(layout, schedule, reached)
     for b in range(stimulus.n_samples):
         sample = Record.empty(record, stimulus.n_steps, layout.n_neurons)

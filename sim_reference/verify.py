@@ -135,7 +135,7 @@ def _replay(
     Returns:
         Its states and s after each time step, (T, n).
     """
-    part, n, reached = layout.blocks[population.name], population.n, LimitCounts()
+    part, n, reached = layout.blocks[population.name], population.n, LimitCounts(population.neuron.STATES)
     group = group_of(layout.members([population]), reached)
     ahead = [link for link in layout.links if link.post == part and not link.recurrent]
     a = sum((_drives(link, recordings, sent) for link in ahead), np.zeros((len(sent), n), np.int64))

@@ -101,7 +101,7 @@ def test_its_membrane_is_clipped_and_the_crossing_counted_its_fatigue_uncounted(
     most = (1 << 23) - 1
     assert fired(trace) == [(0, 0, 0, most)]
     assert trace.states["fatigue"].item() == most
-    assert trace.limits_reached == {"int32": 0, "accumulator": 0, "u": 0, "v": 1}
+    assert trace.limits_reached == {"int32": 0, "accumulator": 0, "u": 0, "v": 1, "fatigue": 0}
 
 
 @pytest.mark.parametrize("schedule", [LAYERED, Schedule(F=None)], ids=lambda s: s.kind)
@@ -138,7 +138,7 @@ def test_what_never_tires_is_a_lif_without_leak(case):
     assume(not plain.limits_reached["u"])  # a current has an edge that the toy lacks
     divergence = first_divergence(plain, toy)
     assert divergence is None, str(divergence)
-    assert plain.limits_reached == toy.limits_reached
+    assert plain.limits_reached.items() <= toy.limits_reached.items()
 
 
 @pytest.mark.parametrize(("schedule", "k"), [(LAYERED, 1), (Schedule(F=None), 0)], ids=["layered", "asynchronous"])
