@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,8 @@ from ir.neurons import FixedLIF
 from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
+from sim_reference import neurons as simulator_neurons
+from sim_reference import serve
 from sim_reference.compare.divergence import first_divergence
 from sim_reference.simulate import run as run_reference
 from targets.lava import Job, run, run_jobs
@@ -22,19 +26,32 @@ from targets.lava.neurons.lif import LIFDynamics
 from targets.lava.spike_queue import ORDERS
 from tests.strategies import Draw, cases, runs
 from tests.targets.lava_cases import N_NETWORKS, SEED, chain, counts, drawn
-from tests.targets.mixed_cases import STATES, mixed_cases
+from tests.targets.test_equal import is_accepted, limits
 from tests.toys.forked_lava import fork_lava, needs_lava_here
-from tests.toys.lifo_lava import LIFO_ON_LAVA, MEANING
+from tests.toys.lifo import LIFO, in_simulator, on_lava
+from tests.toys.mixed import mixed_cases
 from tests.toys.tired import TIRED, FixedTired
 from tests.toys.tired_lava import TIRED_ON_LAVA
+from tests.toys.tired_simulator import TiredGroup
 
 LAYERED = Schedule(kind="layered", F=None)
+STATES = ("v", "u", "fatigue")
+Case = tuple[MappedNetwork, Stimulus, Schedule]
+
+N = max(N_NETWORKS // 6, 2)
+"""Networks a test."""
+
+
+def has_both(case: Case) -> bool:
+    """Whether there are LIF and tired neurons, and all of their states."""
+    return {p.neuron.MODEL for p in case[0].network.populations} == {"lif", "tired"}
 
 
 @pytest.fixture
 def tired(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lava, in a fork of this process, knows the toy."""
     monkeypatch.setitem(neurons.MODELS, "tired", TIRED)
+    monkeypatch.setitem(simulator_neurons.MODELS, "tired", TiredGroup)
     monkeypatch.setitem(MODELS, "tired", TIRED_ON_LAVA)
     fork_lava(monkeypatch)
 
@@ -42,8 +59,9 @@ def tired(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def lifo(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lava, in a fork of this process, knows the toy order."""
-    monkeypatch.setitem(schedule.ORDERS, "lifo", MEANING)
-    monkeypatch.setitem(ORDERS, "lifo", LIFO_ON_LAVA)
+    monkeypatch.setitem(schedule.ORDERS, "lifo", LIFO)
+    monkeypatch.setitem(serve.ORDERS, "lifo", in_simulator)
+    monkeypatch.setitem(ORDERS, "lifo", on_lava)
     fork_lava(monkeypatch)
 
 
@@ -96,10 +114,32 @@ def test_the_newest_spike_is_served_first() -> None:
 
 @needs_lava_here[0]
 @needs_lava_here[1]
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("tired", "lifo")
+@pytest.mark.parametrize("layered", [False, True], ids=["asynchronous", "layered"])
+def test_lif_and_tired_neurons_in_one_network_run_equal(layered: bool) -> None:
+    """Either scope, every second case under the toy's order: spikes, all states, limits."""
+    chosen: list[Case] = []
+    for extremes in (False, True):
+        options = Draw(asynchronous=not layered, lava=layered and extremes, extremes=extremes)
+        strategy = mixed_cases(options, layered=layered).filter(has_both)
+        chosen += drawn(strategy.filter(is_accepted) if layered else strategy, N // 2, SEED + 4 + extremes)
+    if not layered:
+        chosen[::2] = [(mapped, stimulus, replace(rules, order="lifo")) for mapped, stimulus, rules in chosen[::2]]
+    traces = run_jobs([Job(*case) for case in chosen], record=STATES)
+    for case, trace in zip(chosen, traces):
+        plain = run_reference(*case, record=STATES)
+        assert first_divergence(plain, trace) is None
+        assert limits(plain) == limits(trace)
+    assert sum(bool(trace.states["fatigue"].any()) for trace in traces) >= N // 4
+
+
+@needs_lava_here[0]
+@needs_lava_here[1]
 @pytest.mark.usefixtures("tired", "lifo")
 def test_models_that_share_a_process_move_as_in_processes_of_their_own() -> None:
     """A process for each core holds another mixture of models than one for all does."""
-    jobs = [Job(*case) for case in drawn(mixed_cases(Draw()), N, SEED + 2)]
+    jobs = [Job(*case) for case in drawn(mixed_cases(Draw()).filter(has_both), N, SEED + 2)]
     together, apart = (run_jobs(jobs, record=STATES, process_per_core=each) for each in (False, True))
     for a, b in zip(together, apart):
         assert first_divergence(a, b) is None
@@ -139,11 +179,8 @@ def test_lif_in_our_process_is_lif_in_lavas(monkeypatch: pytest.MonkeyPatch) -> 
         assert first_divergence(run_reference(*case), trace) is None
 
 
-N = max(N_NETWORKS // 6, 2)
-
-
 def test_an_order_that_is_not_in_lavas_table_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(schedule.ORDERS, "lifo", MEANING)
+    monkeypatch.setitem(schedule.ORDERS, "lifo", LIFO)
     with pytest.raises(ValueError, match=r"order of Lava's spike queue is 'lifo'.*; use one of 'random', 'momentum'"):
         run(chain(4, 3), counts(2, 1, 4), Schedule(order="lifo"))
 

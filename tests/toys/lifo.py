@@ -6,6 +6,7 @@ import numpy as np
 
 from ir.arrays import Ints
 from sim_reference.serve import KeyAddress, Queue, behind_events
+from targets.lava.spike_queue import Entries, Order
 
 LIFO = "the latest forward step of firing, ties by index"
 
@@ -14,3 +15,11 @@ def in_simulator(queue: Queue, at: KeyAddress) -> Ints:
     """An entry of ``sim_reference.serve.ORDERS``."""
     neurons = queue.waiting()
     return behind_events(queue, neurons[np.lexsort((neurons, -queue.fired_at[neurons]))])
+
+
+def _newest(entries: Entries) -> tuple[Ints, ...]:
+    return (-entries.born,)
+
+
+on_lava = Order(_newest)
+"""An entry of ``targets.lava.spike_queue.ORDERS``."""
