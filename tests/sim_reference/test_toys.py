@@ -151,6 +151,38 @@ def test_a_neuron_that_recovers_fires_in_an_empty_frame_as_soon_as_it_is_looked_
     assert trace.v[:, 0, 1].tolist() == [0, 704, 704, 704, 0, 0]
 
 
+def test_every_sample_begins_rested():
+    network = chain([FixedTired(10, 4)], 11)
+    trace = simulate.run(network, Stimulus(np.ones((2, 3, 1), np.int32)), LAYERED, record=("v", "fatigue"))
+    assert trace.states["fatigue"][:, :, 0].tolist() == [[256] * 3, [128] * 3]
+    assert trace.v[:, :, 0].tolist() == [[0] * 3, [704] * 3]
+
+
+class Twice(TiredGroup):
+    """A toy whose every spike carries 2."""
+
+    def fire(self, spikes):
+        return 2 * super().fire(spikes)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "served", "heard"),
+    [
+        (LAYERED, [(0, 0), (1, 0)], 2 * (1 + 10)),
+        (Schedule(F=1, input="paced", R=1), [(0, 0), (0, 1), (1, 2), (1, 2)], 2 * (2 * 1 + 2 * 10)),
+    ],
+    ids=["layered", "asynchronous"],
+)
+def test_an_entry_delivers_what_its_spikes_carry(monkeypatch, schedule, served, heard):
+    """Two neurons that do not rest hear two events; the second one's entry waits until it holds both its spikes."""
+    monkeypatch.setitem(simulated.MODELS, "tired", Twice)
+    restless = FixedTired(10, 0, refractory=False)
+    network = chain([restless, FixedLIF(0, v_threshold=None)], [[20], [11]], [[1, 10]])
+    trace = simulate.run(network, frames(2), schedule)
+    assert sorted(zip(trace.spikes.neuron.tolist(), trace.spikes.k_served.tolist())) == served
+    assert trace.v[0, 0, 2] == heard << 6
+
+
 def test_lifo_serves_the_newest_spike_first_and_the_smaller_index_of_two():
     """Two of six neurons fire in each of the first rounds, and one entry leaves in each."""
     network = chain([FixedLIF(0, 10), FixedLIF(v_threshold=None)], np.eye(6, dtype=int) * 11, np.zeros((1, 6), int))
