@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
-import torch.distributed as distributed
 from torch import Tensor
 
 from ir.check import FormatError, require
@@ -15,6 +14,7 @@ from ir.schedule import key, stream
 from ir.stimulus import Stimulus
 from ir.words import counted
 from stimuli.data_sets import DATA_SETS
+from trainer.batch import Batch, rank, world
 from trainer.config import TrainConfig
 
 BATCH_ORDER, SHIFT = 11, 13
@@ -40,20 +40,6 @@ def batches(n: int, config: TrainConfig, epoch: int) -> Iterator[np.ndarray]:
     order = np.argsort(key(stream(config.seed, BATCH_ORDER), epoch + 1, 0, 0, np.arange(n)))
     for start in range(0, n, config.batch_size):
         yield order[start : start + config.batch_size][rank() :: world()]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Some samples as an engine takes them: frames (T, b, N_in), labels and ids (b,), time-stamped events."""
-
-    frames: Tensor
-    labels: Tensor
-    ids: Tensor
-    events: np.ndarray | None = None
-
-    def to(self, device: torch.device) -> Batch:
-        """The same samples on another device."""
-        return replace(self, frames=self.frames.to(device), labels=self.labels.to(device), ids=self.ids.to(device))
 
 
 def batch_of(stimulus: Stimulus, index: np.ndarray) -> Batch:
@@ -91,13 +77,3 @@ def shifted(frames: Tensor, ids: Tensor, shape: tuple[int, ...], config: TrainCo
         for b, (x, y) in enumerate(zip(dx, dy))
     ]
     return torch.stack(moved, 1).flatten(2)
-
-
-def rank() -> int:
-    """Which of the processes that train together this is."""
-    return distributed.get_rank() if distributed.is_available() and distributed.is_initialized() else 0
-
-
-def world() -> int:
-    """How many processes train together."""
-    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1

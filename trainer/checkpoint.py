@@ -24,6 +24,9 @@ MAY_CHANGE = ("epochs", "patience", "root", "device", "engine", "tensorboard")
 """What may differ between a run and its continuation."""
 
 
+BEFORE = {"rule": "surrogate"}
+"""What configurations of earlier releases lack, and all of them meant."""
+
 PARTS = {"network", "optimizer", "config", "history", "scales"}
 
 TORN = (
@@ -36,6 +39,14 @@ TORN = (
 def _identity(config: TrainConfig) -> str:
     values = {k: v for k, v in config.to_dict().items() if k not in MAY_CHANGE}
     return json.dumps(values, sort_keys=True)
+
+
+def _same_run(found: Any, config: TrainConfig) -> bool:
+    """Whether a checkpoint's identity is that of ``config``, also where an earlier release wrote it."""
+    if found == _identity(config):
+        return True
+    values = json.loads(found)
+    return isinstance(values, dict) and json.dumps({**BEFORE, **values}, sort_keys=True) == _identity(config)
 
 
 def save_checkpoint(
@@ -70,7 +81,7 @@ def load_checkpoint(
     """
     try:
         content = _read(path)
-        if content["config"] != _identity(config):
+        if not _same_run(content["config"], config):
             raise FormatError(f"{path} belongs to another configuration; choose another --out or leave --resume out")
         check_weights(content["network"], network)
         check_history(content["history"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -50,7 +51,8 @@ def check_scales(found: Any, network: SpikingNetwork) -> None:
 
 
 def check_optimizer(found: Any, optimizer: torch.optim.Optimizer) -> None:
-    """Raise unless ``found`` is what Adam keeps of these parameters: its settings, steps, and two moments each."""
+    """Raise unless ``found`` is what this optimizer keeps of these parameters; of Adam: its settings, steps, and two
+    moments each. Of another: its settings, and finite numbers beside each parameter."""
     own = optimizer.state_dict()
     check_type("its optimizer", found, dict, "settings and moments")
     require(set(found) == set(own), "its optimizer has other parts")
@@ -60,6 +62,9 @@ def check_optimizer(found: Any, optimizer: torch.optim.Optimizer) -> None:
     for index, moments in found["state"].items():
         at = whole("a parameter of its optimizer", index, 0, len(parameters) - 1)
         check_type("the moments of a parameter", moments, dict, "tensors by name")
+        if not isinstance(optimizer, torch.optim.Adam):
+            _check_kept(moments, parameters[at])
+            continue
         require(set(moments) == {"step", *MOMENTS}, "its optimizer keeps other moments")
         _check_like("a step of its optimizer", moments["step"], torch.zeros(()))
         require(0 <= float(moments["step"]) <= MAX_STEPS, "it has taken an impossible number of steps")
@@ -67,6 +72,18 @@ def check_optimizer(found: Any, optimizer: torch.optim.Optimizer) -> None:
             _check_like(f"its {name}", moments[name], parameters[at])
             require(bool(moments[name].isfinite().all()), f"its {name} is no longer finite")
         require(bool((moments["exp_avg_sq"] >= 0).all()), "a square among its moments is negative")
+
+
+def _check_kept(found: dict[Any, Any], parameter: Tensor) -> None:
+    """Raise unless an optimizer that is not Adam kept numbers, or tensors of the parameter's shape."""
+    for name, value in found.items():
+        check_type("a name in its optimizer", name, str, "a word")
+        if isinstance(value, Tensor):
+            require(value.shape in (parameter.shape, ()), f"its {name} has another shape")
+            require(value.layout == torch.strided and bool(value.isfinite().all()), f"its {name} is no longer finite")
+        else:
+            require(value is None or isinstance(value, (bool, int, float)), f"its {name} is no number")
+            require(value is None or math.isfinite(value), f"its {name} is no longer finite")
 
 
 def _same(found: Any, own: Any) -> bool:

@@ -13,6 +13,7 @@ from ir.schedule import Schedule, group_of
 from stimuli.data_sets import NAMES
 from trainer.engines.options import TrainingOptions
 from trainer.kinds import check_kinds, fits, known
+from trainer.rules import RULES
 
 LOSSES = ("rate", "count", "membrane", "first_spike")
 SHIPPED = Path(__file__).with_name("presets")
@@ -50,6 +51,7 @@ class TrainConfig:
         epochs, batch_size, learning_rate, weight_decay: of Adam.
         f_curriculum: pairs (first epoch, F) that override ``schedule.F``; None serves all.
         f_drawn: values of F to draw from for each batch, None among them or not; overrides the curriculum.
+        rule: what turns a batch into a change of the weights, a name of ``trainer.rules.RULES``.
         loss: ``rate`` (cross-entropy of spike counts a time step), ``count`` (of the whole sample's), ``membrane``,
             ``first_spike``.
         spike_penalty: added loss for each network spike a neuron and time step, from epoch
@@ -83,6 +85,7 @@ class TrainConfig:
     weight_decay: float = 0.0
     f_curriculum: tuple[tuple[int, int | None], ...] = ()
     f_drawn: tuple[int | None, ...] = ()
+    rule: str = "surrogate"
     loss: str = "rate"
     spike_penalty: float = 0.0
     spike_penalty_after: int = 0
@@ -104,6 +107,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_kinds(self)
         check_choice("data", self.data, NAMES)
+        check_choice("rule", self.rule, RULES)
         check_choice("loss", self.loss, LOSSES)
         check_choice("keep", self.keep, ("best", "last"))
         check_choice("weight_bits", self.weight_bits, (0, 2, 4, 6, 8))

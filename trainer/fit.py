@@ -21,16 +21,17 @@ from ir.schedule import Schedule, key, stream
 from ir.stimulus import Stimulus
 from ir.words import counted
 from stimuli.data_sets import DATA_SETS, load
-from trainer.batches import Batch, augmented, batch_of, batches, rank, split, world
+from trainer.batch import rank, world
+from trainer.batches import augmented, batch_of, batches, split
 from trainer.build import build_network
 from trainer.checkpoint import load_checkpoint
 from trainer.config import TrainConfig
 from trainer.engines.plan import Plan
 from trainer.engines.result import Result
 from trainer.initial import scale_to_density
-from trainer.losses import LOSS_FUNCTIONS, spike_penalty
 from trainer.network import SpikingNetwork
 from trainer.quantize_aware import train_on_grid
+from trainer.rules import RULES
 from trainer.train_folder import clear_litter, keep, resumed
 
 F_DRAW = 12
@@ -90,7 +91,7 @@ def train(
     fit_set, held_out = split(data, config)
     network = prepared(config, fit_set)
     out.mkdir(parents=True, exist_ok=True)
-    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    optimizer = RULES[config.rule].optimizer(network, config)
     history: list[Metrics] = []
     if _is_first_process():
         clear_litter(out)
@@ -195,7 +196,8 @@ def run_epoch(
     for i, index in enumerate(batches(fit_set.n_samples, config, epoch)):
         whole = min(config.batch_size, fit_set.n_samples - i * config.batch_size)
         batch = augmented(batch_of(fit_set, index), config, epoch).to(network.device)
-        loss = step(network, optimizer, batch, schedule_of(config, epoch, i), config, epoch, len(index) / whole)
+        schedule, share = schedule_of(config, epoch, i), len(index) / whole
+        loss = RULES[config.rule].step(network, optimizer, batch, schedule, config, epoch, share)
         total, seen = total + loss * whole, seen + whole
         if report is not None:
             speed = seen / (time.perf_counter() - begin)
@@ -208,49 +210,6 @@ def run_epoch(
     if report is not None:
         report(metrics, n_batches, n_batches)
     return metrics
-
-
-def step(
-    network: SpikingNetwork,
-    optimizer: torch.optim.Optimizer,
-    batch: Batch,
-    schedule: Schedule,
-    config: TrainConfig,
-    epoch: int,
-    share: float = 1.0,
-) -> float:
-    """One optimizer step; ``share`` of the whole batch is in this process.
-
-    Returns:
-        The loss of the whole batch.
-
-    Raises:
-        ValueError: training diverged; the checkpoint of the epoch before stays as it is.
-    """
-    optimizer.zero_grad(set_to_none=True)
-    loss, total = None, torch.zeros((), dtype=torch.float64)
-    if share > 0:
-        result = network(batch.frames, schedule, batch.ids, config.options, batch.events, config.engine)
-        loss = LOSS_FUNCTIONS[config.loss](result, network.plan(), batch.labels)
-        if config.spike_penalty and epoch >= config.spike_penalty_after:
-            loss = loss + config.spike_penalty * spike_penalty(result)
-        loss = loss * share
-        total += loss.detach().cpu()
-    if world() > 1:
-        distributed.all_reduce(total)
-    way_out = f"lower learning_rate (now {config.learning_rate})"
-    require(bool(total.isfinite()), f"epoch {epoch}: the loss is {float(total)}; {way_out}")
-    if loss is not None:
-        loss.backward()
-    if world() > 1:
-        for p in network.parameters():
-            if p.requires_grad:
-                p.grad = torch.zeros_like(p) if p.grad is None else p.grad
-                distributed.all_reduce(p.grad)
-    optimizer.step()
-    for name, p in network.named_parameters():
-        require(bool(p.isfinite().all()), f"epoch {epoch}: {name} is no longer finite; {way_out}")
-    return float(total)
 
 
 def evaluate(

@@ -22,7 +22,8 @@ from trainer.batches import batch_of, batches, shifted, split
 from trainer.build import build_network
 from trainer.config import TrainConfig
 from trainer.execute import run
-from trainer.fit import step, train
+from trainer.fit import train
+from trainer.rules import RULES
 
 CONFIG = TrainConfig(layers=("8", "10"), epochs=2, batch_size=16, seed=5, schedule=Schedule(F=4), engine="reference")
 
@@ -137,7 +138,7 @@ import sys, torch, torch.distributed as dist
 sys.path.insert(0, {root!r})
 from dataclasses import replace
 from tests.trainer.test_fit import CONFIG, toy
-from trainer.fit import step, train
+from trainer.fit import train
 if int(sys.argv[3]) > 1:
     dist.init_process_group("gloo", init_method="file://" + sys.argv[2] + ".sync", rank=int(sys.argv[1]), world_size=2)
 train(replace(CONFIG, validation_share=0.0, epochs=1), sys.argv[2], stimulus=toy())
@@ -203,7 +204,9 @@ def test_a_run_that_diverges_says_so_and_how_to_go_on(loss: str, words: str) -> 
             parameter.fill_(float("nan"))
     optimizer = torch.optim.Adam(network.parameters())
     with pytest.raises(ValueError, match=rf"epoch 3: {words}; lower learning_rate \(now 0.001\)"):
-        step(network, optimizer, batch_of(toy(), np.arange(4)), CONFIG.schedule, replace(CONFIG, loss=loss), 3)
+        RULES["surrogate"].step(
+            network, optimizer, batch_of(toy(), np.arange(4)), CONFIG.schedule, replace(CONFIG, loss=loss), 3
+        )
 
 
 def test_too_few_samples_are_refused(tmp_path) -> None:

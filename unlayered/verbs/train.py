@@ -37,7 +37,7 @@ def train(
     bit for bit. Without --resume a run begins anew; an earlier one in the folder stays whole until the new one's first
     checkpoint takes its place.
     """
-    from trainer.batches import rank
+    from trainer.batch import rank
     from trainer.config import preset as preset_config
     from trainer.config import preset_names, read_toml
     from trainer.fit import train as fit

@@ -1,0 +1,55 @@
+"""Surrogate gradients: the loss through every time step and forward step, a step of Adam."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as distributed
+
+from ir.check import require
+from ir.schedule import Schedule
+from trainer.batch import Batch, world
+from trainer.losses import LOSS_FUNCTIONS, spike_penalty
+from trainer.network import SpikingNetwork
+from trainer.rules.rule import Settings
+
+
+class Surrogate:
+    """Backpropagation through time with the surrogate of ``trainer.surrogate``."""
+
+    def optimizer(self, network: SpikingNetwork, config: Settings) -> torch.optim.Optimizer:
+        return torch.optim.Adam(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+
+    def step(
+        self,
+        network: SpikingNetwork,
+        optimizer: torch.optim.Optimizer,
+        batch: Batch,
+        schedule: Schedule,
+        config: Settings,
+        epoch: int,
+        share: float = 1.0,
+    ) -> float:
+        optimizer.zero_grad(set_to_none=True)
+        loss, total = None, torch.zeros((), dtype=torch.float64)
+        if share > 0:
+            result = network(batch.frames, schedule, batch.ids, config.options, batch.events, config.engine)
+            loss = LOSS_FUNCTIONS[config.loss](result, network.plan(), batch.labels)
+            if config.spike_penalty and epoch >= config.spike_penalty_after:
+                loss = loss + config.spike_penalty * spike_penalty(result)
+            loss = loss * share
+            total += loss.detach().cpu()
+        if world() > 1:
+            distributed.all_reduce(total)
+        way_out = f"lower learning_rate (now {config.learning_rate})"
+        require(bool(total.isfinite()), f"epoch {epoch}: the loss is {float(total)}; {way_out}")
+        if loss is not None:
+            loss.backward()
+        if world() > 1:
+            for p in network.parameters():
+                if p.requires_grad:
+                    p.grad = torch.zeros_like(p) if p.grad is None else p.grad
+                    distributed.all_reduce(p.grad)
+        optimizer.step()
+        for name, p in network.named_parameters():
+            require(bool(p.isfinite().all()), f"epoch {epoch}: {name} is no longer finite; {way_out}")
+        return float(total)
