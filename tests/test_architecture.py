@@ -23,7 +23,7 @@ MAX_LINES = 300
 MAX_FUNCTION_LINES = 60
 
 
-EXECUTORS = ("sim_reference", "targets")
+EXECUTORS = ("trainer", "sim_reference", "targets")
 """Rooms whose plain executor chooses neuron models and order rules from one table each, in the order of the rooms."""
 
 COMPILED = {"compiled", "gpu"}

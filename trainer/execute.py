@@ -18,7 +18,7 @@ from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from ir.trace_parts import join
-from trainer.engines import run as run_engine
+from trainer.engines import ENGINES, choose
 from trainer.engines.call import Call
 from trainer.engines.numbers import FixedNumbers, FloatNumbers, Numbers
 from trainer.engines.plan import Params, Plan, fixed_params, float_params, plan_of
@@ -44,14 +44,14 @@ def run(
     Args:
         network: floats (the trace is E0's) or integers (E1's), mapped or not.
         schedule: default the network's own.
-        record: names of the neurons' states that the trace holds, (T, B, N): ``v``, ``u``. Under the asynchronous
-            schedule u is 0 in populations without current memory.
+        record: names of the neurons' states that the trace holds, (T, B, N): ``v``, ``u``. A state that a population's
+            model lacks is 0 there, and under the asynchronous schedule u in those without current memory.
         progress: called after each batch.
         core_of_neuron: (N,) the partition of a network that is not mapped; ``scope = "core"`` needs one.
         engine: a name of ``trainer.engines``, or ``auto``.
 
     Returns:
-        The trace; membranes and currents are float32 for E0 and register integers for E1, which also says how often
+        The trace; states are float32 for E0 and register integers for E1, which also says how often
         each register limit was reached.
 
     Raises:
@@ -66,11 +66,13 @@ def run(
         params, numbers = fixed_params(network), FixedNumbers(ARITHMETICS[network.arithmetic])
     else:
         params, numbers = float_params(network), FloatNumbers()
-    ready = _Ready(network, plan_of(network), params, numbers, schedule, core_of_neuron, engine, tuple(record))
-    parts = []
+    ready = _Ready(network, plan_of(network), params, numbers, schedule, core_of_neuron, tuple(record))
+    parts, chosen = [], ""
     for start in range(0, max(stimulus.n_samples, 1), batch_size):
         batch = stimulus.select(slice(start, start + batch_size))
-        parts.append(_run_batch(ready, batch))
+        call = _call(ready, batch)
+        chosen = chosen or choose(engine, call)  # once: what it has to say is said once
+        parts.append(_run_batch(ready, call, batch, chosen))
         if progress is not None:
             progress(start + batch.n_samples, stimulus.n_samples)
     return join(parts)
@@ -86,24 +88,26 @@ class _Ready:
     numbers: Numbers
     schedule: Schedule
     core_of_neuron: Int32s | None
-    engine: str
     record: tuple[str, ...]
 
 
-def _run_batch(ready: _Ready, batch: Stimulus) -> Trace:
-    ids = np.array(batch.sample_ids)
-    call = Call(
+def _call(ready: _Ready, batch: Stimulus) -> Call:
+    return Call(
         ready.plan,
         ready.params,
         torch.as_tensor(batch.frames.copy()),
-        torch.as_tensor(ids),
+        torch.as_tensor(np.array(batch.sample_ids)),
         ready.schedule,
         numbers=ready.numbers,
         core_of_neuron=ready.core_of_neuron,
         events=None if batch.events is None else np.array(batch.events),
-        recording=Recording(with_u="u" in ready.record),
+        recording=Recording(tuple(name for name in ready.record if name != "v")),
     )
+
+
+def _run_batch(ready: _Ready, call: Call, batch: Stimulus, engine: str) -> Trace:
     with torch.no_grad():
-        result = run_engine(call, ready.engine)
+        result = ENGINES[engine](call)
+    ids = np.array(batch.sample_ids)
     executor = "E1" if isinstance(ready.network, QuantizedNetwork) else "E0"
     return trace_of(result, ready.plan, ready.schedule, executor, ids, batch.labels, ready.core_of_neuron, ready.record)

@@ -1,4 +1,4 @@
-"""A network of ordinary torch layers and LIF neurons, run under a schedule."""
+"""A network of ordinary torch layers and neurons, run under a schedule."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ from trainer.engines import run as run_engine
 from trainer.engines.call import Call
 from trainer.engines.numbers import FloatNumbers
 from trainer.engines.options import EVALUATION, TrainingOptions
+from trainer.engines.parts import NeuronParams
 from trainer.engines.plan import Params, Plan, plan_of
 from trainer.engines.result import Result
 from trainer.grid import FixedGrid
 from trainer.linear_map import LinearMap, as_evaluated, fold, unpacked
-from trainer.neuron import LIF
+from trainer.neuron import NeuronModule
 from trainer.uncompiled import uncompiled
 
 
 class SpikingNetwork(nn.Module):
-    """Populations of LIF neurons with torch layers between them.
+    """Populations of neurons with torch layers between them.
 
     Args:
         inputs: name -> shape, e.g. ``{"events": (2, 17, 17)}``.
-        populations: name -> LIF, in the order of the global neuron index.
+        populations: name -> LIF (or another ``trainer.neuron.NeuronModule``), in the order of the global neuron index.
         projections: (pre, post, layers) with ordinary layers: Linear, Conv2d, AvgPool2d, SumPool2d, BatchNorm,
             Flatten, ... (``trainer.linear_map.LAYERS``); several into one population add; one that looks back is
             recurrent.
@@ -51,7 +52,7 @@ class SpikingNetwork(nn.Module):
     def __init__(
         self,
         inputs: dict[str, tuple[int, ...]],
-        populations: dict[str, LIF],
+        populations: dict[str, NeuronModule],
         projections: Sequence[tuple[str, str, nn.Module]],
         output: str | None = None,
         dt_s: float = 1e-3,
@@ -74,11 +75,11 @@ class SpikingNetwork(nn.Module):
     def sequential(
         cls, input_shape: tuple[int, ...], *modules: nn.Module, dt_s: float = 1e-3, schedule: Schedule | None = None
     ) -> SpikingNetwork:
-        """Read ``nn.Sequential``-like modules: layers gather until the next LIF makes them a population."""
-        populations: dict[str, LIF] = {}
+        """Read ``nn.Sequential``-like modules: layers gather until the next neurons make them a population."""
+        populations: dict[str, NeuronModule] = {}
         projections, waiting, pre = [], [], "input"
         for module in unpacked(*modules):
-            if isinstance(module, LIF):
+            if isinstance(module, NeuronModule):
                 name = f"layer{len(populations)}"
                 require(len(waiting) > 0, f"{name} has no layer before it; put a Linear or Conv2d between two LIF")
                 populations[name] = module
@@ -99,7 +100,7 @@ class SpikingNetwork(nn.Module):
                 require(post in self.neurons, f"projection {pre} -> {post} ends at no population")
                 require(pre in self.neurons or pre in self.inputs, f"projection {pre} -> {post} starts nowhere")
                 if pre in shapes and post not in shapes:
-                    shapes[post] = fold(layers, shapes[pre], self._lif(post).v_threshold).out_shape
+                    shapes[post] = fold(layers, shapes[pre], self._neuron(post).like()).out_shape
         missing = [name for name in self.neurons if name not in shapes]
         require(not missing, f"populations {', '.join(missing)} are not reached from the input")
         return shapes
@@ -107,7 +108,7 @@ class SpikingNetwork(nn.Module):
     def maps(self) -> list[LinearMap]:
         """The folded linear map of each projection, gradients attached."""
         maps = [
-            fold(layers, self.shapes[pre], self._lif(post).v_threshold)
+            fold(layers, self.shapes[pre], self._neuron(post).like())
             for (pre, post), layers in zip(self.ends, self.layers)
         ]
         for (pre, post), m in zip(self.ends, maps):
@@ -132,16 +133,16 @@ class SpikingNetwork(nn.Module):
             maps = self.maps()
         biases = self._biases(maps)
         populations = tuple(
-            Population(name, self.shapes[name], self._lif(name).value(biases[name])) for name in self.neurons
+            Population(name, self.shapes[name], self._neuron(name).value(biases[name])) for name in self.neurons
         )
         projections = tuple(_projection(pre, post, m) for (pre, post), m in zip(self.ends, maps))
         inputs = tuple(Input(name, shape) for name, shape in self.inputs.items())
         return Network(inputs, populations, projections, self.output, self.dt_s, self.schedule)
 
-    def _lif(self, name: str) -> LIF:
-        lif = self.neurons[name]
-        assert isinstance(lif, LIF)
-        return lif
+    def _neuron(self, name: str) -> NeuronModule:
+        neuron = self.neurons[name]
+        assert isinstance(neuron, NeuronModule)
+        return neuron
 
     @property
     def device(self) -> torch.device:
@@ -158,28 +159,13 @@ class SpikingNetwork(nn.Module):
         """The live numbers, gradients attached."""
         maps = self.maps()
         biases = self._biases(maps)
-        sizes = {name: int(np.prod(self.shapes[name])) for name in self.neurons}
         weights = [m.weight for m in maps if m.weight is not None]
-        dtype, device = weights[0].dtype, weights[0].device
-
-        def cat(values: list[Tensor | float]) -> Tensor:
-            rows = [torch.as_tensor(v, dtype=dtype, device=device).expand(n) for v, n in zip(values, sizes.values())]
-            return torch.cat(rows)
-
-        lifs = [self._lif(name) for name in self.neurons]
-        current = any(lif.tau_syn_s is not None for lif in lifs)
-        biased = any(b is not None for b in biases.values())
-        return Params(
-            weights,
-            cat([lif.leak_v(self.dt_s) for lif in lifs]),
-            cat([lif.threshold() for lif in lifs]),
-            cat([lif.leak_u(self.dt_s) for lif in lifs]) if current else None,
-            torch.cat(
-                [torch.zeros(sizes[n], dtype=dtype, device=device) if b is None else b for n, b in biases.items()]
-            )
-            if biased
-            else None,
-        )
+        found: dict[str, NeuronParams] = {}
+        for model in dict.fromkeys(self._neuron(name).MODEL for name in self.neurons):
+            names = [name for name in self.neurons if self._neuron(name).MODEL == model]
+            modules, sizes = [self._neuron(n) for n in names], [int(np.prod(self.shapes[n])) for n in names]
+            found[model] = modules[0].numbers(modules, sizes, [biases[n] for n in names], self.dt_s, weights[0])
+        return Params(weights, found)
 
     @uncompiled
     def forward(
@@ -229,12 +215,12 @@ class SpikingNetwork(nn.Module):
 
 
 def check_blocks(inputs: dict[str, Any], populations: dict[str, Any]) -> None:
-    """Raise unless inputs have shapes, and populations are LIF under names that torch can store."""
+    """Raise unless inputs have shapes, and populations are neurons under names that torch can store."""
     for name, shape in inputs.items():
         require(isinstance(shape, (tuple, list)), f"input {name!r} has shape {shape!r}; give a tuple, e.g. (2, 34, 34)")
     require(len(populations) > 0, "a network needs at least one population")
     for name, neuron in populations.items():
-        require(isinstance(neuron, LIF), f"population {name!r} is {type(neuron).__name__}; make it a LIF")
+        require(isinstance(neuron, NeuronModule), f"population {name!r} is {type(neuron).__name__}; make it a LIF")
         plain = "." not in name and name != "" and not hasattr(nn.ModuleDict, name)
         require(plain, f"a population cannot be named {name!r}, which torch keeps for itself; choose another name")
 

@@ -1,17 +1,22 @@
-"""The LIF module: neuron parameters inside a torch network, trainable where asked."""
+"""Neuron modules: parameters inside a torch network, trainable where asked."""
 
 from __future__ import annotations
 
 import math
 import sys
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from numbers import Real
-from typing import TypeGuard
+from typing import Any, ClassVar, TypeGuard
 
 import torch
 from torch import Tensor, nn
 
 from ir.check import check_choice, require
 from ir.neurons import LIF as NetworkLIF
+from ir.neurons import Neuron
+from trainer.engines.neurons.lif import LIFParams
+from trainer.engines.parts import NeuronParams
 
 MAX_LOG_TAU = math.log(sys.float_info.max)
 """Time constants beyond are infinite."""
@@ -26,7 +31,46 @@ def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-class LIF(nn.Module):
+class NeuronModule(nn.Module, ABC):
+    """Neurons of a model inside a torch network: they hold parameters and are run by an engine.
+
+    Attributes:
+        MODEL: a name of ``trainer.engines.neurons.MODELS``.
+        fires: whether they ever spike.
+    """
+
+    MODEL: ClassVar[str]
+    fires: bool
+
+    @abstractmethod
+    def like(self) -> Tensor:
+        """One of its tensors: layers without parameters take its type and device."""
+
+    @abstractmethod
+    def value(self, bias: Tensor | None) -> Neuron:
+        """The frozen value that leaves the trainer; ``bias``: (n,) of the layers before it."""
+
+    @classmethod
+    @abstractmethod
+    def numbers(
+        cls, modules: Sequence[Any], sizes: Sequence[int], biases: Sequence[Tensor | None], dt_s: float, like: Tensor
+    ) -> NeuronParams:
+        """The live numbers of populations of this model, one after the other, gradients attached.
+
+        Args:
+            sizes, biases: neurons and biases (n,) of each population.
+            like: a tensor of their type and device.
+        """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Neurons are run by an engine, not called."""
+        raise RuntimeError(
+            f"{type(self).__name__} is run by SpikingNetwork under a schedule; wrap your layers in "
+            "SpikingNetwork.sequential(...)"
+        )
+
+
+class LIF(NeuronModule):
     """Leaky integrate and fire, as ``ir.network.LIF`` defines it; it holds parameters and is run by an engine.
 
     Args:
@@ -37,6 +81,8 @@ class LIF(nn.Module):
         refractory: at most one spike a time step.
         train_threshold, train_tau: learn the threshold, the membrane time constant.
     """
+
+    MODEL = "lif"
 
     def __init__(
         self,
@@ -96,10 +142,24 @@ class LIF(nn.Module):
             refractory=self.refractory,
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Neurons are run by an engine, not called."""
-        raise RuntimeError(
-            "LIF is run by SpikingNetwork under a schedule; wrap your layers in SpikingNetwork.sequential(...)"
+    def like(self) -> Tensor:
+        return self.v_threshold
+
+    @classmethod
+    def numbers(
+        cls, modules: Sequence[LIF], sizes: Sequence[int], biases: Sequence[Tensor | None], dt_s: float, like: Tensor
+    ) -> LIFParams:
+        def cat(values: list[Any]) -> Tensor:
+            rows = [torch.as_tensor(v, dtype=like.dtype, device=like.device).expand(n) for v, n in zip(values, sizes)]
+            return torch.cat(rows)
+
+        current = any(lif.tau_syn_s is not None for lif in modules)
+        biased = any(b is not None for b in biases)
+        return LIFParams(
+            cat([lif.leak_v(dt_s) for lif in modules]),
+            cat([lif.threshold() for lif in modules]),
+            cat([lif.leak_u(dt_s) for lif in modules]) if current else None,
+            torch.cat([like.new_zeros(n) if b is None else b for b, n in zip(biases, sizes)]) if biased else None,
         )
 
 

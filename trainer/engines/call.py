@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ir.schedule import Schedule
+from trainer.engines.neurons.model import Group
 from trainer.engines.numbers import FloatNumbers, Numbers
 from trainer.engines.options import EVALUATION, TrainingOptions
+from trainer.engines.parts import NeuronParams, Part
 from trainer.engines.plan import Params, Plan
 from trainer.engines.result import Recording
 
@@ -49,33 +52,23 @@ class Call:
     @cached_property
     def depth(self) -> Tensor:
         """(N,) of each neuron's population."""
-        return self._per_neuron("depth")
+        return self._per_neuron([p.depth for p in self.plan.parts])
 
     @cached_property
     def refractory(self) -> Tensor:
         """(N,) whether each neuron fires at most once a time step."""
-        return self._per_neuron("refractory")
-
-    @cached_property
-    def has_current(self) -> Tensor:
-        """(N,) whether each neuron's population keeps a synaptic current."""
-        return self._per_neuron("has_current")
+        return self._per_neuron([p.refractory for p in self.plan.parts])
 
     @cached_property
     def sends(self) -> Tensor:
         """(N,) whether each neuron's population has a projection."""
-        return self._per_neuron("sends")
+        return self._per_neuron([p.sends for p in self.plan.parts])
 
-    @cached_property
-    def v_min(self) -> Tensor | None:
-        """(N,) lowest membranes; None = no population has one."""
-        if all(p.v_min is None for p in self.plan.parts):
-            return None
-        lowest = [-np.inf if p.v_min is None else p.v_min for p in self.plan.parts]
-        sizes = torch.tensor([p.at.stop - p.at.start for p in self.plan.parts])
-        values = torch.tensor(lowest, dtype=self.params.leak_v.dtype).repeat_interleave(sizes)
-        return values.to(self.frames.device)
+    def group(self, parts: tuple[Part, ...], params: NeuronParams) -> Group:
+        """Populations of one model that run as one, with their own numbers."""
+        depth = torch.cat([self.depth[p.at] for p in parts])
+        return Group(parts, params, self.numbers, self.options.alpha, self.frames.shape[1], depth)
 
-    def _per_neuron(self, of: str) -> Tensor:
-        values = [np.full(p.at.stop - p.at.start, getattr(p, of)) for p in self.plan.parts]
-        return torch.as_tensor(np.concatenate(values), device=self.frames.device)
+    def _per_neuron(self, values: list[Any]) -> Tensor:
+        rows = [np.full(p.n, value) for p, value in zip(self.plan.parts, values)]
+        return torch.as_tensor(np.concatenate(rows), device=self.frames.device)

@@ -7,13 +7,15 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from ir.check import require
+from ir.check import check_choice, require
 from ir.runnable import check_schedule
 from ir.stimulus import check_events
 from ir.words import counted
 from trainer.engines.call import Call
+from trainer.engines.neurons import MODELS
 from trainer.engines.numbers import FixedNumbers
 from trainer.engines.plan import fitted
+from trainer.engines.queue import ORDERS
 
 
 def checked(call: Call) -> Call:
@@ -33,13 +35,13 @@ def checked(call: Call) -> Call:
     check_numbers(call)
     check_addresses(call)
     check_schedule(plan.network, call.schedule)
+    if call.schedule.kind == "asynchronous":
+        check_choice("schedule order", call.schedule.order, ORDERS)
     check_frames(call)
     fixed = isinstance(call.numbers, FixedNumbers)
-    fit = fitted(plan, call.params, fixed)
-    # A current that no neuron keeps is none: engines look for it in the numbers, and lay out registers for it.
-    params = call.params if any(p.has_current for p in fit.parts) else replace(call.params, leak_u=None)
+    fit, params = fitted(plan, call.params, fixed)
     numbers = call.numbers if call.recording is None else call.numbers.counting(call.recording.limits)
-    return replace(call, plan=fit, params=params, numbers=numbers, frames=frames.to(params.leak_v.dtype))
+    return replace(call, plan=fit, params=params, numbers=numbers, frames=frames.to(params.like.dtype))
 
 
 def check_frames(call: Call) -> None:
@@ -55,24 +57,25 @@ def check_frames(call: Call) -> None:
 
 
 def check_numbers(call: Call) -> None:
-    """Raise unless parameters have the network's sizes and one type that engines compute in, no threshold below 0."""
-    n, links, weights = call.plan.n_neurons, call.plan.links, call.params.weights
+    """Raise unless parameters have the network's sizes, one type that engines compute in, and values models allow."""
+    links, weights = call.plan.links, call.params.weights
     require(len(links) == len(weights), f"{len(weights)} weights for a network of {len(links)} projections")
     for link, weight in zip(links, weights):
         want = link.connection.weight.shape
         require(tuple(weight.shape) == want, f"a weight has shape {tuple(weight.shape)}, its projection {want}")
-    for name in ("leak_v", "threshold", "leak_u", "bias", "unit"):
-        value = getattr(call.params, name)
-        require(
-            value is None or tuple(value.shape) == (n,),
-            f"{name} has shape {None if value is None else tuple(value.shape)}; the network has {n} neurons",
-        )
+    groups, own = call.plan.groups(), call.params.neurons
+    require(set(groups) == set(own), f"numbers of models {sorted(own)} for a network of models {sorted(groups)}")
+    for model, parts in groups.items():
+        n = sum(p.n for p in parts)
+        whose = f"the network has {n} neurons{f' of model {model!r}' if len(groups) > 1 else ''}"
+        for name, value in own[model].named().items():
+            require(tuple(value.shape) == (n,), f"{name} has shape {tuple(value.shape)}; {whose}")
     kinds = {x.dtype for x in call.params.tensors()}
     one = len(kinds) == 1 and kinds <= {torch.float32, torch.float64}
     names = ", ".join(sorted(str(kind) for kind in kinds))
     require(one, f"the network's numbers are {names}; engines compute in one of float32, float64: network.float()")
-    least = float(call.params.threshold.detach().amin())
-    require(least >= 0, f"the lowest threshold is {least}; it must be at least 0, or a refractory neuron would fire")
+    for model, params in own.items():
+        MODELS[model].check(params)
 
 
 def check_addresses(call: Call) -> None:

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from ir.arithmetic import DECAY_ALL
 from ir.arrays import Array
+from ir.check import require
+from trainer.engines import subset
 from trainer.engines.call import Call
 from trainer.engines.checks import checked
 from trainer.engines.compiled import flat as columns
@@ -20,9 +22,9 @@ from trainer.engines.compiled import state as kernel
 from trainer.engines.compiled.backward import back_through_samples
 from trainer.engines.compiled.forward import run_samples
 from trainer.engines.compiled.guard import Outputs, check_backward, check_forward
-from trainer.engines.compiled.job import Job, make_job
+from trainer.engines.compiled.job import MODELS, ORDERS, Job, make_job
 from trainer.engines.numbers import LIMITS
-from trainer.engines.plan import apply_link
+from trainer.engines.parts import apply_link
 from trainer.engines.result import Result
 from trainer.engines.selection import kept_inputs
 
@@ -48,8 +50,21 @@ class Gradients(NamedTuple):
     bias: Array
 
 
+def unknown(call: Call) -> str | None:
+    """The neuron model or order rule of a call that the kernels do not know, in words; None = they know it."""
+    return subset.unknown(call, MODELS, ORDERS)
+
+
+def reason_against(call: Call) -> str | None:
+    """Why this engine cannot run a call; None = it can."""
+    what = unknown(call)
+    return None if what is None else f"engine 'cpu' does not know {what}; use engine 'reference'"
+
+
 def run(call: Call) -> Result:
     """``reference.run`` for asynchronous schedules, compiled; the same result."""
+    against = reason_against(call)
+    require(against is None, str(against))
     call = checked(call)
     frames, params, probability = call.frames, call.params, call.options.input_dropout
     if call.schedule.input != "first":
@@ -57,7 +72,8 @@ def run(call: Call) -> Result:
     elif frames.requires_grad and probability > 0:
         kept = kept_inputs(frames, call.plan.n_neurons, call.sample_ids, call.schedule.seed, probability)
         call = replace(call, frames=frames * kept, options=replace(call.options, input_dropout=0.0))
-    tensors = [params.leak_v, params.leak_u, params.threshold, params.bias, params.unit]
+    lif = params.lif
+    tensors = [lif.leak_v, lif.leak_u, lif.threshold, lif.bias, lif.unit]
     counts, v, steps = Asynchronous.apply(make_job(call), call.frames, *tensors, *params.weights)
     return Result(counts, v, steps, call.recording)
 
@@ -154,8 +170,8 @@ def write_recording(job: Job, tapes: list[kernel.Tape], seen: Outputs) -> None:
         job.recording.fired.append(tape.fired[:n_fired].astype(np.int64))
         job.recording.m.append(tape.fired_m[:n_fired].copy())
         job.recording.served.append(tape.served[:n_served].astype(np.int64))
-    if job.recording.with_u:
-        job.recording.currents.extend(seen.u if job.rules.current else np.zeros_like(seen.v))
+    if "u" in job.recording.record:
+        job.recording.states["u"] = list(seen.u if job.rules.current else np.zeros_like(seen.v))
 
 
 def backward_in_threads(job: Job, given: kernel.Numbers, tapes: list[kernel.Tape], seen: Outputs,

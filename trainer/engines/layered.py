@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,19 +11,20 @@ from torch import Tensor
 
 from ir.schedule import stream
 from trainer.engines.call import Call
+from trainer.engines.neurons import MODELS
+from trainer.engines.neurons.model import Dynamics
 from trainer.engines.options import SPIKE_DROP
-from trainer.engines.plan import Link, Part, apply_link
+from trainer.engines.parts import Link, Part, apply_link, stretches
 from trainer.engines.result import Result
 from trainer.engines.selection import chance
-from trainer.surrogate import spike
+from trainer.engines.state import state_of
 
 
 @dataclass
 class Layer:
-    """One population's registers, (B, n), its spikes of every time step so far, and those not dropped on their way."""
+    """One population's neurons, its spikes (B, n) of every time step so far, and those not dropped on their way."""
 
-    v: Tensor
-    u: Tensor
+    neurons: Dynamics
     spikes: list[Tensor] = field(default_factory=list)
     sent: list[Tensor] = field(default_factory=list)
 
@@ -31,9 +33,7 @@ def run_layered(call: Call) -> Result:
     """All time steps of a batch under the layered schedule."""
     plan = call.plan
     n_steps, n_samples = call.frames.shape[:2]
-    zero = call.params.leak_v.new_zeros
-    registers = {p.name: zero(n_samples, p.at.stop - p.at.start) for p in plan.parts}
-    layers = {name: Layer(v=zeros, u=zeros) for name, zeros in registers.items()}
+    layers = fresh_layers(call)
     owner = {p.at.start: p.name for p in plan.parts}
     by_name = {p.name: p for p in plan.parts}
     from_frames = [whole_input(call, link, weight) for link, weight in zip(plan.links, call.params.weights)]
@@ -45,14 +45,29 @@ def run_layered(call: Call) -> Result:
             layers[name].spikes.append(spikes)
             layers[name].sent.append(arriving(call, by_name[name], spikes, t))
         counts.append(torch.cat([layers[p.name].spikes[t] for p in plan.parts], 1))
-        membranes.append(torch.cat([layers[p.name].v for p in plan.parts], 1))
+        membranes.append(joined(layers, "v"))
         if call.recording is not None:
-            call.recording.end(torch.cat([layers[p.name].u for p in plan.parts], 1))
+            call.recording.end(partial(joined, layers))
     steps = torch.full((n_steps, n_samples), plan.order.n_places, device=call.frames.device)
     if not counts:
-        none = zero(0, n_samples, plan.n_neurons)
+        none = call.params.like.new_zeros(0, n_samples, plan.n_neurons)
         return Result(none, none, steps, call.recording)
     return Result(torch.stack(counts), torch.stack(membranes), steps, call.recording)
+
+
+def fresh_layers(call: Call) -> dict[str, Layer]:
+    """Populations by name, in declaration order, all states zero."""
+    layers: dict[str, Layer] = {}
+    for name, parts in call.plan.groups().items():
+        for p, at in zip(parts, stretches(parts)):
+            group = call.group((p,), call.params.neurons[name].of(at))
+            layers[p.name] = Layer(MODELS[name].dynamics(group))
+    return {p.name: layers[p.name] for p in call.plan.parts}
+
+
+def joined(layers: dict[str, Layer], name: str) -> Tensor:
+    """(B, N) of a state, in the order of the global index."""
+    return torch.cat([state_of(layer.neurons, name) for layer in layers.values()], 1)
 
 
 def whole_input(call: Call, link: Link, weight: Tensor) -> Tensor | None:
@@ -80,7 +95,7 @@ def gather(
             brought = apply_link(link, weight, s)
         brought = call.numbers.shift(brought, link.weight_exp)
         drive = brought if drive is None else drive + brought
-    return torch.zeros_like(layers[part.name].v) if drive is None else drive
+    return call.params.like.new_zeros(call.frames.shape[1], part.n) if drive is None else drive
 
 
 def arriving(call: Call, part: Part, spikes: Tensor, t: int) -> Tensor:
@@ -107,30 +122,12 @@ def delayed(link: Link, source: list[Tensor], t: int) -> Tensor | None:
 
 def fire(call: Call, part: Part, layer: Layer, drive: Tensor, t: int) -> Tensor:
     """Leak, integrate, fire, reset; (B, n) spikes with gradient."""
-    numbers, params, at = call.numbers, call.params, part.at
-    if part.reset_interval and (t + 1) % part.reset_interval == part.reset_offset % part.reset_interval:
-        layer.v, layer.u = torch.zeros_like(layer.v), torch.zeros_like(layer.u)
-    held = layer.v
-    if layer.spikes and not part.subtract:
-        held = torch.where(layer.spikes[-1].detach() > 0, held.detach(), held)
-    x = numbers.drive(drive)
-    if params.leak_u is None:
-        layer.u = numbers.pass_current(x)
-    else:
-        layer.u = numbers.add_to_current(numbers.leak(layer.u, params.leak_u[at]), x)
-    bias = 0.0 if params.bias is None else params.bias[at]
-    v_min = None if part.v_min is None else torch.full_like(x, part.v_min)
-    v = numbers.add_to_membrane(numbers.leak(held, params.leak_v[at]), layer.u, bias, v_min)
-    gate = layer.u != 0 if params.bias is None else (layer.u != 0) | (bias != 0)
-    above = v - params.threshold[at]
-    s = spike(above if params.unit is None else above / params.unit[at], gate, call.options.alpha)
-    if part.multi_spike:
-        s = s + (torch.floor(v / params.threshold[at]).clamp(min=0) - s).detach()
-    layer.v = v - torch.nan_to_num(params.threshold[at], posinf=0.0) * s if part.subtract else v * (1 - s)
+    layer.neurons.begin(t)
+    s, m = layer.neurons.fire(call.numbers.drive(drive))
     if call.recording is not None:
-        here = torch.zeros(v.shape[0], call.plan.n_neurons, dtype=torch.bool, device=v.device)
-        m = torch.zeros(v.shape[0], call.plan.n_neurons, dtype=v.dtype, device=v.device)
-        here[:, at], m[:, at] = s.detach() > 0, v.detach()
-        call.recording.fire(here, m, t, part.place)
+        here = torch.zeros(s.shape[0], call.plan.n_neurons, dtype=torch.bool, device=s.device)
+        before = torch.zeros(s.shape[0], call.plan.n_neurons, dtype=m.dtype, device=m.device)
+        here[:, part.at], before[:, part.at] = s.detach() > 0, m.detach()
+        call.recording.fire(here, before, t, part.place)
         call.recording.serve(here, t, part.place)
     return s

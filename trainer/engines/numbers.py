@@ -43,7 +43,11 @@ class FloatNumbers:
 
     def add_to_membrane(self, v: Tensor, i: Tensor, bias: Tensor | float, v_min: Tensor | None) -> Tensor:
         """``v + i + bias``, held above ``v_min``; ``i``: what reaches the membrane."""
-        v = v + i + bias
+        return self.add(v + i, bias, v_min)
+
+    def add(self, v: Tensor, x: Tensor | float, v_min: Tensor | None = None) -> Tensor:
+        """``v + x``, held above ``v_min``."""
+        v = v + x
         return v if v_min is None else torch.where(v < v_min, v_min, v)
 
 
@@ -113,7 +117,10 @@ class FixedNumbers:
 
     def add_to_membrane(self, v: Tensor, i: Tensor, bias: Tensor | float, v_min: Tensor | None) -> Tensor:
         """``edge_v(v + i + bias)``, the whole sum in int32; with ``bias_in_u`` the wrap of u covers i + bias."""
-        x = self._wrap_u(i + bias) if self.arithmetic.bias_in_u else i + bias
+        return self.add(v, self._wrap_u(i + bias) if self.arithmetic.bias_in_u else i + bias, v_min)
+
+    def add(self, v: Tensor, x: Tensor, v_min: Tensor | None = None) -> Tensor:
+        """``edge_v(v + x)``, the sum in int32."""
         low = torch.full_like(v, -self.arithmetic.v_max)
         low = low if v_min is None else torch.maximum(low, v_min)
         v = self._wrap("int32", v + x, v + x, 31)

@@ -7,61 +7,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as functional
 from torch import Tensor
 
-from ir.arithmetic import ARITHMETICS, DECAY_ALL
-from ir.connection import Connection, Conv2d, Dense
+from ir.arithmetic import ARITHMETICS
 from ir.graph import LayeredOrder, input_depths, layered_order, slices
-from ir.network import Network, Population
-from ir.neurons import LIF, FixedLIF, as_lif, as_trained_lif
-from ir.quantized import FixedPopulation, QuantizedNetwork
-
-
-@dataclass(frozen=True)
-class Link:
-    """A projection as an engine sees it; its weight travels in ``Params``.
-
-    Attributes:
-        from_input: whether ``pre`` indexes inputs (else neurons).
-        pre, post: where its ends lie in the global index.
-        connection: geometry; the weights in it are those of the plan's making.
-        weight_exp: integer networks: shift after the sum.
-        delay: time steps beyond the schedule's own, one or one a source.
-        recurrent: under the layered schedule it delivers the spikes of t - 1.
-    """
-
-    from_input: bool
-    pre: slice
-    post: slice
-    connection: Connection
-    weight_exp: int
-    delay: np.ndarray
-    recurrent: bool
-
-
-@dataclass(frozen=True)
-class Part:
-    """A population as an engine sees it.
-
-    Attributes:
-        sends: whether it has a projection, whatever the weights; only such entries keep a time step going.
-        has_current, has_bias: what is due at k = depth; ``fitted`` sets them from the numbers that run.
-    """
-
-    name: str
-    at: slice
-    depth: int
-    place: int
-    refractory: bool
-    subtract: bool
-    sends: bool
-    reset_interval: int = 0
-    reset_offset: int = 0
-    v_min: float | None = None
-    multi_spike: bool = False
-    has_current: bool = False
-    has_bias: bool = False
+from ir.network import Network
+from ir.quantized import QuantizedNetwork
+from trainer.engines.neurons import MODELS, model_of
+from trainer.engines.neurons.lif import LIFParams
+from trainer.engines.parts import Link, NeuronParams, Part
 
 
 @dataclass(frozen=True)
@@ -83,11 +37,11 @@ class Plan:
     output: slice
     output_name: str
     output_fires: bool
-    derived: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    derived: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def populations(self) -> tuple[tuple[str, int], ...]:
         """(name, size) in the order of the global index."""
-        return tuple((p.name, p.at.stop - p.at.start) for p in self.parts)
+        return tuple((p.name, p.n) for p in self.parts)
 
     def inputs_that_send(self) -> np.ndarray:
         """(N_in,) which inputs have a projection."""
@@ -98,8 +52,13 @@ class Plan:
         return sends
 
     def last_due(self) -> int:
-        """The latest forward step at which a bias or a current arrives; -1 where there is none."""
-        return max((p.depth for p in self.parts if p.has_bias or p.has_current), default=-1)
+        """The latest forward step at which something is due (a bias, a current); -1 where nothing is."""
+        return max((p.depth for p in self.parts if p.facts.due), default=-1)
+
+    def groups(self) -> dict[str, tuple[Part, ...]]:
+        """Populations by model, in declaration order."""
+        names = dict.fromkeys(p.model for p in self.parts)
+        return {name: tuple(p for p in self.parts if p.model == name) for name in names}
 
 
 @dataclass
@@ -108,62 +67,47 @@ class Params:
 
     Attributes:
         weights: one a link, in the layout of ``ir.connection``.
-        leak_v: (N,) share of the membrane left after a time step (integers: decay_v).
-        threshold: (N,); infinite = never fires.
-        leak_u: (N,) likewise for the current (integers: decay_u); None = no current memory anywhere.
-        bias: (N,) or None.
-        unit: (N,) membrane units a trained unit: 1 for floats, ``scale << 6`` for integers.
+        neurons: each model's own numbers, by its name.
     """
 
     weights: list[Tensor]
-    leak_v: Tensor
-    threshold: Tensor
-    leak_u: Tensor | None = None
-    bias: Tensor | None = None
-    unit: Tensor | None = field(default=None)
+    neurons: dict[str, NeuronParams]
+
+    @property
+    def lif(self) -> LIFParams:
+        """Those of LIF, for engines that know no other model."""
+        lif = self.neurons["lif"]
+        assert isinstance(lif, LIFParams)
+        return lif
 
     def to(self, device: torch.device) -> Params:
         """The same numbers on another device."""
-        rest = (self.leak_v, self.threshold, self.leak_u, self.bias, self.unit)
-        return Params([w.to(device) for w in self.weights], *(None if x is None else x.to(device) for x in rest))  # type: ignore[arg-type]
+        return Params([w.to(device) for w in self.weights], {name: x.to(device) for name, x in self.neurons.items()})
 
     def tensors(self) -> list[Tensor]:
         """All tensors, in a fixed order."""
-        return [
-            *self.weights,
-            *(x for x in (self.leak_v, self.threshold, self.leak_u, self.bias, self.unit) if x is not None),
-        ]
+        return [*self.weights, *(x for own in self.neurons.values() for x in own.named().values())]
 
-
-def _lif(p: Population | FixedPopulation) -> LIF | FixedLIF:
-    if isinstance(p, Population):
-        return as_trained_lif(p.name, p.neuron, "the trainer")
-    return as_lif(p.name, p.neuron, "the trainer")
+    @property
+    def like(self) -> Tensor:
+        """One of the tensors, all of which have one type and one device."""
+        return self.tensors()[0]
 
 
 def plan_of(network: Network | QuantizedNetwork) -> Plan:
-    """Lay out a network for the engines."""
+    """Lay out a network for the engines.
+
+    Raises:
+        ValueError: it has neurons that the engines do not know.
+    """
     at, inputs = slices(network.populations), slices(network.inputs)
     depths, order = input_depths(network), layered_order(network)
     sources = {e.pre for e in network.projections}
-    parts = []
+    parts: list[Part] = []
     for p in network.populations:
-        n = _lif(p)
-        parts.append(
-            Part(
-                p.name,
-                at[p.name],
-                depths[p.name],
-                order.place[p.name],
-                n.refractory,
-                n.reset == "subtract",
-                p.name in sources,
-                getattr(n, "reset_interval", 0),
-                getattr(n, "reset_offset", 0),
-                n.v_min,
-                getattr(n, "multi_spike", False),
-            )
-        )
+        facts = model_of(p.name, p.neuron.MODEL).facts(p.neuron)
+        where = at[p.name], depths[p.name], order.place[p.name]
+        parts.append(Part(p.name, *where, p.neuron.refractory, p.name in sources, p.neuron.MODEL, facts))
     links = tuple(
         Link(
             e.pre in inputs,
@@ -190,83 +134,43 @@ def plan_of(network: Network | QuantizedNetwork) -> Plan:
     )
 
 
-def fitted(plan: Plan, params: Params, fixed: bool) -> Plan:
-    """The plan with what is due read off the numbers that run, not off those that were trained.
-
-    A bias of zero is none, and a current that every time step empties is none: rounding, training and a right shift
-    can bring either about.
-    """
-    none = torch.zeros((), dtype=torch.bool, device=params.leak_v.device)
-    keeps = None if params.leak_u is None else (params.leak_u < DECAY_ALL if fixed else params.leak_u != 0)
-    biased = None if params.bias is None else params.bias != 0
-    found = [none if x is None else x[p.at].any() for x in (keeps, biased) for p in plan.parts]
-    flags: list[bool] = torch.stack(found).tolist()
-    name = f"fitted {flags}"
-    if name not in plan.derived:
-        due = zip(plan.parts, flags, flags[len(plan.parts) :])
-        parts = tuple(replace(p, has_current=current, has_bias=bias) for p, current, bias in due)
-        plan.derived[name] = replace(plan, parts=parts, derived={})
-    return plan.derived[name]
-
-
-def apply_link(link: Link, weight: Tensor, s: Tensor) -> Tensor:
-    """``a = W s``: s (B, n_pre) -> (B, n_post)."""
-    c = link.connection
-    if isinstance(c, Dense):
-        return functional.linear(s, weight)
-    if isinstance(c, Conv2d):
-        out = functional.conv2d(s.reshape(-1, *c.in_shape), weight, None, c.stride, c.padding, c.dilation, c.groups)
-        return out.flatten(1)
-    post = torch.as_tensor(np.repeat(np.arange(c.n_post), np.diff(c.indptr)), device=s.device)
-    pre = torch.as_tensor(np.asarray(c.indices, np.int64), device=s.device)
-    return torch.zeros(s.shape[0], c.n_post, dtype=s.dtype, device=s.device).index_add(1, post, s[:, pre] * weight)
+def fitted(plan: Plan, params: Params, fixed: bool) -> tuple[Plan, Params]:
+    """The plan with what is due read off the numbers that run, not off those that were trained; and those numbers,
+    without what no neuron has (a current that every time step empties)."""
+    facts, neurons = {}, {}
+    for name, parts in plan.groups().items():
+        found, neurons[name] = MODELS[name].fitted(parts, params.neurons[name], fixed)
+        facts.update(zip((p.name for p in parts), found))
+    key = "fitted", *facts.values()
+    if key not in plan.derived:
+        parts = tuple(replace(p, facts=facts[p.name]) for p in plan.parts)
+        plan.derived[key] = replace(plan, parts=parts, derived={})
+    return plan.derived[key], Params(params.weights, neurons)
 
 
 def float_params(network: Network, dtype: torch.dtype = torch.float32) -> Params:
     """The numbers of a trained network, without gradients."""
-
-    def spread(value: np.ndarray | float | None, n: int, missing: float) -> Tensor:
-        return torch.as_tensor(np.broadcast_to(missing if value is None else value, (n,)).copy()).to(dtype)
-
-    cat = {"leak_v": [], "leak_u": [], "threshold": [], "bias": []}
-    lifs = [as_trained_lif(p.name, p.neuron, "the trainer") for p in network.populations]
-    for p, lif in zip(network.populations, lifs):
-        cat["leak_v"].append(spread(lif.leak_v(network.dt_s), p.n, 0.0))
-        cat["leak_u"].append(spread(lif.leak_u(network.dt_s), p.n, 0.0))
-        cat["threshold"].append(spread(lif.v_threshold, p.n, np.inf))
-        cat["bias"].append(spread(lif.bias, p.n, 0.0))
-    weights = [torch.as_tensor(e.connection.weight.copy()).to(dtype) for e in network.projections]
-    current = any(lif.tau_syn_s is not None for lif in lifs)
-    biased = any(lif.bias is not None for lif in lifs)
-    return Params(
-        weights,
-        torch.cat(cat["leak_v"]),
-        torch.cat(cat["threshold"]),
-        torch.cat(cat["leak_u"]) if current else None,
-        torch.cat(cat["bias"]) if biased else None,
-    )
+    neurons = {
+        name: MODELS[name].float_params([(p.neuron, p.n) for p in members], network.dt_s, dtype)
+        for name, members in _by_model(network).items()
+    }
+    return Params([torch.as_tensor(e.connection.weight.copy()).to(dtype) for e in network.projections], neurons)
 
 
 def fixed_params(network: QuantizedNetwork) -> Params:
     """The integers of a quantized network in float64, thresholds and biases in register units, without gradients."""
     shift = 1 << ARITHMETICS[network.arithmetic].weight_shift
+    neurons = {
+        name: MODELS[name].fixed_params([(p.neuron, p.n) for p in members], [p.scale for p in members], shift)
+        for name, members in _by_model(network).items()
+    }
+    return Params([torch.as_tensor(e.connection.weight.astype(np.float64)) for e in network.projections], neurons)
 
-    def spread(value: np.ndarray | float | None, n: int, missing: float) -> Tensor:
-        return torch.as_tensor(np.broadcast_to(missing if value is None else value, (n,)).astype(np.float64))
 
-    lifs = [(as_lif(p.name, p.neuron, "the trainer"), p.n) for p in network.populations]
-    threshold = [
-        spread(None if lif.v_threshold is None else np.asarray(lif.v_threshold, np.float64) * shift, n, np.inf)
-        for lif, n in lifs
-    ]
-    weights = [torch.as_tensor(e.connection.weight.astype(np.float64)) for e in network.projections]
-    current = any(lif.has_current for lif, _ in lifs)
-    biased = any(lif.bias is not None for lif, _ in lifs)
-    return Params(
-        weights,
-        torch.cat([spread(lif.decay_v, n, 0) for lif, n in lifs]),
-        torch.cat(threshold),
-        torch.cat([spread(lif.decay_u, n, 0) for lif, n in lifs]) if current else None,
-        torch.cat([spread(lif.register_bias(), n, 0) for lif, n in lifs]) if biased else None,
-        torch.cat([spread(p.scale * shift, p.n, 1) for p in network.populations]),
-    )
+def _by_model(network: Network | QuantizedNetwork) -> dict[str, list[Any]]:
+    """Populations by the model of their neurons, in declaration order."""
+    found: dict[str, list[Any]] = {}
+    for p in network.populations:
+        model_of(p.name, p.neuron.MODEL)
+        found.setdefault(p.neuron.MODEL, []).append(p)
+    return found

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -78,8 +81,13 @@ class InputQueue:
 
     def order(self, k: int) -> Tensor:
         """(B, E) int64, smallest served first, among events alone."""
-        if self.call.schedule.order != "random":
+        events = ORDERS[self.call.schedule.order].events
+        if events is None:
             return torch.arange(self.index.shape[1], device=self.index.device).expand_as(self.index)
+        return events(self, k)
+
+    def keys(self, k: int) -> Tensor:
+        """(B, E) the keys of events."""
         return keys(self.call.schedule.seed, self.call.sample_ids, self.t, k, self.index + self.call.plan.n_neurons)
 
     def left(self) -> Tensor:
@@ -106,7 +114,7 @@ def select(
             x_in = queue.take(queue.waiting & active[:, None])
         return candidates, silent(call, candidates, state.waiting, None, None), x_in
     draw = keys(call.schedule.seed, call.sample_ids, t, k, call.neurons)
-    value = neuron_order(call, state, draw, t, k)
+    value = ORDERS[call.schedule.order].rank(call, state, draw, t, k)
     room: Tensor | int = group
     if queue.rule == "queued":
         served_in, served = select_queued(call, queue, candidates, value, active, k, group)
@@ -119,18 +127,45 @@ def select(
     return served, silent(call, served, state.waiting, room, draw), x_in
 
 
-def neuron_order(call: Call, state: BatchState, draw: Tensor, t: int, k: int) -> Tensor:
-    """(B, N) int64, smallest served first; distinct in a row. ``draw``: the keys of this round."""
-    order = call.schedule.order
-    if order == "fifo":
-        return state.k_fired * call.plan.n_neurons + call.neurons
-    if order == "random":
-        return draw
+def by_key(call: Call, state: BatchState, draw: Tensor, t: int, k: int) -> Tensor:
+    """Smallest key first."""
+    return draw
+
+
+def by_momentum(call: Call, state: BatchState, draw: Tensor, t: int, k: int) -> Tensor:
+    """Largest membrane just before the reset first, ties by key; training may add noise to it."""
     m = state.m
     if call.options.momentum_noise > 0:
         noise = chance(stream(call.schedule.seed, NOISE), call.sample_ids, t, k, call.neurons, m.dtype)
         m = m + call.options.momentum_noise * noise
     return rank_by_momentum(m, draw)
+
+
+def by_age(call: Call, state: BatchState, draw: Tensor, t: int, k: int) -> Tensor:
+    """Earliest forward step of firing first, ties by index."""
+    return state.k_fired * call.plan.n_neurons + call.neurons
+
+
+class OrderRule(NamedTuple):
+    """Which of the entries that wait are served first.
+
+    Attributes:
+        rank: of neuron entries, (B, N) int64, smallest first, distinct in a row; its arguments are the call, the
+            registers of the batch, the keys of this round (B, N), and t and k.
+        events: of queued input that competes with them, (B, E) in the same numbers; its arguments are the queue and k.
+            None = all events come before all neuron entries, in time-stamp order.
+    """
+
+    rank: Callable[[Call, BatchState, Tensor, int, int], Tensor]
+    events: Callable[[InputQueue, int], Tensor] | None = None
+
+
+ORDERS = {
+    "random": OrderRule(by_key, InputQueue.keys),
+    "momentum": OrderRule(by_momentum),
+    "fifo": OrderRule(by_age),
+}
+"""The names are those of ``ir.schedule.ORDERS``."""
 
 
 def select_queued(
@@ -139,7 +174,7 @@ def select_queued(
     """Events and neurons compete for ``group`` places; ((B, E), (B, N)) what is served."""
     events = queue.waiting & active[:, None]
     n_events = events.shape[1]
-    if call.schedule.order == "random":
+    if ORDERS[call.schedule.order].events is not None:
         both = best(torch.cat([queue.order(k), value], 1), torch.cat([events, candidates], 1), group)
         return both[:, :n_events], both[:, n_events:]
     served_in = best(queue.order(k), events, group)

@@ -15,12 +15,11 @@ from trainer.engines.call import Call
 from trainer.engines.checks import checked
 from trainer.engines.layered import run_layered
 from trainer.engines.options import ESCAPE, SPIKE_DROP
-from trainer.engines.plan import apply_link
+from trainer.engines.parts import apply_link
 from trainer.engines.queue import InputQueue, select
 from trainer.engines.result import Result
 from trainer.engines.selection import happens, kept_inputs
 from trainer.engines.state import BatchState, fresh_state
-from trainer.surrogate import spike
 
 
 def run(call: Call) -> Result:
@@ -41,32 +40,25 @@ def run_asynchronous(call: Call) -> Result:
     """All time steps of a batch."""
     state, counts, membranes, steps = fresh_state(call), [], [], []
     for t in range(call.frames.shape[0]):
-        begin_time_step(call, state, t)
+        begin_time_step(state, t)
         s, k = run_time_step(call, state, t)
         counts.append(s)
-        membranes.append(state.v)
+        membranes.append(state.neurons.state("v"))
         steps.append(k)
         if call.recording is not None:
-            call.recording.end(torch.zeros_like(state.v) if state.u is None else state.u)
-    shape = (0, *state.v.shape)
+            call.recording.end(state.neurons.state)
     if not counts:
-        none = state.v.new_zeros(shape)
+        shape = (0, *state.q.shape)
+        none = state.q.new_zeros(shape)
         return Result(none, none, torch.zeros(shape[:2], dtype=torch.int64, device=none.device), call.recording)
     return Result(torch.stack(counts), torch.stack(membranes), torch.stack(steps), call.recording)
 
 
-def begin_time_step(call: Call, state: BatchState, t: int) -> None:
-    """Leak once, clear flags; a fired neuron's membrane carries no gradient on; the queue is empty."""
-    for p in call.plan.parts:
-        if p.reset_interval and (t + 1) % p.reset_interval == p.reset_offset % p.reset_interval:
-            keep = torch.ones_like(state.v)
-            keep[:, p.at] = 0
-            state.v, state.u = state.v * keep, None if state.u is None else state.u * keep
-    state.v = call.numbers.leak(torch.where(state.fired, state.v.detach(), state.v), call.params.leak_v)
-    if state.u is not None and call.params.leak_u is not None:
-        state.u = call.numbers.leak(state.u, call.params.leak_u)
-    state.r = state.fired = state.waiting = torch.zeros_like(state.r)
-    state.q = torch.zeros_like(state.v)
+def begin_time_step(state: BatchState, t: int) -> None:
+    """Leak once, clear flags; the queue is empty."""
+    state.neurons.begin(t)
+    state.r = state.waiting = torch.zeros_like(state.r)
+    state.q = torch.zeros_like(state.q)
 
 
 def run_time_step(call: Call, state: BatchState, t: int) -> tuple[Tensor, Tensor]:
@@ -82,8 +74,8 @@ def run_time_step(call: Call, state: BatchState, t: int) -> tuple[Tensor, Tensor
     since_output = torch.full_like(rounds, -1)
     last_due = plan.last_due()
     queue = InputQueue(call, t)
-    x_in, s_out = queue.first_drive(), torch.zeros_like(state.v)
-    counts = torch.zeros_like(state.v)
+    x_in, s_out = queue.first_drive(), torch.zeros_like(state.q)
+    counts = torch.zeros_like(state.q)
     k = 0
     while bool(active.any()):
         s = update_neurons(call, state, arriving(call, x_in, s_out), active, t, k)
@@ -125,49 +117,16 @@ def update_neurons(call: Call, state: BatchState, drive: Tensor, active: Tensor,
     Returns:
         (B, N) spikes with gradient.
     """
-    numbers, params = call.numbers, call.params
-    at_depth = (call.depth == k)[None, :] & active[:, None]
-    bias = params.bias * at_depth if params.bias is not None else 0.0
-    i = reaching(call, state, numbers.drive(drive), active, k)
-    moved = i != 0 if params.bias is None else (i != 0) | (bias != 0)
-    v = torch.where(
-        active[:, None],
-        numbers.add_to_membrane(state.v, i, bias, None if call.v_min is None else call.v_min.expand_as(i)),
-        state.v,
-    )
-    v = torch.where(state.r & active[:, None], torch.zeros_like(v), v)
-    gate = moved & ~state.r & active[:, None]
-    above = v - params.threshold
-    s = spike(above if params.unit is None else above / params.unit, gate, call.options.alpha)
-    s = s * (~state.r)
+    s, m = state.neurons.advance(call.numbers.drive(drive), k, active[:, None], state.r)
     now = s.detach() > 0
     if call.recording is not None:
-        call.recording.fire(now, v, t, k)
-    if call.schedule.order == "momentum":
-        state.m = torch.where(now, v.detach(), state.m)
-    if call.schedule.order == "fifo":
-        state.k_fired = torch.where(now, k, state.k_fired)
-    state.v = v * (1 - s)
-    state.fired = state.fired | now
+        call.recording.fire(now, m, t, k)
+    state.m = torch.where(now, m.detach(), state.m)
+    state.k_fired = torch.where(now, k, state.k_fired)
     state.r = state.r | (now & call.refractory & ~escapes(call, now, t, k))
     state.waiting = state.waiting | now
     state.q = state.q + (s if call.options.silent_gradient != "none" else torch.where(now, s, torch.zeros_like(s)))
     return s
-
-
-def reaching(call: Call, state: BatchState, x: Tensor, active: Tensor, k: int) -> Tensor:
-    """What reaches the membranes of a drive ``x``; it adds to the currents of the samples that still run.
-
-    Without a current that is the drive. With one it is nothing before k = depth, then the whole current, later the
-    drive alone: what comes early enters the membrane once, with the current.
-    """
-    if state.u is None:
-        return call.numbers.pass_current(x)
-    keeps = call.has_current & active[:, None]
-    u = call.numbers.add_to_current(torch.where(keeps, state.u, 0.0), x)
-    state.u = torch.where(keeps, u, state.u)
-    late = torch.where(call.depth < k, x, 0.0)
-    return torch.where(call.has_current, torch.where(call.depth == k, u, late), u)
 
 
 def escapes(call: Call, now: Tensor, t: int, k: int) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,15 +20,16 @@ class Recording:
     """Events of a run as they come: rows of (position in batch, t, k, neuron), membranes beside them.
 
     Attributes:
-        currents: (B, N) at the end of each time step, where ``with_u``.
+        record: names of states to keep, beside ``v``, which every result has.
+        states: those, (B, N) at the end of each time step, by name.
         limits: how often each register limit changed a value.
     """
 
-    with_u: bool = False
+    record: tuple[str, ...] = ()
     fired: list[np.ndarray] = field(default_factory=list)
     m: list[np.ndarray] = field(default_factory=list)
     served: list[np.ndarray] = field(default_factory=list)
-    currents: list[np.ndarray] = field(default_factory=list)
+    states: dict[str, list[np.ndarray]] = field(default_factory=dict)
     limits: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LIMITS, 0))
 
     @staticmethod
@@ -46,10 +47,10 @@ class Recording:
         """Note whose entries left the queue."""
         self.served.append(self._rows(mask, t, k)[0])
 
-    def end(self, u: Tensor) -> None:
-        """Note the currents (B, N) at the end of a time step."""
-        if self.with_u:
-            self.currents.append(u.detach().cpu().numpy())
+    def end(self, state: Callable[[str], Tensor]) -> None:
+        """Note the states at the end of a time step; ``state`` gives each (B, N) by its name."""
+        for name in self.record:
+            self.states.setdefault(name, []).append(state(name).detach().cpu().numpy())
 
 
 @dataclass
@@ -86,9 +87,8 @@ def trace_of(
     m = np.concatenate(rec.m) if rec.m else np.zeros(0)
     served = np.concatenate(rec.served) if rec.served else np.zeros((0, 4), np.int64)
     v = result.v.detach().cpu().numpy()
-    states = {"v": v}
-    if rec.with_u:
-        states["u"] = np.array(rec.currents).reshape(v.shape).astype(v.dtype)
+    states = {name: np.array(rec.states.get(name, [])).reshape(v.shape).astype(v.dtype) for name in rec.record}
+    states["v"] = v
     if executor == "E1":
         m, states = m.astype(np.int64), {name: state.astype(np.int64) for name, state in states.items()}
     spikes = Spikes(sample_ids[fired[:, 0]], fired[:, 1], fired[:, 2], fired[:, 3], m, match_served(fired, served))

@@ -1,4 +1,4 @@
-"""The registers of a batch between the rounds of the reference engine."""
+"""The registers of a batch between the rounds of the reference engine: neurons by model, and the queue."""
 
 from __future__ import annotations
 
@@ -8,16 +8,53 @@ import torch
 from torch import Tensor
 
 from trainer.engines.call import Call
+from trainer.engines.neurons import MODELS
+from trainer.engines.neurons.model import Dynamics, Fired
+
+
+class Neurons:
+    """All neurons of a network, those of one model moved as one; a network of one model is never taken apart."""
+
+    def __init__(self, call: Call) -> None:
+        self.groups: list[tuple[Tensor | slice, Dynamics]] = []
+        found = call.plan.groups()
+        own = {name: torch.cat([call.neurons[p.at] for p in parts]) for name, parts in found.items()}
+        for name, parts in found.items():
+            at = own[name] if len(found) > 1 else slice(None)
+            self.groups.append((at, MODELS[name].dynamics(call.group(parts, call.params.neurons[name]))))
+        self.order = torch.cat(list(own.values())).argsort()
+
+    def begin(self, t: int) -> None:
+        """Begin time step ``t``."""
+        for _, group in self.groups:
+            group.begin(t)
+
+    def advance(self, drive: Tensor, k: int, active: Tensor, resting: Tensor) -> Fired:
+        """One forward step of all neurons; arguments and result as ``Dynamics.advance``, (B, N) each."""
+        fired = [group.advance(drive[:, at], k, active, resting[:, at]) for at, group in self.groups]
+        return Fired(self._joined([x.s for x in fired]), self._joined([x.m for x in fired]))
+
+    def state(self, name: str) -> Tensor:
+        """(B, N) of a state; 0 at neurons that have no such state."""
+        return self._joined([state_of(group, name) for _, group in self.groups])
+
+    def _joined(self, rows: list[Tensor]) -> Tensor:
+        """Columns of each group, (B, n), in the order of the global index."""
+        return rows[0] if len(rows) == 1 else torch.cat(rows, 1)[:, self.order]
+
+
+def state_of(group: Dynamics, name: str) -> Tensor:
+    """(B, n) of a group's state; 0 where its model has no such state."""
+    states = group.states()
+    return states[name] if name in states else torch.zeros_like(states["v"])
 
 
 @dataclass
 class BatchState:
-    """Registers of the batch, (B, N) each: membrane, current, refractory, fired, queue, momentum, round of firing."""
+    """Neurons, and registers of the batch, (B, N) each: refractory, queue, momentum, round of firing."""
 
-    v: Tensor
-    u: Tensor | None
+    neurons: Neurons
     r: Tensor
-    fired: Tensor
     q: Tensor
     waiting: Tensor
     m: Tensor
@@ -27,9 +64,6 @@ class BatchState:
 def fresh_state(call: Call) -> BatchState:
     """All registers zero."""
     shape = (call.frames.shape[1], call.plan.n_neurons)
-    zeros = torch.zeros(shape, dtype=call.params.leak_v.dtype, device=call.frames.device)
+    zeros = torch.zeros(shape, dtype=call.params.like.dtype, device=call.frames.device)
     none = torch.zeros(shape, dtype=torch.bool, device=call.frames.device)
-    u = zeros if call.params.leak_u is not None else None
-    return BatchState(
-        zeros, u, none, none, zeros, none, zeros, torch.zeros(shape, dtype=torch.int64, device=call.frames.device)
-    )
+    return BatchState(Neurons(call), none, zeros, none, zeros, torch.zeros_like(none, dtype=torch.int64))

@@ -24,6 +24,7 @@ from tests.trainer.engines.test_small_cases import chain, constant, ones
 from trainer import run as run_network
 from trainer.engines import cpu, reference
 from trainer.engines.call import Call
+from trainer.engines.neurons.lif import LIFParams
 from trainer.engines.numbers import FixedNumbers, FloatNumbers
 from trainer.engines.options import TrainingOptions
 from trainer.engines.plan import Params, fixed_params, float_params, plan_of
@@ -109,20 +110,25 @@ def test_a_recurrent_edge_may_have_a_delay_a_source() -> None:
 
 def dyadic(mapped: MappedNetwork) -> Params:
     """The drawn integers as floats whose sums are exact: weights and thresholds in 1/64, leaks in 1/4096."""
-    p = fixed_params(mapped.network)
+    fixed = fixed_params(mapped.network)
+    p = fixed.lif
     exps = [e.weight_exp for e in mapped.network.projections]
     return Params(
-        [w * 2.0**e / 64 for w, e in zip(p.weights, exps)],
-        1 - p.leak_v / 4096,
-        p.threshold / 4096,
-        None if p.leak_u is None else 1 - p.leak_u / 4096,
-        None if p.bias is None else p.bias / 4096,
+        [w * 2.0**e / 64 for w, e in zip(fixed.weights, exps)],
+        {
+            "lif": LIFParams(
+                1 - p.leak_v / 4096,
+                p.threshold / 4096,
+                None if p.leak_u is None else 1 - p.leak_u / 4096,
+                None if p.bias is None else p.bias / 4096,
+            )
+        },
     )
 
 
 def learned(params: Params) -> list[torch.Tensor]:
     """All but the unit, which is no parameter."""
-    return [x for x in params.tensors() if x is not params.unit]
+    return [x for x in params.tensors() if x is not params.lif.unit]
 
 
 def trained(params: Params) -> Params:
@@ -255,7 +261,7 @@ def test_engines_agree_on_a_network_wider_than_drawn_ones(order: str, group: int
     options, found = TrainingOptions(refractory_dropout=0.5), []
     for engine in (reference, cpu):
         params = trained(float_params(network, torch.float64))
-        params.leak_v = torch.full_like(params.leak_v, 0.25).requires_grad_()
+        params.lif.leak_v = torch.full_like(params.lif.leak_v, 0.25).requires_grad_()
         schedule = Schedule(F=group, order=order)  # type: ignore[arg-type]
         result = engine.run(Call(plan_of(network), params, frames, torch.arange(4), schedule, options))
         found.append((result, backward(result, params)))
@@ -270,9 +276,9 @@ def test_engines_agree_on_a_leak_that_turns_the_sign() -> None:
     network, results = ones(2, 6, 4, v_threshold=1.5), []
     for engine in (reference, cpu):
         params = float_params(network, torch.float64)
-        params.leak_v = torch.full_like(params.leak_v, -0.5).requires_grad_()
+        params.lif.leak_v = torch.full_like(params.lif.leak_v, -0.5).requires_grad_()
         result = engine.run(Call(plan_of(network), params, constant([[1.0, 0.0]] * 5), torch.arange(2), Schedule(F=2)))
-        results.append((result.v.detach(), *torch.autograd.grad(result.v.sum(), params.leak_v)))
+        results.append((result.v.detach(), *torch.autograd.grad(result.v.sum(), params.lif.leak_v)))
     assert torch.equal(results[0][0], results[1][0]) and float(results[0][0].abs().sum()) > 0
     torch.testing.assert_close(results[0][1], results[1][1], rtol=1e-12, atol=0)
 
@@ -282,6 +288,6 @@ def test_engines_agree_on_a_leak_that_turns_the_sign() -> None:
 def test_a_threshold_below_zero_is_refused(engine: ModuleType, value: float) -> None:
     network = ones(2, 3)
     params = float_params(network)
-    params.threshold[1] = value
+    params.lif.threshold[1] = value
     with pytest.raises(ValueError, match="must be at least 0"):
         engine.run(Call(plan_of(network), params, torch.ones(1, 1, 2), torch.arange(1), Schedule()))

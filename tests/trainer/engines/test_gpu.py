@@ -45,9 +45,9 @@ def test_the_gpu_engine_agrees_with_the_reference_in_tritons_interpreter() -> No
 
 def moved(params: Params) -> Params:
     """The same numbers where the engine runs, learning."""
-    values = [params.leak_v, params.threshold, params.leak_u, params.bias, params.unit]
-    copies = [None if x is None else x.detach().clone().to(DEVICE) for x in values]
-    return trained(Params([w.detach().clone().to(DEVICE) for w in params.weights], *copies))  # type: ignore[arg-type]
+    copies = {name: x.detach().clone().to(DEVICE) for name, x in params.lif.named().items()}
+    lif = replace(params.lif, **copies)
+    return trained(Params([w.detach().clone().to(DEVICE) for w in params.weights], {"lif": lif}))
 
 
 def assert_agree(network: Any, params: Params, frames: torch.Tensor, ids: torch.Tensor, schedule: Schedule,
@@ -95,7 +95,7 @@ def small_chain(seed: int = 0) -> tuple[Network, torch.Tensor]:
 def test_every_order_with_every_noise(order: str, group: int | None) -> None:
     network, frames = small_chain()
     params = float_params(network, torch.float64)
-    params.leak_v = torch.full_like(params.leak_v, 0.25)
+    params.lif.leak_v = torch.full_like(params.lif.leak_v, 0.25)
     schedule = Schedule(F=group, order=order, seed=5)  # type: ignore[arg-type]
     slow = assert_agree(network, params, frames, torch.tensor([7, 3]), schedule, NOISY)
     assert slow.counts.sum() > 20 and int(slow.forward_steps.max()) > 2
@@ -105,7 +105,7 @@ def test_every_order_with_every_noise(order: str, group: int | None) -> None:
 def test_single_precision_keeps_the_spikes_and_gradients_to_one_in_ten_thousand() -> None:
     network, frames = small_chain(1)
     params = float_params(network)
-    params.leak_v = torch.full_like(params.leak_v, 0.25)
+    params.lif.leak_v = torch.full_like(params.lif.leak_v, 0.25)
     assert_agree(network, params, frames.float(), torch.arange(2), Schedule(F=2, order="random"), NOISY, 1e-4)
 
 

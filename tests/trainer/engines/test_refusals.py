@@ -38,7 +38,8 @@ def weights(given: list[torch.Tensor]) -> dict[str, Any]:
 
 def resized(name: str, n: int) -> dict[str, Any]:
     """A parameter of ``n`` numbers."""
-    return {"params": replace(good().params, **{name: torch.ones(n)})}
+    params = good().params
+    return {"params": replace(params, neurons={"lif": replace(params.lif, **{name: torch.ones(n)})})}
 
 
 def stamped(*rows: list[int]) -> dict[str, Any]:

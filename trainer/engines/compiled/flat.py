@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ir.connection import Conv2d, Dense, Sparse
-from trainer.engines.plan import Link, Plan
+from trainer.engines.neurons.lif import lif_facts
+from trainer.engines.parts import Link
+from trainer.engines.plan import Plan
 
 Ints = NDArray[np.int64]
 
@@ -118,7 +120,7 @@ class FlatPlan:
     """
 
     def __init__(self, plan: Plan, separate_sums: bool) -> None:
-        starts = [p.at.start for p in plan.parts]
+        starts, facts = [p.at.start for p in plan.parts], [lif_facts(p) for p in plan.parts]
         part_at = np.array([*starts, plan.n_neurons], np.int64)
         rows, synapse_at, synapse_post, base, weight_at = [], [], [], 0, 0
         n_at = n_synapses = 0
@@ -156,10 +158,10 @@ class FlatPlan:
             np.repeat(np.arange(len(starts)), np.diff(part_at)).astype(np.int64),
             np.array([p.depth for p in plan.parts], np.int64),
             np.array([p.refractory for p in plan.parts], np.uint8),
-            np.array([p.has_current for p in plan.parts], np.uint8),
+            np.array([f.has_current for f in facts], np.uint8),
             np.array([p.sends for p in plan.parts], np.uint8),
             plan.inputs_that_send().astype(np.uint8),
-            np.array([-np.inf if p.v_min is None else p.v_min for p in plan.parts], np.float64),
+            np.array([-np.inf if f.v_min is None else f.v_min for f in facts], np.float64),
             np.array(rows, np.int64).reshape(-1, N_FIELDS),
             np.array([i for i, e in enumerate(plan.links) if e.from_input], np.int64),
             from_at,

@@ -13,12 +13,16 @@ from ir.schedule import Schedule, mix, stream
 from trainer.engines.call import Call
 from trainer.engines.compiled import state as kernel
 from trainer.engines.compiled.flat import FlatPlan
+from trainer.engines.neurons.lif import lif_facts
 from trainer.engines.numbers import FixedNumbers
 from trainer.engines.options import ESCAPE, INPUT_DROP, NOISE, SPIKE_DROP
 from trainer.engines.plan import Plan
 from trainer.engines.result import Recording
 
 ORDERS = {"random": kernel.RANDOM, "momentum": kernel.MOMENTUM, "fifo": kernel.FIFO}
+MODELS = ("lif",)
+"""Neuron models that the kernels know: a part of what the plain engines know, as are ``ORDERS``."""
+
 INPUTS = {"first": kernel.FIRST, "queued": kernel.QUEUED, "paced": kernel.PACED}
 SILENT = {"slots": kernel.SLOTS, "all": kernel.ALL, "none": kernel.NONE}
 
@@ -51,10 +55,9 @@ class Job:
 
 def make_job(call: Call) -> Job:
     """Turn the arguments of a run into what the kernels take."""
-    plan, params, frames, schedule = call.plan, call.params, call.frames, call.schedule
+    plan, frames, schedule = call.plan, call.frames, call.schedule
     n_steps, n_samples, _ = frames.shape
-    learns = [frames, params.leak_v, params.leak_u, params.threshold, params.bias, *params.weights]
-    training = torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in learns)
+    training = torch.is_grad_enabled() and any(x.requires_grad for x in (frames, *call.params.tensors()))
     fixed = isinstance(call.numbers, FixedNumbers)
     threads = max(1, min(torch.get_num_threads(), n_samples))
     cores = np.zeros(plan.n_neurons, np.int64)
@@ -81,7 +84,7 @@ def make_job(call: Call) -> Job:
 
 def make_rules(call: Call, training: bool) -> kernel.Rules:
     """Schedule, options and arithmetic as numbers."""
-    params, schedule, options = call.params, call.schedule, call.options
+    lif, schedule, options = call.params.lif, call.schedule, call.options
 
     def prefix(seed: int) -> np.uint64:
         return np.uint64(mix(np.asarray(seed % (1 << 64), np.uint64)))
@@ -100,8 +103,8 @@ def make_rules(call: Call, training: bool) -> kernel.Rules:
         training,
         call.recording is not None,
         a is not None,
-        params.leak_u is not None,
-        params.bias is not None,
+        lif.leak_u is not None,
+        lif.bias is not None,
         prefix(seeds[0]),
         prefix(seeds[1]),
         prefix(seeds[2]),
@@ -140,8 +143,8 @@ def cleared_at(plan: Plan, n_steps: int) -> Array:
     """(T, P) which populations reset their registers before a time step (Lava's ``LIFReset``)."""
     cleared = np.zeros((n_steps, len(plan.parts)), np.uint8)
     for i, p in enumerate(plan.parts):
-        if p.reset_interval:
-            cleared[:, i] = (np.arange(n_steps) + 1) % p.reset_interval == p.reset_offset % p.reset_interval
+        if lif_facts(p).reset_interval:
+            cleared[:, i] = [lif_facts(p).clears(t) for t in range(n_steps)]
     return cleared
 
 

@@ -13,17 +13,21 @@ from torch import Tensor
 
 from ir.check import require
 from ir.schedule import stream
-from trainer.engines import reference
+from trainer.engines import reference, subset
 from trainer.engines.call import Call
 from trainer.engines.checks import checked
 from trainer.engines.compiled.state import or_no_limit
 from trainer.engines.gpu.tables import first_drive, reach_of, table_of
+from trainer.engines.neurons.lif import lif_facts
 from trainer.engines.numbers import FixedNumbers
 from trainer.engines.options import ESCAPE, NOISE, SPIKE_DROP
 from trainer.engines.result import Result
 from trainer.engines.selection import kept_inputs, sample_prefix
 
 ORDERS = {"random": 0, "momentum": 1, "fifo": 2}
+MODELS = ("lif",)
+"""Neuron models that the kernels know: a part of what the plain engines know, as are ``ORDERS``."""
+
 SILENT = {"slots": 0, "all": 1, "none": 2}
 MAX_NEURONS = 1 << 14
 """A sample's registers lie in one program's fast memory, its weights in an (N, N) table."""
@@ -37,9 +41,18 @@ def interpreted() -> bool:
     return os.environ.get("TRITON_INTERPRET") == "1"
 
 
+def unknown(call: Call) -> str | None:
+    """The neuron model or order rule of a call that the kernels do not know, in words; None = they know it."""
+    return subset.unknown(call, MODELS, ORDERS)
+
+
 def reason_against(call: Call) -> str | None:
     """Why this engine cannot run a call; None = it can."""
+    what = unknown(call)
+    if what is not None:
+        return f"engine 'gpu' does not know {what}; use engine 'reference'"
     plan, schedule = call.plan, call.schedule
+    facts = [lif_facts(p) for p in plan.parts]
     asked = {
         "without Triton": find_spec("triton") is None,
         "the layered schedule": schedule.kind == "layered",
@@ -47,9 +60,9 @@ def reason_against(call: Call) -> str | None:
         "a queue a core": schedule.scope != "network",
         "integers": isinstance(call.numbers, FixedNumbers),
         "a recording": call.recording is not None,
-        "a synaptic current": call.params.leak_u is not None,
-        "a lowest membrane": any(p.v_min is not None for p in plan.parts),
-        "a reset by the clock": any(p.reset_interval for p in plan.parts),
+        "a synaptic current": call.params.lif.leak_u is not None,
+        "a lowest membrane": any(f.v_min is not None for f in facts),
+        "a reset by the clock": any(f.reset_interval for f in facts),
         f"{plan.n_neurons} neurons, more than {MAX_NEURONS},": plan.n_neurons > MAX_NEURONS,
     }
     found = [what for what, present in asked.items() if present]
@@ -84,19 +97,20 @@ def run(call: Call) -> Result:
     if 0 in call.frames.shape[:2]:
         return reference.run(call)  # nothing to launch
     plan, params, frames, probability = call.plan, call.params, call.frames, call.options.input_dropout
+    lif = params.lif
     if probability > 0:
         frames = frames * kept_inputs(frames, plan.n_neurons, call.sample_ids, call.schedule.seed, probability)
     with torch.backends.cudnn.flags(allow_tf32=False):
-        drive0, table = first_drive(plan, params.weights, frames), table_of(plan, params.weights, params.leak_v)
-    bias = torch.zeros_like(params.leak_v) if params.bias is None else params.bias
-    counts, v, steps = Asynchronous.apply(launch_of(call), drive0, table, params.leak_v, params.threshold, bias)
+        drive0, table = first_drive(plan, params.weights, frames), table_of(plan, params.weights, lif.leak_v)
+    bias = torch.zeros_like(lif.leak_v) if lif.bias is None else lif.bias
+    counts, v, steps = Asynchronous.apply(launch_of(call), drive0, table, lif.leak_v, lif.threshold, bias)
     return Result(counts, v, steps)
 
 
 def launch_of(call: Call) -> Launch:
     """Static tables on the device (made once), keys of this call, settings."""
     plan, params, schedule, options = call.plan, call.params, call.schedule, call.options
-    device = params.leak_v.device
+    device = params.like.device
     name = f"gpu {device}"
     if name not in plan.derived:
         sizes = [p.at.stop - p.at.start for p in plan.parts]
@@ -111,7 +125,7 @@ def launch_of(call: Call) -> Launch:
         "block": block,
         "group": or_no_limit(schedule.F),
         "order": ORDERS[schedule.order],
-        "biased": params.bias is not None,
+        "biased": params.lif.bias is not None,
         "escape": options.refractory_dropout,
         "noise": options.momentum_noise,
         "drop": options.spike_dropout,

@@ -8,7 +8,8 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from ir.connection import Conv2d, Dense
-from trainer.engines.plan import Link, Plan, apply_link
+from trainer.engines.parts import Link, apply_link
+from trainer.engines.plan import Plan
 
 
 def by_source(link: Link, weight: Tensor) -> Tensor:

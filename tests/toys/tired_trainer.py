@@ -1,0 +1,98 @@
+"""The toy neuron model in the trainer's plain engines: on a chip's integers exactly, and in floats with gradients.
+
+In floats nothing is clipped or wrapped, and half the fatigue stays. A spike's gradient is the trainer's own surrogate,
+open everywhere but at neurons that rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ir.arithmetic import DECAY_ALL
+from trainer.engines.neurons.model import Fired, Group
+from trainer.engines.numbers import FixedNumbers, straight_through
+from trainer.engines.parts import Facts, NeuronParams, Part
+from trainer.surrogate import spike
+
+
+@dataclass
+class TiredParams(NeuronParams):
+    """Thresholds and what a spike adds to them, (n,) each."""
+
+    threshold: Tensor
+    tiring: Tensor
+
+
+def _spread(values: list[Any], sizes: list[int], factor: float, dtype: torch.dtype) -> Tensor:
+    rows = [np.broadcast_to(np.asarray(x, np.float64) * factor, (n,)) for x, n in zip(values, sizes)]
+    return torch.as_tensor(np.concatenate(rows)).to(dtype)
+
+
+def _params(neurons: Sequence[tuple[Any, int]], factor: float, dtype: torch.dtype) -> TiredParams:
+    sizes = [n for _, n in neurons]
+    threshold = _spread([x.v_threshold for x, _ in neurons], sizes, factor, dtype)
+    return TiredParams(threshold, _spread([x.tiring for x, _ in neurons], sizes, factor, dtype))
+
+
+class TiredModel:
+    """The toy as an entry of ``trainer.engines.neurons.MODELS``."""
+
+    def facts(self, neuron: Any) -> Facts:
+        return Facts()
+
+    def float_params(self, neurons: Sequence[tuple[Any, int]], dt_s: float, dtype: torch.dtype) -> TiredParams:
+        return _params(neurons, 1.0, dtype)
+
+    def fixed_params(self, neurons: Sequence[tuple[Any, int]], scales: Sequence[float], shift: int) -> TiredParams:
+        return _params(neurons, shift, torch.float64)
+
+    def on_grid(self, exact: TiredParams, live: TiredParams) -> TiredParams:
+        return exact
+
+    def check(self, params: TiredParams) -> None:
+        return None
+
+    def fitted(self, parts: tuple[Part, ...], params: TiredParams, fixed: bool) -> tuple[list[Facts], TiredParams]:
+        return [Facts() for _ in parts], params
+
+    def dynamics(self, group: Group) -> TiredNeurons:
+        return TiredNeurons(group)
+
+
+class TiredNeurons:
+    """Tired neurons in a run: v and fatigue, (B, n) each."""
+
+    def __init__(self, group: Group) -> None:
+        self.group, self.params, self.numbers = group, group.params, group.numbers
+        self.v = self.fatigue = group.zeros(self.params.threshold)
+        fixed = isinstance(self.numbers, FixedNumbers)
+        self.most = self.numbers.arithmetic.v_max if fixed else np.inf
+        self.half = torch.full_like(self.params.tiring, DECAY_ALL / 2 if fixed else 0.5)
+
+    def begin(self, t: int) -> None:
+        self.fatigue = self.numbers.leak(self.fatigue, self.half)
+
+    def advance(self, drive: Tensor, k: int, active: Tensor, resting: Tensor) -> Fired:
+        v = torch.where(active, self.numbers.add(self.v, drive), self.v)
+        v = torch.where(resting & active, torch.zeros_like(v), v)
+        return self._fired(v, active & ~resting)
+
+    def fire(self, drive: Tensor) -> Fired:
+        v = self.numbers.add(self.v, drive)
+        return self._fired(v, torch.ones_like(v, dtype=torch.bool))
+
+    def _fired(self, v: Tensor, may: Tensor) -> Fired:
+        s = spike(v - (self.params.threshold + self.fatigue), may, self.group.alpha) * may
+        self.v = v * (1 - s)
+        more = self.fatigue + self.params.tiring * s
+        self.fatigue = straight_through(more.clamp(max=self.most), more)
+        return Fired(s, v)
+
+    def states(self) -> dict[str, Tensor]:
+        return {"v": self.v, "fatigue": self.fatigue}
