@@ -44,6 +44,7 @@ class SpikingNetwork(nn.Module):
         quantization: where set, the engine runs a chip's integers.
         core_of_neuron: (N,) the partition that ``scope = "core"`` needs.
 
+    >>> from trainer.neuron import LIF
     >>> net = SpikingNetwork.sequential((4,), nn.Linear(4, 3, bias=False), LIF(1e-3, 0.3))
     >>> net(torch.ones(5, 2, 4), Schedule(F=2)).counts.shape
     torch.Size([5, 2, 3])
