@@ -10,7 +10,7 @@ from torch import Tensor
 from ir.arithmetic import ARITHMETICS, DECAY_ALL, Arithmetic
 
 LIMITS = ("int32", "accumulator", "u", "v")
-"""The edges of registers; a trace says how often each changed a value."""
+"""The edges that every run counts; a trace says how often each changed a value, and likewise those of other states."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class FixedNumbers:
     """A chip's integers in float64 (exact to 2^53), straight-through gradients; ``ir.arithmetic`` says the rules.
 
     Attributes:
-        reached: where set, counts how often each limit of ``LIMITS`` changed a value.
+        reached: where set, counts how often each limit changed a value.
     """
 
     arithmetic: Arithmetic = ARITHMETICS["lava"]
@@ -71,7 +71,8 @@ class FixedNumbers:
         """The same numbers, which count the limits they reach."""
         return replace(self, reached=reached)
 
-    def _count(self, limit: str, raw: Tensor, limited: Tensor) -> None:
+    def count(self, limit: str, raw: Tensor, limited: Tensor) -> None:
+        """Count where a limit, one of ``LIMITS`` or the name of a state with an edge of its own, changed a value."""
         if self.reached is not None:
             self.reached[limit] = self.reached.get(limit, 0) + int(torch.count_nonzero(raw != limited))
 
@@ -88,7 +89,7 @@ class FixedNumbers:
     def _wrap(self, limit: str, exact: Tensor, smooth: Tensor, bits: int) -> Tensor:
         size = 2.0 ** (bits + 1)
         wrapped = exact - size * torch.floor((exact + size / 2) / size)
-        self._count(limit, exact, wrapped)
+        self.count(limit, exact, wrapped)
         return straight_through(wrapped, smooth)
 
     def drive(self, drive: Tensor) -> Tensor:
@@ -103,7 +104,7 @@ class FixedNumbers:
         if a.u_wrap == "two_sided":
             return self._wrap("u", u, u, a.u_bits)
         exact = torch.where(u > top, u - 2 * top, torch.where(u <= -top, u + 2 * top, u))
-        self._count("u", u, exact)
+        self.count("u", u, exact)
         return straight_through(exact, u)
 
     def add_to_current(self, u: Tensor, drive: Tensor) -> Tensor:
@@ -125,7 +126,7 @@ class FixedNumbers:
         low = low if v_min is None else torch.maximum(low, v_min)
         v = self._wrap("int32", v + x, v + x, 31)
         held = torch.where(v < low, low, torch.where(v > self.arithmetic.v_max, float(self.arithmetic.v_max), v))
-        self._count("v", v, held)
+        self.count("v", v, held)
         return held
 
 

@@ -92,6 +92,8 @@ def trace_of(
     if executor == "E1":
         m, states = m.astype(np.int64), {name: state.astype(np.int64) for name, state in states.items()}
     spikes = Spikes(sample_ids[fired[:, 0]], fired[:, 1], fired[:, 2], fired[:, 3], m, match_served(fired, served))
+    edges = (*LIMITS, *(state for p in plan.network.populations for state in p.neuron.STATES))
+    limits = {**dict.fromkeys(edges, 0), **rec.limits} if executor == "E1" else {}
     counts = result.counts.detach().sum(0).cpu().numpy().astype(np.int32)
     return Trace(
         executor,
@@ -105,7 +107,7 @@ def trace_of(
         schedule,
         labels,
         core_of_neuron,
-        dict(rec.limits) if executor == "E1" else {},
+        limits,
     )
 
 

@@ -128,7 +128,7 @@ def test_a_tired_membrane_is_clipped_at_its_register() -> None:
     network = chain([[-255]], neurons=[FixedTired(v_threshold=10, tiring=4)])
     trace = run(network, counts(400, 400), LAYERED, engine="reference")
     assert trace.states["v"].ravel().tolist() == [-400 * 255 * 64, -(1 << 23) + 1]
-    assert trace.limits_reached == {"int32": 0, "accumulator": 0, "u": 0, "v": 1}
+    assert trace.limits_reached == {"int32": 0, "accumulator": 0, "u": 0, "v": 1, "fatigue": 0}
 
 
 def test_states_that_a_model_lacks_are_zero_in_the_trace() -> None:

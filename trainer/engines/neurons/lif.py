@@ -157,6 +157,7 @@ class LIFNeurons:
         self.u = None if self.params.leak_u is None else group.zeros(like)
         self.fired = torch.zeros_like(self.v, dtype=torch.bool)
         self.has_current = group.spread([f.has_current for f in self.facts], like, torch.bool)
+        self.by_clock = [(f, at) for f, at in zip(self.facts, stretches(group.parts)) if f.reset_interval]
         self.subtracts = any(f.subtract for f in self.facts)  # asynchronously none does, and layered groups are one
         lowest = [f.v_min for f in self.facts]
         v_min = group.spread([-np.inf if x is None else x for x in lowest], like)
@@ -164,7 +165,7 @@ class LIFNeurons:
 
     def begin(self, t: int) -> None:
         """Leak once; a fired neuron's membrane carries no gradient on, unless its reset only subtracts."""
-        for facts, at in zip(self.facts, stretches(self.group.parts)):
+        for facts, at in self.by_clock:
             if facts.clears(t):
                 keep = torch.ones_like(self.v)
                 keep[:, at] = 0
