@@ -92,7 +92,7 @@ class TiredNeurons:
         self.v = v * (1 - s)
         more = self.fatigue + self.params.tiring * s
         self.fatigue = straight_through(more.clamp(max=self.most), more)
-        return Fired(s, v)
+        return Fired(s, v, s)
 
     def states(self) -> dict[str, Tensor]:
         return {"v": self.v, "fatigue": self.fatigue}

@@ -22,7 +22,7 @@ from trainer.engines.state import state_of
 
 @dataclass
 class Layer:
-    """One population's neurons, its spikes (B, n) of every time step so far, and those not dropped on their way."""
+    """One population's neurons, its spikes (B, n) of every time step so far, and what of them arrives elsewhere."""
 
     neurons: Dynamics
     spikes: list[Tensor] = field(default_factory=list)
@@ -41,9 +41,9 @@ def run_layered(call: Call) -> Result:
     for t in range(n_steps):
         for name in plan.order.order:
             drive = gather(call, by_name[name], layers, owner, from_frames, t)
-            spikes = fire(call, by_name[name], layers[name], drive, t)
+            spikes, carried = fire(call, by_name[name], layers[name], drive, t)
             layers[name].spikes.append(spikes)
-            layers[name].sent.append(arriving(call, by_name[name], spikes, t))
+            layers[name].sent.append(arriving(call, by_name[name], carried, t))
         counts.append(torch.cat([layers[p.name].spikes[t] for p in plan.parts], 1))
         membranes.append(joined(layers, "v"))
         if call.recording is not None:
@@ -98,13 +98,13 @@ def gather(
     return call.params.like.new_zeros(call.frames.shape[1], part.n) if drive is None else drive
 
 
-def arriving(call: Call, part: Part, spikes: Tensor, t: int) -> Tensor:
-    """The spikes (B, n) that are not dropped on their way."""
+def arriving(call: Call, part: Part, carried: Tensor, t: int) -> Tensor:
+    """What spikes carry, (B, n), where they are not dropped on their way."""
     if call.options.spike_dropout == 0:
-        return spikes
+        return carried
     seed = stream(call.schedule.seed, SPIKE_DROP)
     drawn = chance(seed, call.sample_ids, t, part.place, call.neurons[part.at], torch.float64)
-    return spikes * (drawn >= call.options.spike_dropout)
+    return carried * (drawn >= call.options.spike_dropout)
 
 
 def delayed(link: Link, source: list[Tensor], t: int) -> Tensor | None:
@@ -120,14 +120,14 @@ def delayed(link: Link, source: list[Tensor], t: int) -> Tensor | None:
     return s
 
 
-def fire(call: Call, part: Part, layer: Layer, drive: Tensor, t: int) -> Tensor:
-    """Leak, integrate, fire, reset; (B, n) spikes with gradient."""
+def fire(call: Call, part: Part, layer: Layer, drive: Tensor, t: int) -> tuple[Tensor, Tensor]:
+    """Leak, integrate, fire, reset; spikes and what they carry, (B, n) with gradient."""
     layer.neurons.begin(t)
-    s, m = layer.neurons.fire(call.numbers.drive(drive))
+    s, m, carried = layer.neurons.fire(call.numbers.drive(drive))
     if call.recording is not None:
         here = torch.zeros(s.shape[0], call.plan.n_neurons, dtype=torch.bool, device=s.device)
         before = torch.zeros(s.shape[0], call.plan.n_neurons, dtype=m.dtype, device=m.device)
         here[:, part.at], before[:, part.at] = s.detach() > 0, m.detach()
         call.recording.fire(here, before, t, part.place)
         call.recording.serve(here, t, part.place)
-    return s
+    return s, carried

@@ -117,7 +117,7 @@ def update_neurons(call: Call, state: BatchState, drive: Tensor, active: Tensor,
     Returns:
         (B, N) spikes with gradient.
     """
-    s, m = state.neurons.advance(call.numbers.drive(drive), k, active[:, None], state.r)
+    s, m, carried = state.neurons.advance(call.numbers.drive(drive), k, active[:, None], state.r)
     now = s.detach() > 0
     if call.recording is not None:
         call.recording.fire(now, m, t, k)
@@ -125,7 +125,8 @@ def update_neurons(call: Call, state: BatchState, drive: Tensor, active: Tensor,
     state.k_fired = torch.where(now, k, state.k_fired)
     state.r = state.r | (now & call.refractory & ~escapes(call, now, t, k))
     state.waiting = state.waiting | now
-    state.q = state.q + (s if call.options.silent_gradient != "none" else torch.where(now, s, torch.zeros_like(s)))
+    silent = call.options.silent_gradient != "none"
+    state.q = state.q + (carried if silent else torch.where(now, carried, torch.zeros_like(carried)))
     return s
 
 

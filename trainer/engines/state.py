@@ -32,7 +32,9 @@ class Neurons:
     def advance(self, drive: Tensor, k: int, active: Tensor, resting: Tensor) -> Fired:
         """One forward step of all neurons; arguments and result as ``Dynamics.advance``, (B, N) each."""
         fired = [group.advance(drive[:, at], k, active, resting[:, at]) for at, group in self.groups]
-        return Fired(self._joined([x.s for x in fired]), self._joined([x.m for x in fired]))
+        if len(fired) == 1:
+            return fired[0]
+        return Fired(*(self._joined(list(rows)) for rows in zip(*fired)))
 
     def state(self, name: str) -> Tensor:
         """(B, N) of a state; 0 at neurons that have no such state."""

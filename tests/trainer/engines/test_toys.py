@@ -37,13 +37,14 @@ from tests.toys.lifo_trainer import LIFO_IN_TRAINING
 from tests.toys.mixed import mixed_cases
 from tests.toys.tired import MOST, TIRED, FixedTired, Tired
 from tests.toys.tired_simulator import TiredGroup
-from tests.toys.tired_trainer import TiredModel
+from tests.toys.tired_trainer import TiredModel, TiredNeurons
 from tests.trainer.engines.test_engines_agree import Case
 from trainer.engines import cpu, reference
 from trainer.engines import neurons as trainer_neurons
 from trainer.engines import queue as trainer_queue
 from trainer.engines.call import Call
 from trainer.engines.gpu import run as gpu
+from trainer.engines.neurons.model import Fired
 from trainer.engines.plan import float_params, plan_of
 from trainer.execute import run
 
@@ -163,6 +164,39 @@ def test_a_neuron_that_never_tires_is_a_lif_without_a_leak_in_any_mixture(case: 
     assume(plain.limits_reached["u"] == 0)
     for every in (1, 2):
         assert first_divergence(with_tired(every), plain) is None
+
+
+class Twice(TiredNeurons):
+    """A toy whose every spike carries 2."""
+
+    def advance(self, drive: torch.Tensor, k: int, active: torch.Tensor, resting: torch.Tensor) -> Fired:
+        fired = super().advance(drive, k, active, resting)
+        return fired._replace(carried=2 * fired.s)
+
+    def fire(self, drive: torch.Tensor) -> Fired:
+        fired = super().fire(drive)
+        return fired._replace(carried=2 * fired.s)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "entries", "heard"),
+    [
+        (LAYERED, [(0, 0), (1, 0)], 2 * (1 + 10)),
+        (Schedule(F=1, input="paced", R=1), [(0, 0), (0, 1), (1, 2), (1, 2)], 2 * (2 * 1 + 2 * 10)),
+    ],
+    ids=["layered", "asynchronous"],
+)
+def test_an_entry_delivers_what_its_spikes_carry(
+    monkeypatch: pytest.MonkeyPatch, schedule: Schedule, entries: list[tuple[int, int]], heard: int
+) -> None:
+    """Two neurons that do not rest hear two events; the second one's entry waits until it holds both its spikes."""
+    monkeypatch.setattr(TiredModel, "dynamics", lambda self, group: Twice(group))
+    restless = FixedTired(10, 0, refractory=False)
+    network = chain([[20], [11]], [[1, 10]], neurons=[restless, FixedLIF(0, v_threshold=None)])
+    trace = run(network, counts(2), schedule, engine="reference")
+    assert sorted((neuron, k) for _, neuron, k in served(trace)) == entries
+    assert trace.counts.tolist() == [[len(entries) // 2, len(entries) // 2, 0]]
+    assert trace.v is not None and trace.v[0, 0, 2] == heard << 6
 
 
 LAYERED_DRAW = Draw(asynchronous=False)

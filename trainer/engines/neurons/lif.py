@@ -187,7 +187,7 @@ class LIFNeurons:
         s = self._spikes(v, moved & ~resting & active) * (~resting)
         self.v = v * (1 - s)
         self.fired = self.fired | (s.detach() > 0)
-        return Fired(s, v)
+        return Fired(s, v, s)
 
     def _reaching(self, x: Tensor, k: int, active: Tensor) -> Tensor:
         """What reaches the membranes of a drive ``x``; it adds to the currents of the samples that still run.
@@ -215,7 +215,7 @@ class LIFNeurons:
             s = s + (torch.floor(v / params.threshold).clamp(min=0) - s).detach()
         self.v = v - torch.nan_to_num(params.threshold, posinf=0.0) * s if facts.subtract else v * (1 - s)
         self.fired = s.detach() > 0
-        return Fired(s, v)
+        return Fired(s, v, s)
 
     def _spikes(self, v: Tensor, gate: Tensor) -> Tensor:
         """Fire above the threshold; the surrogate acts where ``gate`` is open, in trained units."""

@@ -47,12 +47,14 @@ class Fired(NamedTuple):
     """What a group's neurons did, (B, n) each.
 
     Attributes:
-        s: how often each fired, with a gradient; the queue keeps it and delivers it.
+        s: how often each fired, with a gradient.
         m: membranes just before the reset.
+        carried: what those spikes carry together, with a gradient; entries and edges deliver it. Of LIF it is ``s``.
     """
 
     s: Tensor
     m: Tensor
+    carried: Tensor
 
 
 class Dynamics(Protocol):
