@@ -12,12 +12,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ir.arithmetic import DECAY_ALL
+from ir.check import require
+from tests.toys.tired import Tired
 from trainer.engines.neurons.model import Fired, Group
 from trainer.engines.numbers import FixedNumbers, straight_through
 from trainer.engines.parts import Facts, NeuronParams, Part
+from trainer.neuron import NeuronModule
 from trainer.surrogate import spike
 
 
@@ -96,3 +99,33 @@ class TiredNeurons:
 
     def states(self) -> dict[str, Tensor]:
         return {"v": self.v, "fatigue": self.fatigue}
+
+
+class TiredModule(NeuronModule):
+    """The toy between torch layers; its threshold is learned."""
+
+    MODEL = "tired"
+    fires = True
+
+    def __init__(self, v_threshold: float = 1.0, tiring: float = 0.5) -> None:
+        super().__init__()
+        self.v_threshold, self.tiring = nn.Parameter(torch.tensor(v_threshold)), tiring
+
+    def like(self) -> Tensor:
+        return self.v_threshold
+
+    def value(self, bias: Tensor | None) -> Tired:
+        require(bias is None, "tired neurons take no bias; leave it out of the layer before them")
+        return Tired(float(self.v_threshold.detach()), self.tiring)
+
+    @classmethod
+    def numbers(
+        cls,
+        modules: Sequence[TiredModule],
+        sizes: Sequence[int],
+        biases: Sequence[Tensor | None],
+        dt_s: float,
+        like: Tensor,
+    ) -> TiredParams:
+        threshold = torch.cat([m.v_threshold.to(like.dtype).expand(n) for m, n in zip(modules, sizes)])
+        return TiredParams(threshold, torch.cat([like.new_full((n,), m.tiring) for m, n in zip(modules, sizes)]))

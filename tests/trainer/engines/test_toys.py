@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, settings
+from torch import nn
 
 from ir import (
     Dense,
@@ -37,7 +38,7 @@ from tests.toys.lifo_trainer import LIFO_IN_TRAINING
 from tests.toys.mixed import mixed_cases
 from tests.toys.tired import MOST, TIRED, FixedTired, Tired
 from tests.toys.tired_simulator import TiredGroup
-from tests.toys.tired_trainer import TiredModel, TiredNeurons
+from tests.toys.tired_trainer import TiredModel, TiredModule, TiredNeurons
 from tests.trainer.engines.test_engines_agree import Case
 from trainer.engines import cpu, reference
 from trainer.engines import neurons as trainer_neurons
@@ -47,6 +48,9 @@ from trainer.engines.gpu import run as gpu
 from trainer.engines.neurons.model import Fired
 from trainer.engines.plan import float_params, plan_of
 from trainer.execute import run
+from trainer.network import SpikingNetwork
+from trainer.neuron import LIF as TorchLIF
+from trainer.quantize_aware import train_on_grid
 
 LAYERED = Schedule(kind="layered", F=None)
 ONE_BY_ONE = Schedule(F=1, order="fifo")
@@ -298,3 +302,29 @@ def test_gradients_pass_a_tired_population(kind: Literal["asynchronous", "layere
     assert result.counts.sum() > 20
     for x in torch.autograd.grad(result.counts[:, :, -3:].sum(), learning):
         assert bool(x.isfinite().all()) and float(x.abs().sum()) > 0
+
+
+@pytest.mark.parametrize("weight_bits", [0, 8])
+def test_tired_neurons_learn_between_torch_layers(weight_bits: int) -> None:
+    torch.manual_seed(0)
+    layers = [nn.Linear(4, 9, bias=False), nn.Linear(9, 7, bias=False), nn.Linear(7, 3, bias=False)]
+    tired = TiredModule(0.4, 0.2)
+    chained = [layers[0], TorchLIF(5e-3, 0.3), layers[1], tired, layers[2], TorchLIF(5e-3, 0.1)]
+    net = SpikingNetwork.sequential((4,), *chained, dt_s=5e-3).train()
+    for layer in layers:
+        layer.weight.data.abs_()
+    if weight_bits:
+        train_on_grid(net, "loihi2", weight_bits)
+    for live, frozen in zip(net.params().tensors(), float_params(net.export()).tensors()):
+        torch.testing.assert_close(live.detach(), frozen)
+    frames = (torch.rand(5, 2, 4, generator=torch.Generator().manual_seed(1)) < 0.6).float()
+    with pytest.warns(SlowerWarning):
+        result = net(frames, Schedule(F=2))
+    assert net.quantization is not None or not weight_bits
+    frozen = net.export() if net.quantization is None else net.quantization.quantized(net.export())
+    trace = run(frozen, Stimulus(frames.int().numpy()), Schedule(F=2), engine="reference")
+    assert np.array_equal(result.counts.detach().sum(0).numpy(), trace.counts) and trace.counts[:, 9:16].sum() > 0
+    result.counts[:, :, -3:].sum().backward()
+    learned = [layer.weight.grad for layer in layers] + ([] if weight_bits else [tired.v_threshold.grad])
+    for gradient in learned:
+        assert gradient is not None and bool(gradient.isfinite().all()) and float(gradient.abs().sum()) > 0
