@@ -115,13 +115,13 @@ def compile_rows(suffix: str, rows: list[tuple[int, str, str, float, bool]]) -> 
     for _, name, _, took, inside in rows:
         if not inside:
             share[name] += took
-    times = Counter((pid, name, signature) for pid, name, signature, _, _ in rows)
+    times = Counter((pid, name, signature) for pid, name, signature, _, _ in rows if not name.startswith("numba."))
     entries = {f"compile_cpu_s{suffix}.{name}": round(took, 2) for name, took in share.most_common(8)}
     twice = sum(n - 1 for n in times.values())
     return {f"compile_cpu_s{suffix}": round(sum(share.values()), 2), f"compiled_twice{suffix}": twice, **entries}
 
 
-def demo(checkout: Path, mine: bool) -> dict[str, Any]:
+def demo(checkout: Path) -> dict[str, Any]:
     """The demo with empty and with warm caches."""
     words = ["-m", "unlayered", "demo", "--out", "demo"]
     found: dict[str, Any] = compile_rows("", compiled(words, checkout))
@@ -141,7 +141,7 @@ def quick(checkout: Path) -> dict[str, float]:
 
 def measured(checkout: Path, tests: bool) -> dict[str, Any]:
     """All rows of one checkout."""
-    found = {**quick(checkout), **demo(checkout, tests)}
+    found = {**quick(checkout), **demo(checkout)}
     if tests:
         words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", str(checkout / "tests"), "--rootdir", str(checkout)]
         found |= compile_rows(".tests", compiled(words, checkout))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 import zlib
 from collections.abc import Callable
@@ -29,12 +30,32 @@ def kept_on_disk(function: Kernel, **options: Any) -> Kernel:
     options = {"nogil": True, **options}
     _listen()
     try:
-        return cast(Any, njit)(cache=True, **options)(function)
+        dispatcher = cast(Any, njit)(cache=True, **options)(function)
+        _forget_what_is_gone(dispatcher._cache)
+        return dispatcher
     except RuntimeError as error:
         if "no locator available" not in str(error):
             raise
     _say_that_nothing_is_kept()
     return cast(Any, njit)(**options)(function)
+
+
+GONE = (AttributeError, ImportError, EOFError, IndexError, KeyError, TypeError, ValueError, pickle.UnpicklingError)
+"""How reading what an earlier version kept may end: classes that it names have moved, or it is damaged."""
+
+
+def _forget_what_is_gone(kept: Any) -> None:
+    """Have an index on disk that cannot be read count as none; numba itself looks at the entry's own file alone."""
+    load = kept.load_overload
+
+    def load_or_forget(signature: Any, target: Any) -> Any:
+        try:
+            return load(signature, target)
+        except GONE:
+            kept.flush()
+            return None
+
+    kept.load_overload = load_or_forget
 
 
 @cache

@@ -74,6 +74,8 @@ def check_numbers(call: Call) -> None:
     one = len(kinds) == 1 and kinds <= {torch.float32, torch.float64}
     names = ", ".join(sorted(str(kind) for kind in kinds))
     require(one, f"the network's numbers are {names}; engines compute in one of float32, float64: network.float()")
+    exact = not isinstance(call.numbers, FixedNumbers) or kinds == {torch.float64}
+    require(exact, "a chip's integers come in float32, which is not exact beyond 2^24; give them in float64")
     for model, params in own.items():
         MODELS[model].check(params)
 

@@ -15,7 +15,7 @@ from trainer.engines.compiled.arrival import (
     take_paced,
 )
 from trainer.engines.compiled.flat import BLOCKS, CLIPS, EVENTS, FIRED, ROUNDS, SERVED, SLOT, VALUES
-from trainer.engines.compiled.integrate import fire, mark_hot, move, move_general
+from trainer.engines.compiled.integrate import fire, is_fixed, mark_hot, move, move_general
 from trainer.engines.compiled.jit import entry, exact, fingerprint
 from trainer.engines.compiled.keys import draw, extend
 from trainer.engines.compiled.links import deliver
@@ -54,9 +54,9 @@ def begin_time_step(net, rules, numbers, state, cleared):
             fill(v[net.part_at[p] : net.part_at[p + 1]], 0)
             if rules.current:
                 fill(u[net.part_at[p] : net.part_at[p + 1]], 0)
-    scale(v, numbers.leak_v, rules.fixed)
+    scale(v, numbers.leak_v, is_fixed(rules, v))
     if rules.current:
-        scale(u, numbers.leak_u, rules.fixed)
+        scale(u, numbers.leak_u, is_fixed(rules, v))
     fill(state.shut, 0)
     fill(state.spikes, 0)
     fill(state.waiting, 0)
@@ -66,7 +66,7 @@ def begin_time_step(net, rules, numbers, state, cleared):
     fill(state.touched, 0)
     fill(state.n, 0)
     for p in range(net.depth.shape[0]):
-        if rules.fixed and net.has_current[p]:
+        if is_fixed(rules, state.v) and net.has_current[p]:
             mark_hot(net, rules, state, p)
 
 
@@ -82,9 +82,9 @@ def update(net, rules, numbers, state, tape, k, h_escape):
         first, stop = net.part_at[p], net.part_at[p + 1]
         at = tape.used[VALUES] if rules.training else 0
         values = tape.values[at : at + stop - first]
-        if rules.fixed or due or net.has_current[p] or net.v_min[p] > -np.inf:
+        if is_fixed(rules, state.v) or due or net.has_current[p] or net.v_min[p] > -np.inf:
             move_general(net, rules, numbers, state, tape, p, k, values)
-            if rules.fixed and net.has_current[p]:
+            if is_fixed(rules, state.v) and net.has_current[p]:
                 mark_hot(net, rules, state, p)
         else:
             move(state.v[first:stop], state.sums[first:stop], state.shut[first:stop], state.live[first:stop], values)
@@ -184,7 +184,7 @@ def run_time_step(net, rules, numbers, state, tape, core_of_neuron, b, t, h_t):
     if rules.training and tape.used[EVENTS] + state.n[N_EVENTS] > tape.event.shape[0]:
         return -1
     deliver_first(net, rules, numbers, state, tape)
-    k, since_output = 0, -1
+    k, since_output = np.int64(0), np.int64(-1)  # variables: kernels called with literals are compiled for each
     while True:
         if not has_room(rules, tape, n, n_parts, n + state.n[N_EVENTS]):
             return -1

@@ -10,7 +10,16 @@ from trainer.engines.compiled.jit import exact
 from trainer.engines.compiled.keys import draw
 from trainer.engines.compiled.state import IDLE, N_NOW, N_ON_WAY, N_QUEUE, WAITING
 
+EXACT_BYTES = 8
+"""float64 holds every integer up to 2^53; integers come in nothing less (``engines.checks``)."""
+
 BASE, EXPONENT = col.BASE, col.EXPONENT
+
+
+@exact
+def is_fixed(rules, x):
+    """Whether ``x`` holds integers; never in float32, and compilers see that: it saves them the registers' edges."""
+    return rules.fixed and x.itemsize == EXACT_BYTES
 
 
 @exact
@@ -73,7 +82,7 @@ def edge_u(x, rules, used):
 @exact
 def arrived(net, rules, part, j, sums, used):
     """The drive of neuron ``j`` of a population, in membrane units; empties the sums."""
-    if not rules.fixed:
+    if not is_fixed(rules, sums):
         at = net.part_at[part] + j
         total, sums[at] = np.float64(sums[at]), 0
         return total
@@ -96,15 +105,15 @@ def reaching(rules, state, used, j, x, keeps, after):
     number = state.v.dtype.type
     if keeps:
         u = state.u[j] + x
-        state.u[j] = number(edge_u(edge(u, 2.0**32, used, INT32), rules, used)) if rules.fixed else u
+        state.u[j] = number(edge_u(edge(u, 2.0**32, used, INT32), rules, used)) if is_fixed(rules, state.v) else u
         return number(0) if after < 0 else (state.u[j] if after == 0 else x)
-    return number(edge_u(x, rules, used)) if rules.fixed else x
+    return number(edge_u(x, rules, used)) if is_fixed(rules, state.v) else x
 
 
 @exact
 def move_general(net, rules, numbers, state, tape, part, k, values):
     """``move`` with biases, currents, lower bounds and integer registers."""
-    number = state.v.dtype.type
+    number, fixed = state.v.dtype.type, is_fixed(rules, state.v)
     first, stop = net.part_at[part], net.part_at[part + 1]
     after, keeps, used = k - net.depth[part], net.has_current[part] != 0, tape.used
     low, high = number(max(net.v_min[part], -rules.v_max)), number(rules.v_max)
@@ -114,13 +123,13 @@ def move_general(net, rules, numbers, state, tape, part, k, values):
         i = reaching(rules, state, used, j, x, keeps, after)
         moved = i != 0 or bias != 0
         values[j - first] = np.nan
-        if rules.fixed:
+        if fixed:
             y = state.v[j] + (number(edge_u(i + bias, rules, used)) if rules.bias_in_u else i + bias)
             y = number(edge(y, 2.0**32, used, INT32))
         else:
             y = state.v[j] + i + bias
         beyond = y < low or y > high
-        used[V] += np.int64(beyond and rules.fixed)
+        used[V] += np.int64(beyond and fixed)
         if state.shut[j]:
             state.v[j] = 0
             continue

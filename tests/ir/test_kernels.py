@@ -1,0 +1,69 @@
+"""Compiled code on disk: used again, forgotten where it cannot be, done without where nothing can be written."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numba
+import pytest
+
+ROOT = Path(__file__).parents[2]
+USE = """
+import sys, warnings
+sys.path.insert(0, sys.argv[1])
+warnings.simplefilter("error")
+import twice
+from ir import kernels
+kernels.listeners.append(lambda name, begins: print("compiling" if begins else "compiled", name))
+print(twice.double(4))
+"""
+SOURCE = """
+from ir.kernels import kept_on_disk
+
+@kept_on_disk
+def double(x):
+    return 2 * x
+"""
+
+
+def run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Double a number with a kernel of ``folder`` in a process of its own."""
+    if not (folder / "twice.py").exists():
+        (folder / "twice.py").write_text(SOURCE)
+    command = [sys.executable, *words, "-c", USE, str(folder)]
+    given = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), **environment}
+    return subprocess.run(command, capture_output=True, text=True, env=given, timeout=120, check=False)
+
+
+def test_what_is_compiled_is_said_and_used_again(tmp_path: Path):
+    first, second = run(tmp_path), run(tmp_path)
+    assert first.stdout.split("\n")[:3] == ["compiling double", "compiled double", "8"], first.stderr
+    assert second.stdout == "8\n", second.stderr
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x80\x04.", pickle.dumps(numba.__version__) + b"\x80\x04cgone\nType\n."])
+def test_an_index_that_cannot_be_read_is_forgotten(tmp_path: Path, damage: bytes):
+    """An index of an earlier version may name a class that has moved since."""
+    assert run(tmp_path).returncode == 0
+    (index,) = (tmp_path / "__pycache__").glob("*.nbi")
+    index.write_bytes(damage)
+    assert run(tmp_path).stdout.endswith("compiled double\n8\n")
+    assert run(tmp_path).stdout == "8\n"
+
+
+def test_without_a_folder_to_write_to_it_is_compiled_in_memory_with_one_sentence(tmp_path: Path):
+    (tmp_path / "twice.py").write_text(SOURCE)
+    nowhere = "/proc/nowhere"
+    code = USE.replace('"error"', '"default"').replace(
+        "import twice", "import numba.core.caching as c; c._CacheLocator.ensure_cache_path = no; import twice"
+    )
+    code = "def no(self): raise OSError\n" + code
+    given = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": nowhere}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, env=given, timeout=120, check=False
+    )
+    assert done.stdout.endswith("8\n"), done.stderr
+    assert done.stderr.count("no folder for compiled code can be written") == 1
