@@ -4,7 +4,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 3000
 
-.PHONY: help setup demo test lint types unit slow pythons bench interop crosscheck fuzz fuzz-quick clean
+.PHONY: help setup demo test lint types unit slow pythons bench interop configuration crosscheck fuzz fuzz-quick clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
@@ -45,6 +45,9 @@ interop: setup  ## our spikes against each framework's own, 20 drawn networks ea
 	PATH="$$PATH:.uv/bin" tests/interop/environments.sh
 	$(PYTHON) -m tests.interop.compare
 	$(PYTHON) -m tests.interop.netx
+
+configuration: setup  ## write docs/configuration.md anew from the dataclasses
+	$(PYTHON) tools/configuration.py
 
 crosscheck: setup  ## our integers against the emulators nengo-loihi and brian2-loihi, spikes and registers
 	PATH="$$PATH:.uv/bin" tests/interop/environments.sh nengo-loihi brian2-loihi

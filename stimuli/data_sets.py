@@ -11,6 +11,7 @@ from typing import Protocol
 
 from ir.check import FormatError, check_choice
 from ir.stimulus import Stimulus
+from ir.words import meant
 from stimuli import readers
 from stimuli.places import data_folder
 from stimuli.readers import Reader
@@ -59,6 +60,12 @@ DATA_SETS = {
 """Every data set by name."""
 
 NAMES = tuple(DATA_SETS)
+
+
+def unknown_data(name: str) -> str:
+    """What is said of a word that names no data set."""
+    said = f"data is {name!r}{meant(name, NAMES)}; use one of {', '.join(map(repr, NAMES))}"
+    return f"{said}, or folder:PATH for your own"
 
 
 def load(

@@ -15,12 +15,16 @@ import typer
 
 from ir.check import TargetError
 from targets.lava.interpreter import find_python
+from tests.stimuli.own.recordings import folder as recordings
 from tests.unlayered.verbs import call
 from unlayered.cli import app
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 STARTS = ("unlayered ", "python ", "make ", "uv ", "source ")
+
+(OWN,) = re.findall(r"```toml\n(data = .*?)```", (ROOT / "docs" / "data.md").read_text(), re.S)
+"""The own.toml that docs/data.md prints."""
 
 SHORTER = {
     "train": ["--epochs", "2", "--limit", "200"],
@@ -138,10 +142,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / "targets" / "chips" / "loihi2.toml", folder / "mine.toml")
     (folder / "my.toml").write_text((ROOT / "trainer" / "presets" / "digits.toml").read_text())
     np.save(folder / "frames.npy", np.ones((3, 2, 2, 20, 20), np.int32))
+    recordings(folder / "recordings", classes=("left", "right"))
+    (folder / "own.toml").write_text(OWN)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for line in (
             "unlayered train --preset digits --out net",
+            "unlayered train own.toml --out own",
             "unlayered map net --chip loihi2 --out mapped.npz",
             "unlayered run mapped.npz --on reference --data digits --out a.npz",
         ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import importlib.util
 import re
 from pathlib import Path
 
@@ -44,6 +45,14 @@ def test_the_contracts_table_of_keys_is_what_the_code_computes():
     assert len(table) == 5
     for address, expected in table:
         assert f"{int(key(*map(int, address.split(', ')))):016X}" == expected
+
+
+def test_the_page_of_a_trainings_keys_is_what_the_dataclasses_say():
+    spec = importlib.util.spec_from_file_location("configuration", ROOT / "tools" / "configuration.py")
+    assert spec is not None and spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    assert made.PAGE.read_text() == made.page(), "write it anew: make configuration"
 
 
 @pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md")), ids=lambda p: p.name)

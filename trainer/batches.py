@@ -11,17 +11,17 @@ from torch import Tensor
 
 from ir.check import FormatError, require
 from ir.schedule import key, stream
-from ir.stimulus import Stimulus
 from ir.words import counted
-from stimuli.data_sets import DATA_SETS
+from stimuli.own.data import Data
 from trainer.batch import Batch, rank, world
 from trainer.config import TrainConfig
+from trainer.data import Samples
 
 BATCH_ORDER, SHIFT = 11, 13
 """Purposes of the loop's own random streams."""
 
 
-def split(data: Stimulus, config: TrainConfig) -> tuple[Stimulus, Stimulus]:
+def split(data: Samples, config: TrainConfig) -> tuple[Samples, Samples]:
     """Hold out the share of the training data with the smallest keys; without one, validate on the training data."""
     n_held = int(round(config.validation_share * data.n_samples))
     require(
@@ -42,8 +42,13 @@ def batches(n: int, config: TrainConfig, epoch: int) -> Iterator[np.ndarray]:
         yield order[start : start + config.batch_size][rank() :: world()]
 
 
-def batch_of(stimulus: Stimulus, index: np.ndarray) -> Batch:
-    """The samples at ``index``."""
+def batch_of(stimulus: Samples, index: np.ndarray) -> Batch:
+    """The samples at ``index``, read only now where they do not fit memory."""
+    if isinstance(stimulus, Data):
+        if not len(index):  # this process's share of a small batch
+            none = torch.zeros(0, dtype=torch.int64)
+            return Batch(torch.zeros(stimulus.n_steps, 0, stimulus.n_inputs), none, none)
+        stimulus, index = stimulus.read(index), np.arange(len(index))
     if stimulus.labels is None or stimulus.sample_ids is None:
         raise FormatError("the data has no labels; training needs them")
     frames = torch.as_tensor(np.ascontiguousarray(stimulus.frames[:, index])).to(torch.float32)
@@ -52,11 +57,15 @@ def batch_of(stimulus: Stimulus, index: np.ndarray) -> Batch:
     return Batch(frames, labels, ids, events)
 
 
-def augmented(batch: Batch, config: TrainConfig, epoch: int) -> Batch:
-    """The batch with each sample moved by up to ``shift_px`` pixels; its time stamps are then dropped."""
+def augmented(batch: Batch, config: TrainConfig, epoch: int, shape: tuple[int, ...]) -> Batch:
+    """The batch with each sample moved by up to ``shift_px`` pixels; its time stamps are then dropped.
+
+    Args:
+        shape: of one frame.
+    """
     if not config.shift_px:
         return batch
-    frames = shifted(batch.frames, batch.ids, DATA_SETS[config.data].input_shape, config, epoch)
+    frames = shifted(batch.frames, batch.ids, shape, config, epoch)
     return replace(batch, frames=frames, events=None)
 
 

@@ -7,8 +7,8 @@ from torch import nn
 
 from ir.check import require
 from ir.words import counted
-from stimuli.data_sets import DATA_SETS
 from trainer.config import TrainConfig
+from trainer.data import Kind, kind_of
 from trainer.linear_map import SumPool2d, fold
 from trainer.network import SpikingNetwork
 from trainer.neuron import LIF
@@ -17,9 +17,13 @@ MAX_WEIGHTS = 1 << 31
 """Most weights of one dense layer: 8 GB, more than training holds in memory."""
 
 
-def build_network(config: TrainConfig) -> SpikingNetwork:
-    """Build the network; weights follow from ``config.seed``."""
-    data = DATA_SETS[config.data]
+def build_network(config: TrainConfig, kind: Kind | None = None) -> SpikingNetwork:
+    """Build the network; weights follow from ``config.seed``.
+
+    Args:
+        kind: of the data; None = ``config.data``'s.
+    """
+    data = kind_of(config) if kind is None else kind
     modules: list[nn.Module] = []
     shape: tuple[int, ...] = data.input_shape
     with torch.random.fork_rng(devices=[]):

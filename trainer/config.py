@@ -10,7 +10,10 @@ from typing import Any
 from exchange import toml
 from ir.check import FormatError, check_choice, require
 from ir.schedule import Schedule, group_of
-from stimuli.data_sets import NAMES
+from stimuli.data_sets import NAMES, unknown_data
+from stimuli.own.folder import is_folder
+from stimuli.own.options import options_of
+from stimuli.own.protocol import OWN
 from trainer.engines.options import TrainingOptions
 from trainer.kinds import check_kinds, fits, known
 from trainer.rules import RULES
@@ -39,33 +42,41 @@ class TrainConfig:
     """A training run.
 
     Attributes:
-        data: name of a data set; ``root``: its folder.
+        data: name of a data set, or ``folder:PATH`` for one's own recordings (docs/data.md).
+        root: the folder that holds it; what a relative PATH is below.
+        data_options: how own recordings become frames; lies over the folder's ``data.toml``.
         layers: layer sizes and kinds from input to output, e.g. ``["64", "64", "10"]`` (dense),
             ``"conv 16 5 stride 2 pad 1"``, ``"avgpool 2"``, ``"sumpool 2"``; neurons follow every layer but a
             pooling, and ``"conv 64 3 pad 1 avgpool 2"`` pools before its neurons.
-        tau_mem_s, v_threshold: of every population.
+        tau_mem_s: time constant of every population's membranes in seconds, where training begins.
+        v_threshold: of every population, where training begins.
         schedule: how spikes are served in training and, by default, in every run.
         options: dropouts, noise, gradient choices.
         initial_density: scale the initial weights until so many spikes a neuron and time step are fired, layer by
             layer (``trainer.initial``); 0 = torch's own, with which deep or sparsely driven networks stay silent.
-        epochs, batch_size, learning_rate, weight_decay: of Adam.
-        f_curriculum: pairs (first epoch, F) that override ``schedule.F``; None serves all.
-        f_drawn: values of F to draw from for each batch, None among them or not; overrides the curriculum.
+        epochs: how often the training data are gone through.
+        batch_size: samples a change of the weights.
+        learning_rate: of the optimizer, Adam.
+        weight_decay: of the optimizer: the weights' own pull to 0.
+        f_curriculum: pairs (first epoch, F) that override ``schedule.F``; ``"all"`` (in Python None) serves all.
+        f_drawn: values of F to draw from for each batch, ``"all"`` (None) among them or not; overrides the curriculum.
         rule: what turns a batch into a change of the weights, a name of ``trainer.rules.RULES``.
         loss: ``rate`` (cross-entropy of spike counts a time step), ``count`` (of the whole sample's), ``membrane``,
             ``first_spike``.
         spike_penalty: added loss for each network spike a neuron and time step, from epoch
             ``spike_penalty_after`` on: a network that does not spike yet would never start.
+        spike_penalty_after: the first epoch, from 0, in which spikes cost.
         keep: which network leaves the trainer, of the ``best`` or the ``last`` epoch.
-        train_threshold, train_tau: learn them.
+        train_threshold: learn each population's threshold.
+        train_tau: learn each population's time constant.
         partition: file of a mapped network whose cores each get a queue (``schedule.scope = "core"``).
         weight_bits: quantization-aware training on a chip's grid: 8, 6, 4 or 2; 0 = floats.
-        chip: whose formats it uses.
+        chip: whose formats quantization-aware training uses.
         patience: stop after so many epochs without a better validation accuracy; 0 = never.
         validation_share: share of the training data held out.
         shift_px: augmentation, frames move up to this many pixels.
         limit: use at most so many training samples; 0 = all.
-        seed: of everything random.
+        seed: of everything random in training: weights, order of batches, draws.
         device: where tensors live, ``cpu`` or ``cuda`` (also ``cuda:1``, ...).
         engine: ``auto`` (by the device), ``cpu``, ``gpu`` or ``reference``.
         tensorboard: also write TensorBoard event files.
@@ -73,6 +84,7 @@ class TrainConfig:
 
     data: str = "digits"
     root: str = ""
+    data_options: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
     layers: tuple[str, ...] = ("64", "64", "10")
     tau_mem_s: float = 1e-3
     v_threshold: float = 0.3
@@ -106,7 +118,12 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_kinds(self)
-        check_choice("data", self.data, NAMES)
+        own = is_folder(self.data) or self.data == OWN
+        require(own or self.data in NAMES, unknown_data(self.data))
+        options_of(self.data_options, "data_options")
+        require(
+            own or not self.data_options, f"data_options have no meaning for data set {self.data!r}; leave them out"
+        )
         check_choice("rule", self.rule, RULES)
         check_choice("loss", self.loss, LOSSES)
         check_choice("keep", self.keep, ("best", "last"))

@@ -18,14 +18,13 @@ from exchange import npz
 from ir.check import FormatError, require
 from ir.mapped import MappedNetwork
 from ir.schedule import Schedule, key, stream
-from ir.stimulus import Stimulus
 from ir.words import counted
-from stimuli.data_sets import DATA_SETS, load
 from trainer.batch import rank, world
 from trainer.batches import augmented, batch_of, batches, split
 from trainer.build import build_network
 from trainer.checkpoint import load_checkpoint
 from trainer.config import TrainConfig
+from trainer.data import Kind, Samples, training_data
 from trainer.engines.plan import Plan
 from trainer.engines.result import Result
 from trainer.initial import scale_to_density
@@ -65,7 +64,7 @@ def train(
     out: str | Path,
     resume: bool = False,
     report: Report | None = None,
-    stimulus: Stimulus | None = None,
+    stimulus: Samples | None = None,
     kept: Callable[[int], None] | None = None,
 ) -> SpikingNetwork:
     """Train a network; ``out`` gets ``network.npz``, ``config.json``, ``metrics.json``, ``best.pt`` and ``last.pt``.
@@ -74,7 +73,7 @@ def train(
         resume: go on from ``out/last.pt``; without one, begin. An earlier run that is not resumed stays whole until
             this one's first checkpoint takes its place.
         report: called after every batch and epoch, e.g. by a progress bar.
-        stimulus: training data instead of ``config.data``'s.
+        stimulus: training data instead of ``config.data``'s: frames of its shape, or :class:`Data` of any.
         kept: called after every checkpoint with the number of epochs from which a run can be resumed.
 
     Returns:
@@ -85,11 +84,9 @@ def train(
     """
     out = Path(out)
     join_torchrun()
-    stamps = config.schedule.input != "first"
-    data = stimulus or load(config.data, config.root or None, "train", config.limit or None, stamps, npz)
-    check_data(data, config)
+    config, data, kind = training_data(config, stimulus)
     fit_set, held_out = split(data, config)
-    network = prepared(config, fit_set)
+    network = prepared(config, fit_set, kind)
     out.mkdir(parents=True, exist_ok=True)
     optimizer = RULES[config.rule].optimizer(network, config)
     history: list[Metrics] = []
@@ -113,20 +110,6 @@ def train(
     return finished(network, out, config)
 
 
-def check_data(data: Stimulus, config: TrainConfig) -> None:
-    """Raise unless every label is a class of the data set, and a chip's integers are fed with whole counts."""
-    if config.weight_bits and data.frames.dtype.kind == "f":
-        raise FormatError(
-            f"data set {config.data!r} is a current, and a chip's integers (weight_bits) take whole counts; "
-            "train on a rate coded one, or in floats"
-        )
-    n = DATA_SETS[config.data].n_classes
-    found = np.zeros(0, np.int64) if data.labels is None else np.asarray(data.labels)
-    wrong = found[(found < 0) | (found >= n)]
-    if len(wrong):
-        raise FormatError(f"a sample is labelled {wrong[0]}; data set {config.data!r} has classes 0 to {n - 1}")
-
-
 def has_stalled(history: list[Metrics], config: TrainConfig) -> bool:
     """Whether the last ``patience`` epochs brought no better accuracy."""
     if not config.patience or not history:
@@ -142,10 +125,10 @@ def check_device(device: str) -> None:
     require(known, f"device is {device!r} and torch sees {seen}; use {'another, or ' if n else ''}'cpu'")
 
 
-def prepared(config: TrainConfig, data: Stimulus) -> SpikingNetwork:
+def prepared(config: TrainConfig, data: Samples, kind: Kind | None = None) -> SpikingNetwork:
     """The network before training: scaled to fire, on the chip's grid, in its cores where the configuration says so."""
     check_device(config.device)
-    network = build_network(config).to(config.device)
+    network = build_network(config, kind).to(config.device)
     if config.initial_density:
         scale_to_density(network, data, config.initial_density)
     if config.weight_bits:
@@ -183,8 +166,8 @@ def schedule_of(config: TrainConfig, epoch: int, batch: int) -> Schedule:
 def run_epoch(
     network: SpikingNetwork,
     optimizer: torch.optim.Optimizer,
-    fit_set: Stimulus,
-    held_out: Stimulus,
+    fit_set: Samples,
+    held_out: Samples,
     config: TrainConfig,
     epoch: int,
     report: Report | None,
@@ -195,7 +178,7 @@ def run_epoch(
     network.train()
     for i, index in enumerate(batches(fit_set.n_samples, config, epoch)):
         whole = min(config.batch_size, fit_set.n_samples - i * config.batch_size)
-        batch = augmented(batch_of(fit_set, index), config, epoch).to(network.device)
+        batch = augmented(batch_of(fit_set, index), config, epoch, network.shapes["input"]).to(network.device)
         schedule, share = schedule_of(config, epoch, i), len(index) / whole
         loss = RULES[config.rule].step(network, optimizer, batch, schedule, config, epoch, share)
         total, seen = total + loss * whole, seen + whole
@@ -213,7 +196,7 @@ def run_epoch(
 
 
 def evaluate(
-    network: SpikingNetwork, stimulus: Stimulus, schedule: Schedule, engine: str = "auto", batch_size: int = 256
+    network: SpikingNetwork, stimulus: Samples, schedule: Schedule, engine: str = "auto", batch_size: int = 256
 ) -> tuple[float, float, float]:
     """(accuracy, spike density, mean forward steps a sample) under ``schedule``."""
     network.eval()

@@ -7,8 +7,8 @@ import torch
 
 from ir.check import require
 from ir.schedule import Schedule
-from ir.stimulus import Stimulus
 from trainer.batches import batch_of
+from trainer.data import Samples
 from trainer.linear_map import as_evaluated
 from trainer.network import SpikingNetwork
 
@@ -19,7 +19,7 @@ GAINS = (-6.0, 6.0)
 """Exponents of two between which a population's gain is sought."""
 
 
-def scale_to_density(network: SpikingNetwork, stimulus: Stimulus, density: float) -> None:
+def scale_to_density(network: SpikingNetwork, stimulus: Samples, density: float) -> None:
     """Scale the weights into each population in turn, until so many of its neurons fire in a time step.
 
     Runs the layered schedule on the first samples, so the result depends on neither order nor F. In the manner of

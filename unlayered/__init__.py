@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ir import Input, Network, Population, Projection, QuantizedNetwork, Schedule, Stimulus, Trace
     from sim_reference.compare import Divergence, Statistics
+    from stimuli.own.data import Data
+    from stimuli.own.options import DataOptions
     from trainer import LIF, SpikingNetwork, TrainConfig, preset
     from unlayered.api import chips, compare, data, from_snntorch, map, open, run, save, statistics, train
 
@@ -20,6 +22,8 @@ WHERE = {
     **dict.fromkeys(("Input", "Network", "Population", "Projection", "QuantizedNetwork"), "ir"),
     **dict.fromkeys(("Schedule", "Stimulus", "Trace"), "ir"),
     **dict.fromkeys(("Divergence", "Statistics"), "sim_reference.compare"),
+    "Data": "stimuli.own.data",
+    "DataOptions": "stimuli.own.options",
     **dict.fromkeys(("LIF", "SpikingNetwork", "TrainConfig", "preset"), "trainer"),
     **dict.fromkeys(("chips", "compare", "data", "from_snntorch", "map"), "unlayered.api"),
     **dict.fromkeys(("open", "run", "save", "statistics", "train"), "unlayered.api"),
@@ -31,6 +35,8 @@ PACKAGES = ("ir", "exchange", "stimuli", "trainer", "mapper", "sim_reference", "
 
 __all__ = [
     "LIF",
+    "Data",
+    "DataOptions",
     "Divergence",
     "Input",
     "Network",

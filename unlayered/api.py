@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,11 @@ from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
-from unlayered.execute import RunOptions, execute, ready_for
-from unlayered.sources import AnyNetwork, check_width, open_network, open_stimulus, plain_network
+from ir.trace_parts import join
+from stimuli.own.data import Data, data_of
+from stimuli.own.options import DataOptions
+from unlayered.execute import RunOptions, execute, pieces_of, ready_for
+from unlayered.sources import AnyNetwork, Samples, check_width, open_network, open_stimulus, plain_network
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,12 +37,13 @@ Progress = Callable[[int, int], None]
 """Called with (samples done, samples in all)."""
 
 
-def train(config: TrainConfig | str, out: str | Path, resume: bool = False) -> SpikingNetwork:
+def train(config: TrainConfig | str, out: str | Path, resume: bool = False, data: Any = None) -> SpikingNetwork:
     """Train a network; ``out`` gets ``network.npz``, checkpoints and metrics (docs/training.md).
 
     Args:
         config: a configuration, or the name of a preset.
         resume: go on from the last checkpoint in ``out``.
+        data: training data instead of the configuration's: what :func:`data` takes or returns, with labels.
 
     Returns:
         The trained module; ``.export()`` gives the frozen :class:`Network` that everything else takes.
@@ -47,17 +51,40 @@ def train(config: TrainConfig | str, out: str | Path, resume: bool = False) -> S
     from trainer import preset
     from trainer import train as run_training
 
-    return run_training(preset(config) if isinstance(config, str) else config, out, resume)
+    chosen = preset(config) if isinstance(config, str) else config
+    given = None if data is None else data if isinstance(data, Data) else _labelled(data, chosen)
+    return run_training(chosen, out, resume, stimulus=given)
 
 
-def data(name: str | Path, split: str = "test", samples: int | None = None, root: str | Path | None = None) -> Stimulus:
-    """Read a data set by name, or frames of counts from a ``.npy`` or ``.npz`` file.
+def _labelled(value: Any, config: TrainConfig) -> Data:
+    """Training data from whatever :func:`data` takes."""
+    options = config.data_options
+    if isinstance(value, (str, Path)):
+        value = open_stimulus(str(value), None, "train", None, options)
+    return value if isinstance(value, Data) else data_of(value, options)
+
+
+def data(
+    source: Any,
+    split: str = "test",
+    samples: int | None = None,
+    root: str | Path | None = None,
+    options: DataOptions | Mapping[str, Any] | None = None,
+) -> Samples:
+    """Read a data set by name, frames from a ``.npy`` or ``.npz`` file, or data of your own (docs/data.md).
 
     Args:
+        source: a name or file gives a :class:`Stimulus`. ``folder:PATH``, a torch Dataset or DataLoader, or a list of
+            pairs (frames or events, label) gives :class:`Data`, which is read when it is needed.
+        split: which part of a data set or folder.
         samples: only so many; None = all.
         root: where recordings lie; None = the folder in ``UNLAYERED_DATA``.
+        options: how own data become frames, e.g. ``{"window_us": 5000}``, or ``options`` of another part's.
     """
-    return open_stimulus(str(name), None if root is None else Path(root), split, samples)
+    if isinstance(source, (str, Path)):
+        return open_stimulus(str(source), None if root is None else Path(root), split, samples, options)
+    own = data_of(source, options)
+    return own if samples is None else own.select(slice(samples))
 
 
 def chips() -> dict[str, Chip]:
@@ -92,7 +119,7 @@ def map(
 
 def run(
     network: AnyNetwork,
-    stimulus: Stimulus,
+    stimulus: Samples,
     schedule: Schedule | None = None,
     on: str = "reference",
     progress: Progress | None = None,
@@ -109,7 +136,8 @@ def run(
     check_width(stimulus, plain_network(_frozen(network)).n_inputs, "the stimulus")
     ready = ready_for(network, on, RunOptions())
     chosen = plain_network(network).schedule if schedule is None else schedule
-    return execute(ready, stimulus, chosen, on, RunOptions(), progress or _silent)
+    pieces = pieces_of(stimulus, progress or _silent)
+    return join([execute(ready, piece, chosen, on, RunOptions(), tick) for piece, tick in pieces])
 
 
 def _frozen(value: Any) -> AnyNetwork:

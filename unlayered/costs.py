@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ir.arrays import Ints, magnitudes
+from ir.arrays import Ints
 from ir.chip import Range
 from ir.mapped import MappedNetwork
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from mapper.cost import Cost, count_events, estimate
+from unlayered.sources import input_counts
 
 NOTE = "dynamic energy, no static power; the range is what the chip's constants leave open (unlayered chips --json)"
 
@@ -23,20 +24,24 @@ def cost_of_run(mapped: MappedNetwork, trace: Trace, stimulus: Stimulus) -> Cost
     The chip's tick, in which every neuron is updated and all cores meet at the barrier, is a time step of the layered
     schedule and a forward step of the asynchronous one.
     """
-    n = stimulus.n_samples
+    return cost_of_counts(mapped, trace, input_counts(stimulus))
+
+
+def cost_of_counts(mapped: MappedNetwork, trace: Trace, inputs: Ints) -> Cost | None:
+    """The same from (inputs,) events of each input, all samples together."""
+    n_steps, n = trace.forward_steps.shape
     if mapped.chip is None or not mapped.chip.costs or n == 0:
         return None
     layered = trace.schedule.kind == "layered"
-    ticks = stimulus.n_steps * n if layered else int(trace.forward_steps.sum())
-    events = count_events(mapped, source_counts(trace, stimulus), ticks)
+    ticks = n_steps * n if layered else int(trace.forward_steps.sum())
+    events = count_events(mapped, np.concatenate([trace.counts.sum(0, dtype=np.int64), inputs]), ticks)
     mean = replace(events, **{name: value / n for name, value in vars(events).items()})
     return estimate(mean, mapped.chip)
 
 
 def source_counts(trace: Trace, stimulus: Stimulus) -> Ints:
     """(N + inputs,) spikes of each neuron, then events of each input, all samples together."""
-    inputs = magnitudes(stimulus.frames).sum((0, 1), dtype=np.float64)
-    return np.concatenate([trace.counts.sum(0, dtype=np.int64), np.rint(inputs).astype(np.int64)])
+    return np.concatenate([trace.counts.sum(0, dtype=np.int64), input_counts(stimulus)])
 
 
 def cost_facts(cost: Cost) -> dict[str, Any]:

@@ -36,6 +36,8 @@ def check_apart(out: Path, *read: Path) -> None:
     for path in read:
         if out.is_file() and path.is_file() and os.path.samefile(out, path):
             raise FormatError(f"cannot write {out}: it is read here, too, and would be gone; choose another name")
+        if out.is_file() and path.is_dir() and out.resolve().is_relative_to(path.resolve()):
+            raise FormatError(f"cannot write {out}: it is there already, among what is read; choose another folder")
 
 
 def check_ending(path: Path, ending: str = ".npz", what: str = "a mapped network") -> None:

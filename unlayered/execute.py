@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from exchange.chip_toml import find_chip
+from ir.arrays import Ints
 from ir.check import check_choice
 from ir.formats import Excess
 from ir.mapped import MappedNetwork
@@ -14,9 +15,10 @@ from ir.network import Network
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
+from ir.trace_parts import join
 from unlayered.console import Tick
 from unlayered.safety import THIS_INPUT, check_safe
-from unlayered.sources import AnyNetwork, chip_names, mapped_of
+from unlayered.sources import AnyNetwork, Samples, chip_names, input_counts, mapped_of
 
 
 @dataclass(frozen=True)
@@ -43,20 +45,47 @@ class Run:
     Attributes:
         network: as the executor was given it.
         unsafe: what lies outside the safe envelope, where that was allowed.
+        inputs: (N_in,) events of each input, all samples together.
     """
 
     network: Network | MappedNetwork
     trace: Trace
     unsafe: tuple[Excess, ...]
+    inputs: Ints
 
 
 def run_safely(
-    network: AnyNetwork, stimulus: Stimulus, schedule: Schedule, on: str, options: RunOptions, tick: Tick
+    network: AnyNetwork, samples: Samples, schedule: Schedule, on: str, options: RunOptions, tick: Tick
 ) -> Run:
-    """Run ``network`` on one executor, inside the safe envelope unless the options say otherwise."""
+    """Run ``network`` on one executor, inside the safe envelope unless the options say otherwise.
+
+    Own data that do not fit memory are run piece by piece; samples are apart, so the trace is that of one run.
+    """
     ready = ready_for(network, on, options)
-    unsafe = envelope_of(ready, stimulus, schedule, on, options)
-    return Run(ready, execute(ready, stimulus, schedule, on, options, tick), unsafe)
+    traces: list[Trace] = []
+    unsafe: dict[str, Excess] = {}
+    inputs: Ints | None = None
+    for stimulus, ticked in pieces_of(samples, tick):
+        unsafe |= {str(found): found for found in envelope_of(ready, stimulus, schedule, on, options)}
+        traces.append(execute(ready, stimulus, schedule, on, options, ticked))
+        inputs = input_counts(stimulus) + (0 if inputs is None else inputs)
+    assert inputs is not None
+    return Run(ready, join(traces), tuple(unsafe.values()), inputs)
+
+
+def pieces_of(samples: Samples, tick: Tick) -> Iterator[tuple[Stimulus, Tick]]:
+    """Samples as stimuli that fit memory, each with what counts its samples among all."""
+    if isinstance(samples, Stimulus):
+        yield samples, tick
+        return
+    done = 0
+    for piece in samples.pieces():
+
+        def ticked(n: int, total: int, before: int = done) -> None:
+            tick(before + n, samples.n_samples)
+
+        yield piece.stimulus(), ticked
+        done += piece.n_samples
 
 
 def ready_for(network: AnyNetwork, on: str, options: RunOptions) -> Network | MappedNetwork:

@@ -13,7 +13,12 @@ from ir.schedule import ALL, Schedule, group_of
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of text.")]
 Out = Annotated[Path, typer.Option("--out", help="Where to write; appears whole or not at all.")]
 Data = Annotated[
-    str, typer.Option("--data", help="A data set (digits, nmnist, ...) or a file of frames (.npz of ours, .npy).")
+    str,
+    typer.Option("--data", help="A data set (digits, ...), a file of frames (.npz of ours, .npy), or folder:PATH."),
+]
+DataOption = Annotated[
+    list[str] | None,
+    typer.Option("--data-option", help="How folder:PATH becomes frames: KEY=VALUE (docs/data.md); may be repeated."),
 ]
 Root = Annotated[Path | None, typer.Option("--root", help="The folder that holds the data set.")]
 Samples = Annotated[int | None, typer.Option("--samples", min=1, help="Use only the first N samples.")]

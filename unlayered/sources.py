@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from exchange import npz
 from exchange.chip_toml import CHIPS
 from exchange.npy import load_npy
+from ir.arrays import Ints, magnitudes
 from ir.check import FormatError
 from ir.chip import Chip
 from ir.mapped import MappedNetwork, one_large_core
@@ -18,6 +19,11 @@ from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.stimulus import Stimulus
 from ir.words import counted
+from stimuli.own.data import Data, open_data
+from stimuli.own.folder import FOLDER, is_folder
+
+Samples = Union[Stimulus, Data]
+"""All frames at once, or own samples that are read when they are needed."""
 
 AnyNetwork = Union[Network, QuantizedNetwork, MappedNetwork]
 MAX_ARRAY_BYTES = 16 << 30
@@ -49,14 +55,36 @@ def open_network(path: Path, as_: str | None = None, dt_s: float | None = None) 
     return open_file(path, as_, dt_s)
 
 
-def open_stimulus(data: str, root: Path | None = None, split: str = "test", samples: int | None = None) -> Stimulus:
-    """A data set by name, or frames from a file."""
+def open_stimulus(
+    data: str,
+    root: Path | None = None,
+    split: str = "test",
+    samples: int | None = None,
+    options: Any = None,
+) -> Samples:
+    """A data set by name, frames from a file, or own recordings from ``folder:PATH``.
+
+    Args:
+        options: how own recordings become frames: ``DataOptions`` or a table of its keys.
+    """
+    if is_folder(data):
+        own = open_data(data, root, split, options, npz)
+        return own if samples is None else own.select(slice(samples))
+    if options:
+        raise FormatError(f"--data-option has no meaning for {data!r}; it is for folder:PATH")
+    if Path(data).is_dir() and Path(data).suffix not in (".npz", ".npy"):
+        raise FormatError(f"{data} is a folder; for recordings of your own give folder:{data}")
     if Path(data).suffix in (".npz", ".npy") or Path(data).exists():
         stimulus = read_frames(Path(data))
         return stimulus if samples is None else stimulus.select(slice(samples))
     from stimuli.data_sets import load
 
     return load(data, root, split, samples, store=npz)
+
+
+def path_of(data: str, root: Path | None = None) -> Path:
+    """The file or folder that a word for data may name."""
+    return (root or Path()) / data.removeprefix(FOLDER) if is_folder(data) else Path(data)
 
 
 def read_frames(path: Path) -> Stimulus:
@@ -102,9 +130,15 @@ def _whole(array: NDArray[Any]) -> NDArray[Any]:
     return array.astype(np.int32) if bool((array == np.floor(array)).all()) else array
 
 
-def check_width(stimulus: Stimulus, n_inputs: int, data: str) -> None:
+def input_counts(stimulus: Stimulus) -> Ints:
+    """(inputs,) events of each input, all samples together."""
+    inputs = magnitudes(stimulus.frames).sum((0, 1), dtype=np.float64)
+    return np.rint(inputs).astype(np.int64)
+
+
+def check_width(stimulus: Samples, n_inputs: int, data: str) -> None:
     """Raise unless the frames fit the network's inputs."""
-    width = stimulus.frames.shape[2]
+    width = stimulus.n_inputs if isinstance(stimulus, Data) else stimulus.frames.shape[2]
     if width != n_inputs:
         raise ValueError(
             f"{data} has {counted(width, 'input')} a frame, the network has {n_inputs}; choose data of its size"

@@ -9,7 +9,7 @@ import typer
 
 from unlayered.console import Stages, show, text_of
 from unlayered.destinations import check_destinations, check_ending
-from unlayered.options import AllowUnsafe, As, Dt, F, Json, Kind, Order, Out, Root, Samples, ScheduleFlags
+from unlayered.options import AllowUnsafe, As, DataOption, Dt, F, Json, Kind, Order, Out, Root, Samples, ScheduleFlags
 
 if TYPE_CHECKING:
     from ir.stimulus import Stimulus
@@ -27,6 +27,7 @@ def map_(
     ] = None,
     root: Root = None,
     samples: Samples = 256,
+    data_option: DataOption = None,
     bits: Annotated[int, typer.Option("--bits", help="Of a weight: 8, 6, 4 or 2.")] = 8,
     preset: Annotated[str, typer.Option("--preset", help="How hard to search: fast, default or quality.")] = "default",
     seed: Annotated[int, typer.Option("--seed", help="Of the search; same seed, same map.")] = 0,
@@ -68,7 +69,7 @@ def map_(
     options, described = MapOptions(preset, seed, bits, allow_unsafe), find_chip(chip)
     opened = with_schedule(open_network(network, as_, dt), ScheduleFlags(schedule, f, order))
     check_words(opened, explain or ())
-    stimulus = None if calibrate is None else _calibration(calibrate, root, samples, opened.n_inputs)
+    stimulus = None if calibrate is None else _calibration(calibrate, root, samples, data_option, opened.n_inputs)
     with Stages(str(network), STAGES, as_json) as stages:
         made = map_whole(opened, described, options, stimulus, stages)
     answers = explain_all(made, explain or ())
@@ -78,9 +79,11 @@ def map_(
     show(value, as_json, *shown(str(network), made), *answers, f"wrote {out} and {where}")
 
 
-def _calibration(data: str, root: Path | None, samples: int | None, n_inputs: int) -> Stimulus:
+def _calibration(data: str, root: Path | None, samples: int | None, words: list[str] | None, n_inputs: int) -> Stimulus:
+    from stimuli.own.data import Data
+    from stimuli.own.options import options_of_words
     from unlayered.sources import check_width, open_stimulus
 
-    stimulus = open_stimulus(data, root, "train", samples)
-    check_width(stimulus, n_inputs, data)
-    return stimulus
+    found = open_stimulus(data, root, "train", samples, options_of_words(words or ()))
+    check_width(found, n_inputs, data)
+    return found.stimulus() if isinstance(found, Data) else found

@@ -14,6 +14,7 @@ from unlayered.options import (
     AllowUnsafe,
     As,
     Data,
+    DataOption,
     Dt,
     F,
     InputRule,
@@ -33,10 +34,14 @@ from unlayered.options import (
 )
 
 if TYPE_CHECKING:
-    from ir.stimulus import Stimulus
     from unlayered.execute import Run
 
 On = Annotated[str, typer.Option("--on", help="reference (E2), lava (E3) or trainer (E1); floats run as E0.")]
+Chip = Annotated[str | None, typer.Option("--chip", help="Give a network of floats this chip's integers first.")]
+TimeLimit = Annotated[float | None, typer.Option("--time-limit", min=1.0, help="Seconds that Lava may take.")]
+ProcessPerCore = Annotated[
+    bool, typer.Option("--process-per-core", help="On Lava: processes of its own for every core; slower.")
+]
 
 
 def run(
@@ -47,9 +52,8 @@ def run(
     root: Root = None,
     split: Split = "test",
     samples: Samples = None,
-    chip: Annotated[
-        str | None, typer.Option("--chip", help="Give a network of floats this chip's integers first.")
-    ] = None,
+    data_option: DataOption = None,
+    chip: Chip = None,
     as_: As = None,
     dt: Dt = None,
     schedule: Kind = None,
@@ -61,12 +65,8 @@ def run(
     stop_after: StopAfter = None,
     stop_after_output: StopAfterOutput = None,
     seed: Seed = None,
-    time_limit: Annotated[
-        float | None, typer.Option("--time-limit", min=1.0, help="Seconds that Lava may take.")
-    ] = None,
-    process_per_core: Annotated[
-        bool, typer.Option("--process-per-core", help="On Lava: processes of its own for every core; slower.")
-    ] = False,
+    time_limit: TimeLimit = None,
+    process_per_core: ProcessPerCore = False,
     allow_unsafe: AllowUnsafe = False,
     as_json: Json = False,
 ) -> None:
@@ -79,37 +79,39 @@ def run(
       unlayered run mapped.npz --on lava --data digits --samples 50 --out b.npz
       unlayered run mapped.npz --on reference --data digits --F 1 --order random --seed 3 --out c.npz
       unlayered run net --on reference --data frames.npy --schedule layered --out d.npz
+      unlayered run own --on reference --data folder:recordings --out e.npz
     """
     from exchange import npz
+    from stimuli.own.options import options_of_words
     from unlayered.execute import RunOptions, run_safely
-    from unlayered.sources import check_width, open_network, open_stimulus, plain_network
+    from unlayered.sources import check_width, open_network, open_stimulus, path_of, plain_network
 
     check_destinations(out)
-    check_apart(out, network, Path(data))
+    check_apart(out, network, path_of(data, root))
     opened = open_network(network, as_, dt)
     inner = plain_network(opened)
     flags = ScheduleFlags(schedule, f, order, scope, input_rule, r, stop_after, stop_after_output, seed)
     chosen = flags.on(inner.schedule)
-    stimulus = open_stimulus(data, root, split, samples)
+    stimulus = open_stimulus(data, root, split, samples, options_of_words(data_option or ()))
     check_width(stimulus, inner.n_inputs, data)
     options = RunOptions(chip, time_limit, process_per_core, allow_unsafe)
     with progress(f"{on}: samples", as_json) as tick:
         ran = run_safely(opened, stimulus, chosen, on, options, tick)
     npz.save(ran.trace, out)
-    numbers, lines = _told(ran, stimulus, f"{network} on {on}")
+    numbers, lines = _told(ran, f"{network} on {on}")
     show({**numbers, "trace": str(out)}, as_json, *lines, f"wrote {out}")
 
 
-def _told(ran: Run, stimulus: Stimulus, title: str) -> tuple[dict[str, Any], list[Table | str]]:
+def _told(ran: Run, title: str) -> tuple[dict[str, Any], list[Table | str]]:
     """A run in numbers, and as lines for a person."""
     from ir.mapped import MappedNetwork
     from sim_reference.compare.statistics import statistics
     from sim_reference.compare.summary import readable, summary
-    from unlayered.costs import cost_facts, cost_of_run
+    from unlayered.costs import cost_facts, cost_of_counts
     from unlayered.safety import other_edges, overflows, warnings
 
     numbers = summary(ran.trace, statistics(ran.trace))
-    cost = cost_of_run(ran.network, ran.trace, stimulus) if isinstance(ran.network, MappedNetwork) else None
+    cost = cost_of_counts(ran.network, ran.trace, ran.inputs) if isinstance(ran.network, MappedNetwork) else None
     costs = {} if cost is None else cost_facts(cost)
     value = {**numbers, "outside_envelope": [str(finding) for finding in ran.unsafe], "cost": costs or None}
     lines: list[Table | str] = [facts(title, readable(numbers))]

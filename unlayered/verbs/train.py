@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from unlayered.console import show, table
-from unlayered.options import Json, Out, Root
+from unlayered.options import DataOption, Json, Out, Root
 
 
 def train(
@@ -18,6 +18,7 @@ def train(
     preset: Annotated[str | None, typer.Option("--preset", help="A configuration that ships: digits, ...")] = None,
     data: Annotated[str | None, typer.Option("--data", help="Another data set than the configuration's.")] = None,
     root: Root = None,
+    data_option: DataOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped run left off.")] = False,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Train this long.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")] = None,
@@ -32,11 +33,13 @@ def train(
       unlayered train --preset digits --epochs 5 --seed 1 --out net1
       unlayered train my.toml --out net2 --resume
       unlayered train --preset nmnist --root DIR --out net3
+      unlayered train own.toml --data folder:recordings --out own
 
     Ctrl-C and SIGTERM stop at once and keep the last whole epoch's checkpoint; the same command with --resume goes on
     bit for bit. Without --resume a run begins anew; an earlier one in the folder stays whole until the new one's first
     checkpoint takes its place.
     """
+    from stimuli.own.options import options_of_words
     from trainer.batch import rank
     from trainer.config import preset as preset_config
     from trainer.config import preset_names, read_toml
@@ -49,7 +52,9 @@ def train(
     chosen = read_toml(config) if config is not None else preset_config(str(preset))
     asked = {"data": data, "root": None if root is None else str(root), "epochs": epochs, "seed": seed, "limit": limit}
     asked["device"] = device
-    changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    said = options_of_words(data_option or ())
+    changes: dict[str, Any] = {"data_options": {**chosen.data_options, **said}} if said else {}
+    changes |= {name: value for name, value in asked.items() if value is not None}
     chosen = replace(chosen, **changes, tensorboard=tensorboard or chosen.tensorboard)
     go_on(kept_of_earlier(out, resume))
     with TrainingBar(f"training on {chosen.data}", chosen.epochs, as_json) as bar:

@@ -1,0 +1,1 @@
+"""A user's own data: a folder of recordings or frames, or any torch Dataset or DataLoader by protocol."""

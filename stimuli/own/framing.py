@@ -1,0 +1,134 @@
+"""One sample becomes frames: events are binned, frames cropped and summed, images fed or coded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ir.arrays import Ints
+from ir.check import MAX_NEURONS, FormatError
+from ir.schedule import key, uniform
+from stimuli.own.files import Raw
+from stimuli.own.form import EVENTS, IMAGES, Form, numbers_of, out_shape, recording
+from stimuli.own.options import DataOptions
+from stimuli.own.recording import Recording
+from stimuli.readers import RATE_SEED
+
+
+def frames_of(
+    raw: Raw, who: str, sample_id: int, form: Form, options: DataOptions, stamps: bool = False
+) -> tuple[NDArray[Any], Ints | None]:
+    """One sample as frames (T, N), and its events (n, 3) as (t, time stamp, input) where asked for.
+
+    Raises:
+        FormatError: it does not have the form of the others, or is bad itself; begins with ``who``.
+    """
+    if form.kind == EVENTS:
+        rows = _rows(recording(raw, who, options, len(form.raw_shape) == 2), who, form, options)
+        n_inputs = int(np.prod(out_shape(form, options)))
+        found = np.bincount(rows[:, 0] * n_inputs + rows[:, 2], minlength=form.n_steps * n_inputs)
+        if len(rows) and found.max() > 32_767:
+            raise FormatError(
+                f"{who}: a pixel has {found.max()} events in a time step, at most 32767; shorten window_us"
+            )
+        dtype = np.int16 if options.counts else np.int8
+        return found.astype(dtype).reshape(form.n_steps, n_inputs), rows if stamps else None
+    if isinstance(raw, dict):
+        raise FormatError(f"{who} holds events, {form.first} does not; give one kind")
+    array = numbers_of(raw, who)
+    if form.kind == IMAGES:
+        frames = _image(array, who, sample_id, form, options)
+    else:
+        frames = _smaller(_in_time(array, who, form), options)
+    return _whole(frames.reshape(form.n_steps, -1)), None
+
+
+def _rows(events: Recording, who: str, form: Form, options: DataOptions) -> Ints:
+    """(n, 3) of (t, time stamp, input) of the events inside the time and the crop, one a pixel and step or all."""
+    _check_inside(events, who, options)
+    step = (events.t - options.begin_us) // options.window_us
+    inside = (step >= 0) & (step < form.n_steps)
+    if len(events.t) and not inside.any():
+        raise FormatError(
+            f"{who}: none of its events ({events.t[0]} to {events.t[-1]} us) lies in its {form.n_steps} time steps of "
+            f"{options.window_us} us; set from_first, begin_us, time_unit_us or n_steps"
+        )
+    left, top = options.crop[:2] or (0, 0)
+    shape = out_shape(form, options)
+    rows, columns = shape[1] if len(shape) == 3 else 1, shape[-1]
+    x = (events.x - left) // options.shrink
+    y = np.zeros_like(x) if events.y is None else (events.y - top) // options.shrink
+    inside &= (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
+    p = np.zeros_like(x) if events.p is None or shape[0] == 1 else events.p
+    index = (p * rows + y) * columns + x
+    order = np.flatnonzero(inside)
+    found = np.stack([step[order], events.t[order], index[order]], 1)
+    if options.counts:
+        return found
+    _, kept = np.unique(found[:, 0] * MAX_NEURONS + found[:, 2], return_index=True)  # the first: events are in order
+    return found[np.sort(kept)]
+
+
+def _check_inside(events: Recording, who: str, options: DataOptions) -> None:
+    """Raise where an event lies outside the sensor."""
+    for name, column, side in (("x", events.x, options.sensor[0]), ("y", events.y, options.sensor[1])):
+        if column is not None and len(column) and column.max() >= side:
+            at = int(np.argmax(column >= side))
+            raise FormatError(
+                f"{who}: event {at} lies at {name} = {column[at]} of a sensor with {side} pixels; set sensor larger"
+            )
+
+
+def _image(array: NDArray[Any], who: str, sample_id: int, form: Form, options: DataOptions) -> NDArray[Any]:
+    """An image in every time step: as a current, or as spikes; bytes are taken as 0 to 255 of 1."""
+    if array.shape != form.raw_shape:
+        raise FormatError(f"{who} has shape {array.shape}, {form.first} has {form.raw_shape}; give one shape")
+    light = array.astype(np.float32) / (255 if array.dtype == np.uint8 else 1)
+    light = _smaller(light[None], options).reshape(-1)
+    if options.images == "current":
+        return np.broadcast_to(light, (form.n_steps, *light.shape))
+    if light.min() < 0 or light.max() > 1:
+        raise FormatError(f"{who} has values from {light.min()} to {light.max()}; a rate code takes 0 to 1")
+    draws = [uniform(key(RATE_SEED, sample_id, t, 0, np.arange(light.size))) for t in range(form.n_steps)]
+    return (np.stack(draws) < light).astype(np.int8)
+
+
+def _in_time(array: NDArray[Any], who: str, form: Form) -> NDArray[Any]:
+    """Frames of the common number of time steps."""
+    wrong = array.shape[1:] != form.raw_shape or (form.fixed and len(array) != form.n_steps)
+    if wrong:
+        theirs = (form.n_steps if form.fixed else "any", *form.raw_shape)
+        way = "; set n_steps to cut and pad" if array.shape[1:] == form.raw_shape else ""
+        raise FormatError(f"{who} has shape {array.shape}, {form.first} has {theirs}; give one shape{way}")
+    missing = form.n_steps - len(array)
+    kept = array[: form.n_steps]
+    return np.concatenate([kept, np.zeros((missing, *array.shape[1:]), array.dtype)]) if missing > 0 else kept
+
+
+def _smaller(frames: NDArray[Any], options: DataOptions) -> NDArray[Any]:
+    """Frames cropped, merged and summed (currents: the mean)."""
+    if not options.crop and options.shrink == 1 and not options.merge_polarity:
+        return frames
+    full = frames.reshape(len(frames), *(1,) * (4 - frames.ndim), *frames.shape[1:])
+    real = full.dtype.kind == "f"
+    if options.crop:
+        left, top, w, h = options.crop
+        full = full[:, :, top : top + h, left : left + w]
+    n_t, channels, height, width = full.shape
+    side = options.shrink
+    down = side if height > 1 or frames.ndim > 2 else 1
+    full = full[:, :, : height // down * down, : width // side * side]
+    blocks = full.reshape(n_t, channels, height // down, down, width // side, side)
+    join = np.mean if real else np.sum
+    merged = join(blocks, axis=(3, 5), dtype=np.float32 if real else np.int64)
+    return join(merged, axis=1, keepdims=True) if options.merge_polarity else merged
+
+
+def _whole(frames: NDArray[Any]) -> NDArray[Any]:
+    """Counts stored as floats become integers; real numbers stay."""
+    if frames.dtype.kind != "f" or not float(np.abs(frames).max(initial=0)) < 2**31:
+        return frames
+    whole = bool((frames == np.floor(frames)).all()) and bool((frames >= 0).all())
+    return frames.astype(np.int32) if whole else frames
