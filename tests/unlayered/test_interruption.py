@@ -47,11 +47,11 @@ def stuck(*_, **__):
 unlayered.mapping.map_network = stuck
 """
 TORCH = """
-import torch, trainer.fit
+import torch, trainer.rules.surrogate
 def stuck(*_, **__):
     print("ready", flush=True)
     while True: torch.linalg.svd(torch.ones(3000, 3000))
-trainer.fit.step = stuck
+trainer.rules.surrogate.Surrogate.step = stuck
 """
 SWALLOWS = """
 import time, unlayered.mapping
