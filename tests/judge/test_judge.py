@@ -20,7 +20,16 @@ from tests.judge.refusals import Refused
 from tests.judge.simulator import run
 from tests.test_architecture import imports
 
-ALLOWED = ("ir.connection", "ir.mapped", "ir.quantized", "ir.schedule", "ir.stimulus", "ir.trace", "tests.judge")
+ALLOWED = (
+    "ir.connection",
+    "ir.mapped",
+    "ir.neurons",
+    "ir.quantized",
+    "ir.schedule",
+    "ir.stimulus",
+    "ir.trace",
+    "tests.judge",
+)
 
 
 def test_the_judge_imports_values_and_no_code_of_any_executor():

@@ -63,7 +63,7 @@ def test_a_weight_that_is_no_number_is_told_with_its_projection(
 
 
 def test_a_time_constant_that_is_no_number_is_told_with_its_population(folder: Path, network: Network, monkeypatch):
-    monkeypatch.setattr("ir.network.check_finite", lambda *_: None)
+    monkeypatch.setattr("ir.neurons.lif.check_finite", lambda *_: None)
     hidden, out = network.populations
     broken = replace(hidden, neuron=LIF(tau_mem_s=5e-3, v_threshold=0.5, bias=np.full(8, np.nan)))
     npz.save(replace(network, populations=(broken, out)), folder / "broken.npz")
