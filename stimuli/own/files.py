@@ -27,6 +27,7 @@ MAX_BYTES = 4 << 30
 MAX_PACKED = 1100
 """Deflate packs no better: an array that claims more is forged."""
 
+MAX_LINE = 1 << 16
 ADDRESSED = np.dtype([("address", "u4"), ("timeStamp", "u4")])
 
 DAMAGED = (ValueError, EOFError, KeyError, IndexError, TypeError, SyntaxError, RecursionError, MemoryError,
@@ -137,13 +138,10 @@ def _h5(path: Path, camera: str) -> Raw:
 
 def _aedat(path: Path, camera: str) -> Raw:
     """AEDAT 2 and 3.1, through tonic's reader of addresses."""
-    from tonic.io import get_aer_events_from_file, read_aedat_header_from_file  # loads torch
+    from tonic.io import get_aer_events_from_file  # loads torch
 
     with path.open("rb") as file:
-        if file.read(9) != b"#!AER-DAT":
-            raise FormatError(f"{path} does not begin as an AEDAT file, with #!AER-DAT")
-        version, start, _ = read_aedat_header_from_file(str(path))
-        file.seek(start)
+        version, start = _header(file)
         rest = file.seek(0, 2) - start
         if version > 3:
             _check_packets(file, start, rest)
@@ -155,6 +153,20 @@ def _aedat(path: Path, camera: str) -> Raw:
         address, t = address[address >> 31 == 0], t[address >> 31 == 0]
     x, y, p = CAMERAS[camera or ("dvs128" if version < 3 else "gesture")].pixel(address)
     return {"x": x, "y": y, "t": t.astype(np.int64), "p": p}
+
+
+def _header(file: Any) -> tuple[float, int]:
+    """Version of an AEDAT file and where its events begin; tonic's own reader of this leaves damaged files open."""
+    first = file.readline(MAX_LINE)
+    known = {b"#!AER-DAT2.0": 2.0, b"#!AER-DAT3.1": 3.1}
+    if first.rstrip() not in known:
+        raise FormatError(f"it begins with {first[:20]!r}, not with #!AER-DAT2.0 or #!AER-DAT3.1")
+    start = file.tell()
+    while (line := file.readline(MAX_LINE)).startswith(b"#"):
+        start = file.tell()
+        if line.rstrip().lower() in (b"#!end-header", b"#end of ascii header"):
+            break
+    return known[first.rstrip()], start
 
 
 def _check_packets(file: Any, start: int, rest: int) -> None:
