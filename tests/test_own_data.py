@@ -61,6 +61,30 @@ def test_a_folder_of_events_is_trained_mapped_and_run_from_the_command_line(here
     assert again["cost"] == ran["cost"]
 
 
+def test_other_time_steps_than_the_networks_are_told(here: Path):
+    done("train", "own.toml", "--epochs", "1", "--out", "net")
+    run = ("run", "net", "--on", "reference", "--data", "folder:own", "--data-option", "n_steps=5", "--out", "a.npz")
+    assert "binned in time steps" not in call(*run).stdout
+    said = " ".join(call(*run, "--data-option", "window_us=5000").stdout.split())
+    assert "is binned in time steps of 5 ms, the network has 10 ms: --data-option window_us=10000" in said
+
+
+def test_no_more_than_a_batch_is_read_where_data_do_not_fit(here: Path, monkeypatch: pytest.MonkeyPatch):
+    read: list[int] = []
+    whole = Data._gathered
+
+    def watched(self: Data, samples: Any, ids: Any) -> Any:
+        read.append(len(ids))
+        return whole(self, samples, ids)
+
+    monkeypatch.setattr(Data, "_gathered", watched)
+    train = ul.data("folder:own", "train", options={**OPTIONS, "memory_mb": 0})
+    network = ul.train(CONFIG, "net", data=train).export()
+    trace = ul.run(network, train)
+    assert len(trace.sample_ids) == 24
+    assert [n for n in read if n > CONFIG.batch_size] == [22], "the initial density looks at up to 256 samples once"
+
+
 def test_data_on_the_command_line_replace_those_of_the_configuration(here: Path):
     (here / "own" / "data.toml").write_text("n_steps = 3\nmerge_polarity = true\n")
     (here / "plain.toml").write_text('layers = ["3"]\nepochs = 1\n')

@@ -19,6 +19,7 @@ from ir.check import FormatError, require
 from ir.mapped import MappedNetwork
 from ir.schedule import Schedule, key, stream
 from ir.words import counted
+from stimuli.own.data import Data
 from trainer.batch import rank, world
 from trainer.batches import augmented, batch_of, batches, split
 from trainer.build import build_network
@@ -186,9 +187,9 @@ def run_epoch(
             speed = seen / (time.perf_counter() - begin)
             report(Metrics(epoch, total / seen, float("nan"), float("nan"), float("nan"), speed), i + 1, n_batches)
     speed = seen / (time.perf_counter() - begin)
-    accuracy, density, latency = evaluate(
-        network, held_out, replace(config.schedule, F=config.f_at(config.epochs)), config.engine
-    )
+    most = config.batch_size if isinstance(held_out, Data) else 256  # what is read piece by piece does not fit memory
+    schedule = replace(config.schedule, F=config.f_at(config.epochs))
+    accuracy, density, latency = evaluate(network, held_out, schedule, config.engine, most)
     metrics = Metrics(epoch, total / max(seen, 1), accuracy, density, latency, speed)
     if report is not None:
         report(metrics, n_batches, n_batches)

@@ -21,6 +21,7 @@ from ir.stimulus import Stimulus
 from ir.words import counted
 from stimuli.own.data import Data, open_data
 from stimuli.own.folder import FOLDER, is_folder
+from stimuli.own.form import EVENTS
 
 Samples = Union[Stimulus, Data]
 """All frames at once, or own samples that are read when they are needed."""
@@ -143,6 +144,16 @@ def check_width(stimulus: Samples, n_inputs: int, data: str) -> None:
         raise ValueError(
             f"{data} has {counted(width, 'input')} a frame, the network has {n_inputs}; choose data of its size"
         )
+
+
+def other_time_steps(samples: Samples, dt_s: float) -> list[str]:
+    """A line where own events were binned in other time steps than the network's; frames and files have no clock."""
+    if not isinstance(samples, Data) or samples.form.kind != EVENTS or abs(samples.dt_s - dt_s) <= 1e-6 * dt_s:
+        return []
+    return [
+        f"{samples.name} is binned in time steps of {samples.dt_s * 1e3:g} ms, the network has {dt_s * 1e3:g} ms: "
+        f"--data-option window_us={round(dt_s * 1e6)}, or window_us in data.toml, makes them one"
+    ]
 
 
 def plain_network(network: AnyNetwork) -> Network | QuantizedNetwork:

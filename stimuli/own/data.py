@@ -207,6 +207,8 @@ class Data:
         """(B,) the right classes."""
         if isinstance(self.source, Folder):
             return np.array(self.source.labels, np.int64)[self.which]
+        if not self.fits:
+            return np.array([self.source.read(i)[1] for i in self.which.tolist()], np.int64)
         labels = self.stimulus().labels
         assert labels is not None
         return labels
@@ -280,6 +282,4 @@ def _data(source: Source, form: Form, options: DataOptions, store: Store | None)
     made = Data(source, options, form, np.arange(len(source)), known or MAX_CLASSES, shape, store)
     if known:
         return made
-    if made.fits:  # every sample is looked at, and held
-        return replace(made, n_classes=int(made.labels.max()) + 1)
-    return replace(made, n_classes=1 + max(source.read(i)[1] for i in range(len(source))))
+    return replace(made, n_classes=int(made.labels.max()) + 1)

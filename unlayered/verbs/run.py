@@ -84,7 +84,7 @@ def run(
     from exchange import npz
     from stimuli.own.options import options_of_words
     from unlayered.execute import RunOptions, run_safely
-    from unlayered.sources import check_width, open_network, open_stimulus, path_of, plain_network
+    from unlayered.sources import check_width, open_network, open_stimulus, other_time_steps, path_of, plain_network
 
     check_destinations(out)
     check_apart(out, network, path_of(data, root))
@@ -99,6 +99,7 @@ def run(
         ran = run_safely(opened, stimulus, chosen, on, options, tick)
     npz.save(ran.trace, out)
     numbers, lines = _told(ran, f"{network} on {on}")
+    lines += other_time_steps(stimulus, inner.dt_s)
     show({**numbers, "trace": str(out)}, as_json, *lines, f"wrote {out}")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ir.check import FormatError
@@ -357,7 +357,11 @@ def test_a_file_that_claims_more_than_it_holds_takes_no_memory(tmp_path: Path):
             read_file(path)
 
 
+DRAWS = int(os.environ.get("UNLAYERED_DRAWS", "100"))
+
+
 @pytest.mark.parametrize("ending", [".npy", ".npz", ".h5", ".bin", ".aedat", ".aedat3"])
+@settings(max_examples=DRAWS)
 @given(cut=st.floats(0, 1), spoil=st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), max_size=4))
 def test_a_damaged_file_is_read_or_refused_in_one_sentence(tmp_path_factory, ending: str, cut: float, spoil: Any):
     where = tmp_path_factory.getbasetemp() / f"damaged{ending.replace('3', '')}"
