@@ -24,7 +24,7 @@ from stimuli.own.protocol import Items, source_of
 CACHE_VERSION = 1
 """Of how samples become frames; a change makes cached frames worthless."""
 
-PIECE_BYTES = 256 << 20
+PIECE_BYTES = 64 << 20
 """Frames of one piece where a run goes piece by piece."""
 
 
@@ -188,12 +188,12 @@ class Data:
             self.store.save(value, file)
 
     def pieces(self) -> Iterator[Data]:
-        """The samples in pieces that fit memory, in order."""
+        """The samples in pieces of ``PIECE_BYTES``, in order; in one where they are held."""
         if self.fits:
             yield self
             return
         a_sample = max(1, self.n_bytes // max(1, self.n_samples))
-        n = max(1, min(PIECE_BYTES, self.options.memory_bytes) // a_sample)
+        n = max(1, PIECE_BYTES // a_sample)
         for begin in range(0, self.n_samples, n):
             yield self.select(slice(begin, begin + n))
 

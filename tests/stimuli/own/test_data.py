@@ -203,8 +203,9 @@ def test_what_does_not_fit_memory_is_read_when_it_is_needed_and_is_the_same(tmp_
         np.testing.assert_array_equal(one.labels, other.labels)
         np.testing.assert_array_equal(one.sample_ids, other.sample_ids)
     monkeypatch.setattr("stimuli.own.data.PIECE_BYTES", 5 * 5 * 128)
-    pieces = [piece.stimulus() for piece in opened(where, **SMALL, memory_mb=0).pieces()]
-    assert [p.n_samples for p in pieces] == [1] * 12, "memory_mb = 0 holds one sample at a time"
+    pieces = [piece.stimulus() for piece in streamed.pieces()]
+    assert [p.n_samples for p in pieces] == [5, 5, 2]
+    np.testing.assert_array_equal(np.concatenate([p.frames for p in pieces], 1), held.frames)
 
 
 def test_frames_are_kept_in_the_cache_until_a_file_or_an_option_changes(tmp_path: Path, monkeypatch):
