@@ -78,6 +78,7 @@ def test_no_more_than_a_batch_is_read_where_data_do_not_fit(here: Path, monkeypa
         return whole(self, samples, ids)
 
     monkeypatch.setattr(Data, "_gathered", watched)
+    monkeypatch.setattr("stimuli.own.data.PIECE_BYTES", 4 * 5 * 128)
     train = ul.data("folder:own", "train", options={**OPTIONS, "memory_mb": 0})
     network = ul.train(CONFIG, "net", data=train).export()
     trace = ul.run(network, train)
