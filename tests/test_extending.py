@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,23 +16,24 @@ from exchange import npz
 from exchange import open as formats
 from exchange.chip_toml import CHIPS, find_chip
 from ir import neurons, schedule
-from ir.mapped import MappedNetwork
+from ir.mapped import MappedNetwork, one_large_core
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.stimulus import Stimulus
 from mapper import map_network
+from mapper.memory.settings import distinct_per_core, neuron_configs
 from sim_reference import neurons as simulator_neurons
 from sim_reference import serve, simulate
 from sim_reference.compare.divergence import first_divergence
-from tests.strategies import networks, stimuli
+from tests.strategies import networks, runs, stimuli
 from tests.strategies.options import ORDINARY
 from tests.toys.back_end import BOARD
 from tests.toys.lifo import LIFO, in_simulator
 from tests.toys.lifo_trainer import LIFO_IN_TRAINING
-from tests.toys.mixed import mixed_cases
+from tests.toys.mixed import mixed_cases, mixed_networks
 from tests.toys.pruned import pruned
 from tests.toys.text_format import read, write
-from tests.toys.tired import TIRED
+from tests.toys.tired import TIRED, Tired
 from tests.toys.tired_simulator import TiredGroup
 from tests.toys.tired_trainer import TiredModel
 from tests.unlayered.verbs import call, refused
@@ -67,6 +69,46 @@ def test_the_toy_neuron_and_the_toy_order_run_alike_in_simulator_and_trainer(dat
     meaning = simulate.run(mapped, stimulus, rules, record=("v",))
     engine = run_trainer(mapped, stimulus, rules, engine="reference")
     assert first_divergence(meaning, engine) is None
+
+
+@pytest.mark.usefixtures("toys")
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_the_toy_neuron_gets_cores_beside_lif_shares_no_setting_with_it_and_fires_as_before(
+    data: st.DataObject,
+) -> None:
+    network = data.draw(mixed_networks(ORDINARY))
+    chip = find_chip("loihi2")
+    few = replace(
+        chip.limits, max_neurons=data.draw(st.integers(2, 8)), max_neuron_configs=data.draw(st.integers(1, 3))
+    )
+    mapped = map_network(network, replace(chip, limits=few), preset="fast")
+    label, tired = (
+        neuron_configs(network),
+        np.repeat(*zip(*((p.neuron.MODEL == "tired", p.n) for p in network.populations))),
+    )
+    assert not set(label[tired]) & set(label[~tired])
+    assert int(distinct_per_core(label, mapped.core_of_neuron, len(mapped.cores)).max()) <= few.max_neuron_configs
+    whole = one_large_core(network)
+    stimulus = data.draw(stimuli(network).filter(lambda drawn: runs((whole, drawn, network.schedule))))
+    assert first_divergence(simulate.run(whole, stimulus), simulate.run(mapped, stimulus)) is None
+
+
+@pytest.mark.usefixtures("toys")
+@pytest.mark.parametrize("shape", [(0, 2), (3, 0)], ids=["no time steps", "no samples"])
+@pytest.mark.parametrize("kind", ["asynchronous", "layered"])
+def test_an_empty_run_of_the_toys_is_empty_alike_everywhere(
+    shape: tuple[int, int], kind: str, network: Network
+) -> None:
+    toy = replace(network, populations=tuple(replace(p, neuron=Tired()) for p in network.populations))
+    mapped, rules = map_network(toy, find_chip("loihi2")), schedule.Schedule("layered", None)
+    rules = rules if kind == "layered" else schedule.Schedule(order="lifo")
+    stimulus = Stimulus(np.zeros((*shape, network.n_inputs), np.int32))
+    meaning = simulate.run(mapped, stimulus, rules, record=("v", "fatigue"))
+    engine = run_trainer(mapped, stimulus, rules, record=("v", "fatigue"), engine="reference")
+    assert first_divergence(meaning, engine) is None
+    assert engine.limits_reached == meaning.limits_reached and set(meaning.limits_reached.values()) == {0}
+    assert engine.states["fatigue"].shape == meaning.states["fatigue"].shape == (*shape, mapped.network.n_neurons)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

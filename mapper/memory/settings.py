@@ -15,8 +15,12 @@ TABLE = 50_000_000  # (core, label) counts kept as a table up to here
 
 
 def neuron_configs(network: QuantizedNetwork) -> Ints:
-    """(N,) number of each neuron's setting: for a LIF decays, reset, refractoriness, lower edge."""
-    return _numbered(network, lambda neuron: neuron.settings())
+    """(N,) number of each neuron's setting: for a LIF decays, reset, refractoriness, lower edge.
+
+    Neurons of two models share none.
+    """
+    models = list(dict.fromkeys(p.neuron.MODEL for p in network.populations))
+    return _numbered(network, lambda neuron: (models.index(neuron.MODEL), *neuron.settings()))
 
 
 def neuron_thresholds(network: QuantizedNetwork) -> Ints:
@@ -26,10 +30,13 @@ def neuron_thresholds(network: QuantizedNetwork) -> Ints:
 
 def _numbered(network: QuantizedNetwork, read: Callable[[FixedNeuron], tuple[Array | int, ...]]) -> Ints:
     """Number neurons with equal values alike; a population that shares its values is looked at once."""
+    read_of = [read(p.neuron) for p in network.populations]
+    width = max(map(len, read_of))
     rows: list[Array] = []
     times: list[int] = []
-    for p in network.populations:
-        values = np.stack([np.asarray(x, np.int64) for x in np.broadcast_arrays(*read(p.neuron))], axis=-1)
+    for p, own in zip(network.populations, read_of):
+        columns = np.broadcast_arrays(*own, *(0 for _ in range(width - len(own))))
+        values = np.stack([np.asarray(x, np.int64) for x in columns], axis=-1)
         rows.append(values.reshape(-1, values.shape[-1]))
         times.append(p.n if values.ndim == 1 else 1)
     number = np.unique(np.concatenate(rows), axis=0, return_inverse=True)[1].reshape(-1)
