@@ -17,15 +17,11 @@ from exchange.npz import write_atomically
 from exchange.plain import check_readable
 from ir.check import FormatError, require
 from trainer.checkpoint_parts import check_history, check_optimizer, check_scales, check_weights
-from trainer.config import TrainConfig
+from trainer.config import TrainConfig, from_dict
 from trainer.network import SpikingNetwork
 
 MAY_CHANGE = ("epochs", "patience", "root", "device", "engine", "tensorboard")
 """What may differ between a run and its continuation."""
-
-
-BEFORE = {"rule": "surrogate"}
-"""What configurations of earlier releases lack, and all of them meant."""
 
 PARTS = {"network", "optimizer", "config", "history", "scales"}
 
@@ -42,11 +38,11 @@ def _identity(config: TrainConfig) -> str:
 
 
 def _same_run(found: Any, config: TrainConfig) -> bool:
-    """Whether a checkpoint's identity is that of ``config``, also where an earlier release wrote it."""
-    if found == _identity(config):
-        return True
-    values = json.loads(found)
-    return isinstance(values, dict) and json.dumps({**BEFORE, **values}, sort_keys=True) == _identity(config)
+    """Whether a checkpoint's identity is that of ``config``; what an earlier release did not know has its default."""
+    try:
+        return found == _identity(config) or _identity(from_dict(json.loads(found))) == _identity(config)
+    except FormatError:
+        return False
 
 
 def save_checkpoint(

@@ -74,19 +74,29 @@ def test_what_another_optimizer_kept_is_looked_at(
         train(replace(signs, epochs=2), tmp_path, resume=True, stimulus=toy())
 
 
-def test_a_checkpoint_that_names_no_rule_goes_on_under_surrogate_gradients(tmp_path: Path) -> None:
-    """Releases before this one wrote none."""
-    train(replace(CONFIG, epochs=2), tmp_path / "whole", stimulus=toy())
-    train(replace(CONFIG, epochs=1), tmp_path / "old", stimulus=toy())
+def test_a_checkpoint_of_an_earlier_release_goes_on(tmp_path: Path) -> None:
+    """Releases before this one wrote neither rule nor data_options, and 0 where F means all."""
+    config = replace(CONFIG, f_drawn=(2, None))
+    train(replace(config, epochs=2), tmp_path / "whole", stimulus=toy())
+    train(replace(config, epochs=1), tmp_path / "old", stimulus=toy())
     for name in ("last.pt", "best.pt"):
         content = torch.load(tmp_path / "old" / name, weights_only=True)
         values = json.loads(content["config"])
-        assert values.pop("rule") == "surrogate"
-        content["config"] = json.dumps(values, sort_keys=True)
+        assert (values.pop("rule"), values.pop("data_options")) == ("surrogate", {})
+        content["config"] = json.dumps({**values, "f_drawn": [2, 0]}, sort_keys=True)
         torch.save(content, tmp_path / "old" / name)
-    train(replace(CONFIG, epochs=2), tmp_path / "old", resume=True, stimulus=toy())
+    train(replace(config, epochs=2), tmp_path / "old", resume=True, stimulus=toy())
     for a, b in zip(weights(tmp_path / "whole"), weights(tmp_path / "old")):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("values", ["[]", '{"epochs": "many"}', '{"of_a_later_release": 1}'])
+def test_a_checkpoint_whose_configuration_cannot_be_read_belongs_to_another(tmp_path: Path, values: str) -> None:
+    train(replace(CONFIG, epochs=1), tmp_path, stimulus=toy())
+    content = torch.load(tmp_path / "last.pt", weights_only=True)
+    torch.save({**content, "config": values}, tmp_path / "last.pt")
+    with pytest.raises(FormatError, match="belongs to another configuration"):
+        train(replace(CONFIG, epochs=2), tmp_path, resume=True, stimulus=toy())
 
 
 def test_a_configuration_that_names_no_rule_is_of_surrogate_gradients(tmp_path: Path) -> None:
