@@ -76,7 +76,7 @@ class TargetError(RuntimeError):
 
 
 class SlowerWarning(UserWarning):
-    """A compiled executor lacks something, so that the plain one of the same meaning runs it."""
+    """Something runs slower than it could, with the same result; the sentence says why."""
 
 
 def require(condition: bool, message: str) -> None:

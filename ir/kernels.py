@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
+from ir.check import SlowerWarning
+
 Kernel = Callable[..., Any]
 
 listeners: list[Callable[[str, bool], None]] = []
@@ -31,7 +33,8 @@ def kept_on_disk(function: Kernel, **options: Any) -> Kernel:
     _listen()
     try:
         dispatcher = cast(Any, njit)(cache=True, **options)(function)
-        _forget_what_is_gone(dispatcher._cache)
+        if dispatcher is not function:  # NUMBA_DISABLE_JIT: Python itself runs it
+            _forget_what_is_gone(dispatcher._cache)
         return dispatcher
     except RuntimeError as error:
         if "no locator available" not in str(error):
@@ -63,7 +66,7 @@ def _say_that_nothing_is_kept() -> None:
     warnings.warn(
         "no folder for compiled code can be written, so that it is compiled anew in every process; set NUMBA_CACHE_DIR "
         "to one that can",
-        RuntimeWarning,
+        SlowerWarning,
         stacklevel=2,
     )
 

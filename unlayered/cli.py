@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
-from ir.check import TargetError, sentence
+from ir.check import SlowerWarning, TargetError, sentence
 from unlayered.__main__ import main
 from unlayered.compiling import tell_of_compiling
 from unlayered.console import stderr
@@ -58,8 +60,10 @@ class Verbs(TyperGroup):
             sys.exit(BAD_INPUT)
 
     def invoke(self, ctx: Any) -> Any:
-        if os.environ.get("UNLAYERED_TRACEBACK"):
-            return super().invoke(ctx)
+        with _warnings_as_sentences():
+            return super().invoke(ctx) if os.environ.get("UNLAYERED_TRACEBACK") else self._invoke(ctx)
+
+    def _invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except TargetError as error:
@@ -77,6 +81,22 @@ class Verbs(TyperGroup):
             _end(error, BAD_INPUT)
         except KeyboardInterrupt:
             _end(f"interrupted{how_to_go_on()}", INTERRUPTED)
+
+
+@contextmanager
+def _warnings_as_sentences() -> Generator[None, None, None]:
+    """Inside, a warning of ours is one line, without the path and the line of source that Python adds."""
+    with warnings.catch_warnings():
+        as_python_does = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, SlowerWarning):
+                _say(message)
+            else:
+                as_python_does(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def _no_memory(error: BaseException) -> NoReturn:

@@ -54,6 +54,11 @@ def test_an_index_that_cannot_be_read_is_forgotten(tmp_path: Path, damage: bytes
     assert run(tmp_path).stdout == "8\n"
 
 
+def test_where_numba_shall_not_compile_python_runs_it(tmp_path: Path):
+    assert run(tmp_path, NUMBA_DISABLE_JIT="1").stdout == "8\n"
+    assert not list(tmp_path.glob("**/*.nbi"))
+
+
 def test_without_a_folder_to_write_to_it_is_compiled_in_memory_with_one_sentence(tmp_path: Path):
     (tmp_path / "twice.py").write_text(SOURCE)
     nowhere = "/proc/nowhere"
