@@ -10,6 +10,9 @@ DECAY_BITS = 12
 DECAY_ALL = 1 << DECAY_BITS
 """The decay that leaves nothing."""
 
+LIMITS = ("int32", "accumulator", "u", "v")
+"""The edges whose crossings every run on integers counts: those of a drive, of a current and of a membrane."""
+
 
 @dataclass(frozen=True)
 class Arithmetic:

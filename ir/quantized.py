@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ir.arithmetic import ARITHMETICS
+from ir.arithmetic import ARITHMETICS, LIMITS
 from ir.arrays import Array, set_field
 from ir.check import (
     INT32,
@@ -116,3 +116,15 @@ class QuantizedNetwork:
     @property
     def n_inputs(self) -> int:
         return sum(i.n for i in self.inputs)
+
+
+def limit_names(network: QuantizedNetwork) -> tuple[str, ...]:
+    """The names in ``Trace.limits_reached`` of a run: ``LIMITS``, and each state's, which may have an edge too.
+
+    >>> from ir.connection import Dense
+    >>> weight = Dense(np.ones((2, 3), np.int32))
+    >>> chain = (FixedPopulation("a", (2,)),), (FixedProjection("in", "a", weight),)
+    >>> limit_names(QuantizedNetwork((Input("in", (3,)),), *chain, "a"))
+    ('int32', 'accumulator', 'u', 'v')
+    """
+    return tuple(dict.fromkeys((*LIMITS, *(name for p in network.populations for name in p.neuron.STATES))))

@@ -85,7 +85,8 @@ class Trace:
         schedule: how it ran.
         labels: (B,) right classes; None = unknown.
         core_of_neuron: (N,); None = unmapped.
-        limits_reached: how often each register limit was reached, by name.
+        limits_reached: how often each register limit was reached, by the names of ``ir.quantized.limit_names``, 0
+            where it never was; of floats, which have none, empty.
         contract: number of the execution contract it was run under.
     """
 

@@ -57,6 +57,7 @@ def join(parts: Sequence[Trace]) -> Trace:
 
     spikes = [part.spikes for part in parts if part.spikes is not None]
     states = [name for name in first.states if all(name in part.states for part in parts)]
+    limits = dict.fromkeys(name for part in parts for name in part.limits_reached)
     columns = (np.concatenate([getattr(s, f.name) for s in spikes]) for f in fields(Spikes))
     return replace(
         first,
@@ -66,5 +67,5 @@ def join(parts: Sequence[Trace]) -> Trace:
         forward_steps=along(1, "forward_steps"),
         sample_ids=along(0, "sample_ids"),
         labels=along(0, "labels"),
-        limits_reached={name: sum(part.limits_reached[name] for part in parts) for name in first.limits_reached},
+        limits_reached={name: sum(part.limits_reached.get(name, 0) for part in parts) for name in limits},
     )

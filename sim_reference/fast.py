@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ir.arithmetic import LIMITS
 from ir.arrays import Array
 from ir.check import SlowerWarning, require, sentence
 from ir.mapped import MappedNetwork
@@ -30,7 +31,6 @@ from sim_reference.compiled.layered import new_history, run_layered
 from sim_reference.compiled.output import K_SERVED, NEURON, K, M, Output, T, new_rows
 from sim_reference.compiled.queue import flat_schedule, new_queue
 from sim_reference.layout import Layout, layout_of
-from sim_reference.registers import LIMITS
 from sim_reference.serve import check_order
 from sim_reference.simulate import Progress
 

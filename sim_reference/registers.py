@@ -10,19 +10,12 @@ import numpy as np
 from ir.arithmetic import DECAY_ALL, DECAY_BITS, Arithmetic
 from ir.arrays import Ints
 
-LIMITS = ("int32", "accumulator", "u", "v")
-"""The edges whose crossings are counted in every run: those of a drive, of a current and of a membrane."""
-
 
 class LimitCounts(dict[str, int]):
-    """How often each register limit was reached; grows during a run.
+    """How often each register limit was reached; grows during a run."""
 
-    Args:
-        states: names of the neurons' states, each with an edge that may be crossed.
-    """
-
-    def __init__(self, states: Iterable[str] = ()) -> None:
-        super().__init__(dict.fromkeys((*LIMITS, *states), 0))
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__(dict.fromkeys(names, 0))
 
     def apply(self, name: str, raw: Ints, limited: Ints) -> Ints:
         """Count where the limit ``name`` changed a value and return the limited values."""

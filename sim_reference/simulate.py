@@ -9,7 +9,7 @@ import numpy as np
 
 from ir.arrays import Bits, Ints
 from ir.mapped import MappedNetwork
-from ir.quantized import QuantizedNetwork
+from ir.quantized import QuantizedNetwork, limit_names
 from ir.runnable import check_record, check_run
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
@@ -76,7 +76,7 @@ def run(
     check_run(layout.network, stimulus, schedule)
     check_order(schedule)
     check_record(layout.network, record)
-    reached, records = LimitCounts(name for p in layout.network.populations for name in p.neuron.STATES), []
+    reached, records = LimitCounts(limit_names(layout.network)), []
     groups = _groups(layout, schedule, reached)
     for b in range(stimulus.n_samples):
         sample = Record.empty(record, stimulus.n_steps, layout.n_neurons)

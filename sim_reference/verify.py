@@ -14,7 +14,7 @@ from exchange.hdf5.tree import read_tree, reading
 from ir.arrays import Ints
 from ir.check import FormatError, require
 from ir.connection import apply
-from ir.quantized import FixedPopulation, QuantizedNetwork
+from ir.quantized import FixedPopulation, QuantizedNetwork, limit_names
 from sim_reference.drive import register_drive
 from sim_reference.layout import Layout, Link, layout_of
 from sim_reference.neurons import group_of
@@ -135,7 +135,7 @@ def _replay(
     Returns:
         Its states and s after each time step, (T, n).
     """
-    part, n, reached = layout.blocks[population.name], population.n, LimitCounts(population.neuron.STATES)
+    part, n, reached = layout.blocks[population.name], population.n, LimitCounts(limit_names(layout.network))
     group = group_of(layout.members([population]), reached)
     ahead = [link for link in layout.links if link.post == part and not link.recurrent]
     a = sum((_drives(link, recordings, sent) for link in ahead), np.zeros((len(sent), n), np.int64))

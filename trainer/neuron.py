@@ -71,7 +71,7 @@ class NeuronModule(nn.Module, ABC):
 
 
 class LIF(NeuronModule):
-    """Leaky integrate and fire, as ``ir.network.LIF`` defines it; it holds parameters and is run by an engine.
+    """Leaky integrate and fire, as ``ir.neurons.LIF`` defines it; it holds parameters and is run by an engine.
 
     Args:
         tau_mem_s: membrane time constant in seconds; ``math.inf`` makes an IF neuron.

@@ -118,7 +118,7 @@ class LIF(Neuron):
             "it with one spike a time step, or read the file with --as norse, where it then fires once and the network "
             "computes something else",
         )
-        leak_u, bias = self.leak_u(dt_s), self.bias if np.any(self.bias) else None  # type: ignore[arg-type]
+        leak_u, bias = self.leak_u(dt_s), self.bias if self.bias is not None and np.any(self.bias) else None
         return FixedLIF(
             decay_v=nearest(DECAY_ALL * (1 - self.leak_v(dt_s)), formats.decay),
             v_threshold=None

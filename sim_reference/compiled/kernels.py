@@ -27,7 +27,7 @@ Int = Any
 """An integer of numpy or Python: compiled code sees no difference."""
 
 INT32, ACCUMULATOR, U, V = 0, 1, 2, 3
-"""Where each limit of ``registers.LIMITS`` is counted."""
+"""Where each limit of ``ir.arithmetic.LIMITS`` is counted."""
 
 
 class Work(NamedTuple):

@@ -12,7 +12,7 @@ from ir.mapped import MappedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace, count_spikes
-from targets.lava.registers import Reached
+from targets.lava.registers import Reached, none_reached
 
 
 @dataclass(eq=False)
@@ -55,7 +55,7 @@ def trace_of(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, reco
         schedule=schedule,
         labels=stimulus.labels,
         core_of_neuron=mapped.core_of_neuron,
-        limits_reached={name: int(n) for name, n in records.reached.items() if n},
+        limits_reached={name: int(n) for name, n in records.reached.items()},
     )
 
 
@@ -76,4 +76,5 @@ def nothing(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, recor
         schedule=schedule,
         labels=stimulus.labels,
         core_of_neuron=mapped.core_of_neuron,
+        limits_reached=none_reached(network),
     )

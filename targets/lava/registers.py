@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ir.arithmetic import Arithmetic
+from ir.arithmetic import LIMITS, Arithmetic
 from ir.arrays import Ints
-from ir.quantized import QuantizedNetwork
+from ir.quantized import QuantizedNetwork, limit_names
 
-INT32, ACCUMULATOR, U, V = "int32", "accumulator", "u", "v"
+INT32, ACCUMULATOR, U, V = LIMITS
 """Names of edges; a state's edge has its name."""
 
 Reached = dict[str, int]
@@ -16,9 +16,8 @@ Reached = dict[str, int]
 
 
 def none_reached(network: QuantizedNetwork) -> Reached:
-    """Zero for each edge that the network's registers have: those of the drive, and one for each state."""
-    states = (name for p in network.populations for name in p.neuron.STATES)
-    return dict.fromkeys((INT32, ACCUMULATOR, *states), 0)
+    """Zero for each edge that is counted."""
+    return dict.fromkeys(limit_names(network), 0)
 
 
 def write_reached(reached: Reached, record: Ints) -> None:

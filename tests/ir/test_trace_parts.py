@@ -74,6 +74,14 @@ def test_the_edges_of_registers_are_added_up() -> None:
     assert whole.spikes is None, "one part only counted"
 
 
+@pytest.mark.parametrize(("first", "second"), [({"v": 2}, {}), ({}, {"v": 2}), ({"v": 1, "u": 0}, {"v": 1})])
+def test_an_edge_that_only_one_part_names_was_not_reached_in_the_other(first: dict[str, int], second: dict[str, int]):
+    """Lava's traces of earlier releases name the edges that were reached, and no others."""
+    a, b = drawn(0, 2), replace(drawn(1, 2), sample_ids=np.array([200, 201]), spikes=None)
+    parts = replace(a, limits_reached=first), replace(b, limits_reached=second)
+    assert join(parts).limits_reached == {**first, **second, "v": 2}
+
+
 def test_parts_of_different_runs_are_refused() -> None:
     with pytest.raises(ValueError, match="no traces to join"):
         join([])

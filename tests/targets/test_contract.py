@@ -58,6 +58,7 @@ def test_no_time_steps_and_no_samples_are_an_empty_run(
     plain = simulate.run(chain(4, 3), stimulus, schedule, record=("v", "u"))
     assert first_divergence(plain, trace) is None and trace.executor == "E3"
     assert (trace.counts == plain.counts).all() and trace.core_of_neuron is None
+    assert trace.limits_reached == plain.limits_reached == {"int32": 0, "accumulator": 0, "u": 0, "v": 0}
     assert told == ([(shape[1], shape[1])] if shape[1] else [])
 
 

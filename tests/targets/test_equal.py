@@ -38,6 +38,7 @@ def equal_on_all(drawn_cases, **options) -> list[Trace]:
         assert first_divergence(a, b) is None, f"case {number}: {first_divergence(a, b)}"
         assert first_divergence(a, c) is None, f"case {number}, compiled: {first_divergence(a, c)}"
         assert limits(a) == limits(b) == limits(c), f"case {number}"
+        assert set(a.limits_reached) == set(b.limits_reached) == set(c.limits_reached)
     return lava
 
 
@@ -51,7 +52,7 @@ def report(name: str, traces: list[Trace]) -> float:
     """Print how much was compared; returns the share of networks that spike."""
     values = sum(2 * t.v.size + 3 * len(t.spikes) for t in traces)
     share = float(np.mean([len(t.spikes) > 0 for t in traces]))
-    limited = np.mean([bool(t.limits_reached) for t in traces])
+    limited = np.mean([any(t.limits_reached.values()) for t in traces])
     queued = np.mean([bool((t.spikes.k_served > t.spikes.k).any()) for t in traces])
     print(
         f"{name}: {len(traces)} networks, {values} values and {sum(len(t.spikes) for t in traces)} spikes compared, "

@@ -131,6 +131,7 @@ def test_lif_and_tired_neurons_in_one_network_run_equal(layered: bool) -> None:
         plain = run_reference(*case, record=STATES)
         assert first_divergence(plain, trace) is None
         assert limits(plain) == limits(trace)
+        assert set(plain.limits_reached) == set(trace.limits_reached)
     assert sum(bool(trace.states["fatigue"].any()) for trace in traces) >= N // 4
 
 

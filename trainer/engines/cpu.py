@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ir.arithmetic import DECAY_ALL
+from ir.arithmetic import DECAY_ALL, LIMITS
 from ir.arrays import Array
 from ir.check import require
 from trainer.engines import subset
@@ -23,7 +23,6 @@ from trainer.engines.compiled.backward import back_through_samples
 from trainer.engines.compiled.forward import run_samples
 from trainer.engines.compiled.guard import Outputs, check_backward, check_forward
 from trainer.engines.compiled.job import MODELS, ORDERS, Job, make_job
-from trainer.engines.numbers import LIMITS
 from trainer.engines.parts import apply_link
 from trainer.engines.result import Result
 from trainer.engines.selection import kept_inputs

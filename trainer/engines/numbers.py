@@ -9,9 +9,6 @@ from torch import Tensor
 
 from ir.arithmetic import ARITHMETICS, DECAY_ALL, Arithmetic
 
-LIMITS = ("int32", "accumulator", "u", "v")
-"""The edges that every run counts; a trace says how often each changed a value, and likewise those of other states."""
-
 
 @dataclass(frozen=True)
 class FloatNumbers:
@@ -72,7 +69,7 @@ class FixedNumbers:
         return replace(self, reached=reached)
 
     def count(self, limit: str, raw: Tensor, limited: Tensor) -> None:
-        """Count where a limit, one of ``LIMITS`` or the name of a state with an edge of its own, changed a value."""
+        """Count where a limit, by its name (``ir.quantized.limit_names``), changed a value."""
         if self.reached is not None:
             self.reached[limit] = self.reached.get(limit, 0) + int(torch.count_nonzero(raw != limited))
 

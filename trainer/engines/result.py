@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ir.arithmetic import LIMITS
+from ir.quantized import QuantizedNetwork, limit_names
 from ir.schedule import Schedule
 from ir.trace import Spikes, Trace
-from trainer.engines.numbers import LIMITS
 from trainer.engines.plan import Plan
 
 
@@ -92,8 +93,8 @@ def trace_of(
     if executor == "E1":
         m, states = m.astype(np.int64), {name: state.astype(np.int64) for name, state in states.items()}
     spikes = Spikes(sample_ids[fired[:, 0]], fired[:, 1], fired[:, 2], fired[:, 3], m, match_served(fired, served))
-    edges = (*LIMITS, *(state for p in plan.network.populations for state in p.neuron.STATES))
-    limits = {**dict.fromkeys(edges, 0), **rec.limits} if executor == "E1" else {}
+    integers = isinstance(plan.network, QuantizedNetwork)
+    limits = {**dict.fromkeys(limit_names(plan.network), 0), **rec.limits} if integers else {}
     counts = result.counts.detach().sum(0).cpu().numpy().astype(np.int32)
     return Trace(
         executor,

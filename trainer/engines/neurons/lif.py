@@ -205,9 +205,10 @@ class LIFNeurons:
 
     def fire(self, drive: Tensor) -> Fired:
         params, facts = self.params, self.facts[0]
-        keeps = self.u is not None and params.leak_u is not None
-        u = self.numbers.add_to_current(self.u, drive) if keeps else self.numbers.pass_current(drive)  # type: ignore[arg-type]
-        self.u = u
+        if self.u is None or params.leak_u is None:
+            self.u = u = self.numbers.pass_current(drive)
+        else:
+            self.u = u = self.numbers.add_to_current(self.u, drive)
         bias = 0.0 if params.bias is None else params.bias
         v = self.numbers.add_to_membrane(self.v, u, bias, self.v_min)
         s = self._spikes(v, u != 0 if params.bias is None else (u != 0) | (bias != 0))
