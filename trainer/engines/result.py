@@ -93,8 +93,9 @@ def trace_of(
     if executor == "E1":
         m, states = m.astype(np.int64), {name: state.astype(np.int64) for name, state in states.items()}
     spikes = Spikes(sample_ids[fired[:, 0]], fired[:, 1], fired[:, 2], fired[:, 3], m, match_served(fired, served))
-    integers = isinstance(plan.network, QuantizedNetwork)
-    limits = {**dict.fromkeys(limit_names(plan.network), 0), **rec.limits} if integers else {}
+    limits: dict[str, int] = {}
+    if isinstance(plan.network, QuantizedNetwork):
+        limits = {**dict.fromkeys(limit_names(plan.network), 0), **rec.limits}
     counts = result.counts.detach().sum(0).cpu().numpy().astype(np.int32)
     return Trace(
         executor,
