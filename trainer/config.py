@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from exchange import toml
+from ir.arrays import set_field
 from ir.check import FormatError, check_choice, require
 from ir.schedule import Schedule, group_of
 from stimuli.data_sets import NAMES, unknown_data
 from stimuli.own.folder import is_folder
-from stimuli.own.options import options_of
+from stimuli.own.options import table_of
 from stimuli.own.protocol import OWN
 from trainer.engines.options import TrainingOptions
 from trainer.kinds import check_kinds, fits, known
@@ -120,7 +121,7 @@ class TrainConfig:
         check_kinds(self)
         own = is_folder(self.data) or self.data == OWN
         require(own or self.data in NAMES, unknown_data(self.data))
-        options_of(self.data_options, "data_options")
+        set_field(self, "data_options", table_of(self.data_options))
         require(
             own or not self.data_options, f"data_options have no meaning for data set {self.data!r}; leave them out"
         )

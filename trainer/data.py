@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, Union
 
@@ -14,6 +14,7 @@ from ir.stimulus import Stimulus
 from stimuli.data_sets import DATA_SETS, load
 from stimuli.own.data import Data, open_data
 from stimuli.own.folder import is_folder
+from stimuli.own.options import table_of
 from trainer.config import TrainConfig
 
 Samples = Union[Stimulus, Data]
@@ -54,7 +55,7 @@ def training_data(config: TrainConfig, given: Samples | None) -> tuple[TrainConf
         FormatError: the data are absent or bad, or a label is none of the classes.
     """
     if isinstance(given, Data):
-        config = replace(config, data=given.name, root="", data_options=asdict(given.options))
+        config = replace(config, data=given.name, root="", data_options=table_of(given.options))
     kind = given if isinstance(given, Data) else kind_of(config)
     stamps = config.schedule.input != "first"
     if isinstance(given, Stimulus):

@@ -186,14 +186,10 @@ def _check_packets(file: Any, start: int, rest: int) -> None:
 
 
 def _aedat4(path: Path, camera: str) -> Raw:
-    """AEDAT 4, through tonic, which asks the package ``aedat``."""
-    from tonic.io import read_aedat4  # loads torch
+    """AEDAT 4, through the package ``aedat`` as tonic does."""
+    from stimuli.own.aedat4 import read_aedat4
 
-    try:
-        events = read_aedat4(str(path))
-    except ImportError as error:
-        raise FormatError(f"{path} is read by the package aedat, which is not installed; pip install aedat") from error
-    return _one(np.asarray(events))
+    return read_aedat4(path)
 
 
 def _bin(path: Path, camera: str) -> Raw:

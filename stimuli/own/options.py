@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,17 @@ def options_of(values: Any, who: str, base: DataOptions | None = None) -> DataOp
         return replace(base or DataOptions(), **values)
     except ValueError as error:
         raise FormatError(f"{who}: {error}") from error
+
+
+def table_of(values: Any, who: str = "data_options") -> dict[str, Any]:
+    """A table as a file would hold it, from one or from options; checked.
+
+    Raises:
+        FormatError: an unknown key or an unusable value.
+    """
+    table = asdict(values) if isinstance(values, DataOptions) else values
+    options_of(table, who)
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in table.items()}
 
 
 def options_of_words(words: list[str] | tuple[str, ...], who: str = "--data-option") -> dict[str, Any]:

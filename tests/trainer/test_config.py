@@ -10,6 +10,7 @@ import pytest
 
 from ir import FormatError
 from stimuli.data_sets import DATA_SETS
+from stimuli.own.options import DataOptions
 from tests.trainer.test_fit import CONFIG
 from trainer.build import build_network
 from trainer.config import from_dict, preset, preset_names
@@ -64,6 +65,18 @@ def test_a_group_size_that_is_none_is_one_sentence(word: object) -> None:
     for values in ({"schedule": {"F": word}}, {"f_drawn": [word]}, {"f_curriculum": [[0, word]]}):
         with pytest.raises(FormatError, match=r"^my.toml: .*(None|'all')"):
             from_dict(values, "my.toml")
+
+
+def test_data_options_are_a_table_or_options_and_come_back_from_json_as_they_were() -> None:
+    table = {"sensor": [8, 8, 2], "n_steps": 5}
+    config = replace(CONFIG, data="folder:own", data_options={"sensor": (8, 8, 2), "n_steps": 5})
+    assert config.data_options == table and from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    whole = replace(CONFIG, data="folder:own", data_options=DataOptions(n_steps=5))
+    assert whole.data_options["n_steps"] == 5 and whole.data_options["crop"] == []
+    with pytest.raises(ValueError, match=r"data_options has unknown keys n_step \(did you mean n_steps\?\)"):
+        replace(config, data_options={"n_step": 5})
+    with pytest.raises(ValueError, match="data_options have no meaning for data set 'digits'"):
+        replace(config, data="digits")
 
 
 def test_inside_0_is_no_group_size() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ir.stimulus import Stimulus
 from stimuli.data_sets import load
 from stimuli.frames import Binning, stamped, to_frames
 from stimuli.own.data import Data, data_of, open_data
+from stimuli.own.files import read_file
 from stimuli.own.options import DataOptions, options_of
 from stimuli.places import data_folder
 from tests.stimuli.own.recordings import aedat3, events, folder, write
@@ -112,6 +114,28 @@ def test_aedat_3_in_packets_is_the_same_recording(tmp_path: Path):
         (tmp_path / "train" / label / "0.aedat").write_bytes(aedat3(made))
     own = opened(tmp_path, n_steps=5, camera="gesture", crop=[0, 0, 8, 8])
     np.testing.assert_array_equal(own.frames[:, 0], data_of([(made, 0)], SMALL).frames[:, 0])
+
+
+AEDAT4 = Path(__file__).with_name("small.aedat4")
+"""Written by dv-processing 2.0.4: 40 events, one a millisecond, row by row of 8 x 8 pixels, polarity in turn."""
+
+
+def test_aedat_4_is_read_by_its_package(tmp_path: Path):
+    if find_spec("aedat") is None:
+        pytest.skip("the package aedat is not installed")
+    columns = read_file(AEDAT4)
+    assert isinstance(columns, dict) and columns["t"].tolist() == [1_600_000_000_000_000 + 1000 * i for i in range(40)]
+    assert columns["x"].tolist() == [i % 8 for i in range(40)] and columns["p"].tolist() == [i % 2 for i in range(40)]
+    assert columns["y"].tolist() == [i // 8 for i in range(40)]
+    (tmp_path / "cut.aedat4").write_bytes(AEDAT4.read_bytes()[:700])
+    with pytest.raises(FormatError, match=r"cut\.aedat4 is damaged or no AEDAT 4 file"):
+        read_file(tmp_path / "cut.aedat4")
+
+
+def test_aedat_4_without_its_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("stimuli.own.aedat4.find_spec", lambda name: None)
+    with pytest.raises(FormatError, match=r"small\.aedat4 is read by the package aedat.*; pip install aedat"):
+        read_file(AEDAT4)
 
 
 def test_channels_without_rows_are_a_flat_frame(tmp_path: Path):
