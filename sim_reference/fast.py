@@ -95,7 +95,7 @@ def run(
     task = _task(kept, stimulus, schedule)
     t, b, n = stimulus.n_steps, stimulus.n_samples, layout.n_neurons
     counts, forward_steps = np.zeros((b, n), np.int32), np.zeros((t, b), np.int32)
-    v, u = (np.zeros((t, b, n) if kept else (0, 0, 0), np.int64) for kept in ("v" in record, "u" in record))
+    v, u = (np.zeros((t, b, n) if name in record else (0, 0, 0), np.int64) for name in ("v", "u"))
     out = Output(
         counts, forward_steps, v, u, new_rows(0), np.zeros(b + 1, np.int64), np.zeros(1, np.int64), record_spikes
     )

@@ -10,7 +10,7 @@ import numpy as np
 from ir.arrays import Int32s, Ints
 from sim_reference.drive import projected, register_drive
 from sim_reference.layout import Layout, Link
-from sim_reference.neurons import Group
+from sim_reference.neurons import Dynamics
 from sim_reference.registers import LimitCounts
 
 
@@ -20,11 +20,11 @@ class LayeredRecord(Protocol):
     forward_steps: Ints
 
     def add(self, t: int, k: int, neurons: Ints, m: Ints, k_served: int) -> range: ...
-    def keep(self, t: int, group: Group) -> None: ...
+    def keep(self, t: int, group: Dynamics) -> None: ...
 
 
 def run_layered_sample(
-    layout: Layout, groups: Mapping[str, Group], frames: Int32s, record: LayeredRecord, reached: LimitCounts
+    layout: Layout, groups: Mapping[str, Dynamics], frames: Int32s, record: LayeredRecord, reached: LimitCounts
 ) -> None:
     """Run all time steps of one sample.
 

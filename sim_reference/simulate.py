@@ -17,7 +17,7 @@ from ir.trace import Spikes, Trace, count_spikes
 from sim_reference.drive import projected, register_drive
 from sim_reference.layered import run_layered_sample
 from sim_reference.layout import Layout, as_mapped, layout_of
-from sim_reference.neurons import Group, group_of
+from sim_reference.neurons import Dynamics, dynamics_of
 from sim_reference.registers import LimitCounts
 from sim_reference.serve import KeyAddress, Queue, check_order, in_order, served, take
 
@@ -45,7 +45,7 @@ class Record:
         self.rows += [[t, k, int(i), int(mi), k_served] for i, mi in zip(neurons, m)]
         return range(start, len(self.rows))
 
-    def keep(self, t: int, group: Group) -> None:
+    def keep(self, t: int, group: Dynamics) -> None:
         """Write a group's states at the end of time step t."""
         for name, values in self.states.items():
             if name in group.states:
@@ -92,11 +92,11 @@ def run(
     return _trace(layout, mapped, stimulus, schedule, records, reached, record)
 
 
-def _groups(layout: Layout, schedule: Schedule, reached: LimitCounts) -> dict[str, Group]:
+def _groups(layout: Layout, schedule: Schedule, reached: LimitCounts) -> dict[str, Dynamics]:
     """What moves together: a population where they fire in turn (layered), all neurons of a model elsewhere."""
     alone = {p.name: layout.members([p]) for p in layout.network.populations}
     together = alone if schedule.kind == "layered" else layout.by_model()
-    return {name: group_of(members, reached) for name, members in together.items()}
+    return {name: dynamics_of(members, reached) for name, members in together.items()}
 
 
 class _Sample:
@@ -105,7 +105,7 @@ class _Sample:
     def __init__(
         self,
         layout: Layout,
-        groups: tuple[Group, ...],
+        groups: tuple[Dynamics, ...],
         stimulus: Stimulus,
         schedule: Schedule,
         b: int,

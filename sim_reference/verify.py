@@ -17,7 +17,7 @@ from ir.connection import apply
 from ir.quantized import FixedPopulation, QuantizedNetwork, limit_names
 from sim_reference.drive import register_drive
 from sim_reference.layout import Layout, Link, layout_of
-from sim_reference.neurons import group_of
+from sim_reference.neurons import dynamics_of
 from sim_reference.recordings import LayerRecording, Recordings, read_recordings
 from sim_reference.registers import LimitCounts, wrap
 
@@ -136,7 +136,7 @@ def _replay(
         Its states and s after each time step, (T, n).
     """
     part, n, reached = layout.blocks[population.name], population.n, LimitCounts(limit_names(layout.network))
-    group = group_of(layout.members([population]), reached)
+    group = dynamics_of(layout.members([population]), reached)
     ahead = [link for link in layout.links if link.post == part and not link.recurrent]
     a = sum((_drives(link, recordings, sent) for link in ahead), np.zeros((len(sent), n), np.int64))
     back = [link for link in layout.links if link.post == part and link.recurrent]

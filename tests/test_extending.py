@@ -34,7 +34,7 @@ from tests.toys.mixed import mixed_cases, mixed_networks
 from tests.toys.pruned import pruned
 from tests.toys.text_format import read, write
 from tests.toys.tired import TIRED, Tired
-from tests.toys.tired_simulator import TiredGroup
+from tests.toys.tired_simulator import TiredDynamics
 from tests.toys.tired_trainer import TiredModel
 from tests.unlayered.verbs import call, refused
 from trainer import run as run_trainer
@@ -52,7 +52,7 @@ def toys() -> Iterator[None]:
     """The toy neuron model and the toy order rule, in the tables of the plain executors."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(neurons.MODELS, "tired", TIRED)
-        patch.setitem(simulator_neurons.MODELS, "tired", TiredGroup)
+        patch.setitem(simulator_neurons.MODELS, "tired", TiredDynamics)
         patch.setitem(trainer_neurons.MODELS, "tired", TiredModel())
         patch.setitem(schedule.ORDERS, "lifo", LIFO)
         patch.setitem(serve.ORDERS, "lifo", in_simulator)

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from ir.check import require
 from ir.quantized import QuantizedNetwork
-from sim_reference.neurons.lif import LIFGroup
-from sim_reference.neurons.model import Group, Members
+from sim_reference.neurons.lif import LIFDynamics
+from sim_reference.neurons.model import Dynamics, Members
 from sim_reference.registers import LimitCounts
 
-__all__ = ["MODELS", "Group", "Members", "check_known", "group_of"]
+__all__ = ["MODELS", "Dynamics", "Members", "check_known", "dynamics_of"]
 
-MODELS: dict[str, Callable[[Members, LimitCounts], Group]] = {"lif": LIFGroup}
+MODELS: dict[str, Callable[[Members, LimitCounts], Dynamics]] = {"lif": LIFDynamics}
 """By the names of ``ir.neurons.MODELS``."""
 
 
@@ -26,6 +26,6 @@ def check_known(network: QuantizedNetwork) -> None:
         )
 
 
-def group_of(members: Members, reached: LimitCounts) -> Group:
+def dynamics_of(members: Members, reached: LimitCounts) -> Dynamics:
     """Neurons of one model, at rest; crossings of their registers' edges are counted in ``reached``."""
     return MODELS[members.populations[0].neuron.MODEL](members, reached)

@@ -107,7 +107,7 @@ class When:
     keeps: Bits
 
 
-class LIFGroup:
+class LIFDynamics:
     """Neurons of ``FixedLIF``: registers ``u``, the current, and ``v``, the membrane."""
 
     def __init__(self, members: Members, reached: LimitCounts) -> None:

@@ -35,7 +35,7 @@ class Members:
         return np.concatenate(parts)
 
 
-class Group(Protocol):
+class Dynamics(Protocol):
     """All neurons of one model: their parameters and what they keep. ``MODELS`` says how one is made.
 
     Attributes:

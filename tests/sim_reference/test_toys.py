@@ -26,7 +26,7 @@ from tests.strategies import LAYERED, Draw
 from tests.toys import lifo
 from tests.toys.mixed import mixed_cases
 from tests.toys.tired import TIRED, FixedTired
-from tests.toys.tired_simulator import TiredGroup
+from tests.toys.tired_simulator import TiredDynamics
 
 BOTH = [LAYERED, Schedule(F=None), Schedule(F=2, order="fifo")]
 
@@ -41,7 +41,7 @@ laws = settings(
 @pytest.fixture(autouse=True)
 def toys(monkeypatch):
     monkeypatch.setitem(ir.neurons.MODELS, "tired", TIRED)
-    monkeypatch.setitem(simulated.MODELS, "tired", TiredGroup)
+    monkeypatch.setitem(simulated.MODELS, "tired", TiredDynamics)
     monkeypatch.setitem(ORDERS, "lifo", lifo.LIFO)
     monkeypatch.setitem(serve.ORDERS, "lifo", lifo.in_simulator)
 
@@ -158,7 +158,7 @@ def test_every_sample_begins_rested():
     assert trace.v[:, :, 0].tolist() == [[0] * 3, [704] * 3]
 
 
-class Twice(TiredGroup):
+class Twice(TiredDynamics):
     """A toy whose every spike carries 2."""
 
     def fire(self, spikes):

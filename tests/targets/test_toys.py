@@ -32,7 +32,7 @@ from tests.toys.lifo import LIFO, in_simulator, on_lava
 from tests.toys.mixed import mixed_cases
 from tests.toys.tired import TIRED, FixedTired
 from tests.toys.tired_lava import TIRED_ON_LAVA
-from tests.toys.tired_simulator import TiredGroup
+from tests.toys.tired_simulator import TiredDynamics
 
 LAYERED = Schedule(kind="layered", F=None)
 STATES = ("v", "u", "fatigue")
@@ -51,7 +51,7 @@ def has_both(case: Case) -> bool:
 def tired(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lava, in a fork of this process, knows the toy."""
     monkeypatch.setitem(neurons.MODELS, "tired", TIRED)
-    monkeypatch.setitem(simulator_neurons.MODELS, "tired", TiredGroup)
+    monkeypatch.setitem(simulator_neurons.MODELS, "tired", TiredDynamics)
     monkeypatch.setitem(MODELS, "tired", TIRED_ON_LAVA)
     fork_lava(monkeypatch)
 

@@ -10,7 +10,7 @@ from sim_reference.registers import LimitCounts, wrap
 from tests.toys.tired import FixedTired
 
 
-class TiredGroup:
+class TiredDynamics:
     """Neurons of ``FixedTired``: the membrane ``v`` and what its spikes left, ``fatigue``."""
 
     def __init__(self, members: Members, reached: LimitCounts) -> None:

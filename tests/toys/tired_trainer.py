@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ir.arithmetic import DECAY_ALL
 from ir.check import require
 from tests.toys.tired import Tired
-from trainer.engines.neurons.model import Fired, Group
+from trainer.engines.neurons.model import Fired, Members
 from trainer.engines.numbers import FixedNumbers, straight_through
 from trainer.engines.parts import Facts, NeuronParams, Part
 from trainer.neuron import NeuronModule
@@ -64,16 +64,16 @@ class TiredModel:
     def fitted(self, parts: tuple[Part, ...], params: TiredParams, fixed: bool) -> tuple[list[Facts], TiredParams]:
         return [Facts() for _ in parts], params
 
-    def dynamics(self, group: Group) -> TiredNeurons:
-        return TiredNeurons(group)
+    def dynamics(self, members: Members) -> TiredDynamics:
+        return TiredDynamics(members)
 
 
-class TiredNeurons:
+class TiredDynamics:
     """Tired neurons in a run: v and fatigue, (B, n) each."""
 
-    def __init__(self, group: Group) -> None:
-        self.group, self.params, self.numbers = group, group.params, group.numbers
-        self.v = self.fatigue = group.zeros(self.params.threshold)
+    def __init__(self, members: Members) -> None:
+        self.members, self.params, self.numbers = members, members.params, members.numbers
+        self.v = self.fatigue = members.zeros(self.params.threshold)
         fixed = isinstance(self.numbers, FixedNumbers)
         self.most = self.numbers.arithmetic.v_max if fixed else np.inf
         self.half = torch.full_like(self.params.tiring, DECAY_ALL / 2 if fixed else 0.5)
@@ -91,7 +91,7 @@ class TiredNeurons:
         return self._fired(v, torch.ones_like(v, dtype=torch.bool))
 
     def _fired(self, v: Tensor, may: Tensor) -> Fired:
-        s = spike(v - (self.params.threshold + self.fatigue), may, self.group.alpha) * may
+        s = spike(v - (self.params.threshold + self.fatigue), may, self.members.alpha) * may
         self.v = v * (1 - s)
         more = self.fatigue + self.params.tiring * s
         self.fatigue = straight_through(more.clamp(max=self.most), more)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ir.schedule import Schedule
-from trainer.engines.neurons.model import Group
+from trainer.engines.neurons.model import Members
 from trainer.engines.numbers import FloatNumbers, Numbers
 from trainer.engines.options import EVALUATION, TrainingOptions
 from trainer.engines.parts import NeuronParams, Part
@@ -64,10 +64,10 @@ class Call:
         """(N,) whether each neuron's population has a projection."""
         return self._per_neuron([p.sends for p in self.plan.parts])
 
-    def group(self, parts: tuple[Part, ...], params: NeuronParams) -> Group:
+    def members(self, parts: tuple[Part, ...], params: NeuronParams) -> Members:
         """Populations of one model that run as one, with their own numbers."""
         depth = torch.cat([self.depth[p.at] for p in parts])
-        return Group(parts, params, self.numbers, self.options.alpha, self.frames.shape[1], depth)
+        return Members(parts, params, self.numbers, self.options.alpha, self.frames.shape[1], depth)
 
     def _per_neuron(self, values: list[Any]) -> Tensor:
         rows = [np.full(p.n, value) for p, value in zip(self.plan.parts, values)]

@@ -60,8 +60,8 @@ def fresh_layers(call: Call) -> dict[str, Layer]:
     layers: dict[str, Layer] = {}
     for name, parts in call.plan.groups().items():
         for p, at in zip(parts, stretches(parts)):
-            group = call.group((p,), call.params.neurons[name].of(at))
-            layers[p.name] = Layer(MODELS[name].dynamics(group))
+            members = call.members((p,), call.params.neurons[name].of(at))
+            layers[p.name] = Layer(MODELS[name].dynamics(members))
     return {p.name: layers[p.name] for p in call.plan.parts}
 
 

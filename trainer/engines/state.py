@@ -21,7 +21,7 @@ class Neurons:
         own = {name: torch.cat([call.neurons[p.at] for p in parts]) for name, parts in found.items()}
         for name, parts in found.items():
             at = own[name] if len(found) > 1 else slice(None)
-            self.groups.append((at, MODELS[name].dynamics(call.group(parts, call.params.neurons[name]))))
+            self.groups.append((at, MODELS[name].dynamics(call.members(parts, call.params.neurons[name]))))
         self.order = torch.cat(list(own.values())).argsort()
 
     def begin(self, t: int) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, settings
-from torch import nn
 
 from ir import (
     Dense,
@@ -37,10 +35,11 @@ from tests.toys import lifo
 from tests.toys.lifo_trainer import LIFO_IN_TRAINING
 from tests.toys.mixed import mixed_cases
 from tests.toys.tired import MOST, TIRED, FixedTired, Tired
-from tests.toys.tired_simulator import TiredGroup
-from tests.toys.tired_trainer import TiredModel, TiredModule, TiredNeurons
+from tests.toys.tired_simulator import TiredDynamics
+from tests.toys.tired_trainer import TiredDynamics as TiredInTraining
+from tests.toys.tired_trainer import TiredModel
 from tests.trainer.engines.test_engines_agree import Case
-from trainer.engines import cpu, reference
+from trainer.engines import cpu
 from trainer.engines import neurons as trainer_neurons
 from trainer.engines import queue as trainer_queue
 from trainer.engines.call import Call
@@ -48,9 +47,6 @@ from trainer.engines.gpu import run as gpu
 from trainer.engines.neurons.model import Fired
 from trainer.engines.plan import float_params, plan_of
 from trainer.execute import run
-from trainer.network import SpikingNetwork
-from trainer.neuron import LIF as TorchLIF
-from trainer.quantize_aware import train_on_grid
 
 LAYERED = Schedule(kind="layered", F=None)
 ONE_BY_ONE = Schedule(F=1, order="fifo")
@@ -63,7 +59,7 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(trainer_neurons.MODELS, "tired", TiredModel())
     monkeypatch.setitem(ir_schedule.ORDERS, "lifo", lifo.LIFO)
     monkeypatch.setitem(trainer_queue.ORDERS, "lifo", LIFO_IN_TRAINING)
-    monkeypatch.setitem(simulator_neurons.MODELS, "tired", TiredGroup)
+    monkeypatch.setitem(simulator_neurons.MODELS, "tired", TiredDynamics)
     monkeypatch.setitem(serve.ORDERS, "lifo", lifo.in_simulator)
 
 
@@ -170,7 +166,7 @@ def test_a_neuron_that_never_tires_is_a_lif_without_a_leak_in_any_mixture(case: 
         assert first_divergence(with_tired(every), plain) is None
 
 
-class Twice(TiredNeurons):
+class Twice(TiredInTraining):
     """A toy whose every spike carries 2."""
 
     def advance(self, drive: torch.Tensor, k: int, active: torch.Tensor, resting: torch.Tensor) -> Fired:
@@ -194,7 +190,7 @@ def test_an_entry_delivers_what_its_spikes_carry(
     monkeypatch: pytest.MonkeyPatch, schedule: Schedule, entries: list[tuple[int, int]], heard: int
 ) -> None:
     """Two neurons that do not rest hear two events; the second one's entry waits until it holds both its spikes."""
-    monkeypatch.setattr(TiredModel, "dynamics", lambda self, group: Twice(group))
+    monkeypatch.setattr(TiredModel, "dynamics", lambda self, members: Twice(members))
     restless = FixedTired(10, 0, refractory=False)
     network = chain([[20], [11]], [[1, 10]], neurons=[restless, FixedLIF(0, v_threshold=None)])
     trace = run(network, counts(2), schedule, engine="reference")
@@ -281,50 +277,3 @@ def test_an_order_rule_that_only_ir_knows_is_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.delitem(trainer_queue.ORDERS, "lifo")
     with pytest.raises(ValueError, match="schedule order is 'lifo'"):
         run(chain([[20]], neurons=[FixedLIF()], order="lifo"), counts(1), engine="reference")
-
-
-@pytest.mark.parametrize("kind", ["asynchronous", "layered"])
-def test_gradients_pass_a_tired_population(kind: Literal["asynchronous", "layered"]) -> None:
-    generator = torch.Generator().manual_seed(0)
-    weights = [torch.rand(size, generator=generator).double() for size in ((6, 4), (5, 6), (3, 5))]
-    neurons = [LIF(5.0, 1.0), Tired(1.0, 0.5), LIF(5.0, 1.0)]
-    names = ["in", "a", "b", "c"]
-    network = Network(
-        (Input("in", (4,)),),
-        tuple(Population(n, (len(w),), neuron) for n, w, neuron in zip(names[1:], weights, neurons)),
-        tuple(Projection(a, b, Dense(w.numpy())) for a, b, w in zip(names, names[1:], weights)),
-        "c",
-    )
-    params = float_params(network, torch.float64)
-    learning = [x.requires_grad_() for x in (*params.weights, *params.neurons["tired"].named().values())]
-    frames = (torch.rand(5, 2, 4, generator=generator) < 0.6).double()
-    result = reference.run(Call(plan_of(network), params, frames, torch.arange(2), Schedule(kind, F=2, order="lifo")))
-    assert result.counts.sum() > 20
-    for x in torch.autograd.grad(result.counts[:, :, -3:].sum(), learning):
-        assert bool(x.isfinite().all()) and float(x.abs().sum()) > 0
-
-
-@pytest.mark.parametrize("weight_bits", [0, 8])
-def test_tired_neurons_learn_between_torch_layers(weight_bits: int) -> None:
-    torch.manual_seed(0)
-    layers = [nn.Linear(4, 9, bias=False), nn.Linear(9, 7, bias=False), nn.Linear(7, 3, bias=False)]
-    tired = TiredModule(0.4, 0.2)
-    chained = [layers[0], TorchLIF(5e-3, 0.3), layers[1], tired, layers[2], TorchLIF(5e-3, 0.1)]
-    net = SpikingNetwork.sequential((4,), *chained, dt_s=5e-3).train()
-    for layer in layers:
-        layer.weight.data.abs_()
-    if weight_bits:
-        train_on_grid(net, "loihi2", weight_bits)
-    for live, frozen in zip(net.params().tensors(), float_params(net.export()).tensors()):
-        torch.testing.assert_close(live.detach(), frozen)
-    frames = (torch.rand(5, 2, 4, generator=torch.Generator().manual_seed(1)) < 0.6).float()
-    with pytest.warns(SlowerWarning):
-        result = net(frames, Schedule(F=2))
-    assert net.quantization is not None or not weight_bits
-    frozen = net.export() if net.quantization is None else net.quantization.quantized(net.export())
-    trace = run(frozen, Stimulus(frames.int().numpy()), Schedule(F=2), engine="reference")
-    assert np.array_equal(result.counts.detach().sum(0).numpy(), trace.counts) and trace.counts[:, 9:16].sum() > 0
-    result.counts[:, :, -3:].sum().backward()
-    learned = [layer.weight.grad for layer in layers] + ([] if weight_bits else [tired.v_threshold.grad])
-    for gradient in learned:
-        assert gradient is not None and bool(gradient.isfinite().all()) and float(gradient.abs().sum()) > 0

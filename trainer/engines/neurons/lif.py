@@ -13,7 +13,7 @@ from torch import Tensor
 from ir.arithmetic import DECAY_ALL
 from ir.check import require
 from ir.neurons import LIF, FixedLIF
-from trainer.engines.neurons.model import Fired, Group
+from trainer.engines.neurons.model import Fired, Members
 from trainer.engines.numbers import straight_through
 from trainer.engines.parts import Facts, NeuronParams, Part, stretches
 from trainer.surrogate import spike
@@ -136,11 +136,11 @@ class LIFModel:
         ]
         return facts, params if any(flags[: len(parts)]) else replace(params, leak_u=None)
 
-    def dynamics(self, group: Group) -> LIFNeurons:
-        return LIFNeurons(group)
+    def dynamics(self, members: Members) -> LIFDynamics:
+        return LIFDynamics(members)
 
 
-class LIFNeurons:
+class LIFDynamics:
     """LIF neurons in a run.
 
     Attributes:
@@ -149,18 +149,18 @@ class LIFNeurons:
         fired: which neurons have fired in this time step, or in the last one at its beginning.
     """
 
-    def __init__(self, group: Group) -> None:
-        self.params: LIFParams = group.params
-        self.facts = [lif_facts(p) for p in group.parts]
-        self.group, self.numbers, like = group, group.numbers, self.params.leak_v
-        self.v = group.zeros(like)
-        self.u = None if self.params.leak_u is None else group.zeros(like)
+    def __init__(self, members: Members) -> None:
+        self.params: LIFParams = members.params
+        self.facts = [lif_facts(p) for p in members.parts]
+        self.members, self.numbers, like = members, members.numbers, self.params.leak_v
+        self.v = members.zeros(like)
+        self.u = None if self.params.leak_u is None else members.zeros(like)
         self.fired = torch.zeros_like(self.v, dtype=torch.bool)
-        self.has_current = group.spread([f.has_current for f in self.facts], like, torch.bool)
-        self.by_clock = [(f, at) for f, at in zip(self.facts, stretches(group.parts)) if f.reset_interval]
+        self.has_current = members.spread([f.has_current for f in self.facts], like, torch.bool)
+        self.by_clock = [(f, at) for f, at in zip(self.facts, stretches(members.parts)) if f.reset_interval]
         self.subtracts = any(f.subtract for f in self.facts)  # asynchronously none does, and layered groups are one
         lowest = [f.v_min for f in self.facts]
-        v_min = group.spread([-np.inf if x is None else x for x in lowest], like)
+        v_min = members.spread([-np.inf if x is None else x for x in lowest], like)
         self.v_min = None if all(x is None for x in lowest) else v_min.expand_as(self.v)
 
     def begin(self, t: int) -> None:
@@ -178,7 +178,7 @@ class LIFNeurons:
 
     def advance(self, drive: Tensor, k: int, active: Tensor, resting: Tensor) -> Fired:
         params = self.params
-        at_depth = (self.group.depth == k)[None, :] & active
+        at_depth = (self.members.depth == k)[None, :] & active
         bias = params.bias * at_depth if params.bias is not None else 0.0
         i = self._reaching(drive, k, active)
         moved = i != 0 if params.bias is None else (i != 0) | (bias != 0)
@@ -200,8 +200,8 @@ class LIFNeurons:
         keeps = self.has_current & active
         u = self.numbers.add_to_current(torch.where(keeps, self.u, 0.0), x)
         self.u = torch.where(keeps, u, self.u)
-        late = torch.where(self.group.depth < k, x, 0.0)
-        return torch.where(self.has_current, torch.where(self.group.depth == k, u, late), u)
+        late = torch.where(self.members.depth < k, x, 0.0)
+        return torch.where(self.has_current, torch.where(self.members.depth == k, u, late), u)
 
     def fire(self, drive: Tensor) -> Fired:
         params, facts = self.params, self.facts[0]
@@ -221,7 +221,7 @@ class LIFNeurons:
     def _spikes(self, v: Tensor, gate: Tensor) -> Tensor:
         """Fire above the threshold; the surrogate acts where ``gate`` is open, in trained units."""
         above, unit = v - self.params.threshold, self.params.unit
-        return spike(above if unit is None else above / unit, gate, self.group.alpha)
+        return spike(above if unit is None else above / unit, gate, self.members.alpha)
 
     def states(self) -> dict[str, Tensor]:
         return {"v": self.v, "u": torch.zeros_like(self.v) if self.u is None else self.u}

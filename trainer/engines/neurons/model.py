@@ -15,7 +15,7 @@ from trainer.engines.parts import Facts, NeuronParams, Part
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class Members:
     """Populations of one model that an engine runs as one, and what they run with.
 
     Attributes:
@@ -117,6 +117,6 @@ class Model(Protocol):
         """What is due, read off the numbers that run; and those numbers, without what no neuron has."""
         ...
 
-    def dynamics(self, group: Group) -> Dynamics:
+    def dynamics(self, members: Members) -> Dynamics:
         """The neurons of a group before the first time step, all states zero."""
         ...
