@@ -16,7 +16,7 @@ from ir.graph import slices
 from ir.quantized import FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
-from ir.worst_case import spikes_at_most
+from ir.worst_case import deliveries_at_most
 
 EXACT_BITS = 53
 """float64 holds every integer up to 2^53, and int64 has room to spare."""
@@ -33,12 +33,13 @@ def check_exact(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedul
 
     A projection's sum is bounded by all that excites, and by all that inhibits, of what one time step holds: the whole
     frame as it arrives (whatever the input rule), and every source neuron as often as it can spike in a time step
-    (``spikes_at_most``). No order of serving, and no order of additions, comes to more.
+    and with all that its spikes carry (``deliveries_at_most``). No order of serving, and no order of additions, comes
+    to more.
 
     Raises:
         ValueError: the projection, and how far its sum could come.
     """
-    most = _spikes(network, stimulus, schedule)
+    most = _deliveries(network, stimulus, schedule)
     for e in network.projections:
         limit = (1 << EXACT_BITS) >> max(e.weight_exp, 0)
         if most[e.pre] * _rough(e.connection) <= limit:
@@ -52,12 +53,12 @@ def check_exact(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedul
         )
 
 
-def _spikes(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule) -> dict[str, int]:
-    """The most that one source of each block brings in a time step: its largest count, or how often it spikes."""
+def _deliveries(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule) -> dict[str, int]:
+    """How often one source of each block delivers its weights in a time step at most."""
     most = {name: _largest(stimulus.frames[:, :, at]) for name, at in slices(network.inputs).items()}
     if schedule.kind == "layered" or all(p.neuron.refractory for p in network.populations):
-        return {**most, **dict.fromkeys((p.name for p in network.populations), 1)}
-    many = spikes_at_most(replace(network, schedule=schedule), max(most.values()), stimulus.frames)
+        return {**most, **{p.name: p.neuron.carries for p in network.populations}}
+    many = deliveries_at_most(replace(network, schedule=schedule), max(most.values()), stimulus.frames)
     return {**most, **{name: int(n) for name, n in many.items()}}
 
 

@@ -71,7 +71,7 @@ def drive_bounds(
             none beside a frame that comes first.
     """
     schedule, inputs = network.schedule, slices(network.inputs)
-    many = spikes_at_most(network, count, frames)
+    many = deliveries_at_most(network, count, frames)
     n = next(p.n for p in network.populations if p.name == population)
     queued = one_round and schedule.kind == "asynchronous"
     served = schedule.F if queued and schedule.scope == "network" else None
@@ -112,6 +112,12 @@ def _drive_of_frames(e: FixedProjection, frames: Array) -> Array:
 def _events(most: float, frames: Array | None, at: slice) -> float:
     """Events of the inputs ``at`` in one time step."""
     return most if frames is None else float(magnitudes(frames[:, :, at]).sum(2, dtype=np.float64).max(initial=0))
+
+
+def deliveries_at_most(network: QuantizedNetwork, count: float, frames: Array | None = None) -> dict[str, float]:
+    """How often the spikes of one neuron deliver its weights in one time step, for each population."""
+    many = spikes_at_most(network, count, frames)
+    return {p.name: many[p.name] * p.neuron.carries for p in network.populations}
 
 
 def spikes_at_most(network: QuantizedNetwork, count: float, frames: Array | None = None) -> dict[str, float]:

@@ -95,6 +95,11 @@ class FixedNeuron(ABC):
     def refusal(self, schedule: Schedule) -> str | None:
         """Why ``schedule`` does not define such neurons, and the way out; None = it does."""
 
+    @property
+    def carries(self) -> int:
+        """The most that one spike carries: how often it delivers its neuron's weights; 1 for a plain spike."""
+        return 1
+
     @abstractmethod
     def biased(self) -> Array:
         """() or (n,) bool: neurons that change in every time step though nothing arrives."""

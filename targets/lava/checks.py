@@ -19,6 +19,11 @@ def check_lava(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule
     require(ARITHMETICS[network.arithmetic].weight_shift == 6, "Lava's registers hold weight << 6")
     for population in network.populations:
         check_choice(f"the neuron model of population {population.name!r} on Lava", population.neuron.MODEL, MODELS)
+        carries = population.neuron.carries
+        require(
+            carries == 1,
+            f"a spike of population {population.name!r} may carry {carries}; on Lava spikes carry 1, use the reference",
+        )
     if schedule.kind == "asynchronous":
         check_choice("the order of Lava's spike queue", schedule.order, ORDERS)
         return

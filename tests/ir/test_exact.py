@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +18,7 @@ from ir.neurons import FixedLIF
 from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
+from ir.worst_case import drive_bounds
 
 TOP = (1 << 31) - 1
 LAYERED = Schedule(kind="layered", F=None)
@@ -170,3 +172,35 @@ def by_hand(connection: Connection, row: np.ndarray) -> list[list[int]]:
         for y in range(height)
         for z in range(width)
     ]
+
+
+class Carrying(FixedLIF):
+    """A LIF whose every spike delivers its weights three times."""
+
+    carries = 3
+
+
+@pytest.mark.parametrize("schedule", [Schedule(), LAYERED, Schedule(stop_after=5)], ids=["once", "layered", "repeated"])
+@pytest.mark.parametrize("many", [1, 3])
+def test_what_a_spike_carries_counts_in_every_bound(schedule: Schedule, many: int) -> None:
+    """A weight of 2^23 at an exponent of 30 is the last that is exact."""
+    refractory = schedule.stop_after is None
+    neuron = (FixedLIF if many == 1 else Carrying)(refractory=refractory)
+    into = Dense(np.array([[1 << 23]]))
+    network = QuantizedNetwork(
+        (Input("in", (1,)),),
+        (FixedPopulation("a", (1,), neuron), FixedPopulation("b", (1,))),
+        (FixedProjection("in", "a", Dense(np.array([[1]]))), FixedProjection("a", "b", into)),
+        "b",
+        schedule=schedule,
+    )
+    times = many if refractory else 2 * many  # a may fire once more than its input has events
+    assert drive_bounds(network, "b", 1).max() == times << 23
+    shift = 30 - (times - 1).bit_length()
+    fits, too_much = (
+        replace(network, projections=(network.projections[0], replace(network.projections[1], weight_exp=exponent)))
+        for exponent in (shift, shift + 1)
+    )
+    check_exact(fits, frames([1]), schedule)
+    with pytest.raises(ValueError, match="projection a -> b: its sum could come to"):
+        check_exact(too_much, frames([1]), schedule)

@@ -192,6 +192,21 @@ def test_a_model_that_is_not_in_lavas_table_is_refused(monkeypatch: pytest.Monke
         run(one_neuron(), counts(2, 1, 1), Schedule())
 
 
+class Double(FixedTired):
+    """A toy whose spikes carry 2."""
+
+    carries = 2
+
+
+def test_spikes_that_carry_more_than_themselves_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(neurons.MODELS, "tired", TIRED)
+    monkeypatch.setitem(MODELS, "tired", TIRED_ON_LAVA)
+    plain = one_neuron()
+    network = replace(plain, populations=(replace(plain.populations[0], neuron=Double(10, 8)),))
+    with pytest.raises(ValueError, match="a spike of population 'p' may carry 2; on Lava spikes carry 1, use the ref"):
+        run(network, counts(2, 1, 1), Schedule())
+
+
 @pytest.mark.parametrize("name", ["fatigue", "w"])
 def test_a_state_that_no_neuron_has_is_not_recorded(name: str) -> None:
     with pytest.raises(ValueError, match=f"no neuron of the network has a state '{name}' to record; there are v, u"):
