@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ir.check import word
 from ir.words import counted
 from trainer.fit import Metrics
 from unlayered.console import stderr
@@ -19,9 +20,14 @@ class TrainingBar:
 
     def __init__(self, title: str, epochs: int, quiet: bool) -> None:
         console = stderr()
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         self.bar = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
-        self.title, self.epochs, self.last = title, epochs, ""
+        self.title, self.epochs, self.last = word(title), epochs, ""
 
     def __enter__(self) -> TrainingBar:
         self.bar.start()
