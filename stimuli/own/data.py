@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -134,7 +134,7 @@ class Data:
         if file is not None and self.store is not None and file.exists():
             whole = self.store.load(file, Stimulus)
         else:
-            whole = self._gathered([self._sample(i) for i in self.which.tolist()], self.which)
+            whole = self._gathered((self._sample(i) for i in self.which.tolist()), self.which)
             self._keep(whole, file)
         if self.fits:
             self._held.append(whole)
@@ -149,17 +149,21 @@ class Data:
         if self._held:
             return self._held[0].select(index)
         ids = self.which[index]
-        return self._gathered([self._cached(i) for i in ids.tolist()], ids)
+        return self._gathered((self._cached(i) for i in ids.tolist()), ids)
 
-    def _gathered(self, samples: list[Sample], ids: Ints) -> Stimulus:
+    def _gathered(self, samples: Iterable[Sample], ids: Ints) -> Stimulus:
+        """Samples as one batch, each put in its place as it comes, so that memory holds them once."""
         require(len(ids) > 0, f"{self.name}: no sample is asked for; give at least one")
-        rows = [
-            np.column_stack([np.full(len(x.events), b), x.events])
-            for b, x in enumerate(samples)
-            if x.events is not None
-        ]
-        labels = np.array([x.label for x in samples], np.int64)
-        return Stimulus(np.stack([x.frames for x in samples], 1), ids, labels, np.concatenate(rows) if rows else None)
+        labels, rows = np.zeros(len(ids), np.int64), list[Ints]()
+        frames = np.zeros((self.n_steps, len(ids), self.n_inputs), np.int8)
+        for b, one in enumerate(samples):
+            if not np.can_cast(one.frames.dtype, frames.dtype):
+                frames = frames.astype(np.result_type(frames, one.frames))
+            frames[:, b], labels[b] = one.frames, one.label
+            if one.events is not None:
+                rows.append(np.column_stack([np.full(len(one.events), b), one.events]))
+        frames.setflags(write=False)  # a stimulus copies what could still be written
+        return Stimulus(frames, ids, labels, np.concatenate(rows) if rows else None)
 
     def _cached(self, i: int) -> Sample:
         """One sample, its frames kept on disk where there is a place for them."""
