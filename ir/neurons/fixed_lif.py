@@ -22,13 +22,13 @@ MAX_REGISTER = 1 << 31
 """No register is wider."""
 
 
-def reset_refusal(reset: str, schedule: Schedule) -> str | None:
+def reset_refusal(reset: str, refractory: bool, schedule: Schedule) -> str | None:
     """Why a reset has no meaning under a schedule."""
-    if reset == "zero" or schedule.kind == "layered":
+    if reset == "zero" or refractory or schedule.kind == "layered":
         return None
     return (
-        "resets by subtraction, which the asynchronous schedule does not define; use the layered schedule or reset "
-        "'zero'"
+        "resets by subtraction without refractoriness, which the asynchronous schedule does not define; use the "
+        "layered schedule, reset 'zero', or refractory neurons"
     )
 
 
@@ -44,7 +44,8 @@ class FixedLIF(FixedNeuron):
         decay_u: the same for the current; 4096 = no current memory. Lava's ``du`` is ``decay_u - 1``.
         bias: mantissa, added once a time step as ``bias << bias_exp`` in register units
             (``>> -bias_exp``, floor, where negative), which must fit int32; None = none.
-        reset: ``zero`` or ``subtract``.
+        reset: ``zero`` or ``subtract``; with the latter a neuron waits for k = depth before it fires, and keeps what
+            reaches it after its spike (docs/semantics.md).
         refractory: at most one spike a time step.
         reset_interval: u = v = 0 before the step at time steps t with
             ``(t + 1) % reset_interval == reset_offset % reset_interval``; 0 = never (Lava's ``LIFReset``).
@@ -116,10 +117,10 @@ class FixedLIF(FixedNeuron):
 
     @property
     def due(self) -> bool:
-        return self.has_current or self.register_bias() is not None
+        return self.reset == "subtract" or self.has_current or self.register_bias() is not None
 
     def refusal(self, schedule: Schedule) -> str | None:
-        return reset_refusal(self.reset, schedule)
+        return reset_refusal(self.reset, self.refractory, schedule)
 
     def biased(self) -> Array:
         bias = self.register_bias()

@@ -109,7 +109,10 @@ class LIF(Neuron):
         return self.v_threshold is not None
 
     def refusal(self, schedule: Schedule) -> str | None:
-        return reset_refusal(self.reset, schedule)
+        if self.multi_spike and schedule.kind == "asynchronous":
+            what = "fires several times in one time step, which the asynchronous schedule does not define"
+            return f"{what}; use the layered one"
+        return reset_refusal(self.reset, self.refractory, schedule)
 
     def to_fixed(self, scale: float, dt_s: float, formats: Formats) -> FixedLIF:
         require(

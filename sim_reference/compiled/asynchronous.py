@@ -20,6 +20,7 @@ from sim_reference.compiled.kernels import (
     find_nonzero,
     list_firing,
     list_if_firing,
+    list_subtracting,
     zero,
 )
 from sim_reference.compiled.output import Output, add_spike, keep_registers
@@ -232,7 +233,10 @@ def _update(net: FlatNetwork, k: Int, work: Work, fired: Array) -> Any:
         if (due or work.all_touched[p]) and net.narrow:
             work.all_touched[p] = True
             update_population(net, work, p, due, early, net.pop[p, KEEPS])
-            n_fires = list_firing(work, net.threshold[start:stop], fired[start:stop], start, n_fires)
+            if not net.subtract[start]:
+                n_fires = list_firing(work, net.threshold[start:stop], fired[start:stop], start, n_fires)
+            elif net.pop[p, DEPTH] <= k:
+                n_fires = list_subtracting(work, net.threshold, fired, start, stop, n_fires)
         elif due or work.all_touched[p]:
             work.all_touched[p] = False
             for i in range(start, stop):
@@ -245,7 +249,10 @@ def _update(net: FlatNetwork, k: Int, work: Work, fired: Array) -> Any:
             due = net.pop[p, DUE] and net.pop[p, DEPTH] == k
             early = net.pop[p, KEEPS] and net.pop[p, DEPTH] > k
             update_neuron(net, work, p, i, due, early, net.pop[p, KEEPS])
-            n_fires = list_if_firing(work, net.threshold[i], fired[i], i, n_fires)
+            if not net.subtract[i]:
+                n_fires = list_if_firing(work, net.threshold[i], fired[i], i, n_fires)
+            elif net.pop[p, DEPTH] <= k:
+                n_fires = list_subtracting(work, net.threshold, fired, i, i + 1, n_fires)
     work.n[N_TOUCHED] = 0
     zero(work.all_touched)
     return n_fires
@@ -258,7 +265,7 @@ def _fire(net: FlatNetwork, schedule: FlatSchedule, i: Int, k: Int, t: Int, b: I
     earlier = queue.row[i] if queue.q[i] > 0 else -1
     queue.row[i] = add_spike(out, at, b, t, k, i, m, -1, earlier)
     enqueue(queue, schedule, net.place_of[CORE, i] if schedule.per_core else 0, i, m, k, net.sends[i])
-    work.v[i] = 0
+    work.v[i] = work.v[i] - net.threshold[i] if net.subtract[i] else 0
     if net.pop[net.place_of[POPULATION, i], REFRACTORY]:
         queue.fired[i] = True
         queue.fired_list[queue.n[N_FIRED]] = i

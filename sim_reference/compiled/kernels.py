@@ -185,6 +185,16 @@ def list_if_firing(work: Work, threshold: Int, fired: Any, i: Int, n: Int) -> An
     return n
 
 
+@kernel_inside
+def list_subtracting(work: Work, threshold: Array, fired: Array, start: Int, stop: Int, n: Int) -> Any:
+    """The same for neurons that reset by subtraction: charge that reaches a resting one stays."""
+    for i in range(start, stop):
+        if work.v[i] > threshold[i] and not fired[i]:
+            work.rows[n] = i
+            n += 1
+    return n
+
+
 @kernel
 def copy_into(x: Array, y: Array) -> None:
     """``x[:] = y``."""

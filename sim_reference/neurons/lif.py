@@ -117,6 +117,7 @@ class LIFDynamics:
         self.u, self.v = np.zeros(n, np.int64), np.zeros(n, np.int64)
         self.states: dict[str, Ints] = {"v": self.v, "u": self.u}
         self.always = When(np.ones(n, bool), np.zeros(n, bool), np.ones(n, bool))
+        self.waits = np.zeros(n, bool)
 
     def begin_time_step(self, t: int) -> None:
         """Reset what is due to be reset, then leak once."""
@@ -135,6 +136,8 @@ class LIFDynamics:
         ``v <- edge_v(v + that + bias)``.
         """
         arithmetic, reached, when = self.members.arithmetic, self.reached, self._when(k)
+        if self.any_subtracts and k is not None:
+            self.waits = self.columns.subtract & (self.members.depth > k)
         total = self.u + x
         total = reached.apply("int32", total, wrap(total, 31))
         u = reached.apply("u", total, wrap_current(total, arithmetic))
@@ -157,11 +160,12 @@ class LIFDynamics:
         return When(self.columns.due & (depth == k), keeps & (depth > k), keeps)
 
     def fires(self) -> Bits:
-        return self.v > self.columns.threshold
+        """Those above their threshold; a neuron that resets by subtraction waits for k = depth."""
+        return (self.v > self.columns.threshold) & ~self.waits
 
     def rest(self, resting: Bits) -> None:
-        """Charge that reaches a resting neuron is lost."""
-        self.v[resting] = 0
+        """Charge that reaches a resting neuron is lost, unless its reset only subtracts."""
+        self.v[resting & ~self.columns.subtract] = 0
 
     def fire(self, spikes: Bits) -> int:
         """Reset to 0 or by subtraction."""

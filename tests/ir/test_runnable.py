@@ -34,8 +34,10 @@ def test_delays_are_refused(network: Network):
     assert "has delays" in refused(replace(network, projections=(replace(first, delay_steps=1), *others)))
 
 
-def test_a_reset_by_subtraction_is_refused(network: Network):
-    assert "resets by subtraction" in refused(with_neuron(network, LIF(reset="subtract")))
+def test_a_reset_by_subtraction_without_refractoriness_is_refused(network: Network):
+    assert "resets by subtraction without refractoriness" in refused(
+        with_neuron(network, LIF(reset="subtract", refractory=False))
+    )
 
 
 def test_neurons_that_may_fire_for_ever_are_refused(network: Network):

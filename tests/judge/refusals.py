@@ -24,7 +24,7 @@ class Refused(Exception):
 def refuse(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule) -> None:
     """Raise ``Refused`` with the rule that forbids the run, if there is one."""
     if schedule.kind == "asynchronous":
-        if any(p.neuron.reset == "subtract" for p in network.populations):
+        if any(p.neuron.reset == "subtract" and not p.neuron.refractory for p in network.populations):
             raise Refused("subtract")
         if any(np.asarray(p.delay_steps).any() for p in network.projections):
             raise Refused("delay")

@@ -204,7 +204,7 @@ def test_reached_limits_are_counted_and_differ_between_profiles():
 
 def test_what_a_schedule_does_not_define_is_refused_in_a_sentence():
     with pytest.raises(ValueError, match="resets by subtraction"):
-        simulate.run(one_population([1], reset="subtract"), frames([1]), Schedule())
+        simulate.run(one_population([1], reset="subtract", refractory=False), frames([1]), Schedule())
     with pytest.raises(ValueError, match="stimulus has 2 inputs, the network 1"):
         simulate.run(one_population([1]), frames([1, 1]), LAYERED)
     with pytest.raises(ValueError, match="negative counts"):
@@ -218,3 +218,27 @@ def test_progress_counts_samples():
     stimulus = Stimulus(np.ones((1, 3, 1), int))
     simulate.run(one_population([1]), stimulus, LAYERED, progress=lambda done, of: seen.append((done, of)))
     assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_asynchronous_subtraction_waits_for_its_depth_and_keeps_later_charge():
+    """``early`` fires by its bias at k = 0 and reaches ``a`` (depth 1) before its own input does."""
+    fires, sums = FixedLIF(decay_v=0, v_threshold=1, bias=2, bias_exp=6), FixedLIF(0, 10, reset="subtract")
+    net = QuantizedNetwork(
+        (Input("in", (1,)),),
+        (FixedPopulation("early", (1,), fires), FixedPopulation("mid", (1,), FixedLIF(0, 1)),
+         FixedPopulation("a", (1,), sums)),
+        (FixedProjection("early", "a", Dense(np.array([[25]]))), FixedProjection("in", "mid", Dense(np.array([[5]]))),
+         FixedProjection("mid", "a", Dense(np.array([[4]])))),
+        "a",
+    )  # fmt: skip
+    trace = simulate.run(net, frames([1], [0]), Schedule(F=None))
+    spikes = trace.spikes
+    rows = [(t, k, m) for t, k, neuron, m in zip(spikes.t, spikes.k, spikes.neuron, spikes.m) if neuron == 2]
+    assert rows == [(0, 1, 29 << 6), (1, 1, 44 << 6)]
+    assert trace.v[:, 0, 2].tolist() == [19 << 6, 34 << 6]
+
+
+def test_a_membrane_left_above_the_threshold_fires_again_without_input():
+    net = one_population([25], reset="subtract", v_threshold=10)
+    trace = simulate.run(net, frames([1], [0], [0]), Schedule(F=1))
+    assert trace.spikes.t.tolist() == [0, 1] and trace.v[:, 0, 0].tolist() == [15 << 6, 5 << 6, 5 << 6]

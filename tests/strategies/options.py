@@ -21,7 +21,7 @@ class Draw:
 
     Attributes:
         extremes: registers saturate and wrap, thresholds at their limits, inputs that only inhibit.
-        asynchronous: only what the asynchronous schedule defines (no delays, no reset by subtraction).
+        asynchronous: only what the asynchronous schedule defines (no delays; with reset by subtraction, refractory).
         lava: only what lava-nc's stock processes hold (weights, thresholds and biases within the chip's formats).
         chain: every population sees the one before it and nothing else.
         current, bias, resets, conv, recurrent: whether those are drawn.

@@ -137,7 +137,7 @@ def test_each_place_sees_each_frame_one_tick_after_the_place_before():
 @pytest.mark.parametrize(
     ("change", "schedule", "sentence"),
     [
-        ({"reset": "subtract"}, Schedule(F=1), "resets by subtraction"),
+        ({"reset": "subtract", "refractory": False}, Schedule(F=1), "resets by subtraction"),
         ({"bias": 40_000}, LAYERED, "bias 40000 << 0 of population 'p0' does not fit"),
     ],
 )

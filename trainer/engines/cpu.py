@@ -22,7 +22,8 @@ from trainer.engines.compiled import state as kernel
 from trainer.engines.compiled.backward import back_through_samples
 from trainer.engines.compiled.forward import run_samples
 from trainer.engines.compiled.guard import Outputs, check_backward, check_forward
-from trainer.engines.compiled.job import MODELS, ORDERS, Job, make_job
+from trainer.engines.compiled.job import MODELS, ORDERS, Job, learns, make_job
+from trainer.engines.neurons.lif import lif_facts
 from trainer.engines.parts import apply_link
 from trainer.engines.result import Result
 from trainer.engines.selection import kept_inputs
@@ -50,8 +51,11 @@ class Gradients(NamedTuple):
 
 
 def unknown(call: Call) -> str | None:
-    """The neuron model or order rule of a call that the kernels do not know, in words; None = they know it."""
-    return subset.unknown(call, MODELS, ORDERS)
+    """The neuron model, order rule or gradient of a call that the kernels do not know, in words; None = they do."""
+    what = subset.unknown(call, MODELS, ORDERS)
+    if what is None and learns(call) and any(lif_facts(p).subtract for p in call.plan.parts):
+        return "the gradient of a reset by subtraction"
+    return what
 
 
 def reason_against(call: Call) -> str | None:

@@ -98,8 +98,10 @@ class LIFDynamics:
                 arriving = wrap_two_sided(arriving, self.arithmetic.u_bits, self.reached, U)
         total = wrap_two_sided(self.states["v"] + arriving, 31, self.reached, INT32)
         m = clip_v(total, table.v_low, self.arithmetic.v_max, self.reached)
-        m[resting] = 0
+        m[resting & ~table.subtract] = 0
         fired = (m > table.threshold) & ~resting
+        if self.any_subtract:
+            fired &= ~(table.subtract & (self.depth > k))
         left = np.where(table.subtract, m - table.threshold, 0) if self.any_subtract else 0
         self.states["v"] = np.where(fired, left, m)
         return fired, m

@@ -54,7 +54,7 @@ class Net(NamedTuple):
     Attributes:
         part_at: (P + 1,) where each population begins in the global index.
         part_of: (N,) the population of each neuron.
-        depth, refractory, has_current: (P,).
+        depth, refractory, has_current, subtract: (P,).
         sends: (P,) whether a population has a projection; ``input_sends``: (N_in,) likewise each input.
         v_min: (P,) lowest membrane; -inf = unbounded.
         link: (L, N_FIELDS) geometry of each link, columns named above.
@@ -71,6 +71,7 @@ class Net(NamedTuple):
     depth: Ints
     refractory: NDArray[np.uint8]
     has_current: NDArray[np.uint8]
+    subtract: NDArray[np.uint8]
     sends: NDArray[np.uint8]
     input_sends: NDArray[np.uint8]
     v_min: NDArray[np.float64]
@@ -159,6 +160,7 @@ class FlatPlan:
             np.array([p.depth for p in plan.parts], np.int64),
             np.array([p.refractory for p in plan.parts], np.uint8),
             np.array([f.has_current for f in facts], np.uint8),
+            np.array([f.subtract for f in facts], np.uint8),
             np.array([p.sends for p in plan.parts], np.uint8),
             plan.inputs_that_send().astype(np.uint8),
             np.array([-np.inf if f.v_min is None else f.v_min for f in facts], np.float64),

@@ -75,14 +75,14 @@ def update(net, rules, numbers, state, tape, k, h_escape):
     """Steps a to d: every population with a new drive, a bias or a current that is due."""
     state.n[N_NOW] = 0
     for p in range(net.depth.shape[0]):
-        due = k == net.depth[p] and (rules.biased or net.has_current[p] != 0)
+        due = k == net.depth[p] and (rules.biased or net.has_current[p] != 0 or net.subtract[p] != 0)
         if not (state.touched[p] or due):
             continue
         state.touched[p] = 0
         first, stop = net.part_at[p], net.part_at[p + 1]
         at = tape.used[VALUES] if rules.training else 0
         values = tape.values[at : at + stop - first]
-        if is_fixed(rules, state.v) or due or net.has_current[p] or net.v_min[p] > -np.inf:
+        if is_fixed(rules, state.v) or due or net.has_current[p] or net.subtract[p] or net.v_min[p] > -np.inf:
             move_general(net, rules, numbers, state, tape, p, k, values)
             if is_fixed(rules, state.v) and net.has_current[p]:
                 mark_hot(net, rules, state, p)

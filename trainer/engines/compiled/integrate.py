@@ -116,6 +116,7 @@ def move_general(net, rules, numbers, state, tape, part, k, values):
     number, fixed = state.v.dtype.type, is_fixed(rules, state.v)
     first, stop = net.part_at[part], net.part_at[part + 1]
     after, keeps, used = k - net.depth[part], net.has_current[part] != 0, tape.used
+    subtracts = net.subtract[part] != 0
     low, high = number(max(net.v_min[part], -rules.v_max)), number(rules.v_max)
     for j in range(first, stop):
         x = number(arrived(net, rules, part, j - first, state.sums, used))
@@ -130,7 +131,7 @@ def move_general(net, rules, numbers, state, tape, part, k, values):
             y = state.v[j] + i + bias
         beyond = y < low or y > high
         used[V] += np.int64(beyond and fixed)
-        if state.shut[j]:
+        if state.shut[j] and not subtracts:
             state.v[j] = 0
             continue
         if beyond:
@@ -145,17 +146,32 @@ def move_general(net, rules, numbers, state, tape, part, k, values):
 
 
 @exact
+def list_subtracting(net, numbers, state, part, k, n):
+    """Who fires of a population that resets by subtraction: those wait for k = depth, and resting ones keep charge."""
+    if k >= net.depth[part]:
+        for j in range(net.part_at[part], net.part_at[part + 1]):
+            if state.v[j] > numbers.threshold[j] and not state.shut[j]:
+                state.now[n] = j
+                n += 1
+    return n
+
+
+@exact
 def fire(net, rules, numbers, state, part, k, h_escape):
     """Spike where ``v > threshold``: momentum, reset, refractoriness, one more in the queue."""
     first, stop = net.part_at[part], net.part_at[part + 1]
     v, threshold, n = state.v[first:stop], numbers.threshold[first:stop], state.n[N_NOW]
-    for i in range(v.shape[0]):
-        state.now[n] = first + i
-        n += np.int64(v[i] > threshold[i])
+    if net.subtract[part]:
+        n = list_subtracting(net, numbers, state, part, k, n)
+    else:
+        for i in range(v.shape[0]):
+            state.now[n] = first + i
+            n += np.int64(v[i] > threshold[i])
     refractory = net.refractory[part] != 0
     for e in range(state.n[N_NOW], n):
         j = state.now[e]
-        state.m[j], state.v[j], state.since[j] = state.v[j], 0, k
+        state.m[j], state.since[j] = state.v[j], k
+        state.v[j] = state.v[j] - numbers.threshold[j] if net.subtract[part] else 0
         state.spikes[j] += 1
         state.q[j] += 1
         if state.waiting[j] == IDLE:

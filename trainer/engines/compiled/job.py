@@ -57,7 +57,7 @@ def make_job(call: Call) -> Job:
     """Turn the arguments of a run into what the kernels take."""
     plan, frames, schedule = call.plan, call.frames, call.schedule
     n_steps, n_samples, _ = frames.shape
-    training = torch.is_grad_enabled() and any(x.requires_grad for x in (frames, *call.params.tensors()))
+    training = learns(call)
     fixed = isinstance(call.numbers, FixedNumbers)
     threads = max(1, min(torch.get_num_threads(), n_samples))
     cores = np.zeros(plan.n_neurons, np.int64)
@@ -80,6 +80,11 @@ def make_job(call: Call) -> Job:
         fixed,
         call.recording,
     )
+
+
+def learns(call: Call) -> bool:
+    """Whether a gradient is asked for."""
+    return torch.is_grad_enabled() and any(x.requires_grad for x in (call.frames, *call.params.tensors()))
 
 
 def make_rules(call: Call, training: bool) -> kernel.Rules:

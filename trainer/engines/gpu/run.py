@@ -61,6 +61,7 @@ def reason_against(call: Call) -> str | None:
         "integers": isinstance(call.numbers, FixedNumbers),
         "a recording": call.recording is not None,
         "a synaptic current": call.params.lif.leak_u is not None,
+        "a reset by subtraction": any(f.subtract for f in facts),
         "a lowest membrane": any(f.v_min is not None for f in facts),
         "a reset by the clock": any(f.reset_interval for f in facts),
         f"{plan.n_neurons} neurons, more than {MAX_NEURONS},": plan.n_neurons > MAX_NEURONS,

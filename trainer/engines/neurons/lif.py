@@ -132,7 +132,8 @@ class LIFModel:
         flags: list[bool] = torch.stack(found).tolist()
         each = zip(parts, flags, flags[len(parts) :])
         facts: list[Facts] = [
-            replace(lif_facts(p), due=current or bias, has_current=current) for p, current, bias in each
+            replace(lif_facts(p), due=current or bias or lif_facts(p).subtract, has_current=current)
+            for p, current, bias in each
         ]
         return facts, params if any(flags[: len(parts)]) else replace(params, leak_u=None)
 
@@ -158,7 +159,9 @@ class LIFDynamics:
         self.fired = torch.zeros_like(self.v, dtype=torch.bool)
         self.has_current = members.spread([f.has_current for f in self.facts], like, torch.bool)
         self.by_clock = [(f, at) for f, at in zip(self.facts, stretches(members.parts)) if f.reset_interval]
-        self.subtracts = any(f.subtract for f in self.facts)  # asynchronously none does, and layered groups are one
+        self.subtracts = members.spread([f.subtract for f in self.facts], like, torch.bool)
+        self.any_subtracts = any(f.subtract for f in self.facts)
+        self.reached = torch.zeros_like(self.fired)
         lowest = [f.v_min for f in self.facts]
         v_min = members.spread([-np.inf if x is None else x for x in lowest], like)
         self.v_min = None if all(x is None for x in lowest) else v_min.expand_as(self.v)
@@ -170,11 +173,12 @@ class LIFDynamics:
                 keep = torch.ones_like(self.v)
                 keep[:, at] = 0
                 self.v, self.u = self.v * keep, None if self.u is None else self.u * keep
-        held = self.v if self.subtracts else torch.where(self.fired, self.v.detach(), self.v)
+        cut = self.fired & ~self.subtracts if self.any_subtracts else self.fired
+        held = torch.where(cut, self.v.detach(), self.v)
         self.v = self.numbers.leak(held, self.params.leak_v)
         if self.u is not None and self.params.leak_u is not None:
             self.u = self.numbers.leak(self.u, self.params.leak_u)
-        self.fired = torch.zeros_like(self.fired)
+        self.fired = self.reached = torch.zeros_like(self.fired)
 
     def advance(self, drive: Tensor, k: int, active: Tensor, resting: Tensor) -> Fired:
         params = self.params
@@ -183,9 +187,26 @@ class LIFDynamics:
         i = self._reaching(drive, k, active)
         moved = i != 0 if params.bias is None else (i != 0) | (bias != 0)
         v = torch.where(active, self.numbers.add_to_membrane(self.v, i, bias, self.v_min), self.v)
+        if self.any_subtracts:
+            return self._fired_by_subtraction(v, moved & active, k, active, resting)
         v = torch.where(resting & active, torch.zeros_like(v), v)
         s = self._spikes(v, moved & ~resting & active) * (~resting)
         self.v = v * (1 - s)
+        self.fired = self.fired | (s.detach() > 0)
+        return Fired(s, v, s)
+
+    def _fired_by_subtraction(self, v: Tensor, moved: Tensor, k: int, active: Tensor, resting: Tensor) -> Fired:
+        """The same where some neurons reset by subtraction: those wait for k = depth, and keep later charge.
+
+        At k = depth their surrogate acts where anything has reached them in this time step.
+        """
+        subtracts, threshold = self.subtracts, torch.nan_to_num(self.params.threshold, posinf=0.0)
+        v = torch.where(resting & active & ~subtracts, torch.zeros_like(v), v)
+        self.reached = self.reached | moved
+        may = active & ~resting & ~(subtracts & (self.members.depth > k))
+        acts = torch.where(subtracts & (self.members.depth == k), self.reached, moved)
+        s = self._spikes(v, acts & may) * may
+        self.v = torch.where(subtracts, v - threshold * s, v * (1 - s))
         self.fired = self.fired | (s.detach() > 0)
         return Fired(s, v, s)
 
