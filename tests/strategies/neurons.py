@@ -33,7 +33,7 @@ def neurons(draw: st.DrawFn, n: int, options: Draw, drive: int, rng: np.random.G
     v_min = -drive * 32 if not options.lava and draw(st.integers(0, 5)) == 0 else None
     if v_min is not None and options.wide:
         v_min = draw(st.sampled_from([v_min, 0, -1, -(1 << 23), -(1 << 24)]))
-    subtracts = draw(st.integers(0, 2)) == 2
+    subtracts = options.subtract and draw(st.integers(0, 2)) == 2
     repeats = options.repeated and draw(st.integers(0, 3) if options.wide else st.booleans()) == 1
     return FixedLIF(
         decay_v=rng.integers(0, 4097, n) if per_neuron else decay_v,

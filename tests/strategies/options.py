@@ -25,6 +25,7 @@ class Draw:
         lava: only what lava-nc's stock processes hold (weights, thresholds and biases within the chip's formats).
         chain: every population sees the one before it and nothing else.
         current, bias, resets, conv, recurrent: whether those are drawn.
+        subtract: neurons that reset by subtraction are drawn too.
         repeated: neurons without refractoriness, which fire several times in a time step, are drawn too.
         wide: everything that the contract allows, for executors. Several inputs, outputs anywhere, loose
             populations, cycles through several of them, parallel projections, any order of declaration; weights,
@@ -44,6 +45,7 @@ class Draw:
     resets: bool = True
     conv: bool = True
     recurrent: bool = True
+    subtract: bool = True
     repeated: bool = False
     wide: bool = False
     edges: bool = False
