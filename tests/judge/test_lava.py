@@ -59,7 +59,7 @@ def test_asynchronous_lava_does_what_the_page_says(scope, capsys):
     hold(drawn(cases(WIDE).filter(lambda case: case[2].scope == scope), N_NETWORKS // 4, SEED + 11), seen)
     with capsys.disabled():
         print(said(seen))
-    assert seen["spike"] >= 0.5 * seen["drawn"]
+    assert seen["spike"] >= 0.25 * seen["drawn"]  # of few networks
 
 
 def stock_lava_holds(case: Case) -> bool:
@@ -79,4 +79,4 @@ def test_layered_lava_does_what_the_page_says(capsys):
     hold(drawn(wide.filter(stock_lava_holds), N_NETWORKS - N_NETWORKS // 4 * 2, SEED + 12), seen)
     with capsys.disabled():
         print(said(seen))
-    assert seen["spike"] >= 0.5 * seen["drawn"]
+    assert seen["spike"] >= 0.25 * seen["drawn"]  # of few networks
