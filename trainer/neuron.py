@@ -77,7 +77,7 @@ class LIF(NeuronModule):
         tau_mem_s: membrane time constant in seconds; ``math.inf`` makes an IF neuron.
         v_threshold: at least 0; None = never fires (membrane readout).
         tau_syn_s: synaptic time constant in seconds; None = no current memory (a plain LIF).
-        reset: ``zero`` or ``subtract`` (layered schedule only).
+        reset: ``zero`` or ``subtract``; asynchronously the plain engine computes the gradient of the latter.
         refractory: at most one spike a time step.
         train_threshold, train_tau: learn the threshold, the membrane time constant.
     """
