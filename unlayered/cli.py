@@ -17,6 +17,7 @@ from ir.check import SlowerWarning, TargetError, sentence
 from unlayered.__main__ import main
 from unlayered.compiling import tell_of_compiling
 from unlayered.console import stderr
+from unlayered.help import Verb, help_of, without_types
 from unlayered.interruption import how_to_go_on
 from unlayered.verbs.check import check
 from unlayered.verbs.chips import chips
@@ -58,6 +59,9 @@ class Verbs(TyperGroup):
         except OSError as error:
             _say(f"{error.strerror or error}; choose another place for the output")
             sys.exit(BAD_INPUT)
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return without_types(super().get_params(ctx))
 
     def invoke(self, ctx: Any) -> Any:
         with _warnings_as_sentences():
@@ -156,14 +160,17 @@ def front(
     tell_of_compiling()
 
 
-app.command("demo")(demo)
-app.command("train")(train)
-app.command("map")(map_)
-app.command("run")(run)
-app.command("compare")(compare)
-app.command("inspect")(inspect)
-app.command("check")(check)
-app.command("export")(export)
-app.command("verify")(verify)
-app.command("chips")(chips)
-app.command("doctor")(doctor)
+for _name, _verb in (
+    ("demo", demo),
+    ("train", train),
+    ("map", map_),
+    ("run", run),
+    ("compare", compare),
+    ("inspect", inspect),
+    ("check", check),
+    ("export", export),
+    ("verify", verify),
+    ("chips", chips),
+    ("doctor", doctor),
+):
+    app.command(_name, cls=Verb, help=help_of(_verb))(_verb)

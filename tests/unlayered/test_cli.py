@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +17,8 @@ from ir.connection import Dense
 from ir.mapped import MappedNetwork
 from ir.trace import Trace
 from tests.unlayered.verbs import call
+from trainer.config import preset_names
+from unlayered.verbs.train import PRESETS
 
 
 def spawn(*words: object) -> subprocess.CompletedProcess[str]:
@@ -46,6 +49,18 @@ def test_help_teaches_with_examples():
     assert done.exit_code == 0 and "unlayered demo" in done.output
     for verb in ("demo", "train", "map", "run", "compare", "inspect"):
         assert f"unlayered {verb}" in call(verb, "--help").output
+
+
+@pytest.mark.parametrize("verb", ["train", "map", "export", "inspect"])
+def test_help_sets_every_example_alike_and_gives_flags_no_value(verb: str):
+    lines = call(verb, "--help").output.splitlines()
+    examples = [line for line in lines if line.strip().startswith(f"unlayered {verb} ")]
+    assert len(examples) >= 3 and {len(line) - len(line.lstrip()) for line in examples} == {3}
+    assert "<bool>" not in "".join(lines) and any("Examples" in line for line in lines)
+
+
+def test_help_names_every_preset():
+    assert set(re.findall(r"[\w-]+", PRESETS)) >= set(preset_names())
 
 
 def test_the_version_is_printed():

@@ -7,6 +7,8 @@ from unlayered.console import show, table
 from unlayered.options import Json
 from unlayered.sources import chip_names
 
+SOURCES = "all limits, and where each number comes from: unlayered chips --json"
+
 
 def chips(as_json: Json = False) -> None:
     """List the chips that ship with unlayered, their limits and where each number comes from (--json).
@@ -39,4 +41,4 @@ def chips(as_json: Json = False) -> None:
         )
         for chip in found
     ]
-    show({"chips": rows}, as_json, table("Chips (queue: could run the asynchronous schedule)", columns, lines))
+    show({"chips": rows}, as_json, table("Chips (queue: could run the asynchronous schedule)", columns, lines), SOURCES)

@@ -27,7 +27,8 @@ def doctor(as_json: Json = False) -> None:
         table("Lava", ("where", "Python", "lava-nc", "finding"), rows),
     ]
     value = {"lava": usable, "findings": [vars(f) for f in findings], "versions": versions()}
-    show(value, as_json, *lines)
+    used = next((f"--on lava runs in {f.path}" for f in findings if f.usable), None)
+    show(value, as_json, *lines, *([used] if used else []))
     if not usable:
         try:
             find_python()

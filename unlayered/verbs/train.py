@@ -11,11 +11,13 @@ import typer
 from unlayered.console import show, table
 from unlayered.options import DataOption, Json, Out, Root
 
+PRESETS = "A configuration that ships: digits, digits-layered, nmnist, shd, dvsgesture or cifar10."
+
 
 def train(
     out: Out,
-    config: Annotated[Path | None, typer.Argument(help="A configuration, see the presets for examples.")] = None,
-    preset: Annotated[str | None, typer.Option("--preset", help="A configuration that ships: digits, ...")] = None,
+    config: Annotated[Path | None, typer.Argument(help="A TOML file (docs/configuration.md).")] = None,
+    preset: Annotated[str | None, typer.Option("--preset", help=PRESETS)] = None,
     data: Annotated[str | None, typer.Option("--data", help="Another data set than the configuration's.")] = None,
     root: Root = None,
     data_option: DataOption = None,
