@@ -36,5 +36,5 @@ def help_of(verb: Callable[..., None]) -> str:
 def _shown(lines: list[str]) -> str:
     words = [line.strip() for line in lines]
     if words[0].startswith(EXAMPLE):
-        return "\n".join(["[bold]Examples[/bold]", *(f"  {line}" for line in words)])
+        return "\n".join(["[bold]Examples[/bold]", *words])
     return " ".join(words)
