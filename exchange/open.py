@@ -1,4 +1,4 @@
-"""Any network file, ours or foreign, by its ending."""
+"""Any network file, ours or foreign, by its ending; what only one of them needs is imported for that one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Union
 
-from exchange import net, nir, npz, onnx
+from exchange import npz
 from ir.check import FormatError
 from ir.mapped import MappedNetwork
 from ir.network import Network
@@ -21,14 +21,20 @@ def _open_npz(path: Path, as_: str | None, dt_s: float | None) -> AnyNetwork:
 
 
 def _open_nir(path: Path, as_: str | None, dt_s: float | None) -> AnyNetwork:
+    from exchange import nir
+
     return nir.read(path, as_, dt_s)
 
 
 def _open_onnx(path: Path, as_: str | None, dt_s: float | None) -> AnyNetwork:
+    from exchange import onnx
+
     return onnx.read(path)
 
 
 def _open_net(path: Path, as_: str | None, dt_s: float | None) -> AnyNetwork:
+    from exchange import net
+
     return net.read(path)
 
 
@@ -40,7 +46,26 @@ OPENERS: dict[str, Callable[[Path, str | None, float | None], AnyNetwork]] = {
 }
 """What each ending is read with."""
 
-WRITERS: dict[str, Callable[[AnyNetwork, Path], None]] = {"nir": nir.write, "onnx": onnx.write, "net": net.write}
+
+def _write_nir(network: AnyNetwork, path: Path) -> None:
+    from exchange import nir
+
+    nir.write(network, path)
+
+
+def _write_onnx(network: AnyNetwork, path: Path) -> None:
+    from exchange import onnx
+
+    onnx.write(network, path)
+
+
+def _write_net(network: AnyNetwork, path: Path) -> None:
+    from exchange import net
+
+    net.write(network, path)
+
+
+WRITERS: dict[str, Callable[[AnyNetwork, Path], None]] = {"nir": _write_nir, "onnx": _write_onnx, "net": _write_net}
 """``unlayered export --to``."""
 
 
@@ -62,7 +87,9 @@ def open_network(path: str | Path, as_: str | None = None, dt_s: float | None = 
     for flag, value in (("--as", as_), ("--dt", dt_s)):
         if value is not None and path.suffix != ".nir":
             raise FormatError(f"{flag} {value} has no meaning for {path.suffix}; only NIR leaves the time step open")
-    if as_ is not None and as_ not in nir.FRAMEWORKS:
-        near = meant(as_, nir.FRAMEWORKS)
-        raise FormatError(f"--as {as_} is unknown{near}; use one of {', '.join(nir.FRAMEWORKS)}")
+    if as_ is not None:
+        from exchange.nir import FRAMEWORKS
+
+        if as_ not in FRAMEWORKS:
+            raise FormatError(f"--as {as_} is unknown{meant(as_, FRAMEWORKS)}; use one of {', '.join(FRAMEWORKS)}")
     return OPENERS[path.suffix](path, as_, dt_s)

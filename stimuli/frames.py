@@ -1,4 +1,4 @@
-"""Events to frames, through tonic, and the time stamps that frames leave out."""
+"""Events to frames, and the time stamps that frames leave out."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Binning:
 
 def merge_pixels(events: Events, binning: Binning) -> Events:
     """Events on the smaller sensor, those within the binned time only."""
-    small = events[events["t"] < binning.window_us * binning.n_steps].copy()
+    small = events[(events["t"] >= 0) & (events["t"] < binning.window_us * binning.n_steps)].copy()
     for axis, side in zip(("x", "y"), binning.sensor):
         if axis in (small.dtype.names or ()):
             if len(small) and not 0 <= int(small[axis].min()) <= int(small[axis].max()) < side:
@@ -50,27 +50,21 @@ def merge_pixels(events: Events, binning: Binning) -> Events:
 
 
 def to_frames(events: Events, binning: Binning) -> NDArray[np.int8]:
-    """Bin one recording through ``tonic.transforms.ToFrame``.
+    """Bin one recording as ``tonic.transforms.ToFrame`` does, without loading tonic, which loads torch.
 
     A pixel and polarity that reports several times within a window counts once (Koopman et al. 2025).
 
     Args:
-        events: tonic's dtype, t in microseconds, in order of time.
+        events: tonic's dtype, t in microseconds, none before 0.
 
     Returns:
         Binary frames (T, P, H, W), or (T, P, W) of a sensor with one row.
     """
-    from tonic.transforms import ToFrame  # loads torch
-
-    small, sensor = merge_pixels(events, binning), binning.small_sensor
-    flat = "y" not in (small.dtype.names or ())
-    if len(small) == 0:
-        return np.zeros((binning.n_steps, sensor[2], *(() if flat else (sensor[1],)), sensor[0]), np.int8)
-    end = binning.window_us * binning.n_steps
-    frame = ToFrame(
-        sensor_size=sensor, time_window=binning.window_us, include_incomplete=True, start_time=0, end_time=end
-    )
-    return np.minimum(frame(small)[: binning.n_steps], 1).astype(np.int8)
+    small, (width, height, polarities) = merge_pixels(events, binning), binning.small_sensor
+    frames = np.zeros((binning.n_steps, polarities, height, width), np.int8)
+    row = small["y"] if "y" in (small.dtype.names or ()) else 0
+    frames[small["t"] // binning.window_us, small["p"].astype(np.int64), row, small["x"]] = 1
+    return frames if "y" in (small.dtype.names or ()) else frames[:, :, 0]
 
 
 def stamped(events: Events, binning: Binning) -> NDArray[np.int64]:

@@ -6,6 +6,8 @@ import zipfile
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exchange import npz
 from ir import FormatError
@@ -38,6 +40,26 @@ def test_frames_hold_each_pixel_once_a_window() -> None:
     assert frames.shape == (10, 2, 34, 34) and set(np.unique(frames)) == {0, 1}
     first = events[(events["t"] >= 20_000) & (events["t"] < 30_000)]
     assert frames[2].sum() == len({(e["p"], e["y"], e["x"]) for e in first})
+
+
+@given(st.data())
+def test_frames_equal_those_of_tonic(data: st.DataObject) -> None:
+    from tonic.transforms import ToFrame
+
+    width, height, polarities, shrink = (data.draw(st.integers(1, most)) for most in (9, 9, 2, 3))
+    binning = Binning((width * shrink, height * shrink, polarities), 7, data.draw(st.integers(1, 6)), shrink)
+    n = data.draw(st.integers(1, 40))
+    events = np.zeros(n, np.dtype([("x", np.int16), ("y", np.int16), ("t", np.int64), ("p", bool)]))
+    for name, most in (("x", width * shrink - 1), ("y", height * shrink - 1), ("t", 60), ("p", polarities - 1)):
+        events[name] = data.draw(st.lists(st.integers(0, most), min_size=n, max_size=n))
+    events.sort(order="t")
+    small = events[events["t"] < 7 * binning.n_steps].copy()
+    small["x"] //= shrink
+    small["y"] //= shrink
+    made = ToFrame((width, height, polarities), time_window=7, include_incomplete=True, start_time=0,
+                   end_time=7 * binning.n_steps)  # fmt: skip
+    theirs = made(small)[: binning.n_steps] if len(small) else 0
+    np.testing.assert_array_equal(to_frames(events, binning), np.minimum(theirs, 1))
 
 
 def test_digits_are_embedded_and_split_without_overlap() -> None:

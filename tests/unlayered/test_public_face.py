@@ -70,6 +70,31 @@ def test_light_verbs_import_nothing_heavy(arguments: tuple[str, ...]):
     assert done.returncode == 0 and done.stdout.strip().endswith("HEAVY []"), done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("inspect", "mapped.npz"),
+        ("check", "mapped.npz", "--chip", "loihi2"),
+        ("map", "mapped.npz", "--chip", "loihi2", "--calibrate", "data.npz", "--out", "again.npz"),
+        ("map", "mapped.npz", "--chip", "loihi2", "--calibrate", "digits", "--out", "again.npz"),
+        ("run", "mapped.npz", "--on", "reference", "--data", "data.npz", "--out", "trace.npz"),
+        ("run", "mapped.npz", "--on", "reference", "--data", "digits", "--out", "trace.npz"),
+    ],
+)
+def test_integers_are_mapped_and_run_without_torch(folder: Path, arguments: tuple[str, ...]):
+    """What does not fit (digits have 800 inputs) has been read by then, and is refused in one sentence."""
+    code = (
+        "from unlayered.cli import main\n"
+        "try: main()\nexcept SystemExit as end: code = end.code\n"
+        "print('CODE', code or 0, sorted({'torch', 'tonic', 'lava', 'onnx'} & set(sys.modules)))"
+    )
+    done = python(code, folder, *arguments)
+    expected = "CODE 2 []" if "digits" in arguments else "CODE 0 []"
+    if arguments[0] == "check":
+        expected = "CODE 0 ['onnx']"
+    assert done.stdout.strip().endswith(expected), done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("name", ["trainer.py", "mapper/__init__.py", "ir/notes.txt"])
 def test_a_file_of_the_user_that_hides_a_package_is_named_with_the_way_out(tmp_path: Path, name: str):
     hiding = tmp_path / name
