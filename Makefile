@@ -9,7 +9,7 @@ export GOMP_SPINCOUNT ?= 3000
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
 
-setup: .venv/.stamp  ## make .venv on Python 3.10 with pinned packages
+setup: .venv/.stamp  ## make .venv on Python 3.10 with pinned packages, compile kernels
 
 .venv/.stamp: pyproject.toml constraints.txt tools/setup.sh
 	@tools/setup.sh

@@ -52,3 +52,6 @@ say "installing pinned packages into .venv (some gigabytes on the first run)"
 "$UV" pip install --quiet --python .venv/bin/python -e '.[dev]' -c constraints.txt ||
     die "the packages could not be installed; check the network and the package index, and run make again"
 touch .venv/.stamp
+
+say "compiling what demo and tests need, once for this processor (a minute)"
+.venv/bin/python -m unlayered.ahead || say "that failed; the first run will compile for itself"

@@ -100,7 +100,7 @@ def run_demo(config: DemoConfig, out: Path, quiet: bool = False) -> dict[str, An
         TargetError: Lava is absent or failed; the report is written without it.
     """
     out.mkdir(parents=True, exist_ok=True)
-    chip = _chip(config)
+    chip = chip_of(config)
     learn, test = load("digits", None, "train", config.train_samples), load("digits", None, "test", config.test_samples)
     schedules: dict[str, Schedule] = {kind: preset(TRAINED_BY[kind]).schedule for kind in KINDS}
     roads = [_road(kind, config, chip, (learn, test), schedules, out, quiet) for kind in KINDS]
@@ -119,7 +119,8 @@ def run_demo(config: DemoConfig, out: Path, quiet: bool = False) -> dict[str, An
     return report
 
 
-def _chip(config: DemoConfig) -> Chip:
+def chip_of(config: DemoConfig) -> Chip:
+    """The chip with as few neurons a core as the demo wants."""
     chip = find_chip(config.chip)
     return replace(chip, limits=replace(chip.limits, max_neurons=config.neurons_per_core))
 
