@@ -9,8 +9,9 @@ from ir.check import require, within
 from ir.chip import IntFormat
 from ir.connection import with_weight
 from ir.formats import Formats, to_grid
-from ir.network import Network, Population
+from ir.network import Network, Population, Projection
 from ir.neurons import FixedNeuron
+from ir.pooling import pooling
 from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 
 
@@ -24,6 +25,7 @@ def to_fixed(network: Network, scales: dict[str, float], formats: Formats) -> Qu
     Returns:
         The integers; each population remembers its scale.
     """
+    scales = {**scales, **{name: 1.0 for name in pooling(network)}}
     populations = tuple(
         FixedPopulation(p.name, p.shape, _neuron_to_fixed(p, scales[p.name], network.dt_s, formats), scales[p.name])
         for p in network.populations
@@ -32,7 +34,7 @@ def to_fixed(network: Network, scales: dict[str, float], formats: Formats) -> Qu
         FixedProjection(
             e.pre,
             e.post,
-            with_weight(e.connection, to_grid(e.connection.weight, scales[e.post], formats.weight)),
+            with_weight(e.connection, _weight_to_fixed(network, e, scales[e.post], formats)),
             delay_steps=e.delay_steps,
         )
         for e in network.projections
@@ -49,6 +51,13 @@ def to_fixed(network: Network, scales: dict[str, float], formats: Formats) -> Qu
     )
 
 
+def _weight_to_fixed(network: Network, e: Projection, scale: float, formats: Formats) -> Array:
+    """Rounded, but for the weights of a max pooling: they stay 1, whatever the step of the format."""
+    if e.post in pooling(network):
+        return np.asarray(e.connection.weight).astype(np.int32)
+    return to_grid(e.connection.weight, scale, formats.weight)
+
+
 def _neuron_to_fixed(p: Population, scale: float, dt_s: float, formats: Formats) -> FixedNeuron:
     with within(f"population {p.name!r}"):
         return p.neuron.to_fixed(scale, dt_s, formats)
@@ -60,6 +69,8 @@ def largest_scale(network: Network, population: str, formats: Formats) -> float:
     Raises:
         ValueError: a format lacks a sign that the population needs.
     """
+    if population in pooling(network):
+        return 1.0
     limits = _limits(network, population, formats)
     best = min(limits, default=float("inf"))
     require(
@@ -103,6 +114,8 @@ def weight_error(network: Network, population: str, scale: float, formats: Forma
 def best_scale(network: Network, population: str, formats: Formats, n_tries: int = 40) -> float:
     """The scale with the smallest weight error: few bits gain from clipping outliers."""
     largest = largest_scale(network, population, formats)
+    if population in pooling(network):
+        return largest
     ceiling = min(_neuron_limits(network, population, formats), default=float("inf"))
     tries = [min(largest * 2 ** (3 * i / n_tries), ceiling) for i in range(n_tries)]
     return min(tries, key=lambda s: weight_error(network, population, s, formats))

@@ -21,6 +21,7 @@ from ir.check import (
 )
 from ir.connection import CONNECTIONS, Connection
 from ir.neurons import LIF, Neuron, check_neuron
+from ir.pooling import check_pooling
 from ir.schedule import Schedule
 
 
@@ -119,6 +120,7 @@ def check_parts(network: Any, inputs: type, populations: type, projections: type
     check_words("metadata", network.metadata)
     check_type("output", network.output, str, "the name of a population")
     check_ends(network.inputs, network.populations, network.projections, network.output)
+    check_pooling(network)
 
 
 def check_ends(

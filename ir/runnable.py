@@ -12,6 +12,7 @@ from ir.check import require
 from ir.exact import check_exact
 from ir.graph import is_acyclic
 from ir.network import Network
+from ir.pooling import check_pooled
 from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
@@ -32,6 +33,7 @@ def check_run(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule)
         frames.shape[2] == network.n_inputs,
         f"stimulus has {counted(frames.shape[2], 'input')}, the network {network.n_inputs}",
     )
+    check_pooled(network, frames)
     require(frames.dtype.kind == "i", "stimulus holds floats; an integer network needs whole counts, round them")
     check_schedule(network, schedule)
     if schedule.kind == "asynchronous" and schedule.input != "first":

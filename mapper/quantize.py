@@ -18,6 +18,7 @@ from ir.formats import Formats
 from ir.graph import layered_order
 from ir.network import Network
 from ir.neurons import Neuron
+from ir.pooling import pooling
 from ir.quantized import QuantizedNetwork
 from ir.trace import Trace
 
@@ -82,7 +83,7 @@ def quantize(
     scales = {name: inside(network, name, scales, formats, frames) for name in scales}
     if calibration is None:
         return to_fixed(network, scales, formats)
-    for name in layered_order(network).order:
+    for name in (name for name in layered_order(network).order if name not in pooling(network)):
         scales = _search_scale(network, name, scales, formats, calibration, most[name])
         network = _search_threshold(network, name, scales, formats, calibration)
         network = _search_decay(network, name, scales, formats, calibration)
@@ -129,6 +130,8 @@ def inside(
 ) -> float:
     """The scale of a population, made smaller where weights that round up carry a sum over a register's edge."""
     scale, arithmetic = scales[name], ARITHMETICS[formats.arithmetic]
+    if name in pooling(network):
+        return scale  # its weights stay 1
     while True:
         fixed = to_fixed(network, {**scales, name: scale}, formats)
         headroom = worst_case(fixed, name, arithmetic, frames=frames).headroom
@@ -180,7 +183,7 @@ def _with_neuron(network: Network, name: str, variants: Callable[[Neuron], list[
 
 def search_runs(network: Network) -> int:
     """How often a calibrated search runs the network."""
-    scales = len(network.populations) * (1 + len(SCALE_STEPS))
+    scales = (len(network.populations) - len(pooling(network))) * (1 + len(SCALE_STEPS))
     thresholds = sum(p.neuron.with_threshold_times(1.0) is not None for p in network.populations)
     memories = sum(p.neuron.with_memory_times(1.0, network.dt_s) is not None for p in network.populations)
     return scales + thresholds * len(THRESHOLD_STEPS) + memories * len(DECAY_STEPS)

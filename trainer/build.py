@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -12,6 +14,14 @@ from trainer.data import Kind, kind_of
 from trainer.linear_map import SumPool2d, fold
 from trainer.network import SpikingNetwork
 from trainer.neuron import LIF
+from trainer.pooling import fold_pooling, pools
+
+POOLINGS: dict[str, Callable[[int], nn.Module]] = {
+    "avgpool": nn.AvgPool2d,
+    "sumpool": SumPool2d,
+    "maxpool": nn.MaxPool2d,
+}
+"""Words of layers without neurons after them; the largest of spikes has some of its own."""
 
 MAX_WEIGHTS = 1 << 31
 """Most weights of one dense layer: 8 GB, more than training holds in memory."""
@@ -31,7 +41,10 @@ def build_network(config: TrainConfig, kind: Kind | None = None) -> SpikingNetwo
         for i, word in enumerate(config.layers):
             layers, fires = _layer(word, shape)
             modules += layers
-            shape = fold(nn.Sequential(*layers), shape).out_shape
+            folded = fold_pooling if any(map(pools, layers)) else fold
+            shape = folded(nn.Sequential(*layers), shape, torch.empty(0)).out_shape
+            if any(map(pools, layers)):
+                continue  # a population of its own
             if fires or i == len(config.layers) - 1:
                 readout = config.loss == "membrane" and i == len(config.layers) - 1
                 modules.append(_neuron(config, readout))
@@ -66,11 +79,16 @@ def _layer(word: str, shape: tuple[int, ...]) -> tuple[list[nn.Module], bool]:
             stride, pad, pool = (int(extra.get(x) or 0) for x in ("stride", "pad", "avgpool"))
             pooled: list[nn.Module] = [nn.AvgPool2d(pool)] if pool else []
             return [nn.Conv2d(shape[0], channels, kernel, stride or 1, pad, bias=False), *pooled], True
-    if kind in ("avgpool", "sumpool") and len(sizes) == 1 and sizes[0]:
-        return [(nn.AvgPool2d if kind == "avgpool" else SumPool2d)(sizes[0])], False
+    if kind in POOLINGS and len(sizes) == 1 and sizes[0]:
+        return [POOLINGS[kind](sizes[0])], False
+    require(
+        not (kind == "conv" and "maxpool" in rest),
+        f"layer {word!r} pools before its neurons, the largest of currents, which has no asynchronous meaning; name "
+        "'maxpool N' as the next layer, behind the neurons",
+    )
     raise ValueError(
-        f"layer {word!r} is unknown; use a size, 'conv CHANNELS KERNEL [stride S] [pad P] [avgpool N]', 'avgpool N' "
-        "or 'sumpool N'"
+        f"layer {word!r} is unknown; use a size, 'conv CHANNELS KERNEL [stride S] [pad P] [avgpool N]', 'avgpool N', "
+        "'sumpool N' or 'maxpool N'"
     )
 
 

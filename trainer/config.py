@@ -48,7 +48,8 @@ class TrainConfig:
         data_options: how own recordings become frames; lies over the folder's ``data.toml``.
         layers: layer sizes and kinds from input to output, e.g. ``["64", "64", "10"]`` (dense),
             ``"conv 16 5 stride 2 pad 1"``, ``"avgpool 2"``, ``"sumpool 2"``; neurons follow every layer but a
-            pooling, and ``"conv 64 3 pad 1 avgpool 2"`` pools before its neurons.
+            pooling, and ``"conv 64 3 pad 1 avgpool 2"`` pools before its neurons; ``"maxpool 2"`` passes on the spikes
+            of the neurons before it, by neurons of its own.
         tau_mem_s: time constant of every population's membranes in seconds, where training begins.
         v_threshold: of every population, where training begins.
         schedule: how spikes are served in training and, by default, in every run.

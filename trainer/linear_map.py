@@ -85,29 +85,29 @@ def _conv(who: str, layer: Any, shape: Shape, like: Tensor) -> LinearMap:
     return _of_window(window, layer.weight, layer.bias)
 
 
-def _kernel(layer: Any, name: str = "kernel_size") -> tuple[Any, ...]:
+def kernel_of(layer: Any, name: str = "kernel_size") -> tuple[Any, ...]:
     """One number an axis, which tells one- from two-dimensional layers."""
     given, n = getattr(layer, name), 1 if isinstance(layer, (nn.AvgPool1d, nn.MaxPool1d, nn.AdaptiveAvgPool1d)) else 2
     return tuple(given) if isinstance(given, (tuple, list)) else (given,) * n
 
 
 def _average_pool(who: str, layer: Any, shape: Shape, like: Tensor) -> LinearMap:
-    how = (_kernel(layer), layer.stride, layer.padding, layer.ceil_mode, layer.count_include_pad)
+    how = (kernel_of(layer), layer.stride, layer.padding, layer.ceil_mode, layer.count_include_pad)
     return _of_pool(table.average_pool(who, shape, *how, getattr(layer, "divisor_override", None)), like)
 
 
 def _sum_pool(who: str, layer: Any, shape: Shape, like: Tensor) -> LinearMap:
-    return _of_pool(table.sum_pool(who, shape, _kernel(layer), layer.stride, layer.padding), like)
+    return _of_pool(table.sum_pool(who, shape, kernel_of(layer), layer.stride, layer.padding), like)
 
 
-def _max_pool(who: str, layer: Any, shape: Shape, like: Tensor) -> LinearMap:
+def max_pool_map(who: str, layer: Any, shape: Shape, like: Tensor, of_spikes: bool = False) -> LinearMap:
     require(not layer.return_indices, f"{who} returns indices beside its values; set return_indices=False")
-    how = (_kernel(layer), layer.stride, layer.padding, layer.ceil_mode, layer.dilation)
-    return _of_pool(table.max_pool(who, shape, *how), like)
+    how = (kernel_of(layer), layer.stride, layer.padding, layer.ceil_mode, layer.dilation)
+    return _of_pool(table.max_pool(who, shape, *how, of_spikes), like)
 
 
 def _adaptive_pool(who: str, layer: Any, shape: Shape, like: Tensor) -> LinearMap:
-    sizes = _kernel(layer, "output_size")
+    sizes = kernel_of(layer, "output_size")
     return _of_pool(table.adaptive_average_pool(who, shape, sizes, len(sizes)), like)
 
 
@@ -137,6 +137,7 @@ def _one_to_one(shape: Shape, gain: Tensor, offset: Tensor | None = None) -> Lin
     return LinearMap(image, shape, gain.reshape(-1, 1, 1, 1), ((1, 1), (0, 0), (1, 1), shape[0]), bias)
 
 
+MAX_POOLINGS = (nn.MaxPool1d, nn.MaxPool2d)
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 LAYERS: dict[type[nn.Module], Callable[..., LinearMap]] = {
     nn.Identity: _nothing,
@@ -149,8 +150,8 @@ LAYERS: dict[type[nn.Module], Callable[..., LinearMap]] = {
     nn.AvgPool1d: _average_pool,
     nn.AvgPool2d: _average_pool,
     SumPool2d: _sum_pool,
-    nn.MaxPool1d: _max_pool,
-    nn.MaxPool2d: _max_pool,
+    nn.MaxPool1d: max_pool_map,
+    nn.MaxPool2d: max_pool_map,
     nn.AdaptiveAvgPool1d: _adaptive_pool,
     nn.AdaptiveAvgPool2d: _adaptive_pool,
     nn.ConstantPad1d: _zero_pad,
@@ -179,6 +180,13 @@ def _layer_map(layer: nn.Module, shape: Shape, like: Tensor) -> LinearMap:
             f"{who} has no asynchronous meaning between spiking populations; use Linear, Conv1d, Conv2d, AvgPool2d, "
             "AdaptiveAvgPool2d, SumPool2d, ZeroPad2d, BatchNorm, Flatten or Dropout"
         )
+    check_plain(layer)
+    return LAYERS[kind](who, layer, shape, like)
+
+
+def check_plain(layer: nn.Module) -> None:
+    """Raise where a layer computes more than the one it derives from."""
+    who, kind = type(layer).__name__, next(k for k in LAYERS if isinstance(layer, k))
     own = getattr(layer.forward, "__func__", None) is not kind.forward
     inner = getattr(layer, "_conv_forward", None)
     own = own or (inner is not None and getattr(inner, "__func__", None) is not kind._conv_forward)  # type: ignore[union-attr]
@@ -187,7 +195,6 @@ def _layer_map(layer: nn.Module, shape: Shape, like: Tensor) -> LinearMap:
     check_hooks(who, layer)
     odd = next((x.dtype for x in layer.parameters() if x.is_complex()), None)
     require(odd is None, f"{who} has weights of type {odd}; only real ones have a counterpart")
-    return LAYERS[kind](who, layer, shape, like)
 
 
 def check_hooks(who: str, module: nn.Module) -> None:

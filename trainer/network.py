@@ -22,8 +22,9 @@ from trainer.engines.parts import NeuronParams
 from trainer.engines.plan import Params, Plan, plan_of
 from trainer.engines.result import Result
 from trainer.grid import FixedGrid
-from trainer.linear_map import LinearMap, as_evaluated, fold, unpacked
-from trainer.neuron import NeuronModule
+from trainer.linear_map import DROPOUTS, LinearMap, as_evaluated, fold, unpacked
+from trainer.neuron import MaxPooling, NeuronModule
+from trainer.pooling import fold_pooling, pools
 from trainer.uncompiled import uncompiled
 
 
@@ -34,8 +35,8 @@ class SpikingNetwork(nn.Module):
         inputs: name -> shape, e.g. ``{"events": (2, 17, 17)}``.
         populations: name -> LIF (or another ``trainer.neuron.NeuronModule``), in the order of the global neuron index.
         projections: (pre, post, layers) with ordinary layers: Linear, Conv2d, AvgPool2d, SumPool2d, BatchNorm,
-            Flatten, ... (``trainer.linear_map.LAYERS``); several into one population add; one that looks back is
-            recurrent.
+            Flatten, ... (``trainer.linear_map.LAYERS``); MaxPool2d leads into a ``trainer.neuron.MaxPooling``. Several
+            into one population add; one that looks back is recurrent.
         output: the population that decides; default the last.
         dt_s: seconds a time step.
         schedule: the default of every call.
@@ -76,11 +77,19 @@ class SpikingNetwork(nn.Module):
     def sequential(
         cls, input_shape: tuple[int, ...], *modules: nn.Module, dt_s: float = 1e-3, schedule: Schedule | None = None
     ) -> SpikingNetwork:
-        """Read ``nn.Sequential``-like modules: layers gather until the next neurons make them a population."""
+        """Read ``nn.Sequential``-like modules: layers gather until the next neurons make them a population.
+
+        A MaxPool1d or MaxPool2d behind neurons (or first, on spikes) is a population of its own.
+        """
         populations: dict[str, NeuronModule] = {}
         projections, waiting, pre = [], [], "input"
         for module in unpacked(*modules):
-            if isinstance(module, NeuronModule):
+            if pools(module) and all(map(_keeps_spikes, waiting)):
+                name = f"pool{len(populations)}"
+                populations[name] = MaxPooling()
+                projections.append((pre, name, nn.Sequential(*waiting, module)))
+                pre, waiting = name, []
+            elif isinstance(module, NeuronModule):
                 name = f"layer{len(populations)}"
                 require(len(waiting) > 0, f"{name} has no layer before it; put a Linear or Conv2d between two LIF")
                 populations[name] = module
@@ -101,17 +110,19 @@ class SpikingNetwork(nn.Module):
                 require(post in self.neurons, f"projection {pre} -> {post} ends at no population")
                 require(pre in self.neurons or pre in self.inputs, f"projection {pre} -> {post} starts nowhere")
                 if pre in shapes and post not in shapes:
-                    shapes[post] = fold(layers, shapes[pre], self._neuron(post).like()).out_shape
+                    shapes[post] = self._fold(layers, shapes[pre], post).out_shape
         missing = [name for name in self.neurons if name not in shapes]
         require(not missing, f"populations {', '.join(missing)} are not reached from the input")
         return shapes
 
+    def _fold(self, layers: nn.Module, shape: tuple[int, ...], post: str) -> LinearMap:
+        """The layers that lead from spikes of a shape into a population."""
+        neuron = self._neuron(post)
+        return (fold_pooling if isinstance(neuron, MaxPooling) else fold)(layers, shape, neuron.like())
+
     def maps(self) -> list[LinearMap]:
         """The folded linear map of each projection, gradients attached."""
-        maps = [
-            fold(layers, self.shapes[pre], self._neuron(post).like())
-            for (pre, post), layers in zip(self.ends, self.layers)
-        ]
+        maps = [self._fold(layers, self.shapes[pre], post) for (pre, post), layers in zip(self.ends, self.layers)]
         for (pre, post), m in zip(self.ends, maps):
             kind = None if m.weight is None else m.weight.dtype
             full = kind in (torch.float32, torch.float64)
@@ -213,6 +224,11 @@ class SpikingNetwork(nn.Module):
                 events,
             )
             return run_engine(call, engine)
+
+
+def _keeps_spikes(layer: nn.Module) -> bool:
+    """Whether a layer before a max pooling leaves spikes what they are."""
+    return isinstance(layer, (nn.Identity, nn.Flatten, nn.Unflatten, *DROPOUTS))
 
 
 def check_blocks(inputs: dict[str, Any], populations: dict[str, Any]) -> None:

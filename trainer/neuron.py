@@ -163,6 +163,20 @@ class LIF(NeuronModule):
         )
 
 
+class MaxPooling(LIF):
+    """Neurons behind an ``nn.MaxPool2d`` of spikes: each fires at the first spike of its window (``ir.pooling``).
+
+    The projection into them ends in that layer. The gradient goes to the window's first served spike.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(0.0, 0.0)
+
+    def value(self, bias: Tensor | None) -> NetworkLIF:
+        require(bias is None, "a max pooling of spikes adds no bias; put the layer that has one before its neurons")
+        return NetworkLIF(0.0, 0.0, pools=True)
+
+
 def _buffer(module: nn.Module, name: str, value: Tensor) -> Tensor:
     module.register_buffer(name, value)
     return value

@@ -123,14 +123,19 @@ def max_pool(
     padding: Padding = 0,
     ceil_mode: bool = False,
     dilation: Sides = 1,
+    of_spikes: bool = False,
 ) -> Window:
-    """Largest values of windows: linear only where each window sees a single value."""
+    """Largest values of windows: linear only where each window sees a single value.
+
+    Args:
+        of_spikes: what comes in are spikes, and neurons follow that fire at the first of a window (``ir.pooling``).
+    """
     axes = _pool(who, shape, kernel, stride, padding, dilation, ceil_mode)
     single = all(a.seen(0, a.size) == {1} for a in axes)
     require(
-        single,
-        f"{who} has no asynchronous meaning between spiking populations where a window sees several values (shape "
-        f"{shape}); use an average or sum pooling",
+        single or of_spikes,
+        f"{who} has no asynchronous meaning on currents, before the neurons, where a window sees several values (shape "
+        f"{shape}); put it behind its neurons, on spikes, or use an average or sum pooling",
     )
     return window(who, shape, axes, shape[0], shape[0], 1.0)
 

@@ -21,6 +21,11 @@ MAX_THRESHOLD = (1 << 63) - 1
 MAX_REGISTER = 1 << 31
 """No register is wider."""
 
+POOLS = (
+    "a max pooling of spikes has threshold 0, no memory, no bias, reset 'zero' and refractory neurons; leave the other "
+    "settings out, or pools"
+)
+
 
 def reset_refusal(reset: str, refractory: bool, schedule: Schedule) -> str | None:
     """Why a reset has no meaning under a schedule."""
@@ -50,6 +55,7 @@ class FixedLIF(FixedNeuron):
         reset_interval: u = v = 0 before the step at time steps t with
             ``(t + 1) % reset_interval == reset_offset % reset_interval``; 0 = never (Lava's ``LIFReset``).
         v_min: register value below which v is held; None = the arithmetic's own edge.
+        pools: a max pooling of spikes (``ir.pooling``).
     """
 
     MODEL = "lif"
@@ -66,6 +72,7 @@ class FixedLIF(FixedNeuron):
     reset_interval: int = 0
     reset_offset: int = 0
     v_min: int | None = None
+    pools: bool = False
 
     def __post_init__(self) -> None:
         for name in self.PER_NEURON:
@@ -86,6 +93,10 @@ class FixedLIF(FixedNeuron):
             set_field(self, "v_min", whole("v_min", self.v_min, -MAX_REGISTER, 0))
         set_field(self, "reset_interval", whole("reset_interval, 0 = never,", self.reset_interval, 0, INT32[1]))
         set_field(self, "reset_offset", whole("reset_offset", self.reset_offset, *INT32))
+        check_type("pools", self.pools, bool, "true or false")
+        plain = self.reset == "zero" and self.refractory and not self.has_current and self.register_bias() is None
+        at_once = self.v_threshold is not None and not np.any(self.v_threshold) and self.v_min is None
+        require(not self.pools or (plain and at_once), POOLS)  # whatever arrives leaves at once: no decay acts
 
     @property
     def has_current(self) -> bool:

@@ -12,7 +12,7 @@ from ir.arrays import Array, real_array, set_field
 from ir.check import check_choice, check_finite, check_type, real, require
 from ir.chip import IntFormat
 from ir.formats import Formats, nearest
-from ir.neurons.fixed_lif import FixedLIF, reset_refusal
+from ir.neurons.fixed_lif import POOLS, FixedLIF, reset_refusal
 from ir.neurons.model import FixedNeuron, Neuron
 from ir.schedule import Schedule
 
@@ -48,6 +48,8 @@ class LIF(Neuron):
         v_min: the membrane never falls below, at most 0; None = unbounded (sinabs' ``min_v_mem``).
         multi_spike: fires ``floor(v / v_threshold)`` times in one time step, each spike subtracts the
             threshold (sinabs' ``MultiSpike``, rockpool's ``StepPWL``); layered floats only, no chip of ours has it.
+        pools: a max pooling of spikes: it fires at the first that reaches it. Threshold 0, no memory, weights of 1 that
+            are not rounded (``ir.pooling``).
     """
 
     MODEL = "lif"
@@ -63,6 +65,7 @@ class LIF(Neuron):
     discretization: Literal["exponential", "euler"] = "exponential"
     v_min: float | None = None
     multi_spike: bool = False
+    pools: bool = False
 
     def __post_init__(self) -> None:
         for name in self.PER_NEURON:
@@ -81,7 +84,7 @@ class LIF(Neuron):
             self.v_threshold is None or bool((np.asarray(self.v_threshold) >= 0).all()),
             "LIF v_threshold must be at least 0",
         )
-        for name in ("refractory", "multi_spike"):
+        for name in ("refractory", "multi_spike", "pools"):
             check_type(f"LIF {name}", getattr(self, name), bool, "true or false")
         if self.v_min is not None:
             low = "give a number of at most 0, the reset value, or None for no bound"
@@ -95,6 +98,9 @@ class LIF(Neuron):
             ),
             "LIF multi_spike needs reset 'subtract' and a positive v_threshold",
         )
+        plain = self.reset == "zero" and self.refractory and self.tau_syn_s is None and self.bias is None
+        forgets = not np.any(self.tau_mem_s) and self.v_threshold is not None and not np.any(self.v_threshold)
+        require(not self.pools or (plain and forgets and self.v_min is None), POOLS)
 
     def leak_v(self, dt_s: float) -> Array:
         """Membrane left after one time step, as a share; () or (n,)."""
@@ -133,6 +139,7 @@ class LIF(Neuron):
             reset=self.reset,
             refractory=self.refractory,
             v_min=None if self.v_min is None else _edge(self.v_min * scale * (1 << formats.weight_shift)),
+            pools=self.pools,
         )
 
     def scaled_numbers(self, formats: Formats) -> list[tuple[Array, IntFormat]]:
@@ -153,7 +160,11 @@ class LIF(Neuron):
         ]
 
     def with_threshold_times(self, factor: float) -> LIF | None:
-        return None if self.v_threshold is None else replace(self, v_threshold=np.asarray(self.v_threshold) * factor)
+        return (
+            None
+            if self.v_threshold is None or self.pools
+            else replace(self, v_threshold=np.asarray(self.v_threshold) * factor)
+        )
 
     def with_memory_times(self, factor: float, dt_s: float) -> LIF | None:
         left = self.leak_v(dt_s)

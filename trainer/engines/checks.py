@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ir.check import check_choice, require
+from ir.pooling import check_pooled
 from ir.runnable import check_schedule
 from ir.stimulus import check_events
 from ir.words import counted
@@ -38,6 +39,8 @@ def checked(call: Call) -> Call:
     if call.schedule.kind == "asynchronous":
         check_choice("schedule order", call.schedule.order, ORDERS)
     check_frames(call)
+    if any(link.pools and link.from_input for link in plan.links):
+        check_pooled(plan.network, frames.detach().cpu().numpy())
     fixed = isinstance(call.numbers, FixedNumbers)
     fit, params = fitted(plan, call.params, fixed)
     numbers = call.numbers if call.recording is None else call.numbers.counting(call.recording.limits)

@@ -55,6 +55,8 @@ def unknown(call: Call) -> str | None:
     what = subset.unknown(call, MODELS, ORDERS)
     if what is None and learns(call) and any(lif_facts(p).subtract for p in call.plan.parts):
         return "the gradient of a reset by subtraction"
+    if what is None and learns(call) and any(lif_facts(p).pools for p in call.plan.parts):
+        return "the gradient of a max pooling"
     return what
 
 

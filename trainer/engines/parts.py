@@ -12,6 +12,7 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from ir.connection import Connection, Conv2d, Dense
+from trainer.engines.pooling import first_served
 
 Own = TypeVar("Own", bound="NeuronParams")
 
@@ -27,6 +28,7 @@ class Link:
         weight_exp: integer networks: shift after the sum.
         delay: time steps beyond the schedule's own, one or one a source.
         recurrent: under the layered schedule it delivers the spikes of t - 1.
+        pools: whether it leads into a max pooling.
     """
 
     from_input: bool
@@ -36,6 +38,7 @@ class Link:
     weight_exp: int
     delay: np.ndarray
     recurrent: bool
+    pools: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,11 @@ def stretches(parts: tuple[Part, ...]) -> list[slice]:
 
 def apply_link(link: Link, weight: Tensor, s: Tensor) -> Tensor:
     """``a = W s``: s (B, n_pre) -> (B, n_post)."""
+    sums = _product(link, weight, s)
+    return first_served(s, sums, link.connection) if link.pools and s.requires_grad else sums
+
+
+def _product(link: Link, weight: Tensor, s: Tensor) -> Tensor:
     c = link.connection
     if isinstance(c, Dense):
         return functional.linear(s, weight)

@@ -12,6 +12,7 @@ from torch import Tensor
 from ir.arithmetic import ARITHMETICS
 from ir.graph import LayeredOrder, input_depths, layered_order, slices
 from ir.network import Network
+from ir.pooling import pooling
 from ir.quantized import QuantizedNetwork
 from trainer.engines.neurons import MODELS, model_of
 from trainer.engines.neurons.lif import LIFParams
@@ -102,7 +103,7 @@ def plan_of(network: Network | QuantizedNetwork) -> Plan:
     """
     at, inputs = slices(network.populations), slices(network.inputs)
     depths, order = input_depths(network), layered_order(network)
-    sources = {e.pre for e in network.projections}
+    sources, pooled = {e.pre for e in network.projections}, pooling(network)
     parts: list[Part] = []
     for p in network.populations:
         facts = model_of(p.name, p.neuron.MODEL).facts(p.neuron)
@@ -117,6 +118,7 @@ def plan_of(network: Network | QuantizedNetwork) -> Plan:
             getattr(e, "weight_exp", 0),
             np.asarray(e.delay_steps),
             back,
+            e.post in pooled,
         )
         for e, back in zip(network.projections, order.recurrent)
     )

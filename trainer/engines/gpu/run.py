@@ -60,6 +60,7 @@ def reason_against(call: Call) -> str | None:
         "a queue a core": schedule.scope != "network",
         "integers": isinstance(call.numbers, FixedNumbers),
         "a recording": call.recording is not None,
+        "a max pooling": any(f.pools for f in facts),
         "a synaptic current": call.params.lif.leak_u is not None,
         "a reset by subtraction": any(f.subtract for f in facts),
         "a lowest membrane": any(f.v_min is not None for f in facts),

@@ -16,6 +16,7 @@ from ir.neurons import LIF, FixedLIF
 from trainer.engines.neurons.model import Fired, Members
 from trainer.engines.numbers import straight_through
 from trainer.engines.parts import Facts, NeuronParams, Part, stretches
+from trainer.engines.pooling import FirstSpike
 from trainer.surrogate import spike
 
 
@@ -25,6 +26,7 @@ class LIFFacts(Facts):
 
     Attributes:
         has_current: whether a neuron keeps a current, by the numbers that run.
+        pools: a max pooling of spikes.
     """
 
     subtract: bool = False
@@ -33,6 +35,7 @@ class LIFFacts(Facts):
     v_min: float | None = None
     multi_spike: bool = False
     has_current: bool = False
+    pools: bool = False
 
     def clears(self, t: int) -> bool:
         """Whether u and v are 0 before time step ``t`` (Lava's ``LIFReset``)."""
@@ -70,7 +73,8 @@ class LIFModel:
     def facts(self, neuron: LIF | FixedLIF) -> LIFFacts:
         interval, offset = getattr(neuron, "reset_interval", 0), getattr(neuron, "reset_offset", 0)
         multi_spike = getattr(neuron, "multi_spike", False)
-        return LIFFacts(False, neuron.reset == "subtract", interval, offset, neuron.v_min, multi_spike)
+        subtract = neuron.reset == "subtract"
+        return LIFFacts(False, subtract, interval, offset, neuron.v_min, multi_spike, pools=neuron.pools)
 
     def float_params(self, neurons: Sequence[tuple[Any, int]], dt_s: float, dtype: torch.dtype) -> LIFParams:
         def cat(values: list[Any], missing: float = 0.0) -> Tensor:
@@ -160,6 +164,8 @@ class LIFDynamics:
         self.has_current = members.spread([f.has_current for f in self.facts], like, torch.bool)
         self.by_clock = [(f, at) for f, at in zip(self.facts, stretches(members.parts)) if f.reset_interval]
         self.subtracts = members.spread([f.subtract for f in self.facts], like, torch.bool)
+        self.pools = members.spread([f.pools for f in self.facts], like, torch.bool)
+        self.any_pools = any(f.pools for f in self.facts)
         self.any_subtracts = any(f.subtract for f in self.facts)
         self.reached = torch.zeros_like(self.fired)
         lowest = [f.v_min for f in self.facts]
@@ -191,7 +197,7 @@ class LIFDynamics:
             return self._fired_by_subtraction(v, moved & active, k, active, resting)
         v = torch.where(resting & active, torch.zeros_like(v), v)
         s = self._spikes(v, moved & ~resting & active) * (~resting)
-        self.v = v * (1 - s)
+        self.v = self._emptied(v, s)
         self.fired = self.fired | (s.detach() > 0)
         return Fired(s, v, s)
 
@@ -206,7 +212,7 @@ class LIFDynamics:
         may = active & ~resting & ~(subtracts & (self.members.depth > k))
         acts = torch.where(subtracts & (self.members.depth == k), self.reached, moved)
         s = self._spikes(v, acts & may) * may
-        self.v = torch.where(subtracts, v - threshold * s, v * (1 - s))
+        self.v = torch.where(subtracts, v - threshold * s, self._emptied(v, s))
         self.fired = self.fired | (s.detach() > 0)
         return Fired(s, v, s)
 
@@ -235,14 +241,20 @@ class LIFDynamics:
         s = self._spikes(v, u != 0 if params.bias is None else (u != 0) | (bias != 0))
         if facts.multi_spike:
             s = s + (torch.floor(v / params.threshold).clamp(min=0) - s).detach()
-        self.v = v - torch.nan_to_num(params.threshold, posinf=0.0) * s if facts.subtract else v * (1 - s)
+        self.v = v - torch.nan_to_num(params.threshold, posinf=0.0) * s if facts.subtract else self._emptied(v, s)
         self.fired = s.detach() > 0
         return Fired(s, v, s)
+
+    def _emptied(self, v: Tensor, s: Tensor) -> Tensor:
+        """Membranes after a reset to zero; those of a max pooling keep nothing, a gradient neither."""
+        left = v * (1 - s)
+        return torch.where(self.pools, left.detach(), left) if self.any_pools else left
 
     def _spikes(self, v: Tensor, gate: Tensor) -> Tensor:
         """Fire above the threshold; the surrogate acts where ``gate`` is open, in trained units."""
         above, unit = v - self.params.threshold, self.params.unit
-        return spike(above if unit is None else above / unit, gate, self.members.alpha)
+        s = spike(above if unit is None else above / unit, gate, self.members.alpha)
+        return torch.where(self.pools, FirstSpike.apply(v, unit), s) if self.any_pools else s
 
     def states(self) -> dict[str, Tensor]:
         return {"v": self.v, "u": torch.zeros_like(self.v) if self.u is None else self.u}
