@@ -10,7 +10,9 @@ from ir.arrays import Int32s, set_field, whole_array
 from ir.check import INT32, check_type, require, whole
 from ir.chip import Chip
 from ir.contract import CONTRACT, check_contract
+from ir.picture import beside, network_picture
 from ir.quantized import QuantizedNetwork
+from ir.shown import lines_of, mapped_lines
 from ir.words import counted
 
 
@@ -84,6 +86,13 @@ class MappedNetwork:
         )
         places = {(c.chip, c.x, c.y, c.slot) for c in self.cores}
         require(len(places) == len(self.cores), "two cores lie at the same place")
+
+    def __repr__(self) -> str:
+        return lines_of(*mapped_lines(self))
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the same words, and a picture."""
+        return beside(repr(self), network_picture(self.network))
 
 
 def one_large_core(network: QuantizedNetwork) -> MappedNetwork:

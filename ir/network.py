@@ -21,8 +21,10 @@ from ir.check import (
 )
 from ir.connection import CONNECTIONS, Connection
 from ir.neurons import LIF, Neuron, check_neuron
+from ir.picture import beside, network_picture
 from ir.pooling import check_pooling
 from ir.schedule import Schedule
+from ir.shown import lines_of, network_lines
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,13 @@ class Network:
 
     def __post_init__(self) -> None:
         check_parts(self, Input, Population, Projection)
+
+    def __repr__(self) -> str:
+        return lines_of(*network_lines(self))
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the same words, and a picture."""
+        return beside(repr(self), network_picture(self))
 
     @property
     def n_neurons(self) -> int:

@@ -22,7 +22,9 @@ from ir.check import (
 from ir.connection import Connection
 from ir.network import Input, check_parts, checked_delays
 from ir.neurons import FixedLIF, FixedNeuron, check_neuron
+from ir.picture import beside, network_picture
 from ir.schedule import Schedule
+from ir.shown import lines_of, network_lines
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,13 @@ class QuantizedNetwork:
     def __post_init__(self) -> None:
         check_choice("arithmetic", self.arithmetic, ARITHMETICS)
         check_parts(self, Input, FixedPopulation, FixedProjection)
+
+    def __repr__(self) -> str:
+        return lines_of(*network_lines(self))
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the same words, and a picture."""
+        return beside(repr(self), network_picture(self))
 
     @property
     def n_neurons(self) -> int:

@@ -10,7 +10,9 @@ import numpy as np
 from ir.arrays import Array, Ints, frozen_array, numbers, set_field, whole_array
 from ir.check import INT32, MAX_NEURONS, check_choice, check_finite, check_range, check_type, require, whole
 from ir.contract import CONTRACT, check_contract
+from ir.picture import beside, trace_picture
 from ir.schedule import Schedule
+from ir.shown import lines_of, trace_lines
 from ir.words import counted
 
 EXECUTORS = ("E0", "E1", "E2", "E3")
@@ -138,6 +140,13 @@ class Trace:
             check_type("a name in limits_reached", name, str, "a word")
             whole(f"limits_reached {name!r}", count, 0, (1 << 63) - 1)
         self._check_spikes()
+
+    def __repr__(self) -> str:
+        return lines_of(*trace_lines(self))
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the same words, and a picture."""
+        return beside(repr(self), trace_picture(self))
 
     def _check_states(self) -> None:
         """Freeze the states; raise unless they are arrays of finite numbers by name."""
