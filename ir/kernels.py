@@ -43,6 +43,20 @@ def kept_on_disk(function: Kernel, **options: Any) -> Kernel:
     return cast(Any, njit)(**options)(function)
 
 
+def part(function: Kernel, **options: Any) -> Any:
+    """Compile what only kernels call, with its entry: see ``ir.parts``.
+
+    Args:
+        options: numba's, of ``njit``.
+    """
+    from numba import njit
+
+    from ir.parts import PartCompiler
+
+    alone = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": PartCompiler}
+    return cast(Any, njit)(**{"nogil": True, **options, **alone})(function)
+
+
 GONE = (AttributeError, ImportError, EOFError, IndexError, KeyError, TypeError, ValueError, pickle.UnpicklingError)
 """How reading what an earlier version kept may end: classes that it names have moved, or it is damaged."""
 

@@ -29,6 +29,34 @@ def double(x):
 """
 
 
+PARTS = """
+from ir.kernels import kept_on_disk, part
+
+def half(x):
+    return x // 2
+
+def odd_half(x):
+    if x < 0:
+        raise ValueError("negative")
+    return inner(x) + x % 2
+
+inner, outer = part(half), part(odd_half)
+
+@kept_on_disk
+def double(x):
+    return outer(x) + inner(x)
+"""
+LOOK = """
+(entry,) = twice.double.overloads.values() or [None]
+made = [next(iter(f.overloads.values()), None) for f in (twice.inner, twice.outer)]
+print([part and part.library.get_pointer_to_function(part.fndesc.llvm_func_name) for part in made])
+try:
+    twice.double(-1)
+except ValueError as error:
+    print(error)
+"""
+
+
 def run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Double a number with a kernel of ``folder`` in a process of its own."""
     if not (folder / "twice.py").exists():
@@ -72,3 +100,14 @@ def test_without_a_folder_to_write_to_it_is_compiled_in_memory_with_one_sentence
     )
     assert done.stdout.endswith("8\n"), done.stderr
     assert done.stderr.count("no folder for compiled code can be written") == 1
+
+
+def test_parts_become_machine_code_in_their_entry_alone_and_run_from_disk(tmp_path: Path):
+    (tmp_path / "twice.py").write_text(PARTS)
+    command = [sys.executable, "-c", USE + LOOK, str(tmp_path)]
+    given = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+    first, second = (
+        subprocess.run(command, capture_output=True, text=True, env=given, timeout=120, check=False) for _ in range(2)
+    )
+    assert first.stdout == "compiling double\ncompiled double\n4\n[0, 0]\nnegative\n", first.stderr
+    assert second.stdout == "4\n[None, None]\nnegative\n", second.stderr

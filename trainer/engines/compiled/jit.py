@@ -7,25 +7,23 @@ would cost more than the work.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
-
-from numba import njit
+from typing import Any
 
 from ir import kernels
 from ir.kernels import Kernel
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
-INSIDE: dict[str, Any] = {**OPTIONS, "forceinline": True, "no_cpython_wrapper": True}
+INSIDE: dict[str, Any] = {**OPTIONS, "forceinline": True}
 
 
 def exact(function: Kernel) -> Kernel:
     """Compile into its callers (a call would copy the description of every array), additions in the order written."""
-    return cast(Any, njit)(**INSIDE)(function)
+    return kernels.part(function, **INSIDE)
 
 
 def loose(function: Kernel) -> Kernel:
     """The same for sums that may be reordered, gradients; deterministic all the same."""
-    return cast(Any, njit)(**INSIDE, fastmath={"reassoc", "contract", "nsz"})(function)
+    return kernels.part(function, **INSIDE, fastmath={"reassoc", "contract", "nsz"})
 
 
 def entry(function: Kernel) -> Kernel:
