@@ -69,12 +69,16 @@ WRITERS: dict[str, Callable[[AnyNetwork, Path], None]] = {"nir": _write_nir, "on
 """``unlayered export --to``."""
 
 
-def open_network(path: str | Path, as_: str | None = None, dt_s: float | None = None) -> AnyNetwork:
+def open_network(
+    path: str | Path, as_: str | None = None, dt_s: float | None = None, pool: str | None = None
+) -> AnyNetwork:
     """Read a network from ``.npz``, ``.nir``, ``.onnx`` or ``.net``; nothing in it is executed.
 
     Args:
         as_: the framework a NIR file came from, see ``exchange.nir.FRAMEWORKS``; other files need none.
         dt_s: seconds a time step of a NIR file; None = that framework's own.
+        pool: ``after`` moves max poolings of a NIR file that stand before their neurons behind them; in ONNX files,
+            where they commute with ReLU, they go there unasked.
 
     Raises:
         FormatError: missing, damaged, unknown ending, or a node without counterpart; one sentence that names the file.
@@ -92,4 +96,10 @@ def open_network(path: str | Path, as_: str | None = None, dt_s: float | None = 
 
         if as_ not in FRAMEWORKS:
             raise FormatError(f"--as {as_} is unknown{meant(as_, FRAMEWORKS)}; use one of {', '.join(FRAMEWORKS)}")
+    if pool is not None and path.suffix == ".nir":
+        from exchange import nir
+
+        return nir.read(path, as_, dt_s, pool)
+    if pool is not None and path.suffix != ".onnx":
+        raise FormatError(f"pool {pool!r} has no meaning for {path.suffix}, which has no max pooling on currents")
     return OPENERS[path.suffix](path, as_, dt_s)

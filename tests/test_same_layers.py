@@ -79,11 +79,6 @@ CHAINS: dict[str, tuple[Shape, Callable[[], Any]]] = {
 REFUSED: dict[str, tuple[Shape, Callable[[], nn.Module], str]] = {
     "ceil_mode": ((2, 5, 5), lambda: nn.AvgPool2d(2, ceil_mode=True), "ceil_mode averages over 1 or 2"),
     "padding": ((2, 4, 4), lambda: nn.AvgPool2d(3, 2, 1, count_include_pad=False), "count_include_pad=False averages"),
-    "largest of several": (
-        (2, 4, 4),
-        lambda: nn.MaxPool2d(2),
-        "no asynchronous meaning .* where a window sees several",
-    ),
     "channels": ((3, 4, 4), lambda: nn.Conv2d(2, 3, 3), "needs 2 channels, it gets 3"),
     "kernel": ((2, 2, 2), lambda: nn.Conv2d(2, 3, 3), "larger than its input"),
 }

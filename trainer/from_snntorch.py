@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 
 from exchange.graph.lower import ALWAYS_ON, READOUT
 from ir.arrays import Array
@@ -22,7 +21,9 @@ from ir.connection import Connection, Conv2d, Dense
 from ir.network import Input, Network, Population, Projection
 from ir.neurons import LIF
 from ir.schedule import Schedule
-from trainer.linear_map import LinearMap, as_evaluated, chained, check_hooks, is_layer
+from trainer.linear_map import LinearMap, as_evaluated, chained, check_hooks
+from trainer.modules_in_order import check_parameters, is_neuron, leaves
+from trainer.pooling import fold_pooling, in_their_place, is_single, pools
 
 CURRENT = ("Synaptic", "RSynaptic")
 RECURRENT = ("RLeaky", "RSynaptic")
@@ -34,7 +35,11 @@ EQUATIONS = ("forward", "fire", "mem_reset", "_base_state_function", "_base_stat
 
 
 def read(
-    model: nn.Module, in_shape: Sequence[int], dt_s: float = 1e-3, layers: Sequence[nn.Module] | None = None
+    model: nn.Module,
+    in_shape: Sequence[int],
+    dt_s: float = 1e-3,
+    layers: Sequence[nn.Module] | None = None,
+    pool: str | None = None,
 ) -> Network:
     """Read a chain of torch layers and snnTorch neurons; betas and thresholds may be learned, one or one a neuron.
 
@@ -45,6 +50,8 @@ def read(
         model: an ``nn.Sequential``, or a module whose layers act in the order they were assigned in.
         in_shape: of one frame, e.g. (784,) or (2, 34, 34).
         layers: the order in which the layers act, where that differs.
+        pool: ``after`` moves a max pooling that stands before its neurons, on currents, behind them: another network,
+            to be trained further. None = it is refused.
 
     Returns:
         The network, on the layered schedule; its last population decides.
@@ -58,61 +65,23 @@ def read(
     require(timed, f"dt_s is {dt_s!r}; give the seconds of a time step, more than 0")
     whole = isinstance(in_shape, Sequence) and all(isinstance(x, (int, np.integer)) and x > 0 for x in in_shape)
     require(whole and len(in_shape) > 0, f"in_shape is {in_shape!r}; give the sides of one frame, e.g. (2, 34, 34)")
-    chain = list(layers) if layers is not None else _leaves(model)
+    chain = list(layers) if layers is not None else leaves(model)
     require(bool(chain), "the model has no layers; pass them with layers=")
     if layers is None:
-        _check_parameters(model, chain)
-    twice = next((x for i, x in enumerate(chain) if _is_neuron(x) and any(x is y for y in chain[:i])), None)
+        check_parameters(model, chain)
+    twice = next((x for i, x in enumerate(chain) if is_neuron(x) and any(x is y for y in chain[:i])), None)
     require(twice is None, f"{type(twice).__name__} acts twice and would share its state; make it two modules")
+    require(pool in (None, "after"), f"pool is {pool!r}; give 'after', or leave it out")
     builder = _Builder(tuple(int(x) for x in in_shape))
     with as_evaluated(*chain), torch.no_grad():
-        for layer in chain:
-            if _is_neuron(layer):
+        for layer in in_their_place(chain, builder.shape, pool, is_neuron):
+            if is_neuron(layer):
                 builder.add_neurons(layer, dt_s)
+            elif pools(layer) and builder.on_spikes(layer):
+                builder.add_pooling(layer)
             else:
                 builder.pending.append(layer)
         return builder.network(dt_s)
-
-
-def _leaves(model: nn.Module) -> list[nn.Module]:
-    """Layers and neurons in order of assignment; what lies inside one of them belongs to it."""
-    if _is_neuron(model) or is_layer(model) or not list(model.children()):
-        return [model]
-    check_hooks(type(model).__name__, model)
-    children = list(model) if isinstance(model, (nn.Sequential, nn.ModuleList)) else _named(model)
-    # A block that is a sequence by name and runs otherwise (a residual one) is no chain: it is refused by name.
-    return [leaf for x in children for leaf in ([x] if _runs_otherwise(x) else _leaves(x))]
-
-
-def _named(model: nn.Module) -> list[nn.Module]:
-    """The modules that a model of its own assigns, in that order."""
-    names: dict[nn.Module, str] = {}
-    for name, module in model._modules.items():
-        if module is not None:
-            first = names.setdefault(module, name)
-            require(
-                first == name,
-                f"{type(model).__name__} names one {type(module).__name__} twice, {first!r} and {name!r}, so "
-                "the order of its layers is not known; pass them with layers=",
-            )
-    return list(names)
-
-
-def _runs_otherwise(block: nn.Module) -> bool:
-    return isinstance(block, nn.Sequential) and getattr(block.forward, "__func__", None) is not nn.Sequential.forward
-
-
-def _check_parameters(model: nn.Module, chain: list[nn.Module]) -> None:
-    """Refuse numbers that belong to none of the layers: nobody would read them."""
-    stored = [x for layer in chain for x in (*layer.parameters(), *layer.buffers())]
-    read = {id(x) for x in stored} | {x.data_ptr() for x in stored if not is_lazy(x)}
-    held = (*model.named_parameters(), *model.named_buffers())
-    lost = [n for n, x in held if id(x) not in read and (is_lazy(x) or x.data_ptr() not in read)]
-    require(not lost, f"the model uses {', '.join(lost[:3])} beside its layers; fold it into a layer or pass layers=")
-
-
-def _is_neuron(module: nn.Module) -> bool:
-    return any(c.__module__.startswith("snntorch") for c in type(module).__mro__)
 
 
 def _kind(module: nn.Module) -> type[nn.Module]:
@@ -168,6 +137,19 @@ class _Builder:
         elif bias.any():
             self.projections.append(Projection(ALWAYS_ON, name, Dense(bias[:, None])))
         self.populations.append(Population(name, linear.out_shape, lif))
+        self.shape, self.pending = linear.out_shape, []
+
+    def on_spikes(self, layer: nn.Module) -> bool:
+        """Whether a max pooling sees several spikes a window, with nothing but moved values before it."""
+        before = chained(nn.Sequential(*self.pending), self.shape)
+        return before.weight is None and not is_single(layer, before.out_shape)
+
+    def add_pooling(self, layer: nn.Module) -> None:
+        """A max pooling of spikes, by neurons of its own."""
+        name = f"pool{len(self.populations) + 1}"
+        linear = fold_pooling(nn.Sequential(*self.pending, layer), self.shape, torch.empty(0))
+        self.projections.append(Projection(self.last, name, _connection(linear)))
+        self.populations.append(Population(name, linear.out_shape, LIF(0.0, 0.0, pools=True)))
         self.shape, self.pending = linear.out_shape, []
 
     def _add_recurrence(self, module: Any, name: str, shape: tuple[int, ...]) -> Array:

@@ -22,9 +22,9 @@ from trainer.engines.parts import NeuronParams
 from trainer.engines.plan import Params, Plan, plan_of
 from trainer.engines.result import Result
 from trainer.grid import FixedGrid
-from trainer.linear_map import DROPOUTS, LinearMap, as_evaluated, fold, unpacked
+from trainer.linear_map import LinearMap, as_evaluated, fold, unpacked
 from trainer.neuron import MaxPooling, NeuronModule
-from trainer.pooling import fold_pooling, pools
+from trainer.pooling import fold_pooling, keeps_spikes, pools
 from trainer.uncompiled import uncompiled
 
 
@@ -84,7 +84,7 @@ class SpikingNetwork(nn.Module):
         populations: dict[str, NeuronModule] = {}
         projections, waiting, pre = [], [], "input"
         for module in unpacked(*modules):
-            if pools(module) and all(map(_keeps_spikes, waiting)):
+            if pools(module) and all(map(keeps_spikes, waiting)):
                 name = f"pool{len(populations)}"
                 populations[name] = MaxPooling()
                 projections.append((pre, name, nn.Sequential(*waiting, module)))
@@ -224,11 +224,6 @@ class SpikingNetwork(nn.Module):
                 events,
             )
             return run_engine(call, engine)
-
-
-def _keeps_spikes(layer: nn.Module) -> bool:
-    """Whether a layer before a max pooling leaves spikes what they are."""
-    return isinstance(layer, (nn.Identity, nn.Flatten, nn.Unflatten, *DROPOUTS))
 
 
 def check_blocks(inputs: dict[str, Any], populations: dict[str, Any]) -> None:

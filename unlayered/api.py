@@ -170,11 +170,14 @@ def statistics(trace: Trace) -> Statistics:
     return numbers_of(trace)
 
 
-def open(path: str | Path, as_: str | None = None, dt_s: float | None = None) -> AnyNetwork | Trace | Stimulus:
+def open(
+    path: str | Path, as_: str | None = None, dt_s: float | None = None, pool: str | None = None
+) -> AnyNetwork | Trace | Stimulus:
     """Read a train folder, a file of ours, or a network in NIR, ONNX or lava-dl's ``.net``; nothing in it is executed.
 
     Args:
-        as_: the framework that a NIR file came from. dt_s: seconds a time step of a NIR file.
+        as_: the framework that a NIR file came from. dt_s: seconds a time step of a NIR file. pool: ``after`` moves its
+            max poolings that stand before their neurons behind them.
 
     Raises:
         FormatError: missing, damaged, or something without counterpart; one sentence that names the file.
@@ -182,7 +185,7 @@ def open(path: str | Path, as_: str | None = None, dt_s: float | None = None) ->
     path = Path(path)
     if path.suffix == ".npz" and path.is_file() and as_ is None and dt_s is None:
         return npz.load(path, (Network, QuantizedNetwork, MappedNetwork, Trace, Stimulus))
-    return open_network(path, as_, dt_s)
+    return open_network(path, as_, dt_s, pool)
 
 
 def save(value: Any, path: str | Path) -> None:
@@ -203,14 +206,19 @@ def save(value: Any, path: str | Path) -> None:
 
 
 def from_snntorch(
-    model: nn.Module, in_shape: Sequence[int], dt_s: float = 1e-3, layers: Sequence[nn.Module] | None = None
+    model: nn.Module,
+    in_shape: Sequence[int],
+    dt_s: float = 1e-3,
+    layers: Sequence[nn.Module] | None = None,
+    pool: str | None = None,
 ) -> Network:
     """Read a trained snnTorch model: a chain of torch layers and snnTorch neurons (docs/exchange.md).
 
     Args:
         in_shape: of one frame, e.g. (784,) or (2, 34, 34).
         layers: the order in which the layers act, where it is not that of assignment.
+        pool: ``after`` moves max poolings that stand before their neurons behind them.
     """
     from trainer.from_snntorch import read
 
-    return read(model, in_shape, dt_s, layers)
+    return read(model, in_shape, dt_s, layers, pool)

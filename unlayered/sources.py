@@ -36,7 +36,7 @@ def chip_names() -> list[str]:
     return sorted(path.stem for path in CHIPS.glob("*.toml"))
 
 
-def open_network(path: Path, as_: str | None = None, dt_s: float | None = None) -> AnyNetwork:
+def open_network(path: Path, as_: str | None = None, dt_s: float | None = None, pool: str | None = None) -> AnyNetwork:
     """A network from a train folder, a file of ours, or a foreign file (``.nir``, ``.onnx``, ``.net``).
 
     A train folder's integers are preferred where it was trained on a chip's grid.
@@ -53,7 +53,7 @@ def open_network(path: Path, as_: str | None = None, dt_s: float | None = None) 
         raise FormatError(f"{path} does not exist; check the path")
     from exchange.open import open_network as open_file
 
-    return open_file(path, as_, dt_s)
+    return open_file(path, as_, dt_s, pool)
 
 
 def open_stimulus(

@@ -26,6 +26,9 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "Threshold": ("threshold",),
 }
 
+BESIDE = {"MaxPool1d": POOLING, "MaxPool2d": POOLING}
+"""What NIR does not define and is read all the same."""
+
 ANY = ("input_type", "output_type")
 """The shapes of what goes in and comes out: derived from the others, written by some releases."""
 
@@ -35,4 +38,5 @@ FILE = ("node", "version")
 
 def unknown(kind: str, params: dict[str, object]) -> list[str]:
     """Parameters that NIR does not define for a node of this kind; none where it does not know the kind."""
-    return sorted(set(params) - set(PARAMETERS[kind]) - set(ANY)) if kind in PARAMETERS else []
+    own = {**PARAMETERS, **BESIDE}.get(kind)
+    return [] if own is None else sorted(set(params) - set(own) - set(ANY))

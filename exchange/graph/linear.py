@@ -52,8 +52,8 @@ def step_of(node: Node, shape: Shape) -> Step:
     """A linear node on values of ``shape``.
 
     Kinds beyond NIR's own: ``Reshape`` (to ``shape``, of the same size), ``Shift`` and ``BatchNorm`` (``scale``,
-    ``bias``), ``GlobalAvgPool``, ``MaxPool`` and ``ZeroPad`` as the table of layers takes them, ``Map`` (synapses
-    ``pre``, ``post``, ``weight`` onto ``shape``).
+    ``bias``), ``GlobalAvgPool``, ``MaxPool`` (of spikes, 0 or 1) and ``ZeroPad`` as the table of layers takes them,
+    ``Map`` (synapses ``pre``, ``post``, ``weight`` onto ``shape``).
 
     Raises:
         FormatError: the node's parameters do not fit, by name.
@@ -193,7 +193,19 @@ def _check_image(node: Node, shape: Shape, axes: int) -> None:
         raise FormatError(f"{who(node)} has input_shape {sides}, what comes in has shape {shape}; correct it")
 
 
-def _window(node: Node, shape: Shape, axes: int) -> layers.Window:
+def sees_several(node: Node, shape: Shape) -> bool:
+    """Whether a window of a max pooling sees several values, so that the largest of them is no linear map."""
+    axes = 1 if node.kind.endswith("1d") else 2
+    try:
+        _window(node, _one_sample(shape, axes + 1), axes, of_spikes=False)
+    except FormatError:
+        raise
+    except ValueError:
+        return True
+    return False
+
+
+def _window(node: Node, shape: Shape, axes: int, of_spikes: bool = True) -> layers.Window:
     """Poolings and padding, as the table of layers has them."""
     name = who(node)
     if node.kind.startswith("GlobalAvgPool"):
@@ -206,8 +218,8 @@ def _window(node: Node, shape: Shape, axes: int) -> layers.Window:
         return layers.sum_pool(name, shape, kernel, stride, padding)
     dilation = integers(node, "dilation", axes, 1)
     ceil = bool(integers(node, "ceil_mode", 1, 0)[0])
-    if node.kind.startswith("MaxPool"):
-        return layers.max_pool(name, shape, kernel, stride, padding, ceil, dilation=dilation)
+    if node.kind.startswith("MaxPool"):  # of spikes, or of single values: ``graph.pooling`` sees to it
+        return layers.max_pool(name, shape, kernel, stride, padding, ceil, dilation, of_spikes)
     counted = bool(integers(node, "count_include_pad", 1, 1)[0])
     return layers.average_pool(name, shape, kernel, stride, padding, ceil, counted, dilation=dilation)
 

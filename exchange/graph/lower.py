@@ -9,6 +9,7 @@ import numpy as np
 from exchange.graph.forms import Form, Term, forms_of
 from exchange.graph.linear import MAX_VALUES, Shape, step_of, who
 from exchange.graph.nodes import NEURONS, Graph, Node
+from exchange.graph.pooling import POOLED, with_poolings
 from exchange.graph.sources import Neuron, Source, Untranslatable
 from exchange.hdf5.tree import numbers
 from ir.arrays import Array
@@ -26,7 +27,7 @@ READOUT = "readout"
 MAX_DELAY = 1 << 20
 """Time steps; no chip has nearly as many."""
 
-POPULATIONS = (*NEURONS, "Readout", "Relu")
+POPULATIONS = (*NEURONS, "Readout", "Relu", POOLED)
 
 
 def hops_from_input(graph: Graph) -> dict[str, int]:
@@ -50,10 +51,11 @@ def neurons_in_order(graph: Graph) -> list[Node]:
 
 
 class Lowering:
-    """One translation of a graph with one framework's time step."""
+    """One translation of a graph with one framework's time step; ``pool`` as :func:`with_poolings` takes it."""
 
-    def __init__(self, graph: Graph, source: Source, dt_s: float) -> None:
+    def __init__(self, graph: Graph, source: Source, dt_s: float, pool: str | None = None) -> None:
         self.source, self.dt_s = source, dt_s
+        graph = with_poolings(graph, *shapes_of(graph), POPULATIONS, pool)
         self.shapes, into = shapes_of(graph)
         self.forms = forms_of(graph, self.shapes, into)
         self.graph, self.output = self._with_readout(graph)
@@ -104,8 +106,9 @@ class Lowering:
         return replace(graph, nodes=nodes, edges=(*graph.edges, *((a, READOUT) for a in before))), READOUT
 
     def _neuron(self, node: Node) -> Neuron:
-        if node.kind == "Readout":
-            return Neuron(self.source.readout, np.asarray(1.0), np.asarray(0.0))
+        if node.kind in ("Readout", POOLED):
+            pooled = LIF(0.0, 0.0, pools=True)
+            return Neuron(pooled if node.kind == POOLED else self.source.readout, np.asarray(1.0), np.asarray(0.0))
         return self.source.translate(node, self.dt_s)
 
     def _projection(self, term: Term, target: str) -> Projection:

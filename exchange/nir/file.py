@@ -20,7 +20,9 @@ FRAMEWORKS: dict[str, Source] = {**SOURCES, "lava-dl": lava_dl}
 """What ``--as`` accepts."""
 
 
-def read(path: str | Path, as_: str | None = None, dt_s: float | None = None) -> Network | QuantizedNetwork:
+def read(
+    path: str | Path, as_: str | None = None, dt_s: float | None = None, pool: str | None = None
+) -> Network | QuantizedNetwork:
     """Read a ``.nir`` file.
 
     A file that :func:`write` made says everything and comes back as it was. Any other leaves open how a
@@ -29,6 +31,7 @@ def read(path: str | Path, as_: str | None = None, dt_s: float | None = None) ->
     Args:
         as_: a key of ``FRAMEWORKS``.
         dt_s: seconds a time step; None = that framework's own.
+        pool: ``after`` moves max poolings that stand before their neurons behind them.
 
     Raises:
         FormatError: damaged, or a node that has no equal here, or ``as_`` is missing.
@@ -44,7 +47,7 @@ def read(path: str | Path, as_: str | None = None, dt_s: float | None = None) ->
         source = source_of(as_)
         for reason, remedy in problems(graph, source, dt_s).values():
             raise Untranslatable(reason, remedy)
-        network = Lowering(graph, source, dt_s or source.dt_s).network(f"NIR {graph.version} as {as_}")
+        network = Lowering(graph, source, dt_s or source.dt_s, pool).network(f"NIR {graph.version} as {as_}")
         return quantized(network) if as_ == "lava-dl" else network
     except ValueError as error:
         raise FormatError(f"{path}: {error}") from error
@@ -75,7 +78,8 @@ def problems(graph: Graph, source: Source, dt_s: float | None = None) -> dict[st
 
 def _problem(graph: Graph, node: Node, source: Source, dt_s: float) -> tuple[str, str] | None:
     who = f"{node.kind} {node.name!r}"
-    if node.kind in ("Input", "Output", *LINEAR):
+    beside = node.kind in ("MaxPool1d", "MaxPool2d") and "kernel_size" in node.params  # not NIR's, but clear
+    if node.kind in ("Input", "Output", *LINEAR) or beside:
         return None
     if node.kind not in NEURONS:
         return f"{who} is no NIR primitive that this release reads", "replace it by neurons and linear nodes"

@@ -11,6 +11,7 @@ from ir.arrays import Array
 from ir.connection import Connection, with_weight
 from ir.network import Network
 from ir.neurons import LIF, FixedLIF, as_trained_lif
+from ir.pooling import pooling
 from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 
 SCALE = 64
@@ -38,12 +39,14 @@ def quantized(network: Network) -> QuantizedNetwork:
 
     Sources: ``quantize_8bit`` and ``cx_current_decay`` of lava-dl 0.6.0 (slayer/neuron/base.py, cuba.py).
     """
+    pooled = pooling(network)
     populations = tuple(
         FixedPopulation(p.name, p.shape, _neuron(as_trained_lif(p.name, p.neuron, "lava-dl"), network.dt_s), SCALE)
         for p in network.populations
     )
     projections = tuple(
-        FixedProjection(e.pre, e.post, _connection(e.connection), 0, e.delay_steps) for e in network.projections
+        FixedProjection(e.pre, e.post, _connection(e.connection, e.post in pooled), 0, e.delay_steps)
+        for e in network.projections
     )
     return QuantizedNetwork(
         network.inputs,
@@ -65,6 +68,7 @@ def _neuron(lif: LIF, dt_s: float) -> FixedLIF:
         decay_u=DECAY_ALL if leak_u is None else _decay(leak_u),
         bias=None if lif.bias is None else np.round(np.asarray(lif.bias) * SCALE).astype(np.int64),
         bias_exp=6,
+        pools=lif.pools,
     )
 
 
@@ -72,6 +76,8 @@ def _decay(leak: Array) -> Array:
     return np.round(DECAY_ALL * (1 - leak)).astype(np.int64)
 
 
-def _connection(c: Connection) -> Connection:
+def _connection(c: Connection, pooled: bool) -> Connection:
+    if pooled:  # which lava-dl does not have: of spikes, weights of 1 are as good as any
+        return with_weight(c, c.weight.astype(np.int32))
     even = np.round(c.weight.astype(np.float64) * (SCALE / 2)).clip(-128, 127) * 2
     return with_weight(c, even.astype(np.int32))

@@ -17,10 +17,11 @@ from exchange.graph.sources import Neuron, Source
 from exchange.graph.through import through
 from ir.arrays import Array
 from ir.check import require
-from ir.connection import Connection, apply, with_weight
+from ir.connection import Connection, apply, synapses, with_weight
 from ir.graph import layered_order, slices
 from ir.network import Network, Population, Projection
 from ir.neurons import LIF, as_trained_lif
+from ir.pooling import pooling, pools
 
 PERCENTILE = 99.9
 """Of a layer's activations: what counts as its largest (Rueckauer et al. use 99.9)."""
@@ -56,7 +57,7 @@ def activations(network: Network, samples: Array) -> dict[str, Array]:
         p = by_name[name]
         z = np.zeros((len(samples), p.n)) + _bias(p)
         for e in into.get(name, ()):
-            z = z + apply(e.connection, value[e.pre])
+            z = np.maximum(z, _largest(e, value[e.pre])) if pools(p.neuron) else z + apply(e.connection, value[e.pre])
         value[name] = np.maximum(z, 0) if p.neuron.fires else z
     return {p.name: value[p.name] for p in network.populations}
 
@@ -77,7 +78,7 @@ def normalized(network: Network, samples: Array | None = None, percentile: float
         largest |= {
             name: float(np.percentile(np.abs(a), percentile)) for name, a in activations(network, samples).items()
         }
-    largest = {name: value if value > 0 else 1.0 for name, value in largest.items()}
+    largest = _through_poolings(network, {name: value if value > 0 else 1.0 for name, value in largest.items()})
     projections = tuple(
         replace(e, connection=_scaled(e.connection, largest[e.pre] / largest[e.post])) for e in network.projections
     )
@@ -88,6 +89,25 @@ def normalized(network: Network, samples: Array | None = None, percentile: float
     how = "bounds for inputs in [0, 1]" if samples is None else f"{len(samples)} samples, percentile {percentile}"
     note = {**network.metadata, "normalized": how, **{f"largest {k}": repr(v) for k, v in largest.items()}}
     return replace(network, projections=projections, populations=populations, metadata=note)
+
+
+def _largest(e: Projection, value: Array) -> Array:
+    """(n, n_post) the largest value, at least 0, of what each neuron of a max pooling sees."""
+    pre, post, weight = synapses(e.connection)
+    seen = weight != 0
+    found = np.zeros((e.connection.n_post, len(value)))
+    np.maximum.at(found, post[seen], value.T[pre[seen]])
+    return found.T
+
+
+def _through_poolings(network: Network, largest: dict[str, float]) -> dict[str, float]:
+    """One scale for a max pooling and all that leads into it: its weights are 1."""
+    pooled, found = pooling(network), dict(largest)
+    groups: list[set[str]] = [{name, *(e.pre for e in network.projections if e.post == name)} for name in pooled]
+    for _ in groups:  # as often as scales may have to travel
+        for group in groups:
+            found.update(dict.fromkeys(group, max(found[name] for name in group - set(pooled) or group)))
+    return found
 
 
 def _relu(p: Population) -> LIF:
@@ -112,6 +132,9 @@ def bounds(network: Network) -> dict[str, float]:
         p = by_name[name]
         total = np.zeros(p.n) + _bias(p)
         for e in into.get(name, ()):
+            if pools(p.neuron):
+                total = np.maximum(total, high[e.pre])
+                continue
             rising = with_weight(e.connection, np.maximum(e.connection.weight, 0))
             total = total + through(rising, np.full(e.connection.n_pre, high[e.pre]))
         high[name] = float(max(total.max(), 0.0))

@@ -46,6 +46,7 @@ OPERATORS: dict[str, Callable[[Op], Union[Known, list[Value]]]] = {
     "Gather": onnx_shapes.gather,
     "Gemm": onnx_layers.gemm,
     "GlobalAveragePool": onnx_layers.global_pool,
+    "GlobalMaxPool": onnx_layers.global_pool,
     "Identity": onnx_shapes.identity,
     "LeakyRelu": rectify.leaky_relu,
     "MatMul": onnx_layers.matmul,

@@ -80,7 +80,7 @@ def conv(op: Op) -> Value:
 
 
 def pool(op: Op) -> Value:
-    """``AveragePool``, and ``MaxPool`` where every window sees one value."""
+    """``AveragePool`` and ``MaxPool``."""
     kernel = op.given.integers("kernel_shape")
     if kernel is None or len(kernel) not in (1, 2):
         raise FormatError("only poolings along one or two axes are read")
@@ -127,11 +127,14 @@ def _check_counted(op: Op, params: dict[str, Any], sides: Shape) -> None:
 
 
 def global_pool(op: Op) -> Value:
-    """``GlobalAveragePool``."""
+    """``GlobalAveragePool`` and ``GlobalMaxPool``."""
     value = _sample(op, op.value())
     axes = len(value.shape) - 1
     if axes not in (1, 2):
         raise FormatError(f"it pools over {axes} axes of values of shape {value.shape}; only one or two are read")
+    if op.kind == "GlobalMaxPool":
+        sides = np.array(value.shape[1:])
+        return _batched(op, op.put(f"MaxPool{axes}d", {"kernel_size": sides, "stride": sides}, value))
     return _batched(op, op.put(f"GlobalAvgPool{axes}d", {}, value))
 
 
