@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import nn
 
-from ir.check import require
+from exchange.open import open_network
+from ir.check import require, within
 from ir.words import counted
 from trainer.config import TrainConfig
 from trainer.data import Kind, kind_of
@@ -15,6 +18,7 @@ from trainer.linear_map import SumPool2d, fold
 from trainer.network import SpikingNetwork
 from trainer.neuron import LIF
 from trainer.pooling import fold_pooling, pools
+from trainer.trainable import TrainableNetwork
 
 POOLINGS: dict[str, Callable[[int], nn.Module]] = {
     "avgpool": nn.AvgPool2d,
@@ -34,6 +38,8 @@ def build_network(config: TrainConfig, kind: Kind | None = None) -> SpikingNetwo
         kind: of the data; None = ``config.data``'s.
     """
     data = kind_of(config) if kind is None else kind
+    if config.start:
+        return _started(config, data)
     modules: list[nn.Module] = []
     shape: tuple[int, ...] = data.input_shape
     with torch.random.fork_rng(devices=[]):
@@ -54,6 +60,22 @@ def build_network(config: TrainConfig, kind: Kind | None = None) -> SpikingNetwo
         f"the last layer has {counted(n, 'neuron')}; data set {config.data!r} has {data.n_classes} classes",
     )
     return SpikingNetwork.sequential(data.input_shape, *modules, dt_s=data.dt_s, schedule=config.schedule)
+
+
+def _started(config: TrainConfig, data: Kind) -> SpikingNetwork:
+    """The network that training goes on from."""
+    path = Path(config.start)
+    opened = open_network(path / "network.npz" if path.is_dir() else path)
+    with within(str(path)):
+        network = TrainableNetwork(opened, config.schedule, config.train_threshold)
+    n, out = network.frozen.n_inputs, math.prod(network.shapes[network.output])
+    width, classes = math.prod(data.input_shape), data.n_classes
+    require(
+        (n, out) == (width, classes),
+        f"{path} has {counted(n, 'input')} and {counted(out, 'output neuron')}; data {config.data!r} have "
+        f"{counted(width, 'value')} a frame and {counted(classes, 'class')}; choose data of its size",
+    )
+    return network
 
 
 def _neuron(config: TrainConfig, readout: bool) -> LIF:

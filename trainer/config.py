@@ -50,6 +50,8 @@ class TrainConfig:
             ``"conv 16 5 stride 2 pad 1"``, ``"avgpool 2"``, ``"sumpool 2"``; neurons follow every layer but a
             pooling, and ``"conv 64 3 pad 1 avgpool 2"`` pools before its neurons; ``"maxpool 2"`` passes on the spikes
             of the neurons before it, by neurons of its own.
+        start: file of a network to go on from, of any format that is read, or a train folder: its structure, neurons
+            and numbers stand in the place of ``layers``, ``tau_mem_s``, ``v_threshold`` and ``initial_density``.
         tau_mem_s: time constant of every population's membranes in seconds, where training begins.
         v_threshold: of every population, where training begins.
         schedule: how spikes are served in training and, by default, in every run.
@@ -88,6 +90,7 @@ class TrainConfig:
     root: str = ""
     data_options: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
     layers: tuple[str, ...] = ("64", "64", "10")
+    start: str = ""
     tau_mem_s: float = 1e-3
     v_threshold: float = 0.3
     schedule: Schedule = field(default_factory=Schedule)
@@ -140,6 +143,7 @@ class TrainConfig:
         require(self.learning_rate > 0, f"learning_rate is {self.learning_rate}; it must be positive")
         require(0 <= self.initial_density < 1, f"initial_density is {self.initial_density}; it lies in 0..1")
         require(0 <= self.validation_share < 1, f"validation_share is {self.validation_share}; it lies in 0..1")
+        check_start(self)
         words = isinstance(self.layers, (tuple, list)) and all(isinstance(word, str) for word in self.layers)
         require(words, f"layers is {self.layers!r}; give a list such as ['64', '10']")
         drawn = all(_is_group(f) for f in self.f_drawn)
@@ -167,6 +171,16 @@ class TrainConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)
+
+
+def check_start(config: TrainConfig) -> None:
+    """Raise where a key asks for what the network that training goes on from has already."""
+    if config.start:
+        for name in ("layers", "tau_mem_s", "v_threshold", "initial_density", "train_tau"):
+            require(
+                getattr(config, name) == TrainConfig.__dataclass_fields__[name].default,
+                f"start names a network, which brings its own {name}; leave one of the two out",
+            )
 
 
 def _is_group(f: object) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sim_reference.compare import Divergence, Statistics
     from stimuli.own.data import Data
     from stimuli.own.options import DataOptions
-    from trainer import LIF, SpikingNetwork, TrainConfig, preset
+    from trainer import LIF, SpikingNetwork, TrainableNetwork, TrainConfig, preset
     from unlayered.api import chips, compare, data, from_snntorch, map, open, run, save, statistics, train
 
 WHERE = {
@@ -24,7 +24,7 @@ WHERE = {
     **dict.fromkeys(("Divergence", "Statistics"), "sim_reference.compare"),
     "Data": "stimuli.own.data",
     "DataOptions": "stimuli.own.options",
-    **dict.fromkeys(("LIF", "SpikingNetwork", "TrainConfig", "preset"), "trainer"),
+    **dict.fromkeys(("LIF", "SpikingNetwork", "TrainConfig", "TrainableNetwork", "preset"), "trainer"),
     **dict.fromkeys(("chips", "compare", "data", "from_snntorch", "map"), "unlayered.api"),
     **dict.fromkeys(("open", "run", "save", "statistics", "train"), "unlayered.api"),
 }
@@ -49,6 +49,7 @@ __all__ = [
     "Stimulus",
     "Trace",
     "TrainConfig",
+    "TrainableNetwork",
     "chips",
     "compare",
     "data",

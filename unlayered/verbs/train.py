@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from unlayered.console import show, table
-from unlayered.options import DataOption, Json, Out, Root
+from unlayered.options import DataOption, F, Json, Kind, Order, Out, Root, ScheduleFlags
+
+if TYPE_CHECKING:
+    from trainer.config import TrainConfig
 
 PRESETS = "A configuration that ships: digits, digits-layered, nmnist, shd, dvsgesture or cifar10."
 
@@ -18,10 +21,16 @@ def train(
     out: Out,
     config: Annotated[Path | None, typer.Argument(help="A TOML file (docs/configuration.md).")] = None,
     preset: Annotated[str | None, typer.Option("--preset", help=PRESETS)] = None,
+    start: Annotated[
+        Path | None, typer.Option("--start", help="Go on from this network: a file of any format, or a train folder.")
+    ] = None,
     data: Annotated[str | None, typer.Option("--data", help="Another data set than the configuration's.")] = None,
     root: Root = None,
     data_option: DataOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped run left off.")] = False,
+    schedule: Kind = None,
+    f: F = None,
+    order: Order = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Train this long.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Use only N training samples.")] = None,
@@ -36,26 +45,25 @@ def train(
       unlayered train my.toml --out net2 --resume
       unlayered train --preset nmnist --root DIR --out net3
       unlayered train own.toml --data folder:recordings --out own
+      unlayered train --start net --data digits --schedule asynchronous --F 8 --epochs 3 --out tuned
 
+    With --start alone all other keys have their defaults.
     Ctrl-C and SIGTERM stop at once and keep the last whole epoch's checkpoint; the same command with --resume goes on
     bit for bit. Without --resume a run begins anew; an earlier one in the folder stays whole until the new one's first
     checkpoint takes its place.
     """
     from stimuli.own.options import options_of_words
     from trainer.batch import rank
-    from trainer.config import preset as preset_config
-    from trainer.config import preset_names, read_toml
     from trainer.fit import train as fit
     from unlayered.interruption import go_on
     from unlayered.training import TrainingBar, history, kept_of_earlier, way_on
 
-    if (config is None) == (preset is None):
-        raise ValueError(f"give a configuration file or --preset, one of {', '.join(preset_names())}")
-    chosen = read_toml(config) if config is not None else preset_config(str(preset))
-    asked = {"data": data, "root": None if root is None else str(root), "epochs": epochs, "seed": seed, "limit": limit}
-    asked["device"] = device
+    chosen = _chosen(config, preset, start)
+    asked = {"data": data, "root": root and str(root), "epochs": epochs, "seed": seed, "limit": limit}
+    asked |= {"device": device, "start": start and str(start)}
     said = options_of_words(data_option or ())
     changes: dict[str, Any] = {"data_options": {**chosen.data_options, **said}} if said else {}
+    changes["schedule"] = ScheduleFlags(schedule, f, order).on(chosen.schedule)
     changes |= {name: value for name, value in asked.items() if value is not None}
     chosen = replace(chosen, **changes, tensorboard=tensorboard or chosen.tensorboard)
     go_on(kept_of_earlier(out, resume))
@@ -69,3 +77,15 @@ def train(
     rows = [[m[name] for name in columns] for m in metrics[-5:]]
     last = f"best epoch {best['epoch']}: validation accuracy {best['accuracy']:.3f}; wrote {out}"
     show({"out": str(out), "best": best, "history": metrics}, as_json, table("Last epochs", columns, rows), last)
+
+
+def _chosen(config: Path | None, preset: str | None, start: Path | None) -> TrainConfig:
+    """The configuration that a training begins with: a file's, a preset, or the defaults with --start."""
+    from trainer.config import TrainConfig, preset_names, read_toml
+    from trainer.config import preset as preset_config
+
+    if (config is not None and preset is not None) or (config is preset is start is None):
+        raise ValueError(f"give a configuration file, --preset (one of {', '.join(preset_names())}) or --start")
+    if config is not None:
+        return read_toml(config)
+    return TrainConfig() if preset is None else preset_config(preset)
