@@ -136,4 +136,5 @@ def limit_names(network: QuantizedNetwork) -> tuple[str, ...]:
     >>> limit_names(QuantizedNetwork((Input("in", (3,)),), *chain, "a"))
     ('int32', 'accumulator', 'u', 'v')
     """
-    return tuple(dict.fromkeys((*LIMITS, *(name for p in network.populations for name in p.neuron.STATES))))
+    edged = (name for p in network.populations for name in p.neuron.STATES if name not in p.neuron.FLAGS)
+    return tuple(dict.fromkeys((*LIMITS, *edged)))

@@ -95,7 +95,8 @@ def run(
     task = _task(kept, stimulus, schedule)
     t, b, n = stimulus.n_steps, stimulus.n_samples, layout.n_neurons
     counts, forward_steps = np.zeros((b, n), np.int32), np.zeros((t, b), np.int32)
-    v, u = (np.zeros((t, b, n) if name in record else (0, 0, 0), np.int64) for name in ("v", "u"))
+    states = {name: np.zeros((t, b, n), np.int64) for name in record}
+    v, u = (states.get(name, np.zeros((0, 0, 0), np.int64)) for name in ("v", "u"))
     out = Output(
         counts, forward_steps, v, u, new_rows(0), np.zeros(b + 1, np.int64), np.zeros(1, np.int64), record_spikes
     )
@@ -105,7 +106,7 @@ def run(
         executor="E2",
         spikes=_spikes(parts, stimulus) if record_spikes else None,
         counts=counts,
-        states={name: {"v": v, "u": u}[name] for name in record},
+        states=states,
         forward_steps=forward_steps,
         sample_ids=_ids(stimulus),
         populations=layout.populations(),

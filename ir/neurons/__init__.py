@@ -9,10 +9,12 @@ from ir.check import check_type, require
 from ir.neurons.fixed_lif import FixedLIF
 from ir.neurons.lif import LIF
 from ir.neurons.model import FixedNeuron, Neuron
+from ir.neurons.reset import RESETS
 
 __all__ = [
     "LIF",
     "MODELS",
+    "RESETS",
     "FixedLIF",
     "FixedNeuron",
     "Model",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 
 from ir.arithmetic import DECAY_ALL, Arithmetic
@@ -13,6 +11,7 @@ from ir.check import INT32, check_choice, check_range, check_type, require, whol
 from ir.chip import IntFormat
 from ir.formats import Excess, RegisterFormats, off_step
 from ir.neurons.model import FixedNeuron
+from ir.neurons.reset import RESETS, ResetName, reset_refusal
 from ir.schedule import Schedule
 
 MAX_THRESHOLD = (1 << 63) - 1
@@ -21,20 +20,13 @@ MAX_THRESHOLD = (1 << 63) - 1
 MAX_REGISTER = 1 << 31
 """No register is wider."""
 
+MAX_BIAS_U = (1 << 25) - 1
+"""The largest bias of a current whose register value fits int32."""
+
 POOLS = (
     "a max pooling of spikes has threshold 0, no memory, no bias, reset 'zero' and refractory neurons; leave the other "
     "settings out, or pools"
 )
-
-
-def reset_refusal(reset: str, refractory: bool, schedule: Schedule) -> str | None:
-    """Why a reset has no meaning under a schedule."""
-    if reset == "zero" or refractory or schedule.kind == "layered":
-        return None
-    return (
-        "resets by subtraction without refractoriness, which the asynchronous schedule does not define; use the "
-        "layered schedule, reset 'zero', or refractory neurons"
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +41,10 @@ class FixedLIF(FixedNeuron):
         decay_u: the same for the current; 4096 = no current memory. Lava's ``du`` is ``decay_u - 1``.
         bias: mantissa, added once a time step as ``bias << bias_exp`` in register units
             (``>> -bias_exp``, floor, where negative), which must fit int32; None = none.
-        reset: ``zero`` or ``subtract``; with the latter a neuron waits for k = depth before it fires, and keeps what
-            reaches it after its spike (docs/semantics.md).
+        bias_u: added to the current once a time step, in units of weights: ``bias_u << weight_shift`` in register
+            units; None = none.
+        reset: ``zero``, ``subtract``, or one time step later ``zero_late``, ``subtract_late``; by subtraction a neuron
+            waits for k = depth before it fires, and keeps what reaches it after its spike (docs/semantics.md).
         refractory: at most one spike a time step.
         reset_interval: u = v = 0 before the step at time steps t with
             ``(t + 1) % reset_interval == reset_offset % reset_interval``; 0 = never (Lava's ``LIFReset``).
@@ -59,20 +53,22 @@ class FixedLIF(FixedNeuron):
     """
 
     MODEL = "lif"
-    STATES = ("v", "u")
-    PER_NEURON = ("decay_v", "v_threshold", "decay_u", "bias")
+    STATES = ("v", "u", "late")
+    FLAGS = ("late",)
+    PER_NEURON = ("decay_v", "v_threshold", "decay_u", "bias", "bias_u")
 
     decay_v: Array | int = DECAY_ALL
     v_threshold: Array | int | None = 64
     decay_u: Array | int = DECAY_ALL
     bias: Array | int | None = None
     bias_exp: int = 0
-    reset: Literal["zero", "subtract"] = "zero"
+    reset: ResetName = "zero"
     refractory: bool = True
     reset_interval: int = 0
     reset_offset: int = 0
     v_min: int | None = None
     pools: bool = False
+    bias_u: Array | int | None = None
 
     def __post_init__(self) -> None:
         for name in self.PER_NEURON:
@@ -85,9 +81,11 @@ class FixedLIF(FixedNeuron):
             check_range("v_threshold", np.asarray(self.v_threshold), 0, MAX_THRESHOLD)
         if self.bias is not None:
             check_range("bias", np.asarray(self.bias), *INT32)
+        if self.bias_u is not None:
+            check_range("bias_u", np.asarray(self.bias_u), -MAX_BIAS_U, MAX_BIAS_U)
         set_field(self, "bias_exp", whole("bias_exp", self.bias_exp, -32, 31))
         self._check_bias()
-        check_choice("reset", self.reset, ("zero", "subtract"))
+        check_choice("reset", self.reset, tuple(RESETS))
         check_type("refractory", self.refractory, bool, "true or false")
         if self.v_min is not None:
             set_field(self, "v_min", whole("v_min", self.v_min, -MAX_REGISTER, 0))
@@ -95,6 +93,7 @@ class FixedLIF(FixedNeuron):
         set_field(self, "reset_offset", whole("reset_offset", self.reset_offset, *INT32))
         check_type("pools", self.pools, bool, "true or false")
         plain = self.reset == "zero" and self.refractory and not self.has_current and self.register_bias() is None
+        plain = plain and self.current_bias(0) is None
         at_once = self.v_threshold is not None and not np.any(self.v_threshold) and self.v_min is None
         require(not self.pools or (plain and at_once), POOLS)  # whatever arrives leaves at once: no decay acts
 
@@ -122,25 +121,31 @@ class FixedLIF(FixedNeuron):
         register = mantissa << self.bias_exp if self.bias_exp >= 0 else mantissa >> -self.bias_exp
         return register if bool(np.any(register)) else None
 
+    def current_bias(self, weight_shift: int) -> Array | None:
+        """The bias of the current in register units, () or (n,); None without one, and where all of it is 0."""
+        bias = np.asarray(0 if self.bias_u is None else self.bias_u, np.int64)
+        return bias << weight_shift if bool(bias.any()) else None
+
     @property
     def fires(self) -> bool:
         return self.v_threshold is not None
 
     @property
     def due(self) -> bool:
-        return self.reset == "subtract" or self.has_current or self.register_bias() is not None
+        biased = self.register_bias() is not None or self.current_bias(0) is not None
+        return RESETS[self.reset].waits or self.has_current or biased
 
     def refusal(self, schedule: Schedule) -> str | None:
         return reset_refusal(self.reset, self.refractory, schedule)
 
     def biased(self) -> Array:
-        bias = self.register_bias()
-        return np.zeros((), np.bool_) if bias is None else bias != 0
+        biases = [x for x in (self.register_bias(), self.current_bias(0)) if x is not None]
+        return sum((x != 0 for x in biases), np.zeros((), np.bool_))
 
     def settings(self) -> tuple[Array | int, ...]:
         offset = self.reset_offset % self.reset_interval if self.reset_interval else 0
         edge = 1 if self.v_min is None else self.v_min
-        flags = int(self.reset == "subtract"), int(self.refractory)
+        flags = tuple(RESETS).index(self.reset), int(self.refractory)
         return self.decay_v, self.decay_u, *flags, self.reset_interval, offset, edge
 
     def threshold_setting(self) -> Array | int:
@@ -148,7 +153,8 @@ class FixedLIF(FixedNeuron):
 
     def excesses(self, who: str, formats: RegisterFormats, arithmetic: str) -> list[Excess]:
         decays = [] if arithmetic == "lava" else self._decay_excesses(who, formats.decay)
-        return self._threshold_excesses(who, formats.threshold) + self._bias_excesses(who, formats) + decays
+        biases = self._bias_excesses(who, formats) + self._current_bias_excesses(who, formats.bias)
+        return self._threshold_excesses(who, formats.threshold) + biases + decays
 
     def _threshold_excesses(self, who: str, form: IntFormat) -> list[Excess]:
         if self.v_threshold is None:
@@ -171,6 +177,16 @@ class FixedLIF(FixedNeuron):
             found.append(Excess(who, f"bias_exp outside 0..{most}", self.bias_exp, "scale the bias"))
         return found
 
+    def _current_bias_excesses(self, who: str, form: IntFormat) -> list[Excess]:
+        """Biases of the current beyond what the chip holds of a bias."""
+        if self.current_bias(0) is None:
+            return []
+        bias = np.asarray(self.bias_u)
+        if int(bias.max()) <= form.hi and int(bias.min()) >= form.lo:
+            return off_step(who, "biases of the current", bias, form)
+        remedy = "scale weights, thresholds and bias_u down"
+        return [Excess(who, f"bias_u outside {form.lo}..{form.hi}", int(np.abs(bias).max()), remedy)]
+
     def _decay_excesses(self, who: str, form: IntFormat) -> list[Excess]:
         """Decays that the chip's registers do not hold; Lava's own processes hold all from 0 to 4096."""
         decay_v, decay_u, most = np.asarray(self.decay_v), np.asarray(self.decay_u), form.hi
@@ -187,6 +203,9 @@ class FixedLIF(FixedNeuron):
         return found + off_step(who, "decay_v", decay_v, form)
 
     def worst_current(self, at_once: Array, in_all: Array, n_steps: float, arithmetic: Arithmetic) -> Array:
+        bias_u = self.current_bias(arithmetic.weight_shift)
+        if bias_u is not None:
+            at_once, in_all = at_once + np.abs(bias_u), in_all + np.abs(bias_u)
         kept, bias = at_once, self.register_bias()
         if self.has_current:
             kept = in_all * np.minimum(DECAY_ALL / np.maximum(np.asarray(self.decay_u, np.float64), 0.5), n_steps)

@@ -12,8 +12,9 @@ from ir.arrays import Array, real_array, set_field
 from ir.check import check_choice, check_finite, check_type, real, require
 from ir.chip import IntFormat
 from ir.formats import Formats, nearest
-from ir.neurons.fixed_lif import POOLS, FixedLIF, reset_refusal
+from ir.neurons.fixed_lif import POOLS, FixedLIF
 from ir.neurons.model import FixedNeuron, Neuron
+from ir.neurons.reset import RESETS, ResetName, reset_refusal
 from ir.schedule import Schedule
 
 
@@ -22,6 +23,11 @@ def leak(tau_s: Array, dt_s: float, discretization: str) -> Array:
     with np.errstate(divide="ignore"):
         ratio = np.where(tau_s > 0, dt_s / np.maximum(tau_s, 1e-300), np.inf)
     return np.exp(-ratio) if discretization == "exponential" else np.maximum(1.0 - ratio, 0.0)
+
+
+def _or_none(bias: Array | float | None) -> Array | None:
+    """A bias that is 0 everywhere is none."""
+    return np.asarray(bias) if bias is not None and np.any(bias) else None
 
 
 def _edge(v_min: float) -> int | None:
@@ -42,7 +48,11 @@ class LIF(Neuron):
         v_threshold: compared strictly; at least 0; None = never fires (membrane readout).
         tau_syn_s: synaptic time constant, seconds; None = no current memory.
         bias: added to the membrane once a time step; None = none.
-        reset: ``zero`` (hard: the part above the threshold is lost) or ``subtract``.
+        bias_u: added to the synaptic current once a time step, as a torch layer before snnTorch's ``Synaptic`` does;
+            None = none.
+        reset: ``zero`` (hard: the part above the threshold is lost) or ``subtract``; ``zero_late`` and
+            ``subtract_late`` one time step later, as snnTorch does by default: the membrane stays above the threshold
+            until then.
         refractory: at most one spike a time step; charge that arrives later in the step is lost.
         discretization: how a time constant becomes the leak of one step.
         v_min: the membrane never falls below, at most 0; None = unbounded (sinabs' ``min_v_mem``).
@@ -53,31 +63,33 @@ class LIF(Neuron):
     """
 
     MODEL = "lif"
-    STATES = ("v", "u")
-    PER_NEURON = ("tau_mem_s", "v_threshold", "tau_syn_s", "bias")
+    STATES = ("v", "u", "late")
+    FLAGS = ("late",)
+    PER_NEURON = ("tau_mem_s", "v_threshold", "tau_syn_s", "bias", "bias_u")
 
     tau_mem_s: Array | float = np.inf
     v_threshold: Array | float | None = 1.0
     tau_syn_s: Array | float | None = None
     bias: Array | float | None = None
-    reset: Literal["zero", "subtract"] = "zero"
+    reset: ResetName = "zero"
     refractory: bool = True
     discretization: Literal["exponential", "euler"] = "exponential"
     v_min: float | None = None
     multi_spike: bool = False
     pools: bool = False
+    bias_u: Array | float | None = None
 
     def __post_init__(self) -> None:
         for name in self.PER_NEURON:
             value = getattr(self, name)
             if value is not None or name == "tau_mem_s":
                 set_field(self, name, real_array(f"LIF {name}", value))
-        check_choice("LIF reset", self.reset, ("zero", "subtract"))
+        check_choice("LIF reset", self.reset, tuple(RESETS))
         check_choice("LIF discretization", self.discretization, ("exponential", "euler"))
         for name in ("tau_mem_s", "tau_syn_s"):
             value = getattr(self, name)
             require(value is None or bool((value >= 0).all()), f"LIF {name} must be at least 0 and not NaN")
-        for name in ("v_threshold", "bias"):
+        for name in ("v_threshold", "bias", "bias_u"):
             if getattr(self, name) is not None:
                 check_finite(f"LIF {name}", getattr(self, name))
         require(
@@ -99,6 +111,7 @@ class LIF(Neuron):
             "LIF multi_spike needs reset 'subtract' and a positive v_threshold",
         )
         plain = self.reset == "zero" and self.refractory and self.tau_syn_s is None and self.bias is None
+        plain = plain and self.bias_u is None
         forgets = not np.any(self.tau_mem_s) and self.v_threshold is not None and not np.any(self.v_threshold)
         require(not self.pools or (plain and forgets and self.v_min is None), POOLS)
 
@@ -127,25 +140,27 @@ class LIF(Neuron):
             "it with one spike a time step, or read the file with --as norse, where it then fires once and the network "
             "computes something else",
         )
-        leak_u, bias = self.leak_u(dt_s), self.bias if self.bias is not None and np.any(self.bias) else None
+        leak_u, bias, bias_u = self.leak_u(dt_s), _or_none(self.bias), _or_none(self.bias_u)
         return FixedLIF(
             decay_v=nearest(DECAY_ALL * (1 - self.leak_v(dt_s)), formats.decay),
             v_threshold=None
             if self.v_threshold is None
             else nearest(np.asarray(self.v_threshold) * scale, formats.threshold),
             decay_u=DECAY_ALL if leak_u is None else nearest(DECAY_ALL * (1 - leak_u), formats.decay, offset=1),
-            bias=None if bias is None else nearest(np.asarray(bias) * scale * formats.bias_unit, formats.bias),
+            bias=None if bias is None else nearest(bias * scale * formats.bias_unit, formats.bias),
             bias_exp=formats.bias_exp,
             reset=self.reset,
             refractory=self.refractory,
             v_min=None if self.v_min is None else _edge(self.v_min * scale * (1 << formats.weight_shift)),
             pools=self.pools,
+            bias_u=None if bias_u is None else nearest(bias_u * scale, formats.bias),
         )
 
     def scaled_numbers(self, formats: Formats) -> list[tuple[Array, IntFormat]]:
         threshold = [] if self.v_threshold is None else [(np.asarray(self.v_threshold), formats.threshold)]
         bias = [] if self.bias is None else [(np.asarray(self.bias) * formats.bias_unit, formats.bias)]
-        return threshold + bias
+        bias_u = [] if self.bias_u is None else [(np.asarray(self.bias_u), formats.bias)]
+        return threshold + bias + bias_u
 
     def decays(self, dt_s: float) -> list[Array]:
         leak_u = self.leak_u(dt_s)

@@ -18,12 +18,14 @@ class Neuron(ABC):
     Attributes:
         MODEL: the model's name in ``ir.neurons.MODELS`` and in the table of each executor.
         STATES: what a neuron keeps from one time step to the next; a trace may record each by name, and ``v`` is one.
+        FLAGS: those of the states that are 0 or 1 and so have no edge.
         PER_NEURON: parameters that are one number or one a neuron (or None).
         refractory: at most one spike a time step.
     """
 
     MODEL: ClassVar[str]
     STATES: ClassVar[tuple[str, ...]]
+    FLAGS: ClassVar[tuple[str, ...]] = ()
     PER_NEURON: ClassVar[tuple[str, ...]]
     refractory: bool
 
@@ -72,12 +74,13 @@ class FixedNeuron(ABC):
     """A population's neurons in a chip's integers.
 
     Attributes:
-        MODEL, STATES, PER_NEURON: as of :class:`Neuron`.
+        MODEL, STATES, FLAGS, PER_NEURON: as of :class:`Neuron`.
         refractory: at most one spike a time step.
     """
 
     MODEL: ClassVar[str]
     STATES: ClassVar[tuple[str, ...]]
+    FLAGS: ClassVar[tuple[str, ...]] = ()
     PER_NEURON: ClassVar[tuple[str, ...]]
     refractory: bool
 

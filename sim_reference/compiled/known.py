@@ -1,7 +1,8 @@
-"""What the kernels know of neuron models and order rules; the plain simulator runs the rest."""
+"""What the kernels know of neuron models, resets and order rules; the plain simulator runs the rest."""
 
 from __future__ import annotations
 
+from ir.neurons import RESETS, as_lif
 from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule
 from sim_reference.compiled.queue import ORDERS
@@ -18,6 +19,11 @@ def reason_against(network: QuantizedNetwork, schedule: Schedule) -> str | None:
     for p in network.populations:
         if p.neuron.MODEL not in MODELS:
             return f"the compiled simulator does not know neuron model {p.neuron.MODEL!r}"
+        lif = as_lif(p.name, p.neuron, "the compiled simulator")
+        if RESETS[lif.reset].late:
+            return f"the compiled simulator does not know reset {lif.reset!r}"
+        if lif.current_bias(0) is not None:
+            return "the compiled simulator does not know a bias of the current (bias_u)"
     if schedule.kind != "layered" and schedule.order not in ORDERS:
         return f"the compiled simulator does not know order rule {schedule.order!r}"
     return None

@@ -9,7 +9,7 @@ import numpy as np
 
 from ir.arithmetic import Arithmetic
 from ir.arrays import Bits, Ints
-from ir.neurons import FixedLIF, as_lif
+from ir.neurons import RESETS, FixedLIF, as_lif
 from sim_reference.neurons.model import Members
 from sim_reference.registers import LimitCounts, leak, wrap, wrap_current
 
@@ -24,11 +24,14 @@ class Columns:
     Attributes:
         decay_v, decay_u: in 1/4096.
         threshold: register value; ``NEVER`` where there is none.
-        bias: register value.
+        bias, bias_u: register values.
         v_min: lower clip of the membrane.
         has_current: whether the population keeps a current from one time step to the next.
         due: whether something (a bias, a current) arrives at k = depth of every time step.
-        subtract: whether the population resets by subtraction.
+        subtract: whether the population resets by subtraction at once.
+        waits: whether it fires not before k = depth.
+        keeps: whether charge that comes after a spike stays.
+        zero_late, subtract_late: whether it resets so at the start of the next time step.
         reset_interval, reset_offset: of the population; interval 0 = never.
     """
 
@@ -36,10 +39,15 @@ class Columns:
     decay_u: Ints
     threshold: Ints
     bias: Ints
+    bias_u: Ints
     v_min: Ints
     has_current: Bits
     due: Bits
     subtract: Bits
+    waits: Bits
+    keeps: Bits
+    zero_late: Bits
+    subtract_late: Bits
     reset_interval: Ints
     reset_offset: Ints
 
@@ -62,10 +70,15 @@ def columns_of(members: Members) -> Columns:
         decay_u=column("decay_u"),
         threshold=column("threshold"),
         bias=column("bias"),
+        bias_u=column("bias_u"),
         v_min=column("v_min"),
         has_current=column("has_current", np.bool_),
         due=column("due", np.bool_),
         subtract=column("subtract", np.bool_),
+        waits=column("waits", np.bool_),
+        keeps=column("keeps", np.bool_),
+        zero_late=column("zero_late", np.bool_),
+        subtract_late=column("subtract_late", np.bool_),
         reset_interval=column("reset_interval"),
         reset_offset=column("reset_offset"),
     )
@@ -73,7 +86,8 @@ def columns_of(members: Members) -> Columns:
 
 def _in_registers(neuron: FixedLIF, arithmetic: Arithmetic) -> dict[str, Any]:
     """The parameters of one population in register units."""
-    bias = neuron.register_bias()
+    bias, bias_u = neuron.register_bias(), neuron.current_bias(arithmetic.weight_shift)
+    reset = RESETS[neuron.reset]
     v_min = -arithmetic.v_max if neuron.v_min is None else max(neuron.v_min, -arithmetic.v_max)
     shift = arithmetic.weight_shift
     never = NEVER >> shift
@@ -83,10 +97,15 @@ def _in_registers(neuron: FixedLIF, arithmetic: Arithmetic) -> dict[str, Any]:
         "decay_u": neuron.decay_u,
         "threshold": threshold,
         "bias": 0 if bias is None else bias,
+        "bias_u": 0 if bias_u is None else bias_u,
         "v_min": v_min,
         "has_current": neuron.has_current,
         "due": neuron.due,
-        "subtract": neuron.reset == "subtract",
+        "subtract": reset.subtracts and not reset.late,
+        "waits": reset.waits,
+        "keeps": reset.keeps,
+        "zero_late": reset.late and not reset.subtracts,
+        "subtract_late": reset.late and reset.subtracts,
         "reset_interval": neuron.reset_interval,
         "reset_offset": neuron.reset_offset,
     }
@@ -108,37 +127,48 @@ class When:
 
 
 class LIFDynamics:
-    """Neurons of ``FixedLIF``: registers ``u``, the current, and ``v``, the membrane."""
+    """Neurons of ``FixedLIF``: registers ``u``, the current, and ``v``, the membrane; ``late``, a reset to come."""
 
     def __init__(self, members: Members, reached: LimitCounts) -> None:
         self.members, self.reached, self.columns = members, reached, columns_of(members)
-        self.any_resets, self.any_subtracts = bool(self.columns.reset_interval.any()), bool(self.columns.subtract.any())
+        self.any_resets, self.any_waits = bool(self.columns.reset_interval.any()), bool(self.columns.waits.any())
+        self.resets_late = self.columns.zero_late | self.columns.subtract_late
         n = len(members.depth)
-        self.u, self.v = np.zeros(n, np.int64), np.zeros(n, np.int64)
-        self.states: dict[str, Ints] = {"v": self.v, "u": self.u}
+        self.u, self.v, self.late = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
+        self.states: dict[str, Ints] = {"v": self.v, "u": self.u, "late": self.late}
         self.always = When(np.ones(n, bool), np.zeros(n, bool), np.ones(n, bool))
         self.waits = np.zeros(n, bool)
 
     def begin_time_step(self, t: int) -> None:
-        """Reset what is due to be reset, then leak once."""
+        """Reset what is due to be reset, then leak once; at last the late resets of the time step before."""
         if self.any_resets:
             reset = self.columns.resets_at(t)
-            self.u[reset] = 0
-            self.v[reset] = 0
+            for state in self.states.values():
+                state[reset] = 0
         self.u[:] = leak(self.u, self.columns.decay_u)
         self.v[:] = leak(self.v, self.columns.decay_v)
+        if self.late.any():
+            self._reset_late()
+
+    def _reset_late(self) -> None:
+        """``v <- 0`` or ``v <- edge_v(v - threshold)`` where neurons fired in the time step before."""
+        columns, fired = self.columns, self.late > 0
+        less = np.where(columns.subtract_late & fired, self.v - columns.threshold, self.v)
+        less = self.reached.apply("v", less, np.clip(less, columns.v_min, self.members.arithmetic.v_max))
+        self.v[:] = np.where(columns.zero_late & fired, 0, less)
+        self.late[:] = 0
 
     def receive(self, x: Ints, k: int | None) -> None:
         """Add a drive to current and membrane.
 
-        ``u <- edge_u(u + x)``. What reaches v is u where it is due or not kept, nothing before that, x alone after it:
+        ``u <- edge_u(u + x + bias_u)``, the bias where it is due. What reaches v is u where it is due or not kept, nothing before that, x alone after it:
         a current arrives once a time step with all that came before, and so does the bias.
         ``v <- edge_v(v + that + bias)``.
         """
         arithmetic, reached, when = self.members.arithmetic, self.reached, self._when(k)
-        if self.any_subtracts and k is not None:
-            self.waits = self.columns.subtract & (self.members.depth > k)
-        total = self.u + x
+        if self.any_waits and k is not None:
+            self.waits = self.columns.waits & (self.members.depth > k)
+        total = self.u + x + np.where(when.due, self.columns.bias_u, 0)
         total = reached.apply("int32", total, wrap(total, 31))
         u = reached.apply("u", total, wrap_current(total, arithmetic))
         due, keeps = when.due, when.keeps
@@ -164,11 +194,13 @@ class LIFDynamics:
         return (self.v > self.columns.threshold) & ~self.waits
 
     def rest(self, resting: Bits) -> None:
-        """Charge that reaches a resting neuron is lost, unless its reset only subtracts."""
-        self.v[resting & ~self.columns.subtract] = 0
+        """Charge that reaches a resting neuron is lost, unless its reset keeps it."""
+        self.v[resting & ~self.columns.keeps] = 0
 
     def fire(self, spikes: Bits) -> int:
-        """Reset to 0 or by subtraction."""
-        left = np.where(self.columns.subtract, self.v - self.columns.threshold, 0)[spikes] if self.any_subtracts else 0
-        self.v[spikes] = left
+        """Reset to 0 or by subtraction, or note that the reset comes late."""
+        left = np.where(self.resets_late, self.v, 0)
+        left = np.where(self.columns.subtract, self.v - self.columns.threshold, left)
+        self.v[spikes] = left[spikes]
+        self.late[spikes & self.resets_late] = 1
         return 1

@@ -24,10 +24,13 @@ class Neurons:
 
     Args:
         depths: of each population, as in ``Piece``.
+        layered: as in ``Members``.
     """
 
-    def __init__(self, network: QuantizedNetwork, where: Ints, depths: Mapping[str, int]) -> None:
-        self.where, self.n = where, where.size
+    def __init__(
+        self, network: QuantizedNetwork, where: Ints, depths: Mapping[str, int], layered: bool = False
+    ) -> None:
+        self.where, self.n, self.layered = where, where.size, layered
         self.arithmetic = ARITHMETICS[network.arithmetic]
         self.reached = none_reached(network)
         self.resting = np.zeros(self.n, np.bool_)
@@ -43,7 +46,7 @@ class Neurons:
         self.parts = [self._part(name, *zip(*found)) for name, found in pieces.items()]
 
     def _part(self, model: str, at: tuple[Ints, ...], pieces: tuple[Piece, ...]) -> tuple[Ints | slice, Dynamics]:
-        dynamics = MODELS[model].dynamics(Members(pieces), self.arithmetic, self.reached)
+        dynamics = MODELS[model].dynamics(Members(pieces, self.layered), self.arithmetic, self.reached)
         places = np.concatenate(at)
         return (slice(None) if places.size == self.n else places), dynamics
 

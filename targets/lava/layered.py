@@ -73,10 +73,10 @@ class LayeredGraph:
         rows = self.pipeline.rows(self.order.place[population.name] + 1)
         probe = Probe(rows, self.pipeline.n_steps, at, self.fired, self.m, self.states, limits)
         model = population.neuron.MODEL
-        if MODELS[model].stock_refusal is not None:
+        if MODELS[model].is_stock(population):
             return STOCK[model](population, self.network, probe)
         everything_at_once = {p.name: 0 for p in self.network.populations}
-        neurons = Neurons(self.network, np.arange(at.start, at.stop), everything_at_once)
+        neurons = Neurons(self.network, np.arange(at.start, at.stop), everything_at_once, layered=True)
         return OwnNeurons(name=population.name, neurons=neurons, probe=probe)
 
     def _connect(self, route: Route) -> None:

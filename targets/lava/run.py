@@ -164,7 +164,7 @@ def _check_limits(mapped: MappedNetwork, schedule: Schedule, trace: Trace) -> No
     """Lava's own processes have Lava's edges; another profile is only the same as long as none is reached."""
     own = ARITHMETICS["lava"]
     profile = ARITHMETICS[mapped.network.arithmetic]
-    stock = any(MODELS[p.neuron.MODEL].stock_refusal is not None for p in mapped.network.populations)
+    stock = any(MODELS[p.neuron.MODEL].is_stock(p) for p in mapped.network.populations)
     same = not stock or replace(profile, name=own.name) == own
     reached = {name: n for name, n in trace.limits_reached.items() if n}
     if schedule.kind == "layered" and not same and reached:

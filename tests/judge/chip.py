@@ -18,14 +18,18 @@ class Neuron:
     Attributes:
         threshold: None = never fires.
         bias: None where the population has none.
+        bias_u: of the current; 0 = none.
+        late: whether it resets at the start of the next time step.
     """
 
     decay_v: int
     decay_u: int
     threshold: int | None
     bias: int | None
+    bias_u: int
     v: int = 0
     u: int = 0
+    late: bool = False
 
 
 @dataclass
@@ -39,7 +43,7 @@ class Block:
     place: int
     current: bool
     refractory: bool
-    subtracts: bool
+    reset: str
     interval: int
     offset: int
     v_min: int | None
@@ -48,20 +52,47 @@ class Block:
     def bias(self) -> bool:
         return self.neurons[0].bias is not None
 
-    def begin(self, t: int) -> None:
-        """Reset where the interval says so, then leak once."""
+    @property
+    def waits(self) -> bool:
+        """Whether it fires not before k = depth."""
+        return self.reset in ("subtract", "subtract_late")
+
+    @property
+    def due(self) -> bool:
+        """Whether something is due at k = depth."""
+        return self.bias or self.current or self.waits or any(neuron.bias_u for neuron in self.neurons)
+
+    def begin(self, t: int, edges: Edges) -> None:
+        """Reset where the interval says so, then leak once, then reset what fired in the time step before."""
         for neuron in self.neurons:
             if self.interval and (t + 1 - self.offset) % self.interval == 0:
                 neuron.v = neuron.u = 0
+                neuron.late = False
             neuron.v = leak(neuron.v, neuron.decay_v)
             neuron.u = leak(neuron.u, neuron.decay_u)
+            if neuron.late and self.reset == "zero_late":
+                neuron.v = 0
+            elif neuron.late:
+                assert neuron.threshold is not None
+                neuron.v = edges.v(neuron.v - neuron.threshold, self.v_min)
+            neuron.late = False
+
+    def after_spike(self, neuron: Neuron) -> None:
+        """What a spike leaves."""
+        neuron.late = self.reset.endswith("_late")
+        if self.reset == "zero":
+            neuron.v = 0
+        elif self.reset == "subtract":
+            assert neuron.threshold is not None
+            neuron.v -= neuron.threshold
 
     def receive(self, x: list[int], edges: Edges, when: int) -> None:
         """Let (n,) ``x`` in; ``when``: -1 before k = depth, 0 at it, 1 later."""
         for neuron, arriving in zip(self.neurons, x):
             if not self.current:
                 neuron.u = 0
-            neuron.u = edges.u(edges.int32(neuron.u + arriving, "u"))
+            added = arriving + (neuron.bias_u if when == 0 else 0)
+            neuron.u = edges.u(edges.int32(neuron.u + added, "u"))
             i = neuron.u if when == 0 or not self.current else 0 if when < 0 else arriving
             bias = neuron.bias if neuron.bias is not None and when == 0 else 0
             if edges.arithmetic == "loihi1" and neuron.bias is not None and when == 0:
@@ -137,7 +168,9 @@ def _neurons(population: FixedPopulation) -> list[Neuron]:
         register = [shift(x, lif.bias_exp) for x in _each(lif.bias, n)]
         if any(register):
             biases = list(register)
-    return [Neuron(*numbers) for numbers in zip(_each(lif.decay_v, n), _each(lif.decay_u, n), thresholds, biases)]
+    currents = [x << TO_REGISTER for x in _each(0 if lif.bias_u is None else lif.bias_u, n)]
+    decays = _each(lif.decay_v, n), _each(lif.decay_u, n)
+    return [Neuron(*numbers) for numbers in zip(*decays, thresholds, biases, currents)]
 
 
 def build(network: QuantizedNetwork) -> Chip:
@@ -157,7 +190,7 @@ def build(network: QuantizedNetwork) -> Chip:
                 wires.place[population.name],
                 any(neuron.decay_u < 4096 for neuron in neurons),
                 lif.refractory,
-                lif.reset == "subtract",
+                lif.reset,
                 lif.reset_interval,
                 lif.reset_offset,
                 lif.v_min,

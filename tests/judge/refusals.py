@@ -24,8 +24,8 @@ class Refused(Exception):
 def refuse(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule) -> None:
     """Raise ``Refused`` with the rule that forbids the run, if there is one."""
     if schedule.kind == "asynchronous":
-        if any(p.neuron.reset == "subtract" and not p.neuron.refractory for p in network.populations):
-            raise Refused("subtract")
+        if any(p.neuron.reset != "zero" and not p.neuron.refractory for p in network.populations):
+            raise Refused("reset")
         if any(np.asarray(p.delay_steps).any() for p in network.projections):
             raise Refused("delay")
         if schedule.input != "first" and (stimulus.frames < 0).any():

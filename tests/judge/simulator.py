@@ -79,10 +79,10 @@ def fire(block: Block, done: set[int], sample: int, t: int, k: int, waits: bool 
     spikes: list[Spike] = []
     for index, neuron in enumerate(block.neurons, block.start):
         if index in done:
-            neuron.v = neuron.v if block.subtracts else 0
+            neuron.v = 0 if block.reset == "zero" else neuron.v
         elif not waits and neuron.threshold is not None and neuron.v > neuron.threshold:
             spikes.append(Spike(sample, t, k, index, neuron.v))
-            neuron.v = neuron.v - neuron.threshold if block.subtracts else 0
+            block.after_spike(neuron)
             if block.refractory:
                 done.add(index)
     return spikes
@@ -147,7 +147,7 @@ class AsynchronousStep:
             for block in self.chip.blocks:
                 end = block.start + len(block.neurons)
                 block.receive(x[block.start : end], self.chip.edges, (k > block.depth) - (k < block.depth))
-                fired += fire(block, done, self.sample, self.t, k, block.subtracts and k < block.depth)
+                fired += fire(block, done, self.sample, self.t, k, block.waits and k < block.depth)
             spikes += fired
             for spike in fired:
                 self.queue.setdefault(spike.neuron, Entry(spike.neuron)).spikes.append(spike)
@@ -171,7 +171,7 @@ class AsynchronousStep:
             self.arriving[entry.source] += len(entry.spikes) if entry.event is None else 1
         taken = self.take()
         sources = [e.source for e in served] + [e.source for e in self.queue.values()] + taken + self.coming
-        due = any(block.depth > k and (block.bias or block.current or block.subtracts) for block in self.chip.blocks)
+        due = any(block.depth > k and block.due for block in self.chip.blocks)
         return due or any(self.chip.sends[s] for s in sources)
 
 
@@ -226,7 +226,7 @@ def run(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule) -> Verdic
         sample = LayeredSample(chip, stimulus, b)
         for t in range(n_steps):
             for block in chip.blocks:
-                block.begin(t)
+                block.begin(t, chip.edges)
             if schedule.kind == "layered":
                 spikes, rounds = sample.run(t)
             else:

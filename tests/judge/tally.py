@@ -13,7 +13,7 @@ Case = tuple[MappedNetwork, Stimulus, Schedule]
 
 WORDS = {
     "inexact": "not every executor is exact",
-    "subtract": "resets by subtraction",
+    "reset": "without refractoriness",
     "delay": "has delays",
     "endless": "set stop_after",
     "negative counts": "negative counts",

@@ -97,7 +97,7 @@ def one(lif: FixedLIF, weight: int, **edge: Any) -> QuantizedNetwork:
 @pytest.mark.parametrize(
     ("network", "schedule", "largest", "rule"),
     [
-        (one(FixedLIF(reset="subtract", refractory=False), 2), Schedule(), 1, "subtract"),
+        (one(FixedLIF(reset="subtract", refractory=False), 2), Schedule(), 1, "reset"),
         (one(FixedLIF(), 2, delay_steps=1), Schedule(), 1, "delay"),
         (one(FixedLIF(refractory=False), 2), Schedule(), 1, "endless"),
         (one(FixedLIF(), 2), Schedule(input="paced", R=1), -1, "negative counts"),

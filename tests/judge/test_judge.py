@@ -164,7 +164,7 @@ def test_a_layered_delay_counts_from_the_time_step_of_the_spike():
 @pytest.mark.parametrize(
     ("net", "schedule", "frames", "rule"),
     [
-        (network({"a": FixedLIF(reset="subtract", refractory=False)}, []), Schedule(), [1], "subtract"),
+        (network({"a": FixedLIF(reset="subtract", refractory=False)}, []), Schedule(), [1], "reset"),
         (network({"a": FixedLIF(refractory=False)}, [("a", "a", 1)]), Schedule(), [1], "endless"),
         (network({"a": FIRES}, [("in", "a", 1)]), Schedule(input="paced", R=1), [-1], "negative counts"),
         (network({"a": FIRES}, [("in", "a", (1 << 31) - 1)]), Schedule(), [(1 << 22) + 1], "inexact"),

@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from ir.neurons import FixedLIF
+from ir.neurons.fixed_lif import MAX_BIAS_U
 from tests.strategies.options import Draw, decays
 
 HIGHEST = (1 << 17) - 1
@@ -33,7 +34,7 @@ def neurons(draw: st.DrawFn, n: int, options: Draw, drive: int, rng: np.random.G
     v_min = -drive * 32 if not options.lava and draw(st.integers(0, 5)) == 0 else None
     if v_min is not None and options.wide:
         v_min = draw(st.sampled_from([v_min, 0, -1, -(1 << 23), -(1 << 24)]))
-    subtracts = options.subtract and draw(st.integers(0, 2)) == 2
+    reset = draw(_resets(options))
     repeats = options.repeated and draw(st.integers(0, 3) if options.wide else st.booleans()) == 1
     return FixedLIF(
         decay_v=rng.integers(0, 4097, n) if per_neuron else decay_v,
@@ -41,12 +42,31 @@ def neurons(draw: st.DrawFn, n: int, options: Draw, drive: int, rng: np.random.G
         decay_u=decay_u,
         bias=bias,
         bias_exp=bias_exp,
-        reset="subtract" if subtracts else "zero",
-        refractory=not repeats or (subtracts and options.asynchronous),
+        reset=reset,
+        refractory=not repeats or (reset != "zero" and options.asynchronous),
         reset_interval=interval,
         reset_offset=draw(st.integers(-3, 9) if options.wide else st.integers(0, 4)) if interval else 0,
         v_min=v_min,
+        bias_u=draw(_current_biases(n, options, drive, rng)),
     )
+
+
+@st.composite
+def _resets(draw: st.DrawFn, options: Draw) -> Any:
+    """To zero mostly; late ones more often where they are asked for."""
+    if options.late:
+        return draw(st.sampled_from(["zero", "subtract", "zero_late", "subtract_late", "subtract_late"]))
+    return draw(st.sampled_from(["zero", "zero", "subtract"])) if options.subtract else "zero"
+
+
+@st.composite
+def _current_biases(draw: st.DrawFn, n: int, options: Draw, drive: int, rng: np.random.Generator) -> Any:
+    """Of the current; with ``wide`` now and then beyond every edge."""
+    if not (options.bias and options.late) or draw(st.integers(0, 3)) != 0:
+        return None
+    if options.wide and draw(st.integers(0, 3)) == 0:
+        return rng.choice([0, 1, -1, 1 << 17, -(1 << 18), MAX_BIAS_U, -MAX_BIAS_U], n)
+    return rng.integers(-drive // 4 - 1, drive // 2 + 2, n)
 
 
 @st.composite

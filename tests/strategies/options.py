@@ -26,6 +26,8 @@ class Draw:
         chain: every population sees the one before it and nothing else.
         current, bias, resets, conv, recurrent: whether those are drawn.
         subtract: neurons that reset by subtraction are drawn too.
+        late: neurons that reset one time step late and biases of currents are drawn too; compiled executors leave both
+            to the plain ones.
         repeated: neurons without refractoriness, which fire several times in a time step, are drawn too.
         wide: everything that the contract allows, for executors. Several inputs, outputs anywhere, loose
             populations, cycles through several of them, parallel projections, any order of declaration; weights,
@@ -46,6 +48,7 @@ class Draw:
     conv: bool = True
     recurrent: bool = True
     subtract: bool = True
+    late: bool = False
     repeated: bool = False
     wide: bool = False
     edges: bool = False

@@ -60,6 +60,11 @@ class Call:
         return self._per_neuron([p.refractory for p in self.plan.parts])
 
     @cached_property
+    def escapes(self) -> Tensor:
+        """(N,) whether refractory dropout may let each neuron fire again in a time step."""
+        return self._per_neuron([p.facts.escapes for p in self.plan.parts])
+
+    @cached_property
     def sends(self) -> Tensor:
         """(N,) whether each neuron's population has a projection."""
         return self._per_neuron([p.sends for p in self.plan.parts])

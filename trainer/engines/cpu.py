@@ -175,8 +175,9 @@ def write_recording(job: Job, tapes: list[kernel.Tape], seen: Outputs) -> None:
         job.recording.fired.append(tape.fired[:n_fired].astype(np.int64))
         job.recording.m.append(tape.fired_m[:n_fired].copy())
         job.recording.served.append(tape.served[:n_served].astype(np.int64))
-    if "u" in job.recording.record:
-        job.recording.states["u"] = list(seen.u if job.rules.current else np.zeros_like(seen.v))
+    for name in job.recording.record:
+        kept = seen.v if name == "v" else seen.u if name == "u" and job.rules.current else np.zeros_like(seen.v)
+        job.recording.states[name] = list(kept)
 
 
 def backward_in_threads(job: Job, given: kernel.Numbers, tapes: list[kernel.Tape], seen: Outputs,

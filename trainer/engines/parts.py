@@ -48,9 +48,11 @@ class Facts:
     Attributes:
         due: whether something (a bias, a current) arrives at k = depth of every time step; read off the numbers that
             run, not off those that were trained.
+        escapes: whether refractory dropout lets it fire again in a time step; not where its reset comes later.
     """
 
     due: bool = False
+    escapes: bool = True
 
 
 @dataclass(frozen=True)

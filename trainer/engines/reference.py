@@ -135,7 +135,7 @@ def escapes(call: Call, now: Tensor, t: int, k: int) -> Tensor:
     if call.options.refractory_dropout == 0:
         return torch.zeros_like(now)
     seed = stream(call.schedule.seed, ESCAPE)
-    return happens(now, call.options.refractory_dropout, seed, call.sample_ids, t, k)
+    return happens(now & call.escapes, call.options.refractory_dropout, seed, call.sample_ids, t, k)
 
 
 def serve(call: Call, state: BatchState, served: Tensor, slots: Tensor, t: int, k: int) -> Tensor:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from trainer.engines.call import Call
+from trainer.engines.neurons.lif import LIFFacts, LIFParams
 
 
 def unknown(call: Call, models: Collection[str], orders: Collection[str]) -> str | None:
-    """The neuron model or order rule of a call that an engine with these tables does not know, in words."""
+    """The neuron model, reset, bias or order rule of a call that an engine with these tables does not know, in words."""
     for part in call.plan.parts:
         if part.model not in models:
             return f"neuron model {part.model!r}"
+        if isinstance(part.facts, LIFFacts) and part.facts.late:
+            return f"reset {part.facts.reset!r}"
+    if any(isinstance(own, LIFParams) and own.bias_u is not None for own in call.params.neurons.values()):
+        return "a bias of the current (bias_u)"
     return None if call.schedule.order in orders else f"order rule {call.schedule.order!r}"

@@ -1,8 +1,8 @@
 """Neuron models as our Lava processes run them: one file each, and the one table that says which there are."""
 
-from targets.lava.neurons.lif import LIFDynamics, stock_refusal
+from targets.lava.neurons.lif import LIFDynamics, needs_ours, stock_refusal
 from targets.lava.neurons.model import Dynamics, Members, Model, Piece
 
 __all__ = ["MODELS", "Dynamics", "Members", "Model", "Piece"]
 
-MODELS: dict[str, Model] = {"lif": Model(LIFDynamics, stock_refusal)}
+MODELS: dict[str, Model] = {"lif": Model(LIFDynamics, stock_refusal, needs_ours)}

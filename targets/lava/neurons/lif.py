@@ -8,7 +8,7 @@ import numpy as np
 
 from ir.arithmetic import DECAY_ALL, Arithmetic
 from ir.arrays import Array, Bits, Ints
-from ir.neurons import FixedLIF, as_lif
+from ir.neurons import RESETS, FixedLIF, as_lif
 from ir.quantized import FixedPopulation
 from targets.lava.neurons.model import Members
 from targets.lava.registers import INT32, Reached, U, clip_v, leak, wrap_two_sided, wrap_u
@@ -27,8 +27,9 @@ class LIFTable:
     Attributes:
         keep_u, keep_v: what a leak leaves, of 4096.
         has_current: whether the population keeps synaptic current.
-        threshold, bias, v_low: register values.
-        subtract: reset by subtraction.
+        threshold, bias, bias_u, v_low: register values.
+        subtract: reset by subtraction, at once.
+        subtract_late, zero_late: the reset comes at the start of the next time step.
         reset_interval, reset_offset: as in ``FixedLIF``.
     """
 
@@ -37,15 +38,19 @@ class LIFTable:
     has_current: Bits
     threshold: Ints
     bias: Ints
+    bias_u: Ints
     v_low: Ints
     subtract: Bits
+    subtract_late: Bits
+    zero_late: Bits
     reset_interval: Ints
     reset_offset: Ints
 
 
 def _row(lif: FixedLIF, arithmetic: Arithmetic) -> dict[str, Array | int]:
     """The parameters of one population."""
-    bias, shift = lif.register_bias(), arithmetic.weight_shift
+    shift = arithmetic.weight_shift
+    bias, bias_u = lif.register_bias(), lif.current_bias(shift)
     threshold = NEVER >> shift if lif.v_threshold is None else np.minimum(lif.v_threshold, NEVER >> shift)
     return {
         "keep_u": DECAY_ALL - np.asarray(lif.decay_u),
@@ -53,8 +58,11 @@ def _row(lif: FixedLIF, arithmetic: Arithmetic) -> dict[str, Array | int]:
         "has_current": lif.has_current,
         "threshold": np.asarray(threshold) << shift,
         "bias": 0 if bias is None else bias,
+        "bias_u": 0 if bias_u is None else bias_u,
         "v_low": -arithmetic.v_max if lif.v_min is None else max(lif.v_min, -arithmetic.v_max),
         "subtract": lif.reset == "subtract",
+        "subtract_late": lif.reset == "subtract_late",
+        "zero_late": lif.reset == "zero_late",
         "reset_interval": lif.reset_interval,
         "reset_offset": lif.reset_offset,
     }
@@ -64,28 +72,38 @@ class LIFDynamics:
     """LIF neurons; see ``targets.lava.neurons.model.Dynamics``.
 
     Attributes:
-        states: current ``u`` and membrane ``v``.
+        states: current ``u``, membrane ``v``, and ``late``, 1 where a reset comes at the next time step.
     """
 
     def __init__(self, members: Members, arithmetic: Arithmetic, reached: Reached) -> None:
         self.table = table = LIFTable(**members.columns(lambda lif: _row(lif, arithmetic)))
         self.depth, self.arithmetic, self.reached = members.depth, arithmetic, reached
         self.states = {name: np.zeros(self.depth.size, np.int64) for name in FixedLIF.STATES}
-        self.any_current = bool(table.has_current.any())
-        self.any_bias = bool(table.bias.any())
+        self.kept = table.has_current | members.layered
+        self.any_current = bool(self.kept.any())
+        self.any_bias, self.any_bias_u = bool(table.bias.any()), bool(table.bias_u.any())
         self.any_reset = bool(table.reset_interval.any())
-        self.any_subtract = bool(table.subtract.any())
+        self.late = table.subtract_late | table.zero_late
+        self.any_late = bool(self.late.any())
+        self.waits, self.keeps = table.subtract | table.subtract_late, table.subtract | self.late
+        self.any_kept = bool(self.keeps.any())
 
     def begin(self, t: int) -> None:
-        """Reset where due, leak once."""
+        """Reset where due, leak once; then what resets late."""
         table, states = self.table, self.states
         if self.any_reset:
             interval = np.maximum(table.reset_interval, 1)
             due = (table.reset_interval > 0) & ((t + 1) % interval == table.reset_offset % interval)
-            states["u"][due] = 0
-            states["v"][due] = 0
+            for values in states.values():
+                values[due] = 0
         states["u"] = leak(states["u"], table.keep_u)
         states["v"] = leak(states["v"], table.keep_v)
+        if self.any_late:
+            fired, v = states["late"] > 0, states["v"]
+            v = np.where(fired & table.subtract_late, v - table.threshold, v)
+            v = clip_v(v, table.v_low, self.arithmetic.v_max, self.reached)
+            states["v"] = np.where(fired & table.zero_late, 0, v)
+            states["late"] = np.zeros_like(states["late"])
 
     def step(self, k: int, x: Ints, resting: Bits) -> tuple[Bits, Ints]:
         """Add, fire, reset (docs/semantics.md, "A time step, asynchronous", steps a to c)."""
@@ -98,20 +116,23 @@ class LIFDynamics:
                 arriving = wrap_two_sided(arriving, self.arithmetic.u_bits, self.reached, U)
         total = wrap_two_sided(self.states["v"] + arriving, 31, self.reached, INT32)
         m = clip_v(total, table.v_low, self.arithmetic.v_max, self.reached)
-        m[resting & ~table.subtract] = 0
+        m[resting & ~self.keeps] = 0
         fired = (m > table.threshold) & ~resting
-        if self.any_subtract:
-            fired &= ~(table.subtract & (self.depth > k))
-        left = np.where(table.subtract, m - table.threshold, 0) if self.any_subtract else 0
+        left = np.zeros_like(m)
+        if self.any_kept:
+            fired &= ~(self.waits & (self.depth > k))
+            left = np.where(table.subtract, m - table.threshold, np.where(self.late, m, 0))
+            self.states["late"] |= fired & self.late
         self.states["v"] = np.where(fired, left, m)
         return fired, m
 
     def _current(self, x: Ints, due: Bits, k: int) -> Ints:
         """What reaches v: nothing before the current is due, then all of it, later the drive; u is 0 where not kept."""
+        bias = np.where(due, self.table.bias_u, 0) if self.any_bias_u else 0
         if not self.any_current:
-            return wrap_u(x, self.arithmetic, self.reached)
-        kept = self.table.has_current
-        total = wrap_two_sided(self.states["u"] + x, 31, self.reached, INT32)
+            return wrap_u(wrap_two_sided(x + bias, 31, self.reached, INT32), self.arithmetic, self.reached)
+        kept = self.kept
+        total = wrap_two_sided(self.states["u"] + x + bias, 31, self.reached, INT32)
         u = wrap_u(total, self.arithmetic, self.reached)
         self.states["u"] = np.where(kept, u, 0)
         return np.where(due | ~kept, u, np.where(self.depth > k, 0, x))
@@ -133,10 +154,16 @@ def clears(rows: Ints, n_steps: int, lif: FixedLIF) -> Bits:
     return (rows >= 0) & due
 
 
+def needs_ours(population: FixedPopulation) -> bool:
+    """Whether Lava's own LIF has no such neurons: none that reset late, none with a bias on their current."""
+    lif = as_lif(population.name, population.neuron, "Lava's LIF")
+    return RESETS[lif.reset].late or lif.current_bias(0) is not None
+
+
 def stock_refusal(population: FixedPopulation) -> str | None:
     """Why Lava's own LIF cannot hold a population's neurons."""
     lif = as_lif(population.name, population.neuron, "Lava's LIF")
-    if lif.register_bias() is None:
+    if needs_ours(population) or lif.register_bias() is None:
         return None
     most = int(np.abs(np.asarray(lif.bias)).max())
     if most < INT16:

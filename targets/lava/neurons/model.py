@@ -32,9 +32,14 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class Members:
-    """The neurons of one model in one process, population by population."""
+    """The neurons of one model in one process, population by population.
+
+    Attributes:
+        layered: whether they run under the layered schedule, where all of a time step arrives at once.
+    """
 
     pieces: tuple[Piece, ...]
+    layered: bool = False
 
     @property
     def depth(self) -> Ints:
@@ -97,7 +102,13 @@ class Model(NamedTuple):
         stock_refusal: None: Lava has no process for the model, and under the layered schedule a process of ours runs
             ``dynamics``. Else ``targets.lava.layered.STOCK`` has one of Lava's, and this says why it cannot hold a
             population, and the way out; None = it can.
+        needs_ours: whether a population of the model is none that Lava's process has, and runs in ours all the same.
     """
 
     dynamics: Callable[[Members, Arithmetic, Reached], Dynamics]
     stock_refusal: Callable[[FixedPopulation], str | None] | None = None
+    needs_ours: Callable[[FixedPopulation], bool] | None = None
+
+    def is_stock(self, population: FixedPopulation) -> bool:
+        """Whether the layered schedule runs ``population`` in a process of Lava's own."""
+        return self.stock_refusal is not None and not (self.needs_ours is not None and self.needs_ours(population))
