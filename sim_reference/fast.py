@@ -92,15 +92,14 @@ def run(
         warnings.warn(sentence(f"{reason}; the plain one runs it, slower"), SlowerWarning, stacklevel=2)
         trace = simulate.run(mapped, stimulus, schedule, record=record, progress=progress)
         return trace if record_spikes else replace(trace, spikes=None)
-    task = _task(kept, stimulus, schedule)
     t, b, n = stimulus.n_steps, stimulus.n_samples, layout.n_neurons
     counts, forward_steps = np.zeros((b, n), np.int32), np.zeros((t, b), np.int32)
-    states = {name: np.zeros((t, b, n), np.int64) for name in record}
+    states: dict[str, Array] = {name: np.zeros((t, b, n), np.int64) for name in record}
     v, u = (states.get(name, np.zeros((0, 0, 0), np.int64)) for name in ("v", "u"))
     out = Output(
         counts, forward_steps, v, u, new_rows(0), np.zeros(b + 1, np.int64), np.zeros(1, np.int64), record_spikes
     )
-    parts = _over_threads(task, out, n_threads or n_usable_cores(), progress)
+    parts = _over_threads(_task(kept, stimulus, schedule), out, n_threads or n_usable_cores(), progress)
     limits = np.sum([np.zeros(len(LIMITS), np.int64), *(p.limits for p in parts)], 0)
     return Trace(
         executor="E2",

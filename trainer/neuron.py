@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ir.check import check_choice, require
 from ir.neurons import LIF as NetworkLIF
-from ir.neurons import Neuron
+from ir.neurons import RESETS, Neuron
 from trainer.engines.neurons.lif import LIFParams
 from trainer.engines.parts import NeuronParams
 
@@ -77,7 +77,10 @@ class LIF(NeuronModule):
         tau_mem_s: membrane time constant in seconds; ``math.inf`` makes an IF neuron.
         v_threshold: at least 0; None = never fires (membrane readout).
         tau_syn_s: synaptic time constant in seconds; None = no current memory (a plain LIF).
-        reset: ``zero`` or ``subtract``; asynchronously the plain engine computes the gradient of the latter.
+        reset: a name of ``ir.neurons.RESETS``: ``zero``, ``subtract``, ``zero_late`` or ``subtract_late``; asynchronously
+            the plain engine computes the gradient of all but the first.
+        bias_in_current: the biases of the layers before it enter the current, as before snnTorch's ``Synaptic``, and not
+            the membrane.
         refractory: at most one spike a time step.
         train_threshold, train_tau: learn the threshold, the membrane time constant.
     """
@@ -93,9 +96,10 @@ class LIF(NeuronModule):
         refractory: bool = True,
         train_threshold: bool = False,
         train_tau: bool = False,
+        bias_in_current: bool = False,
     ) -> None:
         super().__init__()
-        check_choice("LIF reset", reset, ("zero", "subtract"))
+        check_choice("LIF reset", reset, tuple(RESETS))
         require(
             v_threshold is None or (_is_number(v_threshold) and 0 <= v_threshold <= MAX_THRESHOLD),
             f"LIF v_threshold is {v_threshold}; it must be one number, at least 0 and at most {MAX_THRESHOLD:.4g} "
@@ -104,12 +108,14 @@ class LIF(NeuronModule):
         for name, tau in (("tau_mem_s", tau_mem_s), ("tau_syn_s", tau_syn_s)):
             none = tau is None and name == "tau_syn_s"
             require(none or (_is_number(tau) and tau >= 0), f"LIF {name} is {tau}; it must be one number, at least 0")
-        for name, flag in (("refractory", refractory), ("train_threshold", train_threshold), ("train_tau", train_tau)):
+        flags = {"refractory": refractory, "train_threshold": train_threshold, "train_tau": train_tau}
+        for name, flag in {**flags, "bias_in_current": bias_in_current}.items():
             require(isinstance(flag, bool), f"LIF {name} is {flag!r}; give True or False")
         require(
             not (train_tau and not 0 < tau_mem_s < math.inf),
             "LIF train_tau needs a tau_mem_s above 0 and finite to start from",
         )
+        self.bias_in_current = bias_in_current
         self.fires, self.reset, self.refractory, self.tau_syn_s = v_threshold is not None, reset, refractory, tau_syn_s
         threshold = torch.tensor(math.inf if v_threshold is None else v_threshold, dtype=torch.float32)
         log_tau = torch.tensor(math.log(tau_mem_s) if tau_mem_s > 0 else -math.inf, dtype=torch.float64)
@@ -132,14 +138,17 @@ class LIF(NeuronModule):
 
     def value(self, bias: Tensor | None) -> NetworkLIF:
         """The frozen value that leaves the trainer."""
-        log_tau = float(self.log_tau_mem.detach())
+        log_tau, frozen = float(self.log_tau_mem.detach()), None
+        if bias is not None:
+            frozen = bias.detach().double().cpu().numpy()
         return NetworkLIF(
             tau_mem_s=math.exp(log_tau) if log_tau < MAX_LOG_TAU else math.inf,
             v_threshold=float(self.threshold().detach()) if self.fires else None,
             tau_syn_s=self.tau_syn_s,
-            bias=None if bias is None else bias.detach().double().cpu().numpy(),
+            bias=None if self.bias_in_current else frozen,
             reset=self.reset,  # type: ignore[arg-type]
             refractory=self.refractory,
+            bias_u=frozen if self.bias_in_current else None,
         )
 
     def like(self) -> Tensor:
@@ -154,12 +163,20 @@ class LIF(NeuronModule):
             return torch.cat(rows)
 
         current = any(lif.tau_syn_s is not None for lif in modules)
-        biased = any(b is not None for b in biases)
+        membrane = [None if lif.bias_in_current else b for lif, b in zip(modules, biases)]
+        currents = [b if lif.bias_in_current else None for lif, b in zip(modules, biases)]
+
+        def joined(own: Sequence[Tensor | None]) -> Tensor | None:
+            if all(b is None for b in own):
+                return None
+            return torch.cat([like.new_zeros(n) if b is None else b for b, n in zip(own, sizes)])
+
         return LIFParams(
             cat([lif.leak_v(dt_s) for lif in modules]),
             cat([lif.threshold() for lif in modules]),
             cat([lif.leak_u(dt_s) for lif in modules]) if current else None,
-            torch.cat([like.new_zeros(n) if b is None else b for b, n in zip(biases, sizes)]) if biased else None,
+            joined(membrane),
+            bias_u=joined(currents),
         )
 
 

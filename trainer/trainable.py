@@ -19,7 +19,7 @@ from ir.schedule import Schedule
 from trainer.engines.plan import Params, float_params, plan_of
 from trainer.network import SpikingNetwork
 
-FIELDS = {"bias": "bias", "v_threshold": "threshold"}
+FIELDS = {"bias": "bias", "bias_u": "bias_u", "v_threshold": "threshold"}
 """What learns beside weights: as the network names it, and as the engines do."""
 
 
@@ -70,7 +70,7 @@ class TrainableNetwork(SpikingNetwork):
         self.learnt = nn.ParameterList()
         self.fields: list[tuple[str, str]] = []
         for p in network.populations:
-            for name in FIELDS if train_threshold else ("bias",):
+            for name in FIELDS if train_threshold else ("bias", "bias_u"):
                 if p.name not in fixed and getattr(p.neuron, name, None) is not None:
                     self.fields.append((p.name, name))
                     self.learnt.append(_learnt(getattr(p.neuron, name)))

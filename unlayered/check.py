@@ -213,7 +213,7 @@ def _semantics(
             "spike", says, own or (source.spikes if source else "?"), "v > threshold, at most one a time step"
         ),
         SemanticsRow(
-            "reset", says, resets or (source.reset if source else "?"), "to zero (by subtraction: Lava's simulator)"
+            "reset", says, resets or (source.reset if source else "?"), "to zero (others: Lava's simulator)"
         ),
         SemanticsRow("recurrent edges", says, "spikes of t - 1", "spikes of t - 1 (layered), queued (asynchronous)"),
         SemanticsRow("weights", weights, weights, rate),

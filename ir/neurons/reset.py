@@ -22,15 +22,10 @@ class Reset(NamedTuple):
 
     @property
     def waits(self) -> bool:
-        """Whether neurons fire not before k = depth, and may fire there whatever arrives.
+        """Whether neurons fire not before k = depth, may fire there whatever arrives, and keep what comes later in v.
 
         What a subtraction leaves may lie above the threshold, and layers fire once all of a time step is there.
         """
-        return self.subtracts
-
-    @property
-    def keeps(self) -> bool:
-        """Whether v keeps charge that comes after the spike; else it is lost."""
         return self.subtracts or self.late
 
 
@@ -44,7 +39,7 @@ RESETS: dict[str, Reset] = {
 
 def reset_refusal(reset: str, refractory: bool, schedule: Schedule) -> str | None:
     """Why a reset has no meaning under a schedule."""
-    if not RESETS[reset].keeps or refractory or schedule.kind == "layered":
+    if not RESETS[reset].waits or refractory or schedule.kind == "layered":
         return None
     how = "by subtraction" if RESETS[reset].subtracts else "to zero"
     how += " one time step late" if RESETS[reset].late else ""

@@ -29,8 +29,7 @@ class Columns:
         has_current: whether the population keeps a current from one time step to the next.
         due: whether something (a bias, a current) arrives at k = depth of every time step.
         subtract: whether the population resets by subtraction at once.
-        waits: whether it fires not before k = depth.
-        keeps: whether charge that comes after a spike stays.
+        waits: whether it fires not before k = depth, and keeps charge that comes after its spike.
         zero_late, subtract_late: whether it resets so at the start of the next time step.
         reset_interval, reset_offset: of the population; interval 0 = never.
     """
@@ -45,7 +44,6 @@ class Columns:
     due: Bits
     subtract: Bits
     waits: Bits
-    keeps: Bits
     zero_late: Bits
     subtract_late: Bits
     reset_interval: Ints
@@ -76,7 +74,6 @@ def columns_of(members: Members) -> Columns:
         due=column("due", np.bool_),
         subtract=column("subtract", np.bool_),
         waits=column("waits", np.bool_),
-        keeps=column("keeps", np.bool_),
         zero_late=column("zero_late", np.bool_),
         subtract_late=column("subtract_late", np.bool_),
         reset_interval=column("reset_interval"),
@@ -103,7 +100,6 @@ def _in_registers(neuron: FixedLIF, arithmetic: Arithmetic) -> dict[str, Any]:
         "due": neuron.due,
         "subtract": reset.subtracts and not reset.late,
         "waits": reset.waits,
-        "keeps": reset.keeps,
         "zero_late": reset.late and not reset.subtracts,
         "subtract_late": reset.late and reset.subtracts,
         "reset_interval": neuron.reset_interval,
@@ -195,7 +191,7 @@ class LIFDynamics:
 
     def rest(self, resting: Bits) -> None:
         """Charge that reaches a resting neuron is lost, unless its reset keeps it."""
-        self.v[resting & ~self.columns.keeps] = 0
+        self.v[resting & ~self.columns.waits] = 0
 
     def fire(self, spikes: Bits) -> int:
         """Reset to 0 or by subtraction, or note that the reset comes late."""

@@ -55,7 +55,7 @@ class Block:
     @property
     def waits(self) -> bool:
         """Whether it fires not before k = depth."""
-        return self.reset in ("subtract", "subtract_late")
+        return self.reset != "zero"
 
     @property
     def due(self) -> bool:

@@ -7,10 +7,11 @@ are drawn by hypothesis, so that they shrink; bulk numbers come from a drawn see
 from tests.strategies.connections import connections, sparse
 from tests.strategies.independent import each
 from tests.strategies.networks import networks
-from tests.strategies.options import LAYERED, WIDE, Draw, seeds
+from tests.strategies.options import LATE, LAYERED, WIDE, Draw, seeds
 from tests.strategies.runs import cases, partitions, runs, schedules, stamped, stimuli
 
 __all__ = [
+    "LATE",
     "LAYERED",
     "WIDE",
     "Draw",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
@@ -62,3 +62,6 @@ ORDINARY = Draw()
 
 WIDE = Draw(extremes=True, repeated=True, wide=True, max_populations=5, max_side=9)
 """What executors are held equal on."""
+
+LATE = replace(WIDE, late=True)
+"""The same with resets one time step late and biases of currents, which plain executors alone run."""

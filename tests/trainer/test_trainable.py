@@ -40,8 +40,8 @@ def frozen() -> Network:
         (Input("in", (2, 4, 4)),),
         (
             Population("a", (3, 4, 4), LIF(5e-3, 0.5, bias=rng.normal(0, 0.05, 48))),
-            Population("b", (5,), LIF(5e-3, 0.4, tau_syn_s=2e-3, bias=0.02)),
-            Population("c", (6,), LIF(5e-3, rng.random(6) * 0.3 + 0.2)),
+            Population("b", (5,), LIF(5e-3, 0.4, tau_syn_s=2e-3, bias=0.02, bias_u=rng.normal(0, 0.05, 5))),
+            Population("c", (6,), LIF(5e-3, rng.random(6) * 0.3 + 0.2, reset="subtract_late")),
         ),
         (
             Projection("in", "a", Conv2d(rng.normal(0.1, 0.4, (3, 2, 3, 3)), (2, 4, 4), padding=(1, 1))),
@@ -66,7 +66,7 @@ def test_it_spikes_as_the_network_does_and_every_number_has_a_gradient(frozen, f
     assert result.counts.sum() == len(spikes) > 50
     result.counts[..., -6:].sum().backward()
     assert all(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in network.parameters())
-    assert [tuple(p.shape) for p in network.learnt] == [(48,), (), (), (), (6,)]
+    assert [tuple(p.shape) for p in network.learnt] == [(48,), (), (), (5,), (), (6,)]
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=str)

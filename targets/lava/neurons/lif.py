@@ -85,8 +85,8 @@ class LIFDynamics:
         self.any_reset = bool(table.reset_interval.any())
         self.late = table.subtract_late | table.zero_late
         self.any_late = bool(self.late.any())
-        self.waits, self.keeps = table.subtract | table.subtract_late, table.subtract | self.late
-        self.any_kept = bool(self.keeps.any())
+        self.waits = table.subtract | self.late
+        self.any_waits = bool(self.waits.any())
 
     def begin(self, t: int) -> None:
         """Reset where due, leak once; then what resets late."""
@@ -116,10 +116,10 @@ class LIFDynamics:
                 arriving = wrap_two_sided(arriving, self.arithmetic.u_bits, self.reached, U)
         total = wrap_two_sided(self.states["v"] + arriving, 31, self.reached, INT32)
         m = clip_v(total, table.v_low, self.arithmetic.v_max, self.reached)
-        m[resting & ~self.keeps] = 0
+        m[resting & ~self.waits] = 0
         fired = (m > table.threshold) & ~resting
         left = np.zeros_like(m)
-        if self.any_kept:
+        if self.any_waits:
             fired &= ~(self.waits & (self.depth > k))
             left = np.where(table.subtract, m - table.threshold, np.where(self.late, m, 0))
             self.states["late"] |= fired & self.late

@@ -121,6 +121,7 @@ def dyadic(mapped: MappedNetwork) -> Params:
                 p.threshold / 4096,
                 None if p.leak_u is None else 1 - p.leak_u / 4096,
                 None if p.bias is None else p.bias / 4096,
+                bias_u=None if p.bias_u is None else p.bias_u / 4096,
             )
         },
     )

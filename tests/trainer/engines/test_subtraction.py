@@ -1,4 +1,4 @@
-"""Reset by subtraction in the asynchronous engines: gradients as layered ones, and who computes them."""
+"""Resets by subtraction and late ones in the engines: gradients as layered ones, and who computes them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ir.check import SlowerWarning
 from ir.mapped import one_large_core
+from ir.neurons import RESETS
 from ir.schedule import Schedule
 from tests.strategies import Draw, networks, stimuli
 from tests.trainer.engines.test_engines_agree import backward, dyadic, learned, trained
@@ -21,11 +22,16 @@ from trainer.engines.call import Call
 from trainer.engines.plan import plan_of
 
 
+@pytest.mark.parametrize("reset", ["subtract", "subtract_late", "zero_late", "mixed"])
 @settings(max_examples=40, deadline=None)
-@given(st.data())
-def test_subtracting_chains_have_the_same_gradient_without_a_group_size_as_layered(data: st.DataObject) -> None:
-    drawn = data.draw(networks(Draw(chain=True, resets=False)))
-    populations = tuple(replace(p, neuron=replace(p.neuron, reset="subtract")) for p in drawn.populations)
+@given(data=st.data())
+def test_chains_have_the_same_gradient_without_a_group_size_as_layered(reset: str, data: st.DataObject) -> None:
+    drawn = data.draw(networks(Draw(chain=True, resets=False, late=reset != "subtract")))
+    waiting = [name for name, own in RESETS.items() if own.waits]
+    resets = [data.draw(st.sampled_from(waiting)) if reset == "mixed" else reset for _ in drawn.populations]
+    populations = tuple(
+        replace(p, neuron=replace(p.neuron, reset=own, refractory=True)) for p, own in zip(drawn.populations, resets)
+    )
     network = replace(drawn, populations=populations)
     stimulus, params = data.draw(stimuli(network)), trained(dyadic(one_large_core(network)))
     frames, ids = torch.as_tensor(stimulus.frames.copy()), torch.as_tensor(np.array(stimulus.sample_ids))

@@ -36,8 +36,8 @@ class LIFDynamics:
         resets = [RESETS[f.reset] for f in self.facts]
         self.subtracts = members.spread([r.subtracts for r in resets], like, torch.bool)
         self.resets_late = members.spread([r.late for r in resets], like, torch.bool)
-        self.keeps = self.subtracts | self.resets_late
-        self.any_kept, self.any_late = any(r.keeps for r in resets), any(r.late for r in resets)
+        self.waits = self.subtracts | self.resets_late
+        self.any_waits, self.any_late = any(r.waits for r in resets), any(r.late for r in resets)
         self.pools = members.spread([f.pools for f in self.facts], like, torch.bool)
         self.any_pools = any(f.pools for f in self.facts)
         self.height = torch.nan_to_num(self.params.threshold, posinf=0.0)
@@ -78,24 +78,23 @@ class LIFDynamics:
         i = self._reaching(drive, k, active)
         moved = i != 0 if params.bias is None else (i != 0) | (bias != 0)
         v = torch.where(active, self.numbers.add_to_membrane(self.v, i, bias, self.v_min), self.v)
-        if self.any_kept:
-            return self._fired_and_kept(v, moved & active, k, active, resting)
+        if self.any_waits:
+            return self._fired_in_time(v, moved & active, k, active, resting)
         v = torch.where(resting & active, torch.zeros_like(v), v)
         s = self._spikes(v, moved & ~resting & active) * (~resting)
         self.v = self._emptied(v, s)
         self.fired = self.fired | (s.detach() > 0)
         return Fired(s, v, s)
 
-    def _fired_and_kept(self, v: Tensor, moved: Tensor, k: int, active: Tensor, resting: Tensor) -> Fired:
-        """The same where some neurons keep later charge, because they reset by subtraction or late.
+    def _fired_in_time(self, v: Tensor, moved: Tensor, k: int, active: Tensor, resting: Tensor) -> Fired:
+        """The same where some neurons reset by subtraction or late: those wait for k = depth, and keep later charge.
 
-        Those that reset by subtraction wait for k = depth; there their surrogate acts where anything has reached them in
-        this time step.
+        At k = depth their surrogate acts where anything has reached them in this time step.
         """
-        v = torch.where(resting & active & ~self.keeps, torch.zeros_like(v), v)
+        v = torch.where(resting & active & ~self.waits, torch.zeros_like(v), v)
         self.reached = self.reached | moved
-        may = active & ~resting & ~(self.subtracts & (self.members.depth > k))
-        acts = torch.where(self.subtracts & (self.members.depth == k), self.reached, moved)
+        may = active & ~resting & ~(self.waits & (self.members.depth > k))
+        acts = torch.where(self.waits & (self.members.depth == k), self.reached, moved)
         s = self._spikes(v, acts & may) * may
         self.v = self._reset(v, s)
         self.fired = self.fired | (s.detach() > 0)
@@ -104,7 +103,7 @@ class LIFDynamics:
     def _reset(self, v: Tensor, s: Tensor) -> Tensor:
         """The membranes after spikes ``s`` (B, n); what resets late is noted."""
         now = self._emptied(v, s)
-        if self.any_kept:
+        if self.any_waits:
             now = torch.where(self.subtracts, v - self.height * s, now)
         if not self.any_late:
             return now
