@@ -212,9 +212,7 @@ def _semantics(
         SemanticsRow(
             "spike", says, own or (source.spikes if source else "?"), "v > threshold, at most one a time step"
         ),
-        SemanticsRow(
-            "reset", says, resets or (source.reset if source else "?"), "to zero (others: Lava's simulator)"
-        ),
+        SemanticsRow("reset", says, resets or (source.reset if source else "?"), "to zero (others: Lava's simulator)"),
         SemanticsRow("recurrent edges", says, "spikes of t - 1", "spikes of t - 1 (layered), queued (asynchronous)"),
         SemanticsRow("weights", weights, weights, rate),
         SemanticsRow("schedule", says, schedule, " or ".join(runs) or "none"),

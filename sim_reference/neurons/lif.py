@@ -157,8 +157,9 @@ class LIFDynamics:
     def receive(self, x: Ints, k: int | None) -> None:
         """Add a drive to current and membrane.
 
-        ``u <- edge_u(u + x + bias_u)``, the bias where it is due. What reaches v is u where it is due or not kept, nothing before that, x alone after it:
-        a current arrives once a time step with all that came before, and so does the bias.
+        ``u <- edge_u(u + x + bias_u)``, the bias where it is due. What reaches v is u where it is due or not kept,
+        nothing before that, x alone after it: a current arrives once a time step with all that came before, and so
+        does the bias.
         ``v <- edge_v(v + that + bias)``.
         """
         arithmetic, reached, when = self.members.arithmetic, self.reached, self._when(k)

@@ -87,8 +87,9 @@ def tell(network: QuantizedNetwork, trace: Trace) -> list[str]:
 def test_a_current_left_outside_its_register_is_where_the_two_schedules_part():
     """One correction leaves 3 * 2^23 + 1 outside; asynchronously the round before the current is due corrects again."""
     first, second = FixedLIF(v_threshold=0), FixedLIF(decay_u=0, v_threshold=None)
-    edges = FixedProjection("in", "a", Dense(np.ones((1, 1), np.int32))), FixedProjection(
-        "a", "b", Dense(np.full((1, 1), (3 << 17) + 1, np.int32))
+    edges = (
+        FixedProjection("in", "a", Dense(np.ones((1, 1), np.int32))),
+        FixedProjection("a", "b", Dense(np.full((1, 1), (3 << 17) + 1, np.int32))),
     )
     populations = FixedPopulation("a", (1,), first), FixedPopulation("b", (1,), second)
     network = QuantizedNetwork((Input("in", (1,)),), populations, edges, "b")

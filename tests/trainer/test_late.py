@@ -58,9 +58,7 @@ def test_what_is_trained_is_what_leaves_the_trainer(reset: str, schedule: Schedu
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
 @pytest.mark.parametrize("reset", RESETS)
 @pytest.mark.parametrize("tau_syn_s", [20e-3, 1e-3])
-def test_on_a_chips_grid_it_runs_the_integers_that_are_mapped(
-    tau_syn_s: float, reset: str, schedule: Schedule
-) -> None:
+def test_on_a_chips_grid_it_runs_the_integers_that_are_mapped(tau_syn_s: float, reset: str, schedule: Schedule) -> None:
     net, frames = network(reset, tau_syn_s), some_frames()
     train_on_grid(net, "loihi2", 8)
     live = net(frames, schedule, engine="reference")

@@ -26,6 +26,8 @@ from trainer.build import build_network
 from trainer.config import from_dict
 from trainer.quantize_aware import train_on_grid
 
+pytestmark = pytest.mark.filterwarnings("ignore::ir.check.SlowerWarning")
+
 SCHEDULES = [Schedule("layered"), Schedule(F=3), Schedule(F=None, order="random", seed=4)]
 
 
@@ -142,7 +144,6 @@ def test_bad_starts_are_refused_in_one_sentence(frozen, tmp_path: Path):
         from_dict({"start": "net.npz", "layers": ["10"]})
 
 
-@pytest.mark.filterwarnings("ignore::ir.check.SlowerWarning")
 def test_a_max_pooling_keeps_its_weights(tmp_path: Path):
     config = TrainConfig(layers=("conv 2 3", "maxpool 2", "10"), epochs=1, limit=60, batch_size=20)
     npz.save(build_network(config).export(), tmp_path / "net.npz")

@@ -9,7 +9,7 @@ from trainer.engines.neurons.lif import LIFFacts, LIFParams
 
 
 def unknown(call: Call, models: Collection[str], orders: Collection[str]) -> str | None:
-    """The neuron model, reset, bias or order rule of a call that an engine with these tables does not know, in words."""
+    """What of a call an engine with these tables does not know, in words: a model, a reset, a bias, an order rule."""
     for part in call.plan.parts:
         if part.model not in models:
             return f"neuron model {part.model!r}"
