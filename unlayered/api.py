@@ -99,12 +99,14 @@ def map(
     rates: ArrayLike | None = None,
     preset: str = "default",
     seed: int = 0,
+    calibrate: Stimulus | Data | None = None,
 ) -> MappedNetwork:
     """Quantize where still needed, partition under a chip's limits, place on its mesh.
 
     Args:
         chip: a name, a chip file, or a :class:`Chip`.
-        rates: (N + inputs,) spikes a time step of each neuron, then of each input; None = all equal.
+        rates: (N + inputs,) spikes a time step of each neuron, then of each input; None = the calibration's, or equal.
+        calibrate: some training samples; they guide the search of scales and thresholds, and tell the rates.
         preset: how long to search: ``fast``, ``default`` or ``quality``.
 
     Raises:
@@ -114,6 +116,12 @@ def map(
 
     target = find_chip(chip) if isinstance(chip, str) else chip
     plain = plain_network(_frozen(network))
+    if calibrate is not None:
+        from unlayered.calibration import integers_of
+
+        stimulus = calibrate.stimulus() if isinstance(calibrate, Data) else calibrate
+        made = integers_of(plain, target, weight_bits, stimulus, lambda done, total: None)
+        plain, rates = made.network, made.rates if rates is None else rates
     return map_network(plain, target, weight_bits, rates, preset, seed, alternatives=shipped_chips())
 
 

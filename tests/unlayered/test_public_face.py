@@ -131,6 +131,18 @@ def test_a_network_is_mapped_by_the_name_of_a_chip_or_by_a_chip(network):
     assert by_name.chip == by_chip.chip and (by_name.core_of_neuron == by_chip.core_of_neuron).all()
 
 
+def test_a_map_is_calibrated_as_on_the_command_line(network, stimulus, folder: Path):
+    from unlayered.calibration import integers_of
+
+    made = ul.map(network, "loihi2", calibrate=stimulus)
+    known = integers_of(network, ul.chips()["loihi2"], 8, stimulus, lambda done, total: None)
+    assert all(
+        np.array_equal(a.connection.weight, b.connection.weight)
+        for a, b in zip(made.network.projections, known.network.projections)
+    )
+    assert ul.compare(ul.run(made, stimulus), ul.run(known.network, stimulus)) is None
+
+
 def test_data_is_read_by_name_and_from_files(tmp_path: Path):
     np.save(tmp_path / "frames.npy", np.ones((3, 2, 4), np.int32))
     assert ul.data(tmp_path / "frames.npy").frames.shape == (3, 2, 4)
