@@ -29,7 +29,9 @@ def kept_on_disk(function: Kernel, **options: Any) -> Kernel:
     """
     from numba import njit
 
-    options = {"nogil": True, **options}
+    from ir.parts import EntryCompiler
+
+    options = {"nogil": True, "pipeline_class": EntryCompiler, **options}
     _listen()
     try:
         dispatcher = cast(Any, njit)(cache=True, **options)(function)
@@ -91,7 +93,8 @@ def fingerprint(folder: Path) -> int:
     numba keeps compiled code as long as the entry's own file is unchanged, although the functions it calls, in other
     files, were compiled into it. The entries therefore close over this number, which is part of numba's key.
     """
-    texts = (path.read_bytes() for path in sorted(folder.glob("*.py")))
+    here = Path(__file__).parent
+    texts = (path.read_bytes() for path in (*sorted(folder.glob("*.py")), here / "held.py", here / "parts.py"))
     return zlib.crc32(b"".join(texts)) | 1
 
 

@@ -3,64 +3,85 @@
 numba optimizes every function it compiles together with all that this one calls, and makes machine code of it, before
 it looks at whoever called it: the innermost of six levels is worked on six times, and the machine code of five is never
 run (measured: half the time that the simulator's kernels take). A part keeps the code as it was lowered; its entry
-optimizes and translates all of it, once.
+links each part once, and optimizes and translates all of it, once. Within an entry parts are private: two entries that
+kept a shared part each would be given one of both by numba's linker, or none.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
-from numba.core.compiler_machinery import register_pass
-from numba.core.typed_passes import NativeLowering
+from numba.core.compiler import Compiler
 
 
-class _NoEngine:
-    """What stands for the code generator of functions that have no address."""
+class _Part(JITCodeLibrary):  # type: ignore[misc]
+    """The code of one function, neither optimized as a whole nor turned into machine code."""
 
-    def set_env(self, name: str, env: Any) -> None:
-        """Forget where constants of Python lie: an entry kept on disk runs its parts without them, too."""
-
-
-class _PartLibrary(JITCodeLibrary):  # type: ignore[misc]
-    """Code that others link, which is never run by itself."""
-
-    def _optimize_final_module(self) -> None:
-        """Leave that to the entry."""
-
-    def _finalize_final_module(self) -> None:
+    def finalize(self) -> None:
+        """Leave the code as it is, without that of the functions it calls."""
+        self._finalize_dynamic_globals()
         self._finalized = True
 
+    def _get_module_for_linking(self) -> Any:
+        """The code as it is: a function that may be dropped where nobody has referred to it yet would be lost."""
+        return self._final_module
+
     def get_pointer_to_function(self, name: str) -> int:
-        """Return 0: no machine code was made."""
-        self._ensure_finalized()
+        """Nowhere: Python does not call it."""
         return 0
 
     @property
     def codegen(self) -> Any:
-        return _NoEngine()
+        """Whom numba tells the Python objects that a function refers to, through ``set_env``."""
+        return self
+
+    def set_env(self, name: str, env: Any) -> None:
+        """There is no machine code that could ask for Python objects."""
+        if env.consts:
+            raise TypeError(f"{name} refers to Python objects, which a function inside compiled code cannot")
 
 
-@register_pass(mutates_CFG=True, analysis_only=False)
-class _LowerPart(NativeLowering):  # type: ignore[misc]
-    _name = "lower_part"
+class _Whole(JITCodeLibrary):  # type: ignore[misc]
+    """The code of an entry with that of all functions inside."""
 
-    def run_pass(self, state: Any) -> Literal[True]:
-        """Lower into a library that is not finished."""
-        state.library = _PartLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
-        return super().run_pass(state)
+    def finalize(self) -> None:
+        """Link everything in, each function once, numba's own after those that call them."""
+        found = dict.fromkeys(self._linking_libraries)
+        waiting = list(found)
+        while waiting:
+            library = waiting.pop()
+            if isinstance(library, _Part):
+                new = [other for other in library._linking_libraries if other not in found]
+                found.update(dict.fromkeys(new))
+                waiting += new
+        self._linking_libraries = sorted(found, key=lambda library: not isinstance(library, _Part))
+        super().finalize()
+
+    def _optimize_final_module(self) -> None:
+        """Optimize, knowing that nobody else calls the functions inside."""
+        for library in self._linking_libraries:
+            if isinstance(library, _Part):
+                for function in library.get_defined_functions():
+                    self._final_module.get_function(function.name).linkage = "internal"
+        super()._optimize_final_module()
 
 
-class PartCompiler(CompilerBase):  # type: ignore[misc]
-    """numba's passes for functions without Python objects, the last one replaced; for ``pipeline_class``.
+class PartCompiler(Compiler):  # type: ignore[misc]
+    """Numba's pipeline for functions without Python objects, for ``pipeline_class``.
 
     Such a function cannot be called from Python: give ``no_cpython_wrapper`` and ``no_cfunc_wrapper`` with it.
     """
 
-    def define_pipelines(self) -> list[Any]:
-        """Put the passes together."""
-        pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        pipeline.passes = [(_LowerPart if step is NativeLowering else step, what) for step, what in pipeline.passes]
-        pipeline.finalize()
-        return [pipeline]
+    def define_pipelines(self) -> Any:
+        self.state.library = _Part(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
+        return super().define_pipelines()
+
+
+class EntryCompiler(Compiler):  # type: ignore[misc]
+    """Numba's pipeline for what Python calls, where that calls parts; for ``pipeline_class``."""
+
+    def define_pipelines(self) -> Any:
+        self.state.library = _Whole(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
+        self.state.library.enable_object_caching()
+        return super().define_pipelines()

@@ -14,6 +14,7 @@ from torch import Tensor
 from ir.arithmetic import DECAY_ALL, LIMITS
 from ir.arrays import Array
 from ir.check import require
+from ir.held import Held
 from trainer.engines import subset
 from trainer.engines.call import Call
 from trainer.engines.checks import checked
@@ -107,11 +108,11 @@ class Asynchronous(torch.autograd.Function):
             tape = kernel.fresh_tape(net, job.rules, kind, len(x) * len(chosen), most, job.flat.usual)
             done, before = 0, np.zeros(columns.N_USED, np.int64)
             check_forward(job, given, state, x, seen, steps, chosen)
+            batch = Held(kernel.Batch(x, bits, job.ids, job.core_of_neuron, job.events_at, job.events, job.cleared,
+                                      *seen, steps, before))  # fmt: skip
+            held = Held(net), Held(job.rules), Held(given), Held(state)
             while True:
-                done = run_samples(
-                    net, job.rules, given, state, tape, x, bits, job.ids, chosen, done, job.core_of_neuron,
-                    job.events_at, job.events, job.cleared, counts, v, u, steps, shut, before,
-                )  # fmt: skip
+                done = run_samples(*held, Held(tape), batch, chosen, done)
                 if done == len(chosen):
                     return tape
                 tape = kernel.grown(tape, job.plan.n_neurons, len(job.plan.parts), most)
@@ -193,10 +194,9 @@ def backward_in_threads(job: Job, given: kernel.Numbers, tapes: list[kernel.Tape
         g = Adjoint(rows[0], rows[1], rows[2] if job.rules.current else rows[0], rows[3])
         sums = Gradients(np.zeros(given.weights.size, kind), *(np.zeros(n, kind) for _ in range(4)))
         check_backward(job, given, seen, (g_counts, g_v), g_first, [*g, *sums[1:]])
-        back_through_samples(
-            job.flat.net, job.rules, given, tapes[i], job.alpha, scale, job.chosen[i], *seen,
-            job.cleared, g_counts, g_v, g_first, g, sums,
-        )  # fmt: skip
+        batch = kernel.BatchBack(*seen, job.cleared, scale, g_counts, g_v, g_first)
+        held = [Held(x) for x in (job.flat.net, job.rules, given, tapes[i], batch)]
+        back_through_samples(*held, job.chosen[i], job.alpha, Held(g), Held(sums))
         return sums
 
     first, *others = in_threads(run_some, list(range(len(tapes))))

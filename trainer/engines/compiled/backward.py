@@ -151,19 +151,19 @@ def _entry(version):
     """The entry, kept compiled on disk as long as ``version`` is the same."""
 
     @entry
-    def back_through_samples(net, rules, numbers, tape, alpha, scale, chosen, counts, membranes, currents, shut,
-                             cleared, g_counts, g_membranes, g_first, g, grads):  # fmt: skip
-        n_steps = counts.shape[0] * (version > 0)
+    def back_through_samples(net, rules, numbers, tape, batch, chosen, alpha, g, grads):
+        n_steps = batch.counts.shape[0] * (version > 0)
+        scale, g_first = batch.scale, batch.g_first
         for place in range(chosen.shape[0]):
             b = chosen[place]
             fill(g.v, 0)
             fill(g.u, 0)
             for t in range(n_steps - 1, -1, -1):
                 last = t == n_steps - 1
+                currents = batch.currents[t if rules.current else 0, b if rules.current else 0]
                 end_of_time_step(
-                    net, numbers, membranes[t, b], currents[t if rules.current else 0, b if rules.current else 0],
-                    counts[t, b], shut[t, b], cleared[0 if last else t + 1], g_membranes[t, b], g, grads,
-                    rules.current, last,
+                    net, numbers, batch.membranes[t, b], currents, batch.counts[t, b], batch.shut[t, b],
+                    batch.cleared[0 if last else t + 1], batch.g_membranes[t, b], g, grads, rules.current, last,
                 )  # fmt: skip
                 fill(g.entry, 0)
                 at = place * n_steps + t
@@ -171,7 +171,7 @@ def _entry(version):
                 for r in range(r1 - 1, r0 - 1, -1):
                     slots, until = tape.round[r, col.FIRST_SLOT], tape.round[r + 1, col.FIRST_SLOT]
                     back_through_slots(net, numbers, tape, slots, until, g.sums, scale, g.entry, grads.weights)
-                    back_through_blocks(net, rules, numbers, tape, r, r - r0, alpha, g_counts[t, b], g, grads)
+                    back_through_blocks(net, rules, numbers, tape, r, r - r0, alpha, batch.g_counts[t, b], g, grads)
                 e0, e1 = tape.step[at, col.FIRST_EVENT], tape.step[at + 1, col.FIRST_EVENT]
                 back_through_frame(net, numbers, tape, e0, e1, g.sums, scale, grads.weights)
                 if g_first.shape[0] > 0:

@@ -226,36 +226,36 @@ def _entry(version):
     """The entry, kept compiled on disk as long as ``version`` is the same."""
 
     @entry
-    def run_samples(net, rules, numbers, state, tape, frames, bits, ids, chosen, first, core_of_neuron, events_at,
-                    events, cleared, counts, membranes, currents, steps, shut, before):  # fmt: skip
-        n_steps, n = frames.shape[0], net.part_of.shape[0] * (version > 0)
+    def run_samples(net, rules, numbers, state, tape, batch, chosen, first):
+        n_steps, n = batch.frames.shape[0], net.part_of.shape[0] * (version > 0)
+        ids, steps, shut = batch.ids, batch.steps, batch.shut
         for place in range(first, chosen.shape[0]):
             b = chosen[place]
-            copy(tape.used, before)
+            copy(tape.used, batch.before)
             fill(state.v, 0)
             fill(state.u, 0)
             h_order, h_escape = extend(rules.h_order, ids[b]), extend(rules.h_escape, ids[b])
             h_noise, h_spike = extend(rules.h_noise, ids[b]), extend(rules.h_spike, ids[b])
             h_input = extend(rules.h_input, ids[b])
             for t in range(n_steps):
-                begin_time_step(net, rules, numbers, state, cleared[t])
+                begin_time_step(net, rules, numbers, state, batch.cleared[t])
                 h_in = extend(extend(h_input, t), 0)
                 if rules.input == FIRST:
-                    list_inputs(rules, state, frames[t, b], bits[t, b], h_in, n)
+                    list_inputs(rules, state, batch.frames[t, b], batch.bits[t, b], h_in, n)
                 else:
-                    listed = events[events_at[b * n_steps + t] : events_at[b * n_steps + t + 1]]
-                    list_events(net, rules, state, frames[t, b], listed, h_in, n)
+                    listed = batch.events[batch.events_at[b * n_steps + t] : batch.events_at[b * n_steps + t + 1]]
+                    list_events(net, rules, state, batch.frames[t, b], listed, h_in, n)
                 at = place * n_steps + t
                 tape.step[at, col.FIRST_ROUND], tape.step[at, col.FIRST_EVENT] = tape.used[ROUNDS], tape.used[EVENTS]
                 h_t = (extend(h_order, t), extend(h_escape, t), extend(h_noise, t), extend(h_spike, t))
-                steps[t, b] = run_time_step(net, rules, numbers, state, tape, core_of_neuron, b, t, h_t)
+                steps[t, b] = run_time_step(net, rules, numbers, state, tape, batch.core_of_neuron, b, t, h_t)
                 if steps[t, b] < 0:
-                    copy(before, tape.used)
+                    copy(batch.before, tape.used)
                     return place
-                copy(state.spikes, counts[t, b])
-                copy(state.v, membranes[t, b])
+                copy(state.spikes, batch.counts[t, b])
+                copy(state.v, batch.membranes[t, b])
                 if rules.current:
-                    copy(state.u, currents[t, b])
+                    copy(state.u, batch.currents[t, b])
                 if rules.training:
                     copy(state.shut, shut[t, b])
                     for i in range(state.n[N_NOW]):

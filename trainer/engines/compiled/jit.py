@@ -13,17 +13,16 @@ from ir import kernels
 from ir.kernels import Kernel
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
-INSIDE: dict[str, Any] = {**OPTIONS, "forceinline": True}
 
 
 def exact(function: Kernel) -> Kernel:
-    """Compile into its callers (a call would copy the description of every array), additions in the order written."""
-    return kernels.part(function, **INSIDE)
+    """Compile into what Python calls, additions in the order written."""
+    return kernels.part(function, **OPTIONS)
 
 
 def loose(function: Kernel) -> Kernel:
     """The same for sums that may be reordered, gradients; deterministic all the same."""
-    return kernels.part(function, **INSIDE, fastmath={"reassoc", "contract", "nsz"})
+    return kernels.part(function, **OPTIONS, fastmath={"reassoc", "contract", "nsz"})
 
 
 def entry(function: Kernel) -> Kernel:

@@ -1,0 +1,72 @@
+"""A tree of functions compiled in one piece: the same results, kept on disk, whoever calls whom."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+TREE = """
+import numpy as np
+from ir import kernels
+
+def _part(function): return kernels.part(function, error_model="numpy")
+def _loose(function): return kernels.part(function, error_model="numpy", fastmath=True)
+
+@_part
+def leaf(x, by):
+    for i in range(x.shape[0]):
+        x[i] += max(by, 1) ** 2 + np.floor(x[i] / 2)
+
+@_loose
+def middle(x):
+    leaf(x, 2)
+
+@_part
+def other(x):
+    middle(x)
+    leaf(x, 1)
+
+def entries():
+    @kernels.kept_on_disk
+    def one(x):
+        other(x)
+        middle(x)
+        return x.sum()
+
+    @kernels.kept_on_disk
+    def two(x):
+        leaf(x, 3)
+        other(x)
+        return x.sum()
+    return one, two
+
+one, two = entries()
+"""
+USE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np, tree
+from ir import kernels
+kernels.listeners.append(lambda name, begins: print("compiling", name) if begins else None)
+for kind in (np.float64, np.float32, np.int64):
+    print(tree.one(np.arange(3, dtype=kind)), tree.two(np.arange(3, dtype=kind)))
+"""
+
+
+def run(folder: Path, **environment: str) -> list[str]:
+    (folder / "tree.py").write_text(TREE)
+    command = [sys.executable, "-c", USE, str(folder)]
+    given = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **environment}
+    done = subprocess.run(command, capture_output=True, text=True, env=given, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_entries_that_share_functions_are_compiled_whole_and_used_again(tmp_path: Path) -> None:
+    plain = run(tmp_path, NUMBA_DISABLE_JIT="1")
+    first, second = run(tmp_path), run(tmp_path)
+    assert [line for line in first if "compiling" not in line] == plain
+    assert {"compiling one", "compiling two"} < set(first)
+    assert second == plain
