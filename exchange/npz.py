@@ -27,6 +27,7 @@ from ir.network import Input, Network, Population, Projection
 from ir.neurons import MODELS
 from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
+from ir.state import State
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
 
@@ -63,6 +64,7 @@ TYPES: dict[str, type] = {
         Schedule,
         Sparse,
         Spikes,
+        State,
         Stimulus,
         SynapseFormat,
         Trace,
@@ -85,13 +87,16 @@ NAMES = {
 }
 """How what is wrong inside a part of a network begins."""
 
-TOP = ("Network", "QuantizedNetwork", "MappedNetwork", "Trace", "Stimulus")
+TOP = ("Network", "QuantizedNetwork", "MappedNetwork", "Trace", "Stimulus", "State")
+
+LEFT_OUT = {("Trace", "state"): None}
+"""Fields that a file lacks where they have this value, so that releases which do not know them read it."""
 
 T = TypeVar("T")
 
 
 def save(value: Any, path: str | Path) -> None:
-    """Write a network, trace or stimulus; the file appears whole or not at all.
+    """Write a network, trace, stimulus or state; the file appears whole or not at all.
 
     Raises:
         FormatError: the folder is missing or the disk is full.
@@ -157,8 +162,10 @@ def _encode(value: Any, arrays: dict[str, Any]) -> Any:
         arrays[name] = value
         return {"type": "array", "name": name}
     if type(value).__name__ in _types():
-        content = {f.name: _encode(getattr(value, f.name), arrays) for f in fields(value)}
-        return {"type": type(value).__name__, "fields": content}
+        kind = type(value).__name__
+        parts = {f.name: getattr(value, f.name) for f in fields(value)}
+        said = {name: x for name, x in parts.items() if (kind, name) not in LEFT_OUT or x is not LEFT_OUT[kind, name]}
+        return {"type": kind, "fields": {name: _encode(x, arrays) for name, x in said.items()}}
     if isinstance(value, tuple):
         return {"type": "tuple", "items": [_encode(v, arrays) for v in value]}
     if isinstance(value, dict):

@@ -10,6 +10,7 @@ from ir.network import Input, Network, Population, Projection
 from ir.neurons import LIF, FixedLIF
 from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
+from ir.state import State
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
 
@@ -38,6 +39,7 @@ __all__ = [
     "Schedule",
     "Sparse",
     "Spikes",
+    "State",
     "Stimulus",
     "TargetError",
     "Trace",

@@ -17,7 +17,11 @@ __all__ = ["Excess", "check_envelope", "worst_sums"]
 
 
 def check_envelope(
-    network: QuantizedNetwork, target: Chip | str | None = None, largest_count: int = 1, frames: Array | None = None
+    network: QuantizedNetwork,
+    target: Chip | str | None = None,
+    largest_count: int = 1,
+    frames: Array | None = None,
+    t0: int = 0,
 ) -> tuple[Excess, ...]:
     """Find everything that chips and their emulators do not compute alike.
 
@@ -31,6 +35,7 @@ def check_envelope(
         largest_count: how often an input arrives in one time step at most.
         frames: (T, B, N_in) all the input there will be; then it, not any input, is the worst case, and
             ``largest_count`` does not count.
+        t0: time steps before these frames, in which no more came at once; currents may have added up since.
     """
     name = target.arithmetic if isinstance(target, Chip) else target or network.arithmetic
     formats = RegisterFormats.of(target) if isinstance(target, Chip) else LOIHI
@@ -43,7 +48,7 @@ def check_envelope(
         sums = (
             _check_sums(
                 p.name,
-                worst_case(network, p.name, ARITHMETICS[x], largest_count, frames),
+                worst_case(network, p.name, ARITHMETICS[x], largest_count, frames, t0),
                 "" if x == name else f" in arithmetic {x!r}, which the integers keep",
             )
             for x in both
@@ -74,16 +79,18 @@ def worst_case(
     arithmetic: Arithmetic,
     largest_count: float = 1,
     frames: Array | None = None,
+    t0: int = 0,
 ) -> WorstCase:
     """The worst case of one forward step in the accumulator, and of all time steps in the current.
 
     Args:
         frames: (T, B, N_in) all the input there will be; looked at one by one only where all of it at once, which is
             quickly seen, would be too much.
+        t0: time steps before these frames.
     """
     if frames is None:
         return _worst_case(network, population, arithmetic, largest_count, None, float("inf"))
-    count, n_steps = float(magnitudes(frames).max(initial=0)), float(frames.shape[0])
+    count, n_steps = float(magnitudes(frames).max(initial=0)), float(frames.shape[0] + t0)
     rough = _worst_case(network, population, arithmetic, count, None, n_steps)
     if rough.headroom > 1:
         return rough

@@ -15,6 +15,7 @@ from ir.network import Network
 from ir.pooling import check_pooled
 from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule
+from ir.state import State, check_state, with_past
 from ir.stimulus import Stimulus
 from ir.words import counted
 
@@ -22,8 +23,16 @@ MAX_EVENTS = 1 << 24
 """Events of one sample in one time step that are served one by one."""
 
 
-def check_run(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule) -> None:
+def check_run(
+    network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule, state: State | None = None
+) -> State | None:
     """Raise where an integer network, a stimulus and a schedule do not go together.
+
+    Args:
+        state: where the run goes on from; None = every sample begins.
+
+    Returns:
+        The state of the stimulus's samples, in their order.
 
     Raises:
         ValueError: what is wrong, and the way out.
@@ -38,7 +47,9 @@ def check_run(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule)
     check_schedule(network, schedule)
     if schedule.kind == "asynchronous" and schedule.input != "first":
         _check_events(frames, schedule.input)
-    check_exact(network, stimulus, schedule)
+    state = None if state is None else check_state(network, state, stimulus.sample_ids)
+    check_exact(network, stimulus if state is None else with_past(stimulus, state), schedule)
+    return state
 
 
 def check_record(network: Union[Network, QuantizedNetwork], record: Collection[str]) -> None:

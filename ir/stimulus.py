@@ -103,6 +103,13 @@ class Stimulus:
             self.frames[:, chosen], self.sample_ids[chosen] if self.sample_ids is not None else None, labels, events
         )
 
+    def steps(self, start: int, stop: int) -> Stimulus:
+        """Time steps ``start`` to ``stop`` - 1 of all samples, ids and labels kept; they count from 0 again."""
+        events = None
+        if self.events is not None:
+            events = self.events[(self.events[:, 1] >= start) & (self.events[:, 1] < stop)] - np.array([0, start, 0, 0])
+        return Stimulus(self.frames[start:stop], self.sample_ids, self.labels, events)
+
     def inputs_in_order(self, b: int, t: int) -> Ints:
         """(n,) input indices of sample b's events in time step t, by time stamp, ties by index."""
         if self.events is not None:

@@ -13,6 +13,7 @@ from ir.contract import CONTRACT, check_contract
 from ir.picture import beside, trace_picture
 from ir.schedule import Schedule
 from ir.shown import lines_of, trace_lines
+from ir.state import State
 from ir.words import counted
 
 EXECUTORS = ("E0", "E1", "E2", "E3")
@@ -90,6 +91,8 @@ class Trace:
         limits_reached: how often each register limit was reached, by the names of ``ir.quantized.limit_names``, 0
             where it never was; of floats, which have none, empty.
         contract: number of the execution contract it was run under.
+        state: where the run ended, for one that goes on from there; None where it was not asked for. Time steps of a
+            run that goes on count from 0 again.
     """
 
     executor: str
@@ -105,9 +108,11 @@ class Trace:
     core_of_neuron: Array | None = None
     limits_reached: dict[str, int] = field(default_factory=dict)
     contract: int = CONTRACT
+    state: State | None = None
 
     def __post_init__(self) -> None:
         check_contract("trace", self.contract)
+        check_type("the state of a trace", self.state, (State, type(None)), "a State or None")
         check_choice("the executor of a trace", self.executor, EXECUTORS)
         check_type("the schedule of a trace", self.schedule, Schedule, "a Schedule")
         self._check_populations()

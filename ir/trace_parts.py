@@ -1,4 +1,4 @@
-"""Parts of a trace: some of its samples, and successive batches as one."""
+"""Parts of a trace: some of its samples; successive batches, and successive time steps, as one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ir.check import require
+from ir.state import State
 from ir.trace import Spikes, Trace
 
 
@@ -28,6 +29,7 @@ def select(trace: Trace, which: Any) -> Trace:
     kept["states"] = {name: state[:, chosen] for name, state in trace.states.items()}
     if trace.labels is not None:
         kept["labels"] = trace.labels[chosen]
+    kept["state"] = None if trace.state is None else trace.state.of(ids)
     return replace(
         trace, counts=trace.counts[chosen], forward_steps=trace.forward_steps[:, chosen], sample_ids=ids, **kept
     )
@@ -43,29 +45,96 @@ def join(parts: Sequence[Trace]) -> Trace:
     first = parts[0]
     if len(parts) == 1:
         return first
-    for other in parts[1:]:
-        differing = [
-            name
-            for name in ("executor", "populations", "output", "schedule", "contract")
-            if getattr(other, name) != getattr(first, name)
-        ]
-        require(not differing, f"traces differ in {', '.join(differing)}; join batches of one run")
+    _check_alike(parts)
 
     def along(axis: int, name: str) -> Any:
         arrays = [getattr(part, name) for part in parts]
         return None if any(array is None for array in arrays) else np.concatenate(arrays, axis)
 
-    spikes = [part.spikes for part in parts if part.spikes is not None]
-    states = [name for name in first.states if all(name in part.states for part in parts)]
-    limits = dict.fromkeys(name for part in parts for name in part.limits_reached)
-    columns = (np.concatenate([getattr(s, f.name) for s in spikes]) for f in fields(Spikes))
+    ends = [part.state for part in parts if part.state is not None]
     return replace(
         first,
-        spikes=Spikes(*columns) if len(spikes) == len(parts) else None,
+        spikes=_all_spikes([part.spikes for part in parts]),
         counts=along(0, "counts"),
-        states={name: np.concatenate([part.states[name] for part in parts], 1) for name in states},
+        states=_all_states(parts, 1),
         forward_steps=along(1, "forward_steps"),
         sample_ids=along(0, "sample_ids"),
         labels=along(0, "labels"),
-        limits_reached={name: sum(part.limits_reached.get(name, 0) for part in parts) for name in limits},
+        limits_reached=_all_limits(parts),
+        state=joined_states(ends) if len(ends) == len(parts) else None,
     )
+
+
+def join_in_time(parts: Sequence[Trace]) -> Trace:
+    """Runs of the same samples, each going on from where the one before it ended, as one.
+
+    Raises:
+        ValueError: there is no part, or they are runs of different networks, samples, or under different schedules.
+    """
+    require(len(parts) > 0, "no traces to join; a run has one at least")
+    first, last = parts[0], parts[-1]
+    _check_alike(parts)
+    same = all(np.array_equal(part.sample_ids, first.sample_ids) for part in parts)
+    require(same, "traces are of different samples; join runs of the same ones")
+    begins = np.cumsum([0, *(len(part.forward_steps) for part in parts)]).tolist()
+    later = [
+        None if part.spikes is None else replace(part.spikes, t=part.spikes.t + begin)
+        for part, begin in zip(parts, begins)
+    ]
+    return replace(
+        first,
+        spikes=_all_spikes(later),
+        counts=np.sum([part.counts for part in parts], 0),
+        states=_all_states(parts, 0),
+        forward_steps=np.concatenate([part.forward_steps for part in parts]),
+        limits_reached=_all_limits(parts),
+        state=last.state,
+    )
+
+
+def joined_states(parts: Sequence[State]) -> State:
+    """States of successive batches as one.
+
+    Raises:
+        ValueError: they are of different networks, or after different numbers of time steps.
+    """
+    first = parts[0]
+    alike = all((p.network, p.t, set(p.states)) == (first.network, first.t, set(first.states)) for p in parts)
+    require(alike, "states differ in network or time; join batches of one run")
+    return replace(
+        first,
+        sample_ids=np.concatenate([p.sample_ids for p in parts]),
+        states={name: np.concatenate([p.states[name] for p in parts]) for name in first.states},
+        fired=np.concatenate([p.fired for p in parts]),
+        sent=np.concatenate([p.sent for p in parts], 1),
+        inputs=np.concatenate([p.inputs for p in parts], 1),
+    )
+
+
+def _check_alike(parts: Sequence[Trace]) -> None:
+    """Raise unless traces are of one network on one executor under one schedule."""
+    for other in parts[1:]:
+        differing = [
+            name
+            for name in ("executor", "populations", "output", "schedule", "contract")
+            if getattr(other, name) != getattr(parts[0], name)
+        ]
+        require(not differing, f"traces differ in {', '.join(differing)}; join batches of one run")
+
+
+def _all_spikes(parts: Sequence[Spikes | None]) -> Spikes | None:
+    """Everyone's spikes; None where somebody only counted."""
+    there = [part for part in parts if part is not None]
+    if len(there) < len(parts):
+        return None
+    return Spikes(*(np.concatenate([getattr(part, f.name) for part in there]) for f in fields(Spikes)))
+
+
+def _all_states(parts: Sequence[Trace], axis: int) -> dict[str, Any]:
+    names = [name for name in parts[0].states if all(name in part.states for part in parts)]
+    return {name: np.concatenate([part.states[name] for part in parts], axis) for name in names}
+
+
+def _all_limits(parts: Sequence[Trace]) -> dict[str, int]:
+    names = dict.fromkeys(name for part in parts for name in part.limits_reached)
+    return {name: sum(part.limits_reached.get(name, 0) for part in parts) for name in names}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork
 from ir.runnable import check_record, check_run
 from ir.schedule import Schedule
+from ir.state import State
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
 from sim_reference import simulate
@@ -64,10 +65,13 @@ def run(
     record: Collection[str] = ("v",),
     n_threads: int | None = None,
     progress: Progress | None = None,
+    state: State | None = None,
+    keep_state: bool = False,
 ) -> Trace:
     """Execute the network; ``simulate.run`` says what the trace holds.
 
-    A neuron model or order rule that is not compiled is run by ``simulate.run`` itself, after a ``SlowerWarning``.
+    What is not compiled (a neuron model, an order rule, a run that is cut in time) is run by ``simulate.run`` itself,
+    after a ``SlowerWarning``.
 
     Args:
         schedule: None = the one the network was trained for.
@@ -76,37 +80,34 @@ def run(
         record: names of the neurons' states that the trace holds, (T, B, N): ``v``, ``u``, ...
         n_threads: samples that run at once; None = as many as cores may be used.
         progress: called now and then, from any thread, with samples done and in all.
+        state, keep_state: as for ``simulate.run``.
 
     Raises:
         ValueError: the network, the stimulus and the schedule do not go together.
     """
-    kept = _kept(mapped)
-    layout = kept.layout
+    layout = (kept := _kept(mapped)).layout
     schedule = layout.network.schedule if schedule is None else schedule
-    check_run(layout.network, stimulus, schedule)
+    check_run(layout.network, stimulus, schedule, state)
     check_order(schedule)
     check_record(layout.network, record)
     require(n_threads is None or n_threads >= 1, f"n_threads is {n_threads}; use at least 1")
-    reason = reason_against(layout.network, schedule)
+    reason = reason_against(layout.network, schedule, state is not None or keep_state)
     if reason is not None:
         warnings.warn(sentence(f"{reason}; the plain one runs it, slower"), SlowerWarning, stacklevel=2)
-        trace = simulate.run(mapped, stimulus, schedule, record=record, progress=progress)
+        cut: Any = {"state": state, "keep_state": keep_state}
+        trace = simulate.run(mapped, stimulus, schedule, record=record, progress=progress, **cut)
         return trace if record_spikes else replace(trace, spikes=None)
-    t, b, n = stimulus.n_steps, stimulus.n_samples, layout.n_neurons
-    counts, forward_steps = np.zeros((b, n), np.int32), np.zeros((t, b), np.int32)
-    states: dict[str, Array] = {name: np.zeros((t, b, n), np.int64) for name in record}
-    v, u = (states.get(name, np.zeros((0, 0, 0), np.int64)) for name in ("v", "u"))
-    out = Output(
-        counts, forward_steps, v, u, new_rows(0), np.zeros(b + 1, np.int64), np.zeros(1, np.int64), record_spikes
-    )
+    shape = stimulus.n_steps, stimulus.n_samples, layout.n_neurons
+    states: dict[str, Array] = {name: np.zeros(shape, np.int64) for name in record}
+    out = _output(shape, states, record_spikes)
     parts = _over_threads(_task(kept, stimulus, schedule), out, n_threads or n_usable_cores(), progress)
     limits = np.sum([np.zeros(len(LIMITS), np.int64), *(p.limits for p in parts)], 0)
     return Trace(
         executor="E2",
         spikes=_spikes(parts, stimulus) if record_spikes else None,
-        counts=counts,
+        counts=out.counts,
         states=states,
-        forward_steps=forward_steps,
+        forward_steps=out.forward_steps,
         sample_ids=_ids(stimulus),
         populations=layout.populations(),
         output=layout.network.output,
@@ -115,6 +116,14 @@ def run(
         core_of_neuron=mapped.core_of_neuron if isinstance(mapped, MappedNetwork) else None,
         limits_reached=dict(zip(LIMITS, limits.tolist())),
     )
+
+
+def _output(shape: tuple[int, int, int], states: dict[str, Array], record_spikes: bool) -> Output:
+    """Room for what a run of ``shape`` (T, B, N) leaves; for spikes each worker makes its own."""
+    t, b, n = shape
+    v, u = (states.get(name, np.zeros((0, 0, 0), np.int64)) for name in ("v", "u"))
+    counts, steps, starts_at = np.zeros((b, n), np.int32), np.zeros((t, b), np.int32), np.zeros(b + 1, np.int64)
+    return Output(counts, steps, v, u, new_rows(0), starts_at, np.zeros(1, np.int64), record_spikes)
 
 
 def n_usable_cores() -> int:

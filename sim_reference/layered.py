@@ -18,38 +18,48 @@ class LayeredRecord(Protocol):
     """Where a sample's spikes and states are written."""
 
     forward_steps: Ints
+    sent: Ints
 
     def add(self, t: int, k: int, neurons: Ints, m: Ints, k_served: int) -> range: ...
     def keep(self, t: int, group: Dynamics) -> None: ...
 
 
 def run_layered_sample(
-    layout: Layout, groups: Mapping[str, Dynamics], frames: Int32s, record: LayeredRecord, reached: LimitCounts
+    layout: Layout,
+    groups: Mapping[str, Dynamics],
+    frames: Int32s,
+    before: Ints,
+    t0: int,
+    record: LayeredRecord,
+    reached: LimitCounts,
 ) -> None:
     """Run all time steps of one sample.
 
     Args:
         groups: one of each population, by its name.
-        frames: (T, N_in) counts.
+        frames: (H + T, N_in) counts, with those of the H time steps before.
+        before: (H, N) what neurons sent in these.
+        t0: the first time step, counted from the sample's start.
     """
-    n_steps = len(frames)
-    sent = np.zeros((n_steps, layout.n_neurons), np.int64)
-    for t in range(n_steps):
+    past = len(before)
+    sent = np.concatenate([before, record.sent])
+    for t in range(len(record.sent)):
         for group in groups.values():
-            group.begin_time_step(t)
+            group.begin_time_step(t0 + t)
         for name in layout.order.order:
             part, group, k = layout.blocks[name], groups[name], layout.order.place[name]
-            group.receive(_drive(layout, part, frames, sent, t, reached), None)
+            group.receive(_drive(layout, part, frames, sent, past + t, reached), None)
             spikes = group.fires()
             m = group.states["v"][spikes]
             record.add(t, k, part.start + np.flatnonzero(spikes), m, k)
-            sent[t, part] = np.where(spikes, group.fire(spikes), 0)
+            sent[past + t, part] = np.where(spikes, group.fire(spikes), 0)
             record.keep(t, group)
         record.forward_steps[t] = layout.order.n_places
+    record.sent[:] = sent[past:]
 
 
 def _drive(layout: Layout, part: slice, frames: Int32s, sent: Ints, t: int, reached: LimitCounts) -> Ints:
-    """What arrives at one population in time step t, in register units."""
+    """What arrives at one population in time step t of those that are known, in register units."""
     a = np.zeros(part.stop - part.start, np.int64)
     for link in layout.links:
         if link.post == part:

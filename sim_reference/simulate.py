@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,8 +12,10 @@ from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork, limit_names
 from ir.runnable import check_record, check_run
 from ir.schedule import Schedule
+from ir.state import State
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace, count_spikes
+from sim_reference.cut import Cut
 from sim_reference.drive import projected, register_drive
 from sim_reference.layered import run_layered_sample
 from sim_reference.layout import Layout, as_mapped, layout_of
@@ -27,17 +29,28 @@ Progress = Callable[[int, int], None]
 
 @dataclass
 class Record:
-    """What one sample leaves behind while it runs; ``states`` are (T, N), those that were asked for."""
+    """What one sample leaves behind while it runs; ``states`` are (T, N), those that were asked for, and ``sent``
+    (T, N) how often neurons delivered their weights."""
 
     states: dict[str, Ints]
     forward_steps: Ints
+    sent: Ints
     rows: list[list[int]] = field(default_factory=list)
     """(t, k, neuron, m, k_served) of each spike."""
 
     @staticmethod
     def empty(names: Collection[str], n_steps: int, n_neurons: int) -> Record:
         """A record of as many time steps; 0 in neurons that lack a state."""
-        return Record({name: np.zeros((n_steps, n_neurons), np.int64) for name in names}, np.zeros(n_steps, np.int64))
+        shape = n_steps, n_neurons
+        states = {name: np.zeros(shape, np.int64) for name in names}
+        return Record(states, np.zeros(n_steps, np.int64), np.zeros(shape, np.int64))
+
+    def fired(self, n_neurons: int) -> Bits:
+        """(N,) who fired in the last time step."""
+        last = len(self.forward_steps) - 1
+        found = np.zeros(n_neurons, bool)
+        found[[row[2] for row in self.rows if row[0] == last]] = True
+        return found
 
     def add(self, t: int, k: int, neurons: Ints, m: Ints, k_served: int) -> range:
         """Append the spikes of one round and return their row numbers."""
@@ -59,6 +72,8 @@ def run(
     *,
     record: Collection[str] = ("v",),
     progress: Progress | None = None,
+    state: State | None = None,
+    keep_state: bool = False,
 ) -> Trace:
     """Execute the network and record every spike.
 
@@ -67,29 +82,31 @@ def run(
         record: names of the neurons' states that the trace holds, (T, B, N), in register units: ``v``, ``u``, ...;
             0 in populations without it. Under the asynchronous schedule u is 0 in those without current memory.
         progress: called after each sample.
+        state: where the samples go on from: what a run of the time steps before has left; None = they begin.
+        keep_state: leave ``trace.state``, for a run of the time steps that follow.
 
     Raises:
         ValueError: the network, the stimulus and the schedule do not go together.
     """
     layout = layout_of(mapped)
     schedule = layout.network.schedule if schedule is None else schedule
-    check_run(layout.network, stimulus, schedule)
+    cut = Cut(layout.network, stimulus, check_run(layout.network, stimulus, schedule, state), keep_state)
     check_order(schedule)
     check_record(layout.network, record)
     reached, records = LimitCounts(limit_names(layout.network)), []
     groups = _groups(layout, schedule, reached)
     for b in range(stimulus.n_samples):
         sample = Record.empty(record, stimulus.n_steps, layout.n_neurons)
-        for state in (state for group in groups.values() for state in group.states.values()):
-            state[:] = 0
+        cut.begin(b, groups.values())
         if schedule.kind == "layered":
-            run_layered_sample(layout, groups, stimulus.frames[:, b], sample, reached)
+            run_layered_sample(layout, groups, cut.frames(b), cut.sent_before(b), cut.t0, sample, reached)
         else:
-            _Sample(layout, tuple(groups.values()), stimulus, schedule, b, sample, reached).run()
+            _Sample(layout, tuple(groups.values()), stimulus, schedule, b, cut.t0, sample, reached).run()
+        cut.end(b, groups.values(), sample.sent, sample.fired(layout.n_neurons))
         records.append(sample)
         if progress is not None:
             progress(b + 1, stimulus.n_samples)
-    return _trace(layout, mapped, stimulus, schedule, records, reached, record)
+    return replace(_trace(layout, mapped, stimulus, schedule, records, reached, record), state=cut.left())
 
 
 def _groups(layout: Layout, schedule: Schedule, reached: LimitCounts) -> dict[str, Dynamics]:
@@ -109,18 +126,19 @@ class _Sample:
         stimulus: Stimulus,
         schedule: Schedule,
         b: int,
+        t0: int,
         record: Record,
         reached: LimitCounts,
     ) -> None:
         self.layout, self.groups, self.stimulus, self.schedule, self.b = layout, groups, stimulus, schedule, b
-        self.record, self.reached = record, reached
+        self.t0, self.record, self.reached = t0, record, reached
         assert stimulus.sample_ids is not None
         self.sample_id = int(stimulus.sample_ids[b])
 
     def run(self) -> None:
         for t in range(self.stimulus.n_steps):
             for group in self.groups:
-                group.begin_time_step(t)
+                group.begin_time_step(self.t0 + t)
             self.record.forward_steps[t] = self._time_step(t)
             for group in self.groups:
                 self.record.keep(t, group)
@@ -140,6 +158,7 @@ class _Sample:
             for row in self.record.add(t, k, neurons, m[neurons], -1):
                 waiting.setdefault(self.record.rows[row][2], []).append(row)
             queue.add(neurons, m[neurons], k, carried[neurons])
+            self.record.sent[t] += np.where(spikes, carried, 0)
             fired |= spikes & layout.refractory
             if first_output is None and spikes[layout.output].any():
                 first_output = k
@@ -203,7 +222,7 @@ class _Sample:
         return nothing, np.bincount(now, minlength=n_inputs), later
 
     def _address(self, t: int, k: int) -> KeyAddress:
-        return KeyAddress(self.schedule.seed, self.sample_id, t, k)
+        return KeyAddress(self.schedule.seed, self.sample_id, self.t0 + t, k)
 
     def _drive(self, delivered: Ints, inputs: Ints) -> Ints:
         """All served weights of a round in register units, (N,)."""

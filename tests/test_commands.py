@@ -20,6 +20,10 @@ from tests.unlayered.verbs import call
 from unlayered.cli import app
 
 ROOT = Path(__file__).parent.parent
+
+pytestmark = pytest.mark.filterwarnings("ignore::ir.check.SlowerWarning")
+"""What is printed may run slower than it could; it says so, and is no fault of the page."""
+
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 STARTS = ("unlayered ", "python ", "make ", "uv ", "source ")
 

@@ -17,6 +17,7 @@ from ir.schedule import ORDERS, Schedule  # noqa: E402
 from stimuli.own.options import DataOptions  # noqa: E402
 from trainer.config import TrainConfig  # noqa: E402
 from trainer.engines.options import TrainingOptions  # noqa: E402
+from trainer.optimizers import OPTIMIZERS  # noqa: E402
 from trainer.rules import RULES  # noqa: E402
 
 PAGE = ROOT / "docs" / "configuration.md"
@@ -24,10 +25,11 @@ TABLES = (("", TrainConfig), ("[schedule]", Schedule), ("[options]", TrainingOpt
 INNER = {"schedule": "[schedule]", "options": "[options]", "data_options": "[data_options]"}
 """Keys that are tables of their own."""
 
-NAMED = {"a name of `ORDERS`": ORDERS, "a name of `trainer.rules.RULES`": RULES}
+NAMED = {"a name of `ORDERS`": ORDERS, "a name of `trainer.rules.RULES`": RULES,
+         "a name of `trainer.optimizers.OPTIMIZERS`": OPTIMIZERS}  # fmt: skip
 """Tables that a docstring refers to, and the names in them."""
 
-WORDS = {"int": "whole number", "float": "number", "bool": "true or false", "str": "text"}
+WORDS = {"int": "whole number", "float": "number", "bool": "true or false", "str": "text", "str | Own": "text"}
 
 HEAD = """# Every key of a training
 

@@ -13,6 +13,17 @@ from trainer.fit import train
 from trainer.linear_map import SumPool2d
 from trainer.network import SpikingNetwork
 from trainer.neuron import LIF
+from trainer.quantize_aware import train_on_grid
 from trainer.trainable import TrainableNetwork
 
-__all__ = ["LIF", "SpikingNetwork", "SumPool2d", "TrainConfig", "TrainableNetwork", "preset", "run", "train"]
+__all__ = [
+    "LIF",
+    "SpikingNetwork",
+    "SumPool2d",
+    "TrainConfig",
+    "TrainableNetwork",
+    "preset",
+    "run",
+    "train",
+    "train_on_grid",
+]

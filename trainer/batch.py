@@ -9,15 +9,22 @@ import torch
 import torch.distributed as distributed
 from torch import Tensor
 
+from trainer.engines.live import LiveState
+
 
 @dataclass(frozen=True)
 class Batch:
-    """Some samples as an engine takes them: frames (T, b, N_in), labels and ids (b,), time-stamped events."""
+    """Some samples as an engine takes them: frames (T, b, N_in), labels and ids (b,), time-stamped events.
+
+    Attributes:
+        state: where the samples go on from; None = they begin.
+    """
 
     frames: Tensor
     labels: Tensor
     ids: Tensor
     events: np.ndarray | None = None
+    state: LiveState | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The same samples on another device."""

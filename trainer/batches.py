@@ -42,19 +42,32 @@ def batches(n: int, config: TrainConfig, epoch: int) -> Iterator[np.ndarray]:
         yield order[start : start + config.batch_size][rank() :: world()]
 
 
-def batch_of(stimulus: Samples, index: np.ndarray) -> Batch:
-    """The samples at ``index``, read only now where they do not fit memory."""
+def batch_of(stimulus: Samples, index: np.ndarray, steps: range | None = None) -> Batch:
+    """The samples at ``index``, read only now where they do not fit memory.
+
+    Args:
+        steps: only these time steps, which count from 0 again.
+    """
     if isinstance(stimulus, Data):
         if not len(index):  # this process's share of a small batch
             none = torch.zeros(0, dtype=torch.int64)
-            return Batch(torch.zeros(stimulus.n_steps, 0, stimulus.n_inputs), none, none)
-        stimulus, index = stimulus.read(index), np.arange(len(index))
+            n_steps = stimulus.n_steps if steps is None else len(steps)
+            return Batch(torch.zeros(n_steps, 0, stimulus.n_inputs), none, none)
+        stimulus, index = stimulus.read(index, steps), np.arange(len(index))
+    elif steps is not None:
+        stimulus, index = stimulus.select(index).steps(steps.start, steps.stop), np.arange(len(index))
     if stimulus.labels is None or stimulus.sample_ids is None:
         raise FormatError("the data has no labels; training needs them")
     frames = torch.as_tensor(np.ascontiguousarray(stimulus.frames[:, index])).to(torch.float32)
     events = None if stimulus.events is None else np.array(stimulus.select(index).events)
     labels, ids = (torch.as_tensor(np.ascontiguousarray(x[index])) for x in (stimulus.labels, stimulus.sample_ids))
     return Batch(frames, labels, ids, events)
+
+
+def pieces(n_steps: int, truncate: int) -> list[range]:
+    """The time steps of each piece of a sample; one piece where ``truncate`` is 0."""
+    size = truncate or max(n_steps, 1)
+    return [range(start, min(start + size, n_steps)) for start in range(0, max(n_steps, 1), size)]
 
 
 def augmented(batch: Batch, config: TrainConfig, epoch: int, shape: tuple[int, ...]) -> Batch:

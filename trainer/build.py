@@ -80,7 +80,15 @@ def _started(config: TrainConfig, data: Kind) -> SpikingNetwork:
 
 def _neuron(config: TrainConfig, readout: bool) -> LIF:
     threshold = None if readout else config.v_threshold
-    return LIF(config.tau_mem_s, threshold, train_threshold=config.train_threshold, train_tau=config.train_tau)
+    return LIF(
+        config.tau_mem_s,
+        threshold,
+        config.tau_syn_s or None,
+        train_threshold=config.train_threshold,
+        train_tau=config.train_tau,
+        train_tau_syn=config.train_tau_syn,
+        per_neuron=config.per_neuron,
+    )
 
 
 def _layer(word: str, shape: tuple[int, ...]) -> tuple[list[nn.Module], bool]:

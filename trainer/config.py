@@ -17,6 +17,7 @@ from stimuli.own.options import table_of
 from stimuli.own.protocol import OWN
 from trainer.engines.options import TrainingOptions
 from trainer.kinds import check_kinds, fits, known
+from trainer.optimizers import OPTIMIZERS, SCHEDULES, WITH_MOMENTUM
 from trainer.rules import RULES
 
 LOSSES = ("rate", "count", "membrane", "first_spike")
@@ -28,6 +29,7 @@ AT_LEAST = {
     "epochs": 1,
     "batch_size": 1,
     "tau_mem_s": 0,
+    "tau_syn_s": 0,
     "v_threshold": 0,
     "weight_decay": 0,
     "spike_penalty": 0,
@@ -35,6 +37,12 @@ AT_LEAST = {
     "patience": 0,
     "shift_px": 0,
     "limit": 0,
+    "truncate": 0,
+    "optimizer_momentum": 0,
+    "rate_factor": 0,
+    "rate_every": 1,
+    "warmup_epochs": 0,
+    "momentum_noise_decay": 0,
 }
 
 
@@ -53,6 +61,7 @@ class TrainConfig:
         start: file of a network to go on from, of any format that is read, or a train folder: its structure, neurons
             and numbers stand in the place of ``layers``, ``tau_mem_s``, ``v_threshold`` and ``initial_density``.
         tau_mem_s: time constant of every population's membranes in seconds, where training begins.
+        tau_syn_s: time constant of synaptic currents, in seconds; 0 = none, spikes reach the membrane at once.
         v_threshold: of every population, where training begins.
         schedule: how spikes are served in training and, by default, in every run.
         options: dropouts, noise, gradient choices.
@@ -60,11 +69,21 @@ class TrainConfig:
             layer (``trainer.initial``); 0 = torch's own, with which deep or sparsely driven networks stay silent.
         epochs: how often the training data are gone through.
         batch_size: samples a change of the weights.
-        learning_rate: of the optimizer, Adam.
+        truncate: time steps of a change of the weights: backpropagation through time ends there, and the next change
+            goes on from the state (memory does not grow with the length of samples); 0 = whole samples.
+        optimizer: a name of ``trainer.optimizers.OPTIMIZERS``.
+        optimizer_momentum: of ``sgd`` and ``rmsprop``.
+        learning_rate: of the optimizer, where training begins (behind the warm-up).
         weight_decay: of the optimizer: the weights' own pull to 0.
+        rate_schedule: how the learning rate goes on: ``constant``; ``cosine`` or ``linear``, down to ``rate_factor`` of
+            itself in the last epoch; ``step``, times ``rate_factor`` after every ``rate_every`` epochs.
+        rate_factor: see ``rate_schedule``.
+        rate_every: epochs between two steps of the learning rate.
+        warmup_epochs: in so many epochs (or parts of one) the learning rate grows from 0.
         f_curriculum: pairs (first epoch, F) that override ``schedule.F``; ``"all"`` (in Python None) serves all.
         f_drawn: values of F to draw from for each batch, ``"all"`` (None) among them or not; overrides the curriculum.
         rule: what turns a batch into a change of the weights, a name of ``trainer.rules.RULES``.
+        momentum_noise_decay: the ``momentum_noise`` of an epoch is that of the epoch before times this.
         loss: ``rate`` (cross-entropy of spike counts a time step), ``count`` (of the whole sample's), ``membrane``,
             ``first_spike``.
         spike_penalty: added loss for each network spike a neuron and time step, from epoch
@@ -72,7 +91,9 @@ class TrainConfig:
         spike_penalty_after: the first epoch, from 0, in which spikes cost.
         keep: which network leaves the trainer, of the ``best`` or the ``last`` epoch.
         train_threshold: learn each population's threshold.
-        train_tau: learn each population's time constant.
+        train_tau: learn each population's membrane time constant.
+        train_tau_syn: learn each population's synaptic time constant.
+        per_neuron: each neuron learns a threshold and time constants of its own.
         partition: file of a mapped network whose cores each get a queue (``schedule.scope = "core"``).
         weight_bits: quantization-aware training on a chip's grid: 8, 6, 4 or 2; 0 = floats.
         chip: whose formats quantization-aware training uses.
@@ -92,23 +113,34 @@ class TrainConfig:
     layers: tuple[str, ...] = ("64", "64", "10")
     start: str = ""
     tau_mem_s: float = 1e-3
+    tau_syn_s: float = 0.0
     v_threshold: float = 0.3
     schedule: Schedule = field(default_factory=Schedule)
     options: TrainingOptions = field(default_factory=TrainingOptions)
     initial_density: float = 0.0
     epochs: int = 20
     batch_size: int = 64
+    truncate: int = 0
+    optimizer: str = "adam"
+    optimizer_momentum: float = 0.0
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
+    rate_schedule: str = "constant"
+    rate_factor: float = 0.1
+    rate_every: int = 10
+    warmup_epochs: float = 0.0
     f_curriculum: tuple[tuple[int, int | None], ...] = ()
     f_drawn: tuple[int | None, ...] = ()
     rule: str = "surrogate"
+    momentum_noise_decay: float = 1.0
     loss: str = "rate"
     spike_penalty: float = 0.0
     spike_penalty_after: int = 0
     keep: str = "best"
     train_threshold: bool = False
     train_tau: bool = False
+    train_tau_syn: bool = False
+    per_neuron: bool = False
     partition: str = ""
     weight_bits: int = 0
     chip: str = "loihi2"
@@ -123,6 +155,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_kinds(self)
+        learns = not self.train_tau_syn or self.tau_syn_s > 0
+        require(learns, "train_tau_syn needs a tau_syn_s above 0 to start from")
         own = is_folder(self.data) or self.data == OWN
         require(own or self.data in NAMES, unknown_data(self.data))
         set_field(self, "data_options", table_of(self.data_options))
@@ -131,6 +165,12 @@ class TrainConfig:
         )
         check_choice("rule", self.rule, RULES)
         check_choice("loss", self.loss, LOSSES)
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("rate_schedule", self.rate_schedule, SCHEDULES)
+        for name in ("optimizer_momentum", "rate_factor", "momentum_noise_decay"):
+            require(getattr(self, name) <= 1, f"{name} is {getattr(self, name)}; it lies in 0..1")
+        others = self.optimizer in WITH_MOMENTUM or not self.optimizer_momentum
+        require(others, f"optimizer {self.optimizer!r} has no optimizer_momentum; leave it out, or use 'sgd'")
         check_choice("keep", self.keep, ("best", "last"))
         check_choice("weight_bits", self.weight_bits, (0, 2, 4, 6, 8))
         check_choice("engine", self.engine, ("auto", "cpu", "gpu", "reference"))
@@ -154,6 +194,15 @@ class TrainConfig:
             f"f_curriculum is {list(map(list, self.f_curriculum))}; give pairs [first epoch, F], F from 1 or None "
             "('all' in a file) for all",
         )
+        require(
+            not self.truncate or self.loss != "first_spike",
+            "loss 'first_spike' looks at whole samples; leave truncate out, or use 'rate', 'count' or 'membrane'",
+        )
+        require(
+            isinstance(self.options.surrogate, str),
+            "options: a surrogate of your own has no name to be written down; give it to a loop of your own: "
+            "net(..., options=TrainingOptions(surrogate=f))",
+        )
         in_core = self.schedule.scope == "core"
         require(
             in_core == bool(self.partition),
@@ -167,6 +216,11 @@ class TrainConfig:
         for first, value in sorted(self.f_curriculum, key=lambda pair: pair[0]):
             f = value if epoch >= first else f
         return f
+
+    def options_at(self, epoch: int) -> TrainingOptions:
+        """Options of an epoch: the momentum's noise decays."""
+        noise = self.options.momentum_noise * self.momentum_noise_decay**epoch
+        return replace(self.options, momentum_noise=noise)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

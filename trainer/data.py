@@ -72,7 +72,7 @@ def training_data(config: TrainConfig, given: Samples | None) -> tuple[TrainConf
 
 def check_data(data: Samples, config: TrainConfig, kind: Kind) -> None:
     """Raise unless every label is a class of the data, and a chip's integers are fed with whole counts."""
-    first = data.read(np.arange(1)) if isinstance(data, Data) else data
+    first = data.read(np.arange(1), range(1)) if isinstance(data, Data) else data
     if config.weight_bits and first.frames.dtype.kind == "f":
         raise FormatError(
             f"data set {config.data!r} is a current, and a chip's integers (weight_bits) take whole counts; "

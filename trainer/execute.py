@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,11 +15,13 @@ from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.runnable import check_record, check_run
 from ir.schedule import Schedule
+from ir.state import State, check_state
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from ir.trace_parts import join
 from trainer.engines import ENGINES, choose
 from trainer.engines.call import Call
+from trainer.engines.live import live
 from trainer.engines.numbers import FixedNumbers, FloatNumbers, Numbers
 from trainer.engines.plan import Params, Plan, fixed_params, float_params, plan_of
 from trainer.engines.result import Recording, trace_of
@@ -38,6 +40,8 @@ def run(
     core_of_neuron: Int32s | None = None,
     batch_size: int = 256,
     engine: str = "auto",
+    state: State | None = None,
+    keep_state: bool = False,
 ) -> Trace:
     """Run a batch of samples and record every spike.
 
@@ -49,6 +53,8 @@ def run(
         progress: called after each batch.
         core_of_neuron: (N,) the partition of a network that is not mapped; ``scope = "core"`` needs one.
         engine: a name of ``trainer.engines``, or ``auto``.
+        state: where the samples go on from: what a run of the time steps before has left; None = they begin.
+        keep_state: leave ``trace.state``, for a run of the time steps that follow.
 
     Returns:
         The trace; states are float32 for E0 and register integers for E1, which also says how often
@@ -62,11 +68,14 @@ def run(
     schedule = schedule or network.schedule
     check_record(network, record)
     if isinstance(network, QuantizedNetwork):
-        check_run(network, stimulus, schedule)
+        state = check_run(network, stimulus, schedule, state)
         params, numbers = fixed_params(network), FixedNumbers(ARITHMETICS[network.arithmetic])
     else:
         params, numbers = float_params(network), FloatNumbers()
-    ready = _Ready(network, plan_of(network), params, numbers, schedule, core_of_neuron, tuple(record))
+        state = None if state is None else check_state(network, state, stimulus.sample_ids)
+    ready = _Ready(
+        network, plan_of(network), params, numbers, schedule, core_of_neuron, tuple(record), state, keep_state
+    )
     parts, chosen = [], ""
     for start in range(0, max(stimulus.n_samples, 1), batch_size):
         batch = stimulus.select(slice(start, start + batch_size))
@@ -89,19 +98,23 @@ class _Ready:
     schedule: Schedule
     core_of_neuron: Int32s | None
     record: tuple[str, ...]
+    state: State | None
+    keep_state: bool
 
 
 def _call(ready: _Ready, batch: Stimulus) -> Call:
+    ids = np.array(batch.sample_ids)
     return Call(
         ready.plan,
         ready.params,
         torch.as_tensor(batch.frames.copy()),
-        torch.as_tensor(np.array(batch.sample_ids)),
+        torch.as_tensor(ids),
         ready.schedule,
         numbers=ready.numbers,
         core_of_neuron=ready.core_of_neuron,
         events=None if batch.events is None else np.array(batch.events),
         recording=Recording(tuple(name for name in ready.record if name != "v")),
+        state=None if ready.state is None else live(ready.state.of(ids), ready.params.like),
     )
 
 
@@ -110,4 +123,7 @@ def _run_batch(ready: _Ready, call: Call, batch: Stimulus, engine: str) -> Trace
         result = ENGINES[engine](call)
     ids = np.array(batch.sample_ids)
     executor = "E1" if isinstance(ready.network, QuantizedNetwork) else "E0"
-    return trace_of(result, ready.plan, ready.schedule, executor, ids, batch.labels, ready.core_of_neuron, ready.record)
+    trace = trace_of(
+        result, ready.plan, ready.schedule, executor, ids, batch.labels, ready.core_of_neuron, ready.record
+    )
+    return replace(trace, state=result.state.saved(ready.network)) if ready.keep_state else trace

@@ -21,7 +21,7 @@ from ir.schedule import Schedule, key, stream
 from ir.words import counted
 from stimuli.own.data import Data
 from trainer.batch import rank, world
-from trainer.batches import augmented, batch_of, batches, split
+from trainer.batches import augmented, batch_of, batches, pieces, split
 from trainer.build import build_network
 from trainer.checkpoint import load_checkpoint
 from trainer.config import TrainConfig
@@ -30,6 +30,7 @@ from trainer.engines.plan import Plan
 from trainer.engines.result import Result
 from trainer.initial import scale_to_density
 from trainer.network import SpikingNetwork
+from trainer.optimizers import learning_rate, set_rate
 from trainer.quantize_aware import train_on_grid
 from trainer.rules import RULES
 from trainer.train_folder import clear_litter, keep, resumed
@@ -177,48 +178,92 @@ def run_epoch(
     begin, total, seen = time.perf_counter(), 0.0, 0
     n_batches = -(-fit_set.n_samples // config.batch_size)
     network.train()
+    config = replace(config, options=config.options_at(epoch))
+    changing = config.rate_schedule != "constant" or config.warmup_epochs > 0
     for i, index in enumerate(batches(fit_set.n_samples, config, epoch)):
+        if changing:
+            set_rate(optimizer, learning_rate(config, epoch + (i + 0.5) / n_batches))
         whole = min(config.batch_size, fit_set.n_samples - i * config.batch_size)
-        batch = augmented(batch_of(fit_set, index), config, epoch, network.shapes["input"]).to(network.device)
-        schedule, share = schedule_of(config, epoch, i), len(index) / whole
-        loss = RULES[config.rule].step(network, optimizer, batch, schedule, config, epoch, share)
+        loss = run_batch(network, optimizer, fit_set, index, config, (epoch, i), len(index) / whole)
         total, seen = total + loss * whole, seen + whole
         if report is not None:
             speed = seen / (time.perf_counter() - begin)
             report(Metrics(epoch, total / seen, float("nan"), float("nan"), float("nan"), speed), i + 1, n_batches)
+    if changing:
+        set_rate(optimizer, config.learning_rate)  # as a checkpoint keeps it
     speed = seen / (time.perf_counter() - begin)
     most = config.batch_size if isinstance(held_out, Data) else 256  # what is read piece by piece does not fit memory
     schedule = replace(config.schedule, F=config.f_at(config.epochs))
-    accuracy, density, latency = evaluate(network, held_out, schedule, config.engine, most)
+    accuracy, density, latency = evaluate(network, held_out, schedule, config.engine, most, config.truncate)
     metrics = Metrics(epoch, total / max(seen, 1), accuracy, density, latency, speed)
     if report is not None:
         report(metrics, n_batches, n_batches)
     return metrics
 
 
+def run_batch(
+    network: SpikingNetwork,
+    optimizer: torch.optim.Optimizer,
+    data: Samples,
+    index: np.ndarray,
+    config: TrainConfig,
+    at: tuple[int, int],
+    share: float,
+) -> float:
+    """Train on a batch, piece by piece in time where the configuration truncates; the mean loss of a time step.
+
+    Args:
+        at: epoch and number of the batch.
+        share: of the whole batch that this process has.
+    """
+    epoch, total, state = at[0], 0.0, None
+    for steps in pieces(data.n_steps, config.truncate):
+        batch = batch_of(data, index, steps if config.truncate else None)
+        batch = augmented(batch, config, epoch, network.shapes["input"]).to(network.device)
+        batch = replace(batch, state=state)
+        schedule = schedule_of(config, *at)
+        loss, state = RULES[config.rule].step(network, optimizer, batch, schedule, config, epoch, share)
+        total += loss * max(len(steps), 1)
+    return total / max(data.n_steps, 1)
+
+
 def evaluate(
-    network: SpikingNetwork, stimulus: Samples, schedule: Schedule, engine: str = "auto", batch_size: int = 256
+    network: SpikingNetwork,
+    stimulus: Samples,
+    schedule: Schedule,
+    engine: str = "auto",
+    batch_size: int = 256,
+    truncate: int = 0,
 ) -> tuple[float, float, float]:
-    """(accuracy, spike density, mean forward steps a sample) under ``schedule``."""
+    """(accuracy, spike density, mean forward steps a sample) under ``schedule``; ``truncate`` bounds memory alone."""
     network.eval()
     plan, right, spikes, rounds = network.plan(), 0, 0.0, 0.0
     for start in range(0, stimulus.n_samples, batch_size):
         index = np.arange(start, min(start + batch_size, stimulus.n_samples))
-        batch = batch_of(stimulus, index).to(network.device)
-        with torch.no_grad():
-            result = network(batch.frames, schedule, batch.ids, events=batch.events, engine=engine)
-        right += int((decide(result, plan) == batch.labels).sum())
-        spikes += float(result.counts.sum())
-        rounds += float(result.forward_steps.sum())
+        state, counts, v, labels = None, torch.zeros(()), torch.zeros(()), torch.zeros(())
+        for steps in pieces(stimulus.n_steps, truncate):
+            batch = batch_of(stimulus, index, steps if truncate else None).to(network.device)
+            with torch.no_grad():
+                result = network(batch.frames, schedule, batch.ids, events=batch.events, engine=engine, state=state)
+            state = result.state if truncate else None
+            counts = counts.to(network.device) + result.counts.sum(0)
+            v, labels = result.v[-1:].sum(0), batch.labels
+            rounds += float(result.forward_steps.sum())
+        right += int((decided(counts[:, plan.output], v[:, plan.output], plan) == labels).sum())
+        spikes += float(counts.sum())
     n = stimulus.n_samples
     return right / n, spikes / (n * plan.n_neurons * stimulus.n_steps), rounds / n
 
 
 def decide(result: Result, plan: Plan) -> Tensor:
     """Class of each sample: most output spikes, ties to the smallest index, none = -1; or the largest membrane."""
+    return decided(result.counts[:, :, plan.output].sum(0), result.v[-1][:, plan.output], plan)
+
+
+def decided(counts: Tensor, v: Tensor, plan: Plan) -> Tensor:
+    """The same of the output's counts and last membranes, (B, n) each."""
     if not plan.output_fires:
-        return result.v[-1][:, plan.output].argmax(1)
-    counts = result.counts[:, :, plan.output].sum(0)
+        return v.argmax(1)
     first_largest = (counts == counts.amax(1, keepdim=True)).to(torch.int64).argmax(1)
     return torch.where(counts.amax(1) > 0, first_largest, -1)
 

@@ -13,9 +13,13 @@ from torch import Tensor, nn
 from ir.check import require, within
 from ir.connection import Connection, Conv2d, Dense
 from ir.network import Input, Network, Population, Projection
+from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule
+from ir.state import State, check_state
 from trainer.engines import run as run_engine
 from trainer.engines.call import Call
+from trainer.engines.live import LiveState, live
+from trainer.engines.monitor import Monitor
 from trainer.engines.numbers import FloatNumbers
 from trainer.engines.options import EVALUATION, TrainingOptions
 from trainer.engines.parts import NeuronParams
@@ -71,6 +75,9 @@ class SpikingNetwork(nn.Module):
         self.core_of_neuron: np.ndarray | None = None
         with as_evaluated(self):
             self.shapes = self._infer_shapes()
+        for name in self.neurons:
+            with within(f"population {name!r}"):
+                self._neuron(name).spread(int(np.prod(self.shapes[name])))
         self._plan: Plan | None = None
 
     @classmethod
@@ -188,29 +195,34 @@ class SpikingNetwork(nn.Module):
         options: TrainingOptions = EVALUATION,
         events: np.ndarray | None = None,
         engine: str = "auto",
+        state: LiveState | State | None = None,
+        monitor: Sequence[str] = (),
     ) -> Result:
         """Run a batch.
 
         Args:
             frames: (T, B, ...) counts; everything behind B is flattened, row-major.
             schedule: default the network's own.
-            sample_ids: (B,) dataset indices, the addresses of all randomness; default 0, 1, ...
+            sample_ids: (B,) dataset indices, the addresses of all randomness; default the state's, or 0, 1, ...
             options: dropouts and gradient choices; without effect in ``eval()``.
             events: time-stamped events of ``ir.Stimulus``, for paced and queued input.
+            state: ``result.state`` of the call that ran the time steps before, or a saved one; None = samples begin.
+            monitor: what ``result.monitors`` shall hold: ``queue`` and ``served`` of every forward step, ``currents``
+                until a neuron's first spike (``trainer.engines.monitor``).
 
         Returns:
-            Spike counts (T, B, N) and membranes with gradients, forward steps (T, B).
+            Spike counts (T, B, N) and membranes with gradients, forward steps (T, B), and the state to go on from.
         """
         require(frames.ndim >= 3, f"frames have shape {tuple(frames.shape)}; give (T, B, ...), time steps first")
-        ids = torch.arange(frames.shape[1], device=frames.device) if sample_ids is None else torch.as_tensor(sample_ids)
-        options = (
-            options if self.training else TrainingOptions(alpha=options.alpha, silent_gradient=options.silent_gradient)
-        )
+        ids = self._ids(frames, sample_ids, state)
+        options = options if self.training else options.evaluated
         # Membranes add up in full precision, also where other layers run in half of it.
         with torch.autocast(frames.device.type, enabled=False):
             params, numbers = self.params(), FloatNumbers()
             if self.quantization is not None:
                 params, numbers = self.quantization.params(self.export(), params), self.quantization.numbers
+            if isinstance(state, State):
+                state = live(check_state(self._frozen(), state, ids.cpu().numpy()), params.like)
             schedule = self.schedule if schedule is None else schedule
             call = Call(
                 self.plan(),
@@ -222,8 +234,26 @@ class SpikingNetwork(nn.Module):
                 numbers,
                 self.core_of_neuron,
                 events,
+                state=state,
+                monitor=Monitor(tuple(monitor)) if monitor else None,
             )
             return run_engine(call, engine)
+
+    def freeze(self, state: LiveState) -> State:
+        """A state as a value that ``ul.save`` writes and that every executor goes on from: with the weights of now."""
+        return state.saved(self._frozen())
+
+    def _frozen(self) -> Network | QuantizedNetwork:
+        """What the engine runs."""
+        trained = self.export()
+        return trained if self.quantization is None else self.quantization.quantized(trained)
+
+    @staticmethod
+    def _ids(frames: Tensor, given: Any, state: LiveState | State | None) -> Tensor:
+        """(B,) those that were given, else those of the state, else 0, 1, ..."""
+        if given is None and state is not None:
+            given = state.sample_ids if isinstance(state, LiveState) else np.array(state.sample_ids)
+        return torch.arange(frames.shape[1], device=frames.device) if given is None else torch.as_tensor(given)
 
 
 def check_blocks(inputs: dict[str, Any], populations: dict[str, Any]) -> None:

@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from numbers import Real
 from typing import Any, ClassVar, TypeGuard
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ir.check import check_choice, require
 from ir.neurons import LIF as NetworkLIF
 from ir.neurons import RESETS, Neuron
+from ir.neurons.lif import leak
 from trainer.engines.neurons.lif import LIFParams
 from trainer.engines.parts import NeuronParams
 
@@ -24,6 +27,11 @@ MAX_LOG_TAU = math.log(sys.float_info.max)
 
 MAX_THRESHOLD = torch.finfo(torch.float32).max
 """Thresholds are float32."""
+
+HEIGHTS = f" and at most {MAX_THRESHOLD:.4g} (the largest float32), or None: never fires"
+
+Numbers = float | Sequence[float] | NDArray[Any] | Tensor
+"""One number, or one a neuron."""
 
 
 def _is_number(value: object) -> TypeGuard[float]:
@@ -62,6 +70,12 @@ class NeuronModule(nn.Module, ABC):
             like: a tensor of their type and device.
         """
 
+    def spread(self, n: int) -> None:
+        """Become a population of ``n`` neurons; raise where numbers one a neuron are of another.
+
+        What holds one number for all of them has nothing to do.
+        """
+
     def forward(self, x: Tensor) -> Tensor:
         """Neurons are run by an engine, not called."""
         raise RuntimeError(
@@ -82,47 +96,69 @@ class LIF(NeuronModule):
         bias_in_current: the biases of the layers before it enter the current, as before snnTorch's ``Synaptic``, not
             the membrane.
         refractory: at most one spike a time step.
-        train_threshold, train_tau: learn the threshold, the membrane time constant.
+        train_threshold, train_tau, train_tau_syn: learn thresholds, membrane and synaptic time constants.
+        per_neuron: each neuron has numbers of its own, which learn apart; else the population has one of each.
+
+    ``tau_mem_s``, ``v_threshold`` and ``tau_syn_s`` are one number, or one a neuron (a list, an array, a tensor).
     """
 
     MODEL = "lif"
+    v_threshold: Tensor
+    log_tau_mem: Tensor
+    log_tau_syn: Tensor | None
 
     def __init__(
         self,
-        tau_mem_s: float = math.inf,
-        v_threshold: float | None = 1.0,
-        tau_syn_s: float | None = None,
+        tau_mem_s: Numbers = math.inf,
+        v_threshold: Numbers | None = 1.0,
+        tau_syn_s: Numbers | None = None,
         reset: str = "zero",
         refractory: bool = True,
         train_threshold: bool = False,
         train_tau: bool = False,
         bias_in_current: bool = False,
+        train_tau_syn: bool = False,
+        per_neuron: bool = False,
     ) -> None:
         super().__init__()
         check_choice("LIF reset", reset, tuple(RESETS))
-        require(
-            v_threshold is None or (_is_number(v_threshold) and 0 <= v_threshold <= MAX_THRESHOLD),
-            f"LIF v_threshold is {v_threshold}; it must be one number, at least 0 and at most {MAX_THRESHOLD:.4g} "
-            "(the largest float32), or None: never fires",
-        )
-        for name, tau in (("tau_mem_s", tau_mem_s), ("tau_syn_s", tau_syn_s)):
-            none = tau is None and name == "tau_syn_s"
-            require(none or (_is_number(tau) and tau >= 0), f"LIF {name} is {tau}; it must be one number, at least 0")
+        height = math.inf if v_threshold is None else numbers_of("v_threshold", v_threshold, MAX_THRESHOLD, HEIGHTS)
+        tau_mem = numbers_of("tau_mem_s", tau_mem_s)
+        tau_syn = None if tau_syn_s is None else numbers_of("tau_syn_s", tau_syn_s)
         flags = {"refractory": refractory, "train_threshold": train_threshold, "train_tau": train_tau}
-        for name, flag in {**flags, "bias_in_current": bias_in_current}.items():
+        flags |= {"bias_in_current": bias_in_current, "train_tau_syn": train_tau_syn, "per_neuron": per_neuron}
+        for name, flag in flags.items():
             require(isinstance(flag, bool), f"LIF {name} is {flag!r}; give True or False")
+        for name, learns, tau in (("mem", train_tau, tau_mem), ("syn", train_tau_syn, tau_syn)):
+            flag = "train_tau" if name == "mem" else "train_tau_syn"
+            begins = tau is not None and bool(((tau > 0) & (tau < math.inf)).all())
+            require(not learns or begins, f"LIF {flag} needs a tau_{name}_s above 0 and finite to start from")
+        self.bias_in_current, self.per_neuron = bias_in_current, per_neuron
+        self.fires, self.reset, self.refractory = v_threshold is not None, reset, refractory
+        self.tau_syn_s = None if tau_syn is None else (float(tau_syn) if tau_syn.ndim == 0 else tau_syn)
+        _hold(self, "v_threshold", torch.as_tensor(height, dtype=torch.float32), train_threshold and self.fires)
+        _hold(self, "log_tau_mem", log_of(tau_mem), train_tau)
+        self.log_tau_syn = None
+        if train_tau_syn and tau_syn is not None:
+            _hold(self, "log_tau_syn", log_of(tau_syn), True)
+
+    def spread(self, n: int) -> None:
+        for name in ("v_threshold", "log_tau_mem", "log_tau_syn"):
+            held = getattr(self, name)
+            if held is None:
+                continue
+            require(
+                held.shape in ((), (n,)),
+                f"LIF has {name.removeprefix('log_')} of {held.numel()} neurons, its population has {n}; give one "
+                "number, or one a neuron",
+            )
+            if self.per_neuron and held.ndim == 0:
+                _hold(self, name, held.detach().expand(n).clone(), isinstance(held, nn.Parameter))
+        taus = self.tau_syn_s if isinstance(self.tau_syn_s, np.ndarray) else np.zeros(n)
         require(
-            not (train_tau and not 0 < tau_mem_s < math.inf),
-            "LIF train_tau needs a tau_mem_s above 0 and finite to start from",
+            taus.shape == (n,),
+            f"LIF has tau_syn of {taus.size} neurons, its population has {n}; give one number, or one a neuron",
         )
-        self.bias_in_current = bias_in_current
-        self.fires, self.reset, self.refractory, self.tau_syn_s = v_threshold is not None, reset, refractory, tau_syn_s
-        threshold = torch.tensor(math.inf if v_threshold is None else v_threshold, dtype=torch.float32)
-        log_tau = torch.tensor(math.log(tau_mem_s) if tau_mem_s > 0 else -math.inf, dtype=torch.float64)
-        self.v_threshold = (
-            nn.Parameter(threshold) if train_threshold and self.fires else _buffer(self, "v_threshold", threshold)
-        )
-        self.log_tau_mem = nn.Parameter(log_tau) if train_tau else _buffer(self, "log_tau_mem", log_tau)
 
     def threshold(self) -> Tensor:
         """The threshold, never below 0."""
@@ -132,19 +168,21 @@ class LIF(NeuronModule):
         """``exp(-dt / tau_mem)``."""
         return torch.exp(-dt_s * torch.exp(-self.log_tau_mem))
 
-    def leak_u(self, dt_s: float) -> float:
+    def leak_u(self, dt_s: float) -> Tensor | float:
         """``exp(-dt / tau_syn)``; 0 without current memory."""
+        if self.log_tau_syn is not None:
+            return torch.exp(-dt_s * torch.exp(-self.log_tau_syn))
+        if isinstance(self.tau_syn_s, np.ndarray):
+            return torch.as_tensor(leak(self.tau_syn_s, dt_s, "exponential"))
         return math.exp(-dt_s / self.tau_syn_s) if self.tau_syn_s else 0.0
 
     def value(self, bias: Tensor | None) -> NetworkLIF:
         """The frozen value that leaves the trainer."""
-        log_tau, frozen = float(self.log_tau_mem.detach()), None
-        if bias is not None:
-            frozen = bias.detach().double().cpu().numpy()
+        frozen = None if bias is None else bias.detach().double().cpu().numpy()
         return NetworkLIF(
-            tau_mem_s=math.exp(log_tau) if log_tau < MAX_LOG_TAU else math.inf,
-            v_threshold=float(self.threshold().detach()) if self.fires else None,
-            tau_syn_s=self.tau_syn_s,
+            tau_mem_s=tau_of(self.log_tau_mem),
+            v_threshold=frozen_numbers(self.threshold()) if self.fires else None,
+            tau_syn_s=self.tau_syn_s if self.log_tau_syn is None else tau_of(self.log_tau_syn),
             bias=None if self.bias_in_current else frozen,
             reset=self.reset,  # type: ignore[arg-type]
             refractory=self.refractory,
@@ -194,6 +232,48 @@ class MaxPooling(LIF):
         return NetworkLIF(0.0, 0.0, pools=True)
 
 
-def _buffer(module: nn.Module, name: str, value: Tensor) -> Tensor:
-    module.register_buffer(name, value)
-    return value
+def numbers_of(name: str, value: Any, most: float = math.inf, way_out: str = "") -> NDArray[np.float64]:
+    """One number, or one a neuron, as float64; raise unless all lie in 0..``most``."""
+    found = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
+    plain = _is_number(found) or (isinstance(found, (list, tuple, np.ndarray)) and np.ndim(found) == 1)
+    array = np.full(1, np.nan)
+    if plain and (_is_number(found) or np.asarray(found).dtype.kind in "iuf"):
+        try:
+            array = np.asarray(found, np.float64)
+        except OverflowError:  # whole numbers beyond every float
+            plain = False
+    inside = plain and array.size > 0 and bool(((array >= 0) & (array <= most)).all())
+    require(inside, f"LIF {name} is {value}; it must be one number, at least 0{way_out}, or one such number a neuron")
+    return array
+
+
+def log_of(tau: NDArray[np.float64]) -> Tensor:
+    """The logarithm of time constants, whose exponential they are again; of 0 minus infinity."""
+    if tau.ndim == 0:
+        return torch.tensor(math.log(tau) if tau > 0 else -math.inf, dtype=torch.float64)
+    with np.errstate(divide="ignore"):
+        return torch.as_tensor(np.log(tau))
+
+
+def tau_of(log_tau: Tensor) -> Any:
+    """Time constants in seconds from their logarithms: a number, or an array; infinite beyond every float."""
+    log = frozen_numbers(log_tau)
+    if isinstance(log, float):
+        return math.exp(log) if log < MAX_LOG_TAU else math.inf
+    return np.where(log < MAX_LOG_TAU, np.exp(np.minimum(log, MAX_LOG_TAU)), np.inf)
+
+
+def frozen_numbers(values: Tensor) -> Any:
+    """A number, or an array of one a neuron."""
+    array = values.detach().double().cpu().numpy()
+    return float(array) if array.ndim == 0 else array
+
+
+def _hold(module: nn.Module, name: str, value: Tensor, learns: bool) -> None:
+    """Keep a number of a module as a parameter, or as a buffer."""
+    if hasattr(module, name):
+        delattr(module, name)
+    if learns:
+        module.register_parameter(name, nn.Parameter(value))
+    else:
+        module.register_buffer(name, value)

@@ -11,20 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ir import Input, Network, Population, Projection, QuantizedNetwork, Schedule, Stimulus, Trace
+    from ir import Input, Network, Population, Projection, QuantizedNetwork, Schedule, State, Stimulus, Trace
     from sim_reference.compare import Divergence, Statistics
     from stimuli.own.data import Data
     from stimuli.own.options import DataOptions
-    from trainer import LIF, SpikingNetwork, TrainableNetwork, TrainConfig, preset
+    from trainer import LIF, SpikingNetwork, TrainableNetwork, TrainConfig, preset, train_on_grid
     from unlayered.api import chips, compare, data, from_snntorch, map, open, run, save, statistics, train
 
 WHERE = {
     **dict.fromkeys(("Input", "Network", "Population", "Projection", "QuantizedNetwork"), "ir"),
-    **dict.fromkeys(("Schedule", "Stimulus", "Trace"), "ir"),
+    **dict.fromkeys(("Schedule", "State", "Stimulus", "Trace"), "ir"),
     **dict.fromkeys(("Divergence", "Statistics"), "sim_reference.compare"),
     "Data": "stimuli.own.data",
     "DataOptions": "stimuli.own.options",
-    **dict.fromkeys(("LIF", "SpikingNetwork", "TrainConfig", "TrainableNetwork", "preset"), "trainer"),
+    **dict.fromkeys(("LIF", "SpikingNetwork", "TrainConfig", "TrainableNetwork"), "trainer"),
+    **dict.fromkeys(("preset", "train_on_grid"), "trainer"),
     **dict.fromkeys(("chips", "compare", "data", "from_snntorch", "map"), "unlayered.api"),
     **dict.fromkeys(("open", "run", "save", "statistics", "train"), "unlayered.api"),
 }
@@ -45,6 +46,7 @@ __all__ = [
     "QuantizedNetwork",
     "Schedule",
     "SpikingNetwork",
+    "State",
     "Statistics",
     "Stimulus",
     "Trace",
@@ -61,6 +63,7 @@ __all__ = [
     "save",
     "statistics",
     "train",
+    "train_on_grid",
 ]
 
 

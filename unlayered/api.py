@@ -17,6 +17,7 @@ from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule
+from ir.state import State
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from ir.trace_parts import join
@@ -131,6 +132,8 @@ def run(
     schedule: Schedule | None = None,
     on: str = "reference",
     progress: Progress | None = None,
+    state: State | None = None,
+    keep_state: bool = False,
 ) -> Trace:
     """Run a network and record every spike.
 
@@ -140,12 +143,15 @@ def run(
     Args:
         schedule: None = the one the network was trained for.
         on: the executor.
+        state: where the samples go on from: ``trace.state`` of the time steps before; None = they begin.
+        keep_state: leave ``trace.state``, for a run of the time steps that follow, on this or another executor.
     """
     check_width(stimulus, plain_network(_frozen(network)).n_inputs, "the stimulus")
-    ready = ready_for(network, on, RunOptions())
+    options = RunOptions(state=state, keep_state=keep_state)
+    ready = ready_for(network, on, options)
     chosen = plain_network(network).schedule if schedule is None else schedule
     pieces = pieces_of(stimulus, progress or _silent)
-    return join([execute(ready, piece, chosen, on, RunOptions(), tick) for piece, tick in pieces])
+    return join([execute(ready, piece, chosen, on, options, tick) for piece, tick in pieces])
 
 
 def _frozen(value: Any) -> AnyNetwork:
@@ -180,7 +186,7 @@ def statistics(trace: Trace) -> Statistics:
 
 def open(
     path: str | Path, as_: str | None = None, dt_s: float | None = None, pool: str | None = None
-) -> AnyNetwork | Trace | Stimulus:
+) -> AnyNetwork | Trace | Stimulus | State:
     """Read a train folder, a file of ours, or a network in NIR, ONNX or lava-dl's ``.net``; nothing in it is executed.
 
     Args:
@@ -192,12 +198,13 @@ def open(
     """
     path = Path(path)
     if path.suffix == ".npz" and path.is_file() and as_ is None and dt_s is None:
-        return npz.load(path, (Network, QuantizedNetwork, MappedNetwork, Trace, Stimulus))
+        return npz.load(path, (Network, QuantizedNetwork, MappedNetwork, Trace, Stimulus, State))
     return open_network(path, as_, dt_s, pool)
 
 
 def save(value: Any, path: str | Path) -> None:
-    """Write a network, trace or stimulus; the ending decides: ``.npz`` (all), ``.nir``, ``.onnx``, ``.net`` (networks).
+    """Write a network, trace, stimulus or state; the ending decides: ``.npz`` (all), ``.nir``, ``.onnx``, ``.net``
+    (networks).
 
     Raises:
         FormatError: the format cannot say what the network holds, or the ending is unknown.
@@ -208,7 +215,7 @@ def save(value: Any, path: str | Path) -> None:
     if name != "npz" and name not in WRITERS:
         raise FormatError(f"cannot write {path}: it ends in {path.suffix or 'nothing'!r}; use .npz, {ENDINGS}")
     if name == "npz":
-        npz.save(value if isinstance(value, (Trace, Stimulus)) else _frozen(value), path)
+        npz.save(value if isinstance(value, (Trace, Stimulus, State)) else _frozen(value), path)
     else:
         WRITERS[name](_frozen(value), path)
 

@@ -13,6 +13,7 @@ from ir.formats import Excess
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.schedule import Schedule
+from ir.state import State, check_state, with_past
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from ir.trace_parts import join
@@ -30,12 +31,16 @@ class RunOptions:
         time_limit_s: wall-clock limit of Lava.
         process_per_core: on Lava, a process for every core.
         allow_unsafe: run what lies outside the safe envelope, too.
+        state: where the samples go on from; None = they begin.
+        keep_state: leave ``trace.state``, for a run of the time steps that follow.
     """
 
     chip: str | None = None
     time_limit_s: float | None = None
     process_per_core: bool = False
     allow_unsafe: bool = False
+    state: State | None = None
+    keep_state: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +117,11 @@ def envelope_of(
         if not EXECUTORS[on].integers_only:
             return ()
         chip = find_chip(integers.arithmetic) if integers.arithmetic in chip_names() else None
-    return check_safe(integers, chip or integers.arithmetic, stimulus.frames, options.allow_unsafe, THIS_INPUT)
+    frames, state = stimulus.frames, options.state
+    if state is not None:
+        frames = with_past(stimulus, check_state(network.network, state, stimulus.sample_ids)).frames
+    t0 = 0 if state is None else state.t
+    return check_safe(integers, chip or integers.arithmetic, frames, options.allow_unsafe, THIS_INPUT, t0)
 
 
 def _on_lava(
@@ -120,17 +129,27 @@ def _on_lava(
 ) -> Trace:
     from targets.lava.run import TIME_LIMIT_S, run
 
-    limit = TIME_LIMIT_S if options.time_limit_s is None else options.time_limit_s
-    per_core = options.process_per_core
     assert isinstance(network, MappedNetwork)
-    return run(network, stimulus, schedule, progress=tick, time_limit_s=limit, process_per_core=per_core)
+    return run(
+        network,
+        stimulus,
+        schedule,
+        progress=tick,
+        time_limit_s=TIME_LIMIT_S if options.time_limit_s is None else options.time_limit_s,
+        process_per_core=options.process_per_core,
+        state=options.state,
+        keep_state=options.keep_state,
+    )
 
 
-def run_reference(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, tick: Tick) -> Trace:
+def run_reference(
+    mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, tick: Tick, options: RunOptions | None = None
+) -> Trace:
     """E2: the integers in the compiled twin of the reference simulator, held equal to it by the tests."""
     from sim_reference.fast import run
 
-    return run(mapped, stimulus, schedule, progress=tick)
+    options = options or RunOptions()
+    return run(mapped, stimulus, schedule, progress=tick, state=options.state, keep_state=options.keep_state)
 
 
 def _on_reference(
@@ -138,7 +157,7 @@ def _on_reference(
 ) -> Trace:
     if isinstance(network, Network):  # the simulator's are integers; floats have one executor
         return _on_trainer(network, stimulus, schedule, options, tick)
-    return run_reference(network, stimulus, schedule, tick)
+    return run_reference(network, stimulus, schedule, tick, options)
 
 
 def _on_trainer(
@@ -146,7 +165,7 @@ def _on_trainer(
 ) -> Trace:
     from trainer.execute import run
 
-    return run(network, stimulus, schedule, progress=tick)
+    return run(network, stimulus, schedule, progress=tick, state=options.state, keep_state=options.keep_state)
 
 
 class Executor(NamedTuple):

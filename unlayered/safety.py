@@ -20,13 +20,19 @@ THIS_INPUT = "; --allow-unsafe runs it and counts each overflow"
 
 
 def check_safe(
-    network: QuantizedNetwork, chip: Chip | str, frames: NDArray[Any] | None, allow_unsafe: bool, way_out: str
+    network: QuantizedNetwork,
+    chip: Chip | str,
+    frames: NDArray[Any] | None,
+    allow_unsafe: bool,
+    way_out: str,
+    t0: int = 0,
 ) -> tuple[Excess, ...]:
     """Raise where ``network`` leaves the safe envelope of ``chip``, unless that is allowed.
 
     Args:
         chip: or the name of an arithmetic.
         frames: (T, B, N_in) all the input there will be; None = any input whose counts are 0 or 1.
+        t0: time steps before these frames.
 
     Returns:
         What is outside, where ``allow_unsafe``.
@@ -34,7 +40,7 @@ def check_safe(
     Raises:
         ValueError: says the layer, the number, and how to go on.
     """
-    found = check_envelope(network, chip, frames=frames)
+    found = check_envelope(network, chip, frames=frames, t0=t0)
     if found and not allow_unsafe:
         title = chip.title if isinstance(chip, Chip) else chip
         first, *others = found

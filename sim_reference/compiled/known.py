@@ -11,11 +11,16 @@ MODELS = ("lif",)
 """The neuron models that are compiled, names of ``ir.neurons.MODELS``; ``queue.ORDERS`` are the order rules."""
 
 
-def reason_against(network: QuantizedNetwork, schedule: Schedule) -> str | None:
+def reason_against(network: QuantizedNetwork, schedule: Schedule, cut: bool = False) -> str | None:
     """Why the kernels cannot run a network under a schedule; None = they can.
 
     The layered schedule serves no queue, so its order rule does not matter.
+
+    Args:
+        cut: whether the run takes a state or leaves one.
     """
+    if cut:
+        return "the compiled simulator neither takes nor leaves a state"
     for p in network.populations:
         if p.neuron.MODEL not in MODELS:
             return f"the compiled simulator does not know neuron model {p.neuron.MODEL!r}"

@@ -140,22 +140,29 @@ class Data:
             self._held.append(whole)
         return whole
 
-    def read(self, index: NDArray[Any]) -> Stimulus:
+    def read(self, index: NDArray[Any], steps: range | None = None) -> Stimulus:
         """The samples at ``index``, read from their source unless they are held.
+
+        Args:
+            steps: only these time steps, which count from 0 again.
 
         Raises:
             FormatError: a sample is bad; names it.
         """
         if self._held:
-            return self._held[0].select(index)
+            some = self._held[0].select(index)
+            return some if steps is None else some.steps(steps.start, steps.stop)
         ids = self.which[index]
+        if steps is not None:
+            return self._gathered((self._sample(i, steps) for i in ids.tolist()), ids, len(steps))
         return self._gathered((self._cached(i) for i in ids.tolist()), ids)
 
-    def _gathered(self, samples: Iterable[Sample], ids: Ints) -> Stimulus:
+    def _gathered(self, samples: Iterable[Sample], ids: Ints, n_steps: int | None = None) -> Stimulus:
         """Samples as one batch, each put in its place as it comes, so that memory holds them once."""
         require(len(ids) > 0, f"{self.name}: no sample is asked for; give at least one")
         labels, rows = np.zeros(len(ids), np.int64), list[Ints]()
-        frames = np.zeros((self.n_steps, len(ids), self.n_inputs), np.int8)
+        n_steps = self.n_steps if n_steps is None else n_steps
+        frames = np.zeros((n_steps, len(ids), self.n_inputs), np.int8)
         for b, one in enumerate(samples):
             if not np.can_cast(one.frames.dtype, frames.dtype):
                 frames = frames.astype(np.result_type(frames, one.frames))
@@ -178,12 +185,12 @@ class Data:
         self._keep(Stimulus(made.frames[:, None], np.array([i]), np.array([made.label])), file)
         return made
 
-    def _sample(self, i: int) -> Sample:
+    def _sample(self, i: int, steps: range | None = None) -> Sample:
         raw, label = self.source.read(i)
         who = self.source.said(i)
         if not label < self.n_classes:
             raise FormatError(f"{who} is labelled {label}; the data have classes 0 to {self.n_classes - 1}")
-        frames, events = frames_of(raw, who, i, self.form, self.options, self.stamps)
+        frames, events = frames_of(raw, who, i, self.form, self.options, self.stamps, steps)
         return Sample(frames, label, events)
 
     def _keep(self, value: Stimulus, file: Path | None) -> None:

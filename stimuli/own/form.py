@@ -14,6 +14,9 @@ from stimuli.own.files import Columns, Raw
 from stimuli.own.options import DataOptions
 from stimuli.own.recording import Recording, recording_of
 
+CHECKED_AT_ONCE = 1 << 20
+"""Values that are looked at in one go: a mapped file need not be in memory as a whole."""
+
 EVENTS, FRAMES, IMAGES = "events", "frames", "images"
 
 
@@ -73,7 +76,7 @@ def form_of(source: Source, options: DataOptions) -> tuple[Form, DataOptions]:
     who = source.said(0)
     if isinstance(raw, dict):
         return _form_of_events(source, raw, options)
-    array = numbers_of(raw, who)
+    array = numbers_of(raw, who, values=not isinstance(raw, np.memmap))
     if options.images:
         shape, steps = _three(array.shape, who, "an image is (N), (H, W) or (C, H, W)", 0), options.n_steps or 1
         rated = options.images == "rate"
@@ -85,8 +88,11 @@ def form_of(source: Source, options: DataOptions) -> tuple[Form, DataOptions]:
     return form, replace(options, n_steps=steps)
 
 
-def numbers_of(raw: NDArray[Any], who: str) -> NDArray[Any]:
+def numbers_of(raw: NDArray[Any], who: str, values: bool = True) -> NDArray[Any]:
     """The array; raise unless it holds finite numbers, counts from 0.
+
+    Args:
+        values: whether they are looked at now; those of mapped files are when they are read.
 
     Raises:
         FormatError: says where it does not.
@@ -95,12 +101,21 @@ def numbers_of(raw: NDArray[Any], who: str) -> NDArray[Any]:
         raise FormatError(f"{who} holds {raw.dtype} of shape {raw.shape}; give events with t, x, y, p or numbers")
     if raw.size == 0:
         raise FormatError(f"{who} is empty (shape {raw.shape}); give at least one time step and input")
-    wrong = ~np.isfinite(raw) if raw.dtype.kind == "f" else raw < 0 if raw.dtype.kind == "i" else np.zeros(1, bool)
+    a_row = max(1, raw.size // max(1, len(raw))) if raw.ndim else 1
+    rows = max(1, CHECKED_AT_ONCE // a_row)
+    for start in range(0, len(raw), rows) if raw.ndim and values else ():
+        _check_values(raw[start : start + rows], who, start)
+    return raw
+
+
+def _check_values(some: NDArray[Any], who: str, start: int) -> None:
+    """Raise unless values are finite, and whole ones at least 0; ``start``: where the first row lies."""
+    kind = some.dtype.kind
+    wrong = ~np.isfinite(some) if kind == "f" else some < 0 if kind == "i" else np.zeros(1, bool)
     if wrong.any():
         at = tuple(int(i) for i in np.argwhere(wrong)[0])
-        must = "every value must be finite" if raw.dtype.kind == "f" else "counts are at least 0"
-        raise FormatError(f"{who} holds {raw[at]} at {at}; {must}")
-    return raw
+        must = "every value must be finite" if kind == "f" else "counts are at least 0"
+        raise FormatError(f"{who} holds {some[at]} at {(start + at[0], *at[1:])}; {must}")
 
 
 def _three(shape: tuple[int, ...], who: str, way: str, skip: int) -> tuple[int, ...]:

@@ -18,31 +18,41 @@ from stimuli.readers import RATE_SEED
 
 
 def frames_of(
-    raw: Raw, who: str, sample_id: int, form: Form, options: DataOptions, stamps: bool = False
+    raw: Raw,
+    who: str,
+    sample_id: int,
+    form: Form,
+    options: DataOptions,
+    stamps: bool = False,
+    steps: range | None = None,
 ) -> tuple[NDArray[Any], Ints | None]:
     """One sample as frames (T, N), and its events (n, 3) as (t, time stamp, input) where asked for.
+
+    Args:
+        steps: only these time steps, which count from 0 again; of frames no others are looked at.
 
     Raises:
         FormatError: it does not have the form of the others, or is bad itself; begins with ``who``.
     """
+    steps = range(form.n_steps) if steps is None else steps
     if form.kind == EVENTS:
         rows = _rows(recording(raw, who, options, len(form.raw_shape) == 2), who, form, options)
+        rows = rows[(rows[:, 0] >= steps.start) & (rows[:, 0] < steps.stop)] - np.array([steps.start, 0, 0])
         n_inputs = int(np.prod(out_shape(form, options)))
-        found = np.bincount(rows[:, 0] * n_inputs + rows[:, 2], minlength=form.n_steps * n_inputs)
+        found = np.bincount(rows[:, 0] * n_inputs + rows[:, 2], minlength=len(steps) * n_inputs)
         if len(rows) and found.max() > 32_767:
             raise FormatError(
                 f"{who}: a pixel has {found.max()} events in a time step, at most 32767; shorten window_us"
             )
         dtype = np.int16 if options.counts else np.int8
-        return found.astype(dtype).reshape(form.n_steps, n_inputs), rows if stamps else None
+        return found.astype(dtype).reshape(len(steps), n_inputs), rows if stamps else None
     if isinstance(raw, dict):
         raise FormatError(f"{who} holds events, {form.first} does not; give one kind")
-    array = numbers_of(raw, who)
     if form.kind == IMAGES:
-        frames = _image(array, who, sample_id, form, options)
+        frames = _image(numbers_of(raw, who), who, sample_id, form, options, steps)
     else:
-        frames = _smaller(_in_time(array, who, form), options)
-    return _whole(frames.reshape(form.n_steps, -1)), None
+        frames = _smaller(_in_time(raw, who, form, steps), options)
+    return _whole(frames.reshape(len(steps), -1)), None
 
 
 def _rows(events: Recording, who: str, form: Form, options: DataOptions) -> Ints:
@@ -81,29 +91,32 @@ def _check_inside(events: Recording, who: str, options: DataOptions) -> None:
             )
 
 
-def _image(array: NDArray[Any], who: str, sample_id: int, form: Form, options: DataOptions) -> NDArray[Any]:
+def _image(
+    array: NDArray[Any], who: str, sample_id: int, form: Form, options: DataOptions, steps: range
+) -> NDArray[Any]:
     """An image in every time step: as a current, or as spikes; bytes are taken as 0 to 255 of 1."""
     if array.shape != form.raw_shape:
         raise FormatError(f"{who} has shape {array.shape}, {form.first} has {form.raw_shape}; give one shape")
     light = array.astype(np.float32) / (255 if array.dtype == np.uint8 else 1)
     light = _smaller(light[None], options).reshape(-1)
     if options.images == "current":
-        return np.broadcast_to(light, (form.n_steps, *light.shape))
+        return np.broadcast_to(light, (len(steps), *light.shape))
     if light.min() < 0 or light.max() > 1:
         raise FormatError(f"{who} has values from {light.min()} to {light.max()}; a rate code takes 0 to 1")
-    draws = [uniform(key(RATE_SEED, sample_id, t, 0, np.arange(light.size))) for t in range(form.n_steps)]
+    draws = [uniform(key(RATE_SEED, sample_id, t, 0, np.arange(light.size))) for t in steps]
     return (np.stack(draws) < light).astype(np.int8)
 
 
-def _in_time(array: NDArray[Any], who: str, form: Form) -> NDArray[Any]:
-    """Frames of the common number of time steps."""
+def _in_time(array: NDArray[Any], who: str, form: Form, steps: range) -> NDArray[Any]:
+    """The frames of some of the common time steps."""
     wrong = array.shape[1:] != form.raw_shape or (form.fixed and len(array) != form.n_steps)
     if wrong:
         theirs = (form.n_steps if form.fixed else "any", *form.raw_shape)
         way = "; set n_steps to cut and pad" if array.shape[1:] == form.raw_shape else ""
         raise FormatError(f"{who} has shape {array.shape}, {form.first} has {theirs}; give one shape{way}")
-    missing = form.n_steps - len(array)
-    kept = array[: form.n_steps]
+    kept = array[steps.start : steps.stop]
+    kept = numbers_of(kept, who) if len(kept) or not len(array) else kept
+    missing = len(steps) - len(kept)
     return np.concatenate([kept, np.zeros((missing, *array.shape[1:]), array.dtype)]) if missing > 0 else kept
 
 

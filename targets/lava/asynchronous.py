@@ -13,6 +13,7 @@ import numpy as np
 from ir.graph import input_depths, senders, slices
 from ir.mapped import MappedNetwork
 from ir.schedule import Schedule
+from ir.state import State
 from ir.stimulus import Stimulus
 from targets.lava.collect import Records
 from targets.lava.feed import Feed
@@ -43,9 +44,10 @@ class AsynchronousGraph:
         folder: Path,
         per_core: bool,
         record: Collection[str],
+        state: State | None,
     ) -> None:
         network = mapped.network
-        self.mapped, self.schedule, self.folder = mapped, schedule, folder
+        self.mapped, self.schedule, self.folder, self.state = mapped, schedule, folder, state
         n, frames = network.n_neurons, stimulus.n_samples * stimulus.n_steps
         self.states = {name: shared_zeros((frames, n), np.int32) for name in record}
         self.depths = input_depths(network)
@@ -73,6 +75,7 @@ class AsynchronousGraph:
             sample_ids=np.asarray(stimulus.sample_ids),
             n_steps=stimulus.n_steps,
             input_rounds=self.feed.input_rounds,
+            t0=0 if state is None else state.t,
         )
         groups = [
             self._group(neurons, f" of core {c}" if per_core else "", stimulus.n_steps)
@@ -142,6 +145,7 @@ class AsynchronousGraph:
             neurons=Neurons(network, where, self.depths),
             n=network.n_neurons,
             n_steps=n_steps,
+            state=self.state,
             states=self.states,
             limits=limits[1],
         )

@@ -7,15 +7,26 @@ from ir.check import check_choice, require
 from ir.quantized import QuantizedNetwork
 from ir.runnable import check_run
 from ir.schedule import Schedule
+from ir.state import State, with_past
 from ir.stimulus import Stimulus
 from targets.lava.neurons import MODELS
 from targets.lava.routes import plan_routes
 from targets.lava.spike_queue import ORDERS
 
 
-def check_lava(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule, process_per_core: bool) -> None:
-    """Raise where network, stimulus and schedule do not go together, or Lava would change a number."""
-    check_run(network, stimulus, schedule)
+def check_lava(
+    network: QuantizedNetwork,
+    stimulus: Stimulus,
+    schedule: Schedule,
+    process_per_core: bool,
+    state: State | None = None,
+) -> State | None:
+    """Raise where network, stimulus and schedule do not go together, or Lava would change a number.
+
+    Returns:
+        The state of the stimulus's samples, in their order.
+    """
+    state = check_run(network, stimulus, schedule, state)
     require(ARITHMETICS[network.arithmetic].weight_shift == 6, "Lava's registers hold weight << 6")
     for population in network.populations:
         check_choice(f"the neuron model of population {population.name!r} on Lava", population.neuron.MODEL, MODELS)
@@ -26,10 +37,11 @@ def check_lava(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedule
         )
     if schedule.kind == "asynchronous":
         check_choice("the order of Lava's spike queue", schedule.order, ORDERS)
-        return
+        return state
     require(not process_per_core, "the layered schedule has a process a population; leave process_per_core out")
-    plan_routes(network, stimulus.frames)
+    plan_routes(network, stimulus.frames if state is None else with_past(stimulus, state).frames)
     for population in network.populations:
         refusal = MODELS[population.neuron.MODEL].stock_refusal
         reason = None if refusal is None else refusal(population)
         require(reason is None, str(reason))
+    return state

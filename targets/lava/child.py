@@ -18,6 +18,7 @@ from pathlib import Path
 from exchange import npz
 from ir.mapped import MappedNetwork
 from ir.schedule import Schedule
+from ir.state import State
 from ir.stimulus import Stimulus
 from targets.lava.asynchronous import AsynchronousGraph
 from targets.lava.collect import trace_of
@@ -64,11 +65,12 @@ def run_job(host: Host, folder: Path, reporter: Reporter) -> None:
     options = json.loads((folder / "options.json").read_text())
     mapped = npz.load(folder / "mapped.npz", MappedNetwork)
     stimulus = npz.load(folder / "stimulus.npz", Stimulus)
-    schedule = Schedule(**options["schedule"])
+    state = npz.load(folder / "state.npz", State) if (folder / "state.npz").exists() else None
+    schedule, record = Schedule(**options["schedule"]), options["record"]
     if schedule.kind == "layered":
-        graph = LayeredGraph(mapped, stimulus, options["record"])
+        graph = LayeredGraph(mapped, stimulus, record, state)
     else:
-        graph = AsynchronousGraph(mapped, stimulus, schedule, folder, options["process_per_core"], options["record"])
+        graph = AsynchronousGraph(mapped, stimulus, schedule, folder, options["process_per_core"], record, state)
     reporter.job, reporter.progress = int(folder.name), graph.progress
     host.run(graph.start, graph.n_ticks)
     reporter.progress = None

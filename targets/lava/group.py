@@ -50,13 +50,20 @@ class Neurons:
         places = np.concatenate(at)
         return (slice(None) if places.size == self.n else places), dynamics
 
+    def start(self, states: Mapping[str, Ints] | None) -> None:
+        """Start a sample: every state at zero, or as a run of the time steps before has left it.
+
+        Args:
+            states: (N,) of the whole network each, by name.
+        """
+        for at, dynamics in self.parts:
+            for name, values in dynamics.states.items():
+                values[:] = 0 if states is None else states[name][self.where[at]]
+
     def begin(self, t: int) -> None:
-        """Start time step ``t`` of a sample, whose first finds every state at zero; end every rest."""
+        """Start time step ``t`` of a sample; end every rest."""
         self.resting[:] = False
         for _, dynamics in self.parts:
-            if t == 0:
-                for values in dynamics.states.values():
-                    values[:] = 0
             dynamics.begin(t)
 
     def step(self, k: int, a: Ints) -> tuple[Bits, Ints]:

@@ -16,8 +16,10 @@ from scipy.sparse import csr_matrix
 from ir.connection import Conv2d, synapses
 from ir.graph import layered_order, slices
 from ir.mapped import MappedNetwork
+from ir.state import State, with_past
 from ir.stimulus import Stimulus
 from targets.lava.collect import Records
+from targets.lava.cut import Start
 from targets.lava.group import Neurons
 from targets.lava.neurons import MODELS
 from targets.lava.probe import Pipeline, Probe
@@ -41,13 +43,15 @@ class LayeredGraph:
         progress: shared (2,): frames sent, ticks.
     """
 
-    def __init__(self, mapped: MappedNetwork, stimulus: Stimulus, record: Collection[str]) -> None:
+    def __init__(self, mapped: MappedNetwork, stimulus: Stimulus, record: Collection[str], state: State | None) -> None:
         network = mapped.network
-        self.network, self.stimulus = network, stimulus
+        self.network, self.state = network, state
+        self.stimulus = stimulus if state is None else with_past(stimulus, state)
+        self.past = self.stimulus.n_steps - stimulus.n_steps
         self.order = layered_order(network)
-        self.routes = plan_routes(network, stimulus.frames)
+        self.routes = plan_routes(network, self.stimulus.frames)
         gap = max((r.look_back for r in self.routes), default=0)
-        self.pipeline = Pipeline(stimulus.n_samples, stimulus.n_steps, gap, self.order.n_places)
+        self.pipeline = Pipeline(stimulus.n_samples, self.stimulus.n_steps, gap, self.order.n_places)
         self.progress = shared_zeros(2, np.int64)
         shape = self.pipeline.n_frames, network.n_neurons
         self.states = {name: shared_zeros(shape, np.int32) for name in record}
@@ -71,7 +75,8 @@ class LayeredGraph:
         """Lava's own process for the population's model, or ours."""
         at = slices(self.network.populations)[population.name]
         rows = self.pipeline.rows(self.order.place[population.name] + 1)
-        probe = Probe(rows, self.pipeline.n_steps, at, self.fired, self.m, self.states, limits)
+        start = None if self.state is None else Start.of(self.state, at)
+        probe = Probe(rows, self.pipeline.n_steps, start, at, self.fired, self.m, self.states, limits)
         model = population.neuron.MODEL
         if MODELS[model].is_stock(population):
             return STOCK[model](population, self.network, probe)
@@ -119,14 +124,16 @@ class LayeredGraph:
 
     def records(self) -> Records:
         """Read the shared records."""
-        n_steps, frames = self.pipeline.n_steps, self.pipeline.n_frames
+        n_steps, n_samples = self.pipeline.n_steps, self.pipeline.n_samples
+        own = np.arange(n_samples * n_steps) % n_steps >= self.past
         row, neuron = np.nonzero(self.fired)
         place = [self.order.place[p.name] for p in self.network.populations]
         k = np.repeat(place, [p.n for p in self.network.populations])[neuron]
         ids = np.repeat(np.asarray(self.stimulus.sample_ids), n_steps)
-        rows = np.stack([ids[row], row % n_steps, k, neuron, self.m[row, neuron], k], axis=1)
+        rows = np.stack([ids[row], row % n_steps - self.past, k, neuron, self.m[row, neuron], k], axis=1)
         reached = dict(zip(none_reached(self.network), np.sum(self.limits, axis=0)))
-        return Records(self.states, np.full(frames, self.order.n_places, np.int32), reached, [rows])
+        states = {name: x[own] for name, x in self.states.items()}
+        return Records(states, np.full(own.sum(), self.order.n_places, np.int32), reached, [rows])
 
 
 def _address(route: Route):

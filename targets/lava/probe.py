@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ir.arrays import Bits, Int32s, Ints
+from targets.lava.cut import Start
 from targets.lava.registers import Reached, write_reached
 
 IDLE = -1
@@ -51,7 +52,8 @@ class Probe:
 
     Attributes:
         rows: (ticks,) from ``Pipeline``.
-        n_steps: time steps a sample; row ``r`` is its time step ``r % n_steps``.
+        n_steps: time steps a sample; row ``r`` is its time step ``r % n_steps``, less those that are sent once more.
+        start: what the samples go on from; None = they begin.
         at: where the population lies.
         fired, m: (frames, N) spikes and membranes just before the reset.
         states: (frames, N) registers at the end of the step, by the name of the state; those that are kept.
@@ -60,11 +62,34 @@ class Probe:
 
     rows: Ints
     n_steps: int
+    start: Start | None
     at: slice
     fired: Bits
     m: Int32s
     states: Mapping[str, Int32s]
     limits: Ints
+
+    def step_of(self, row: int) -> tuple[int, int]:
+        """Sample and time step of a row, counted from the first of the run: below 0 where spikes are sent once more."""
+        sample, t = divmod(row, self.n_steps)
+        return sample, t if self.start is None else t - self.start.past
+
+    def time_of(self, row: int) -> int:
+        """The time step of a row, counted from the sample's start."""
+        return self.step_of(row)[1] + (0 if self.start is None else self.start.t0)
+
+    def sent_again(self, row: int) -> Bits | None:
+        """(n,) what the population sends once more in a row; None = a time step of the run."""
+        return None if self.start is None else self.start.sent_in(*self.step_of(row))
+
+    def begins(self, row: int) -> bool:
+        """Whether a sample begins with this row."""
+        return self.step_of(row)[1] == 0
+
+    def states_before(self, row: int) -> dict[str, Ints] | None:
+        """(N,) each, what the sample of a row goes on from; None = zero."""
+        sample = self.step_of(row)[0]
+        return None if self.start is None else {name: x[sample] for name, x in self.start.states.items()}
 
     def spikes(self, row: int, fired: Bits, m: Ints) -> None:
         """Record what fires and its membrane."""

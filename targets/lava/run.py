@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from exchange import npz
 from ir.arithmetic import ARITHMETICS
@@ -15,10 +15,12 @@ from ir.mapped import MappedNetwork, one_large_core
 from ir.quantized import QuantizedNetwork
 from ir.runnable import check_record
 from ir.schedule import Schedule
+from ir.state import State, state_names
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from targets.lava.checks import check_lava
 from targets.lava.collect import nothing
+from targets.lava.cut import ended
 from targets.lava.launch import run_child
 from targets.lava.leftovers import job_folder
 from targets.lava.neurons import MODELS
@@ -31,11 +33,12 @@ TIME_LIMIT_S = 600.0
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One network, its stimulus and its schedule (None = the network's own)."""
+    """One network, its stimulus, its schedule (None = the network's own) and the state its samples go on from."""
 
     mapped: MappedNetwork | QuantizedNetwork
     stimulus: Stimulus
     schedule: Schedule | None = None
+    state: State | None = None
 
 
 def run(
@@ -47,6 +50,8 @@ def run(
     progress: Progress | None = None,
     time_limit_s: float | None = TIME_LIMIT_S,
     process_per_core: bool = False,
+    state: State | None = None,
+    keep_state: bool = False,
 ) -> Trace:
     """Execute the network on lava-nc 0.10.0 and record every spike.
 
@@ -61,18 +66,21 @@ def run(
         time_limit_s: wall-clock limit, start included; None = none.
         process_per_core: asynchronous schedule: neurons and synapses of each core, and its queue where the scope is
             ``core``, are Lava processes of their own; same spikes, slower.
+        state: where the samples go on from: what a run of the time steps before has left; None = they begin.
+        keep_state: leave ``trace.state``, for a run of the time steps that follow.
 
     Raises:
         ValueError: the network, the stimulus and the schedule do not go together, or stock Lava would change a number.
         TargetError: Lava is absent, failed, or ran out of time.
     """
-    jobs = [Job(mapped, stimulus, schedule)]
+    jobs = [Job(mapped, stimulus, schedule, state)]
     (trace,) = run_jobs(
         jobs,
         record=record,
         progress=progress,
         time_limit_s=time_limit_s,
         process_per_core=process_per_core,
+        keep_state=keep_state,
     )
     return trace
 
@@ -84,44 +92,68 @@ def run_jobs(
     progress: Progress | None = None,
     time_limit_s: float | None = TIME_LIMIT_S,
     process_per_core: bool = False,
+    keep_state: bool = False,
 ) -> list[Trace]:
     """Run several networks in one child process, one after the other; arguments as :func:`run`.
 
     Jobs without samples or time steps leave empty traces; Lava is not started for them.
     """
     ready = [_checked(job, record, process_per_core) for job in jobs]
-    busy = [number for number, (_, stimulus, _) in enumerate(ready) if stimulus.frames.size]
-    total = sum(stimulus.n_samples for _, stimulus, _ in ready)
+    busy = [number for number, job in enumerate(ready) if job.stimulus.frames.size]
+    total = sum(job.stimulus.n_samples for job in ready)
     told = 0
 
     def report(number: int, frames: int, ticks: int) -> None:
         nonlocal told
-        before = sum(stimulus.n_samples for _, stimulus, _ in ready[:number])
-        done = min(before + frames // max(ready[number][1].n_steps, 1), total)
+        before = sum(job.stimulus.n_samples for job in ready[:number])
+        done = min(before + frames // max(ready[number].frames_a_sample, 1), total)
         if progress is not None and done > told:
             told = done
             progress(done, total)
 
     options = {"record": list(record), "process_per_core": process_per_core}
-    found = _run_on_lava({i: ready[i] for i in busy}, options, record, time_limit_s, report) if busy else {}
-    traces = [found[i] if i in found else nothing(*part, record) for i, part in enumerate(ready)]
+    found = _run_on_lava({i: ready[i] for i in busy}, options, keep_state, time_limit_s, report) if busy else {}
+    whole = [found[i] if i in found else nothing(*job[:3], job.recorded(record)) for i, job in enumerate(ready)]
+    traces = [_asked(trace, job, record, keep_state) for trace, job in zip(whole, ready)]
     if progress is not None and told < total:
         progress(total, total)
-    for (mapped, _, schedule), trace in zip(ready, traces):
-        _check_limits(mapped, schedule, trace)
+    for job, trace in zip(ready, traces):
+        _check_limits(job.mapped, job.schedule, trace)
     return [
         replace(trace, core_of_neuron=None) if isinstance(job.mapped, QuantizedNetwork) else trace
         for job, trace in zip(jobs, traces)
     ]
 
 
-Ready = tuple[MappedNetwork, Stimulus, Schedule]
+class Ready(NamedTuple):
+    """A job that was checked; ``state`` of the stimulus's samples, in their order."""
+
+    mapped: MappedNetwork
+    stimulus: Stimulus
+    schedule: Schedule
+    state: State | None
+
+    @property
+    def frames_a_sample(self) -> int:
+        """What progress counts: under the layered schedule the spikes that are sent once more, too."""
+        past = 0 if self.state is None or self.schedule.kind != "layered" else len(self.state.sent)
+        return self.stimulus.n_steps + past
+
+    def recorded(self, record: Collection[str]) -> list[str]:
+        """What is recorded where a state is kept: every state, the asked ones first."""
+        return list(dict.fromkeys([*record, *state_names(self.mapped.network)]))
+
+
+def _asked(trace: Trace, job: Ready, record: Collection[str], keep_state: bool) -> Trace:
+    """A trace with the states and the end that were asked for."""
+    end = ended(job.mapped.network, job.stimulus, trace, job.state) if keep_state else None
+    return replace(trace, states={name: trace.states[name] for name in record}, state=end)
 
 
 def _run_on_lava(
     ready: dict[int, Ready],
     options: dict[str, Any],
-    record: Collection[str],
+    keep_state: bool,
     time_limit_s: float | None,
     report: Callable[[int, int, int], None],
 ) -> dict[int, Trace]:
@@ -129,35 +161,36 @@ def _run_on_lava(
     with job_folder() as folder:
         try:
             for number, job in ready.items():
-                _write_job(folder / str(number), job, options)
+                record = job.recorded(options["record"]) if keep_state else options["record"]
+                _write_job(folder / str(number), job, {**options, "record": record})
         except (OSError, FormatError) as error:
             raise TargetError(f"Lava's temporary folder cannot be written ({error}); free some space") from error
         run_child(folder, time_limit_s, report)
-        return {number: _read_trace(folder / str(number), record) for number in ready}
+        return {number: _read_trace(folder / str(number)) for number in ready}
 
 
 def _checked(job: Job, record: Collection[str], process_per_core: bool) -> Ready:
     mapped = job.mapped if isinstance(job.mapped, MappedNetwork) else one_large_core(job.mapped)
     schedule = mapped.network.schedule if job.schedule is None else job.schedule
-    check_lava(mapped.network, job.stimulus, schedule, process_per_core)
+    state = check_lava(mapped.network, job.stimulus, schedule, process_per_core, job.state)
     check_record(mapped.network, record)
-    return mapped, job.stimulus, schedule
+    return Ready(mapped, job.stimulus, schedule, state)
 
 
 def _write_job(folder: Path, ready: Ready, options: dict[str, Any]) -> None:
-    mapped, stimulus, schedule = ready
     folder.mkdir()
-    npz.save(mapped, folder / "mapped.npz")
-    npz.save(stimulus, folder / "stimulus.npz")
-    (folder / "options.json").write_text(json.dumps({"schedule": asdict(schedule), **options}))
+    npz.save(ready.mapped, folder / "mapped.npz")
+    npz.save(ready.stimulus, folder / "stimulus.npz")
+    if ready.state is not None:
+        npz.save(ready.state, folder / "state.npz")
+    (folder / "options.json").write_text(json.dumps({"schedule": asdict(ready.schedule), **options}))
 
 
-def _read_trace(folder: Path, record: Collection[str]) -> Trace:
+def _read_trace(folder: Path) -> Trace:
     try:
-        trace = npz.load(folder / "trace.npz", Trace)
+        return npz.load(folder / "trace.npz", Trace)
     except FormatError as error:
         raise TargetError(f"Lava left no trace ({error}); run it again, or see `unlayered doctor`") from error
-    return replace(trace, states={name: trace.states[name] for name in record})
 
 
 def _check_limits(mapped: MappedNetwork, schedule: Schedule, trace: Trace) -> None:

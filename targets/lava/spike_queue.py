@@ -72,6 +72,7 @@ class QueuePlan:
         sample_ids: (B,).
         n_steps: time steps a sample.
         input_rounds: (B * T,) as in ``Feed``, sample by sample.
+        t0: time steps that the samples have behind them; keys count these, too.
     """
 
     schedule: Schedule
@@ -84,6 +85,7 @@ class QueuePlan:
     sample_ids: Ints
     n_steps: int
     input_rounds: Int32s
+    t0: int = 0
 
     @property
     def n_frames(self) -> int:
@@ -189,7 +191,7 @@ class SpikeQueue:
         pending = bool(self.plan.sends[np.concatenate([waiting, self.plan.n_neurons + self.events])].any())
         for core in self.plan.cores:
             mine = waiting if self.everything else waiting[np.isin(waiting, core, assume_unique=True)]
-            neurons = self._best(mine, (sample, t, k), served)
+            neurons = self._best(mine, (sample, self.plan.t0 + t, k), served)
             served[neurons] = self.count[neurons]
             self.count[neurons] = 0
             self._mark(neurons, k)

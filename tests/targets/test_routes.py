@@ -131,7 +131,11 @@ def test_each_place_sees_each_frame_one_tick_after_the_place_before():
     assert line.n_ticks == 7
     assert line.rows(0).tolist() == [0, 1, -1, 2, 3, -1, -1]
     assert line.rows(2).tolist() == [-1, -1, 0, 1, -1, 2, 3]
-    assert clears(line.rows(0), 2, FixedLIF()).tolist() == [True, False, False, True, False, False, False]
+    assert not clears(line.rows(0), 2, FixedLIF()).any()
+    even = FixedLIF(reset_interval=2)
+    assert clears(line.rows(0), 2, even).tolist() == [False, True, False, False, True, False, False]
+    after_three = clears(line.rows(0), 2, even, t0=3, past=1)
+    assert after_three.tolist() == [False, True, False, False, True, False, False]
 
 
 @pytest.mark.parametrize(

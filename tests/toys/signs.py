@@ -8,7 +8,7 @@ from ir.schedule import Schedule
 from trainer.batch import Batch
 from trainer.losses import LOSS_FUNCTIONS
 from trainer.network import SpikingNetwork
-from trainer.rules.rule import Settings
+from trainer.rules.rule import Settings, Step
 
 
 class Signs:
@@ -26,13 +26,13 @@ class Signs:
         config: Settings,
         epoch: int,
         share: float = 1.0,
-    ) -> float:
+    ) -> Step:
         optimizer.zero_grad()
-        result = network(batch.frames, schedule, batch.ids, config.options, batch.events, config.engine)
+        result = network(batch.frames, schedule, batch.ids, config.options, batch.events, config.engine, batch.state)
         loss = LOSS_FUNCTIONS[config.loss](result, network.plan(), batch.labels)
         loss.backward()
         for p in network.parameters():
             assert p.grad is not None
             p.grad.sign_()
         optimizer.step()
-        return float(loss.detach())
+        return Step(float(loss.detach()), result.state.detach())

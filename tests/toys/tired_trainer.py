@@ -6,7 +6,7 @@ open everywhere but at neurons that rest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +78,9 @@ class TiredDynamics:
         self.most = self.numbers.arithmetic.v_max if fixed else np.inf
         self.half = torch.full_like(self.params.tiring, DECAY_ALL / 2 if fixed else 0.5)
 
+    def resume(self, states: Mapping[str, Tensor], fired: Tensor) -> None:
+        self.v, self.fatigue = states["v"], states["fatigue"]
+
     def begin(self, t: int) -> None:
         self.fatigue = self.numbers.leak(self.fatigue, self.half)
 
@@ -91,7 +94,7 @@ class TiredDynamics:
         return self._fired(v, torch.ones_like(v, dtype=torch.bool))
 
     def _fired(self, v: Tensor, may: Tensor) -> Fired:
-        s = spike(v - (self.params.threshold + self.fatigue), may, self.members.alpha) * may
+        s = spike(v - (self.params.threshold + self.fatigue), may, self.members.slope) * may
         self.v = v * (1 - s)
         more = self.fatigue + self.params.tiring * s
         self.fatigue = straight_through(more.clamp(max=self.most), more)

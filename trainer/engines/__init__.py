@@ -34,6 +34,10 @@ def choose(engine: str, call: Call) -> str:
         against = None if engine == "reference" else FAST[engine].reason_against(call)
         require(against is None, str(against))
         return engine
+    if call.state is not None and call.state.requires_grad:
+        sentence = "a state with gradients into the call before is run by the plain engine, slower; or detach it"
+        warnings.warn(sentence, SlowerWarning, stacklevel=2)
+        return "reference"
     fast = {"cpu": "cpu", "cuda": "gpu"}.get(device)
     what = None if fast is None else FAST[fast].unknown(call)
     if what is not None:
@@ -47,4 +51,6 @@ def choose(engine: str, call: Call) -> str:
 
 def run(call: Call, engine: str = "auto") -> Result:
     """Run a batch on the engine named."""
-    return ENGINES[choose(engine, call)](call)
+    result = ENGINES[choose(engine, call)](call)
+    result.plan = call.plan
+    return result

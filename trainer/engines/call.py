@@ -11,6 +11,9 @@ import torch
 from torch import Tensor
 
 from ir.schedule import Schedule
+from ir.state import look_back
+from trainer.engines.live import LiveState, latest
+from trainer.engines.monitor import Monitor
 from trainer.engines.neurons.model import Members
 from trainer.engines.numbers import FloatNumbers, Numbers
 from trainer.engines.options import EVALUATION, TrainingOptions
@@ -31,6 +34,8 @@ class Call:
         core_of_neuron: (N,), needed by ``scope = "core"``.
         events: time-stamped events of ``ir.Stimulus``, for paced and queued input.
         recording: gets every spike, for ``trace_of``; None = nothing is kept.
+        state: where the samples go on from; None = they begin.
+        monitor: notes what a user watches; None = nothing is watched.
     """
 
     plan: Plan
@@ -43,6 +48,37 @@ class Call:
     core_of_neuron: np.ndarray | None = None
     events: np.ndarray | None = None
     recording: Recording | None = None
+    state: LiveState | None = None
+    monitor: Monitor | None = None
+
+    @property
+    def t0(self) -> int:
+        """Time steps before the first of ``frames``."""
+        return 0 if self.state is None else self.state.t
+
+    @property
+    def look_back(self) -> int:
+        """How many time steps of spikes a run that goes on may need."""
+        if "look back" not in self.plan.derived:
+            self.plan.derived["look back"] = look_back(self.plan.network)
+        return self.plan.derived["look back"]
+
+    def ended(self, states: dict[str, Tensor], counts: Tensor, sent: Tensor) -> LiveState:
+        """Where the run ends.
+
+        Args:
+            states: (B, N) each, by name.
+            counts: (T, B, N) spikes.
+            sent: (h, B, N) what neurons sent in the last time steps of this run.
+        """
+        before, n_steps = self.state, len(self.frames)
+        if n_steps == 0 and before is not None:
+            return before
+        none = torch.zeros(counts.shape[1:], dtype=torch.bool, device=counts.device)
+        fired = counts[-1].detach() > 0 if n_steps else none
+        known = (None, None) if before is None else (before.sent, before.inputs)
+        history = latest(known[0], sent, self.look_back), latest(known[1], self.frames, self.look_back)
+        return LiveState(self.t0 + n_steps, self.sample_ids, states, fired, *history)
 
     @cached_property
     def neurons(self) -> Tensor:
@@ -72,7 +108,7 @@ class Call:
     def members(self, parts: tuple[Part, ...], params: NeuronParams) -> Members:
         """Populations of one model that run as one, with their own numbers."""
         depth = torch.cat([self.depth[p.at] for p in parts])
-        return Members(parts, params, self.numbers, self.options.alpha, self.frames.shape[1], depth)
+        return Members(parts, params, self.numbers, self.options.slope, self.frames.shape[1], depth)
 
     def _per_neuron(self, values: list[Any]) -> Tensor:
         rows = [np.full(p.n, value) for p, value in zip(self.plan.parts, values)]

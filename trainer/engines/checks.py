@@ -13,6 +13,7 @@ from ir.runnable import check_schedule
 from ir.stimulus import check_events
 from ir.words import counted
 from trainer.engines.call import Call
+from trainer.engines.live import LiveState
 from trainer.engines.neurons import MODELS
 from trainer.engines.numbers import FixedNumbers
 from trainer.engines.plan import fitted
@@ -39,12 +40,30 @@ def checked(call: Call) -> Call:
     if call.schedule.kind == "asynchronous":
         check_choice("schedule order", call.schedule.order, ORDERS)
     check_frames(call)
+    watched = call.monitor is None or call.schedule.kind == "asynchronous"
+    require(watched, "monitors watch the spike queue, which the layered schedule has not; leave them out")
     if any(link.pools and link.from_input for link in plan.links):
         check_pooled(plan.network, frames.detach().cpu().numpy())
+    if call.state is not None:
+        call = replace(call, state=fitting(call, call.state))
     fixed = isinstance(call.numbers, FixedNumbers)
     fit, params = fitted(plan, call.params, fixed)
     numbers = call.numbers if call.recording is None else call.numbers.counting(call.recording.limits)
     return replace(call, plan=fit, params=params, numbers=numbers, frames=frames.to(params.like.dtype))
+
+
+def fitting(call: Call, state: LiveState) -> LiveState:
+    """The state in the number type of the network.
+
+    Raises:
+        ValueError: it is of other samples, or of another network's size.
+    """
+    n, n_inputs, b = call.plan.n_neurons, call.plan.n_inputs, call.frames.shape[1]
+    size = state.fired.shape[1], state.inputs.shape[2]
+    require(size == (n, n_inputs), f"the state is of {size[0]} neurons and {size[1]} inputs, not {n} and {n_inputs}")
+    same = len(state.sample_ids) == b and bool((state.sample_ids.to(call.sample_ids.device) == call.sample_ids).all())
+    require(same, "the state is of other samples than these frames; give frames and sample_ids in its order")
+    return state.to(call.params.like)
 
 
 def check_frames(call: Call) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -23,11 +24,13 @@ from trainer.engines.compiled import state as kernel
 from trainer.engines.compiled.backward import back_through_samples
 from trainer.engines.compiled.forward import run_samples
 from trainer.engines.compiled.guard import Outputs, check_backward, check_forward
-from trainer.engines.compiled.job import MODELS, ORDERS, Job, learns, make_job
+from trainer.engines.compiled.job import MODELS, ORDERS, Job, make_job
+from trainer.engines.ending import end_of
 from trainer.engines.neurons.lif import lif_facts
 from trainer.engines.parts import apply_link
 from trainer.engines.result import Result
 from trainer.engines.selection import kept_inputs
+from trainer.surrogate import Slope
 
 T = TypeVar("T")
 
@@ -54,11 +57,19 @@ class Gradients(NamedTuple):
 def unknown(call: Call) -> str | None:
     """The neuron model, order rule or gradient of a call that the kernels do not know, in words; None = they do."""
     what = subset.unknown(call, MODELS, ORDERS)
-    if what is None and learns(call) and any(lif_facts(p).subtract for p in call.plan.parts):
+    if what is not None:
+        return what
+    if call.state is not None:
+        return "a state to go on from"
+    if not subset.learns(call):
+        return None
+    if any(lif_facts(p).subtract for p in call.plan.parts):
         return "the gradient of a reset by subtraction"
-    if what is None and learns(call) and any(lif_facts(p).pools for p in call.plan.parts):
+    if any(lif_facts(p).pools for p in call.plan.parts):
         return "the gradient of a max pooling"
-    return what
+    if call.options.slope.numbers() != Slope(alpha=call.options.alpha).numbers():
+        return f"surrogate {call.options.surrogate!r} with this peak"
+    return None
 
 
 def reason_against(call: Call) -> str | None:
@@ -80,8 +91,9 @@ def run(call: Call) -> Result:
         call = replace(call, frames=frames * kept, options=replace(call.options, input_dropout=0.0))
     lif = params.lif
     tensors = [lif.leak_v, lif.leak_u, lif.threshold, lif.bias, lif.unit]
-    counts, v, steps = Asynchronous.apply(make_job(call), call.frames, *tensors, *params.weights)
-    return Result(counts, v, steps, call.recording)
+    job = make_job(call)
+    counts, v, steps = Asynchronous.apply(job, call.frames, *tensors, *params.weights)
+    return Result(counts, v, steps, call.recording, partial(end_of, call, counts, v, job.last_u))
 
 
 class Asynchronous(torch.autograd.Function):
@@ -118,6 +130,7 @@ class Asynchronous(torch.autograd.Function):
                 tape = kernel.grown(tape, job.plan.n_neurons, len(job.plan.parts), most)
 
         tapes = in_threads(run_some, job.chosen)
+        job.last_u = u[-1].copy() if job.rules.current and len(x) else None
         job.flat.usual = np.sum([tape.used for tape in tapes], axis=0) / max(1, steps.size)
         write_recording(job, tapes, seen)
         if job.rules.training:

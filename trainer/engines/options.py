@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from ir.check import check_choice, require
 from trainer.kinds import check_kinds
+from trainer.surrogate import SURROGATES, Own, Slope
 
 SILENT_GRADIENTS = ("slots", "all", "none")
 
@@ -16,7 +17,11 @@ class TrainingOptions:
     """Noise and gradient choices of one training call (design: Koopman et al. 2025, section "training").
 
     Attributes:
-        alpha: sharpness of the arctan surrogate.
+        surrogate: the slope of a spike going backward, ``arctan``, ``fast_sigmoid``, ``sigmoid`` or ``triangular``
+            (``trainer.surrogate`` has their equations); in Python also a function of one's own, of the membrane above
+            its threshold (B, N), which the plain engine runs.
+        alpha: sharpness of the surrogate.
+        peak: of the surrogate's slope; 0 = its own: alpha / 2 (arctan), 1, alpha / 4 (sigmoid), 1.
         refractory_dropout: probability that a firing neuron escapes refractoriness.
         momentum_noise: uniform noise up to this is added to the momentum when ranking.
         input_dropout: probability that an input's count of a time step is dropped.
@@ -25,7 +30,9 @@ class TrainingOptions:
             of a forward step, ``all``, or ``none``.
     """
 
+    surrogate: str | Own = "arctan"
     alpha: float = 2.0
+    peak: float = 0.0
     refractory_dropout: float = 0.0
     momentum_noise: float = 0.0
     input_dropout: float = 0.0
@@ -41,6 +48,25 @@ class TrainingOptions:
         noise = self.momentum_noise
         require(0 <= noise < inf, f"momentum_noise is {noise}; it must be at least 0 and finite")
         require(0 < self.alpha < inf, f"alpha is {self.alpha}; it must be positive and finite")
+        require(0 <= self.peak < inf, f"peak is {self.peak}; it must be positive and finite, or 0: the surrogate's own")
+        if not callable(self.surrogate):
+            check_choice("surrogate", self.surrogate, SURROGATES)
+
+    @property
+    def slope(self) -> Slope:
+        """The gradient of a spike."""
+        return Slope(self.surrogate, self.alpha, self.peak)
+
+    @property
+    def evaluated(self) -> TrainingOptions:
+        """The same in ``eval()``: nothing dropped, no noise; gradients, where asked for, are the same."""
+        return replace(
+            EVALUATION,
+            surrogate=self.surrogate,
+            alpha=self.alpha,
+            peak=self.peak,
+            silent_gradient=self.silent_gradient,
+        )
 
 
 EVALUATION = TrainingOptions()

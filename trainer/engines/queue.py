@@ -29,12 +29,13 @@ class InputQueue:
     def __init__(self, call: Call, t: int) -> None:
         self.call, self.t, self.rule = call, t, call.schedule.input
         self.gradual = self.rule != "first"
-        self.frame = call.frames[t]
+        self.row = t - call.t0
+        self.frame = call.frames[self.row]
         if self.gradual:
             self._list_events()
 
     def _list_events(self) -> None:
-        frames = self.call.frames.detach().cpu().numpy()[self.t : self.t + 1]
+        frames = self.call.frames.detach().cpu().numpy()[self.row : self.row + 1]
         counts = frames.astype(np.int64)
         stimulus = Stimulus(counts, events=self._events_now(counts))
         lists = [stimulus.inputs_in_order(b, 0) for b in range(counts.shape[1])]
@@ -52,7 +53,7 @@ class InputQueue:
         events = self.call.events
         if events is None:
             return None
-        now = events[events[:, 1] == self.t].copy()
+        now = events[events[:, 1] == self.row].copy()
         now[:, 1] = 0
         return now[counts[0, now[:, 0], now[:, 3]] > 0]
 
@@ -89,6 +90,10 @@ class InputQueue:
     def keys(self, k: int) -> Tensor:
         """(B, E) the keys of events."""
         return keys(self.call.schedule.seed, self.call.sample_ids, self.t, k, self.index + self.call.plan.n_neurons)
+
+    def competing(self) -> Tensor | int:
+        """(B,) how many events wait among the entries."""
+        return self.waiting.sum(1) if self.rule == "queued" else 0
 
     def left(self) -> Tensor:
         """(B,) whether input that has a projection still waits."""

@@ -6,6 +6,7 @@ The execution contract, in the order of its steps, a row a sample; drained sampl
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -31,7 +32,7 @@ def run(call: Call) -> Result:
     call = checked(call)
     probability = call.options.input_dropout
     if probability > 0:
-        kept = kept_inputs(call.frames, call.plan.n_neurons, call.sample_ids, call.schedule.seed, probability)
+        kept = kept_inputs(call.frames, call.plan.n_neurons, call.sample_ids, call.schedule.seed, probability, call.t0)
         call = replace(call, frames=call.frames * kept)
     return run_layered(call) if call.schedule.kind == "layered" else run_asynchronous(call)
 
@@ -39,7 +40,7 @@ def run(call: Call) -> Result:
 def run_asynchronous(call: Call) -> Result:
     """All time steps of a batch."""
     state, counts, membranes, steps = fresh_state(call), [], [], []
-    for t in range(call.frames.shape[0]):
+    for t in range(call.t0, call.t0 + call.frames.shape[0]):
         begin_time_step(state, t)
         s, k = run_time_step(call, state, t)
         counts.append(s)
@@ -47,18 +48,21 @@ def run_asynchronous(call: Call) -> Result:
         steps.append(k)
         if call.recording is not None:
             call.recording.end(state.neurons.state)
+    none = state.q.new_zeros((0, *state.q.shape))
+    rows = torch.stack(counts) if counts else none
+    watched = {} if call.monitor is None else call.monitor.found(rows.shape, rows.device)
+    ended = partial(call.ended, state.neurons.all_states(), rows, state.sent[None][: len(rows)])
     if not counts:
-        shape = (0, *state.q.shape)
-        none = state.q.new_zeros(shape)
-        return Result(none, none, torch.zeros(shape[:2], dtype=torch.int64, device=none.device), call.recording)
-    return Result(torch.stack(counts), torch.stack(membranes), torch.stack(steps), call.recording)
+        no_steps = torch.zeros(none.shape[:2], dtype=torch.int64, device=none.device)
+        return Result(none, none, no_steps, call.recording, ended, monitors=watched)
+    return Result(rows, torch.stack(membranes), torch.stack(steps), call.recording, ended, monitors=watched)
 
 
 def begin_time_step(state: BatchState, t: int) -> None:
     """Leak once, clear flags; the queue is empty."""
     state.neurons.begin(t)
     state.r = state.waiting = torch.zeros_like(state.r)
-    state.q = torch.zeros_like(state.q)
+    state.q = state.sent = torch.zeros_like(state.q)
 
 
 def run_time_step(call: Call, state: BatchState, t: int) -> tuple[Tensor, Tensor]:
@@ -77,6 +81,8 @@ def run_time_step(call: Call, state: BatchState, t: int) -> tuple[Tensor, Tensor
     x_in, s_out = queue.first_drive(), torch.zeros_like(state.q)
     counts = torch.zeros_like(state.q)
     k = 0
+    if call.monitor is not None:
+        call.monitor.begin(counts)
     while bool(active.any()):
         s = update_neurons(call, state, arriving(call, x_in, s_out), active, t, k)
         counts = counts + s
@@ -88,10 +94,14 @@ def run_time_step(call: Call, state: BatchState, t: int) -> tuple[Tensor, Tensor
             forced |= rounds >= sched.stop_after
         if sched.stop_after_output is not None:
             forced |= since_output >= sched.stop_after_output
-        active = active & ~forced
+        running, active = active, active & ~forced
         # Whatever waits now is served in this round or waits on: it decides whether anything is on its way after it.
         on_its_way = (state.waiting & call.sends).any(1) | queue.left() | (k < last_due)
+        events = queue.competing()
         served, slots, x_in = select(call, state, queue, active, t, k)
+        if call.monitor is not None:
+            taken = events - queue.competing()
+            call.monitor.round(running, state.waiting.sum(1) + events, served.sum(1) + taken)
         active = active & on_its_way
         s_out = serve(call, state, served, slots & active[:, None], t, k)
         k += 1
@@ -119,12 +129,15 @@ def update_neurons(call: Call, state: BatchState, drive: Tensor, active: Tensor,
     """
     s, m, carried = state.neurons.advance(call.numbers.drive(drive), k, active[:, None], state.r)
     now = s.detach() > 0
+    if call.monitor is not None:
+        call.monitor.reached(drive, active[:, None], now)
     if call.recording is not None:
-        call.recording.fire(now, m, t, k)
+        call.recording.fire(now, m, t - call.t0, k)
     state.m = torch.where(now, m.detach(), state.m)
     state.k_fired = torch.where(now, k, state.k_fired)
     state.r = state.r | (now & call.refractory & ~escapes(call, now, t, k))
     state.waiting = state.waiting | now
+    state.sent = state.sent + carried
     silent = call.options.silent_gradient != "none"
     state.q = state.q + (carried if silent else torch.where(now, carried, torch.zeros_like(carried)))
     return s
@@ -144,7 +157,7 @@ def serve(call: Call, state: BatchState, served: Tensor, slots: Tensor, t: int, 
     The last round of a sample has no ``slots``: what it serves reaches nobody, a gradient neither.
     """
     if call.recording is not None:
-        call.recording.serve(served, t, k)
+        call.recording.serve(served, t - call.t0, k)
     chosen = served | slots
     out = state.q * chosen
     state.q = state.q * ~chosen

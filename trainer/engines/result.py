@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ir.arithmetic import LIMITS
+from ir.check import check_choice
 from ir.quantized import QuantizedNetwork, limit_names
 from ir.schedule import Schedule
 from ir.trace import Spikes, Trace
+from trainer.engines.live import LiveState
 from trainer.engines.plan import Plan
 
 
@@ -63,12 +66,42 @@ class Result:
         v: (T, B, N) membranes at the end of each time step, with a gradient.
         forward_steps: (T, B).
         recording: where asked for.
+        ended: what gives ``state``.
+        plan: of the network that ran.
+        monitors: what was watched, by name (``trainer.engines.monitor``).
     """
 
     counts: Tensor
     v: Tensor
     forward_steps: Tensor
     recording: Recording | None = None
+    ended: Callable[[], LiveState] | None = None
+    plan: Plan | None = None
+    monitors: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def output(self) -> Tensor:
+        """(T, B, n) spikes of the output neurons, with a gradient; their membranes where they never fire."""
+        assert self.plan is not None
+        return (self.counts if self.plan.output_fires else self.v)[:, :, self.plan.output]
+
+    def of(self, population: str) -> tuple[Tensor, Tensor]:
+        """(T, B, n) spikes and membranes of a population, by its name.
+
+        Raises:
+            ValueError: there is none of that name.
+        """
+        assert self.plan is not None
+        names = [p.name for p in self.plan.parts]
+        check_choice("population", population, names)
+        at = self.plan.parts[names.index(population)].at
+        return self.counts[:, :, at], self.v[:, :, at]
+
+    @cached_property
+    def state(self) -> LiveState:
+        """Where the run ended: give it to the call that goes on with the time steps that follow."""
+        assert self.ended is not None, "every engine says where it ended"
+        return self.ended()
 
 
 def trace_of(

@@ -64,11 +64,12 @@ def chance(seed: int, samples: Tensor, t: int, k: int, neurons: Tensor, dtype: t
     return _uniform(_mix(_prefix(seed, samples, t, k)[:, None] + neurons)).to(dtype)
 
 
-def kept_inputs(frames: Tensor, n_neurons: int, samples: Tensor, seed: int, probability: float) -> Tensor:
-    """Which inputs of ``frames`` (T, B, N_in) stay, each decision a function of its address."""
+def kept_inputs(frames: Tensor, n_neurons: int, samples: Tensor, seed: int, probability: float, t0: int = 0) -> Tensor:
+    """Which inputs of ``frames`` (T, B, N_in), the first of time step ``t0``, stay; each decision is a function of its
+    address."""
     inputs = torch.arange(frames.shape[2], device=frames.device) + n_neurons
     seed = stream(seed, INPUT_DROP)
-    rows = [chance(seed, samples, t, 0, inputs, torch.float64) for t in range(frames.shape[0])]
+    rows = [chance(seed, samples, t0 + t, 0, inputs, torch.float64) for t in range(frames.shape[0])]
     return torch.stack(rows) >= probability if rows else torch.ones_like(frames, dtype=torch.bool)
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from trainer.engines.call import Call
+from trainer.engines.live import LiveState
 from trainer.engines.neurons import MODELS
 from trainer.engines.neurons.model import Dynamics, Fired
 
@@ -23,6 +24,16 @@ class Neurons:
             at = own[name] if len(found) > 1 else slice(None)
             self.groups.append((at, MODELS[name].dynamics(call.members(parts, call.params.neurons[name]))))
         self.order = torch.cat(list(own.values())).argsort()
+
+    def resume(self, state: LiveState) -> None:
+        """Go on from a state."""
+        for at, group in self.groups:
+            group.resume({name: x[:, at] for name, x in state.states.items()}, state.fired[:, at])
+
+    def all_states(self) -> dict[str, Tensor]:
+        """(B, N) of every state that some group keeps."""
+        names = dict.fromkeys(name for _, group in self.groups for name in group.states())
+        return {name: self.state(name) for name in names}
 
     def begin(self, t: int) -> None:
         """Begin time step ``t``."""
@@ -53,7 +64,8 @@ def state_of(group: Dynamics, name: str) -> Tensor:
 
 @dataclass
 class BatchState:
-    """Neurons, and registers of the batch, (B, N) each: refractory, queue, momentum, round of firing."""
+    """Neurons, and registers of the batch, (B, N) each: refractory, queue, momentum, round of firing, what was
+    sent in this time step."""
 
     neurons: Neurons
     r: Tensor
@@ -61,11 +73,15 @@ class BatchState:
     waiting: Tensor
     m: Tensor
     k_fired: Tensor
+    sent: Tensor
 
 
 def fresh_state(call: Call) -> BatchState:
-    """All registers zero."""
+    """All registers zero, or as the run before has left them."""
     shape = (call.frames.shape[1], call.plan.n_neurons)
     zeros = torch.zeros(shape, dtype=call.params.like.dtype, device=call.frames.device)
     none = torch.zeros(shape, dtype=torch.bool, device=call.frames.device)
-    return BatchState(Neurons(call), none, zeros, none, zeros, torch.zeros_like(none, dtype=torch.int64))
+    neurons = Neurons(call)
+    if call.state is not None:
+        neurons.resume(call.state)
+    return BatchState(neurons, none, zeros, none, zeros, torch.zeros_like(none, dtype=torch.int64), zeros)

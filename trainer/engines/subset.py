@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import torch
+
 from trainer.engines.call import Call
 from trainer.engines.neurons.lif import LIFFacts, LIFParams
 
 
 def unknown(call: Call, models: Collection[str], orders: Collection[str]) -> str | None:
-    """What of a call an engine with these tables does not know, in words: a model, a reset, a bias, an order rule."""
+    """What of a call an engine with these tables does not know, in words: a model, a reset, a surrogate; or None."""
     for part in call.plan.parts:
         if part.model not in models:
             return f"neuron model {part.model!r}"
@@ -17,4 +19,13 @@ def unknown(call: Call, models: Collection[str], orders: Collection[str]) -> str
             return f"reset {part.facts.reset!r}"
     if any(isinstance(own, LIFParams) and own.bias_u is not None for own in call.params.neurons.values()):
         return "a bias of the current (bias_u)"
+    if learns(call) and not isinstance(call.options.surrogate, str):
+        return "a surrogate of your own"
+    if call.monitor is not None:
+        return "monitors"
     return None if call.schedule.order in orders else f"order rule {call.schedule.order!r}"
+
+
+def learns(call: Call) -> bool:
+    """Whether a gradient is asked for."""
+    return torch.is_grad_enabled() and any(x.requires_grad for x in (call.frames, *call.params.tensors()))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 
 from ir.schedule import Schedule
 from trainer.batch import Batch
+from trainer.engines.live import LiveState
 from trainer.engines.options import TrainingOptions
 from trainer.network import SpikingNetwork
+from trainer.optimizers import Rates
 
 
-class Settings(Protocol):
+class Settings(Rates, Protocol):
     """The fields of ``TrainConfig`` that rules read."""
 
     @property
@@ -24,15 +26,24 @@ class Settings(Protocol):
     @property
     def spike_penalty_after(self) -> int: ...
     @property
-    def learning_rate(self) -> float: ...
-    @property
-    def weight_decay(self) -> float: ...
-    @property
     def engine(self) -> str: ...
 
 
+class Step(NamedTuple):
+    """What came of a batch.
+
+    Attributes:
+        loss: of the whole batch.
+        state: where its samples ended, for the time steps that follow; None where this process has none of them.
+    """
+
+    loss: float
+    state: LiveState | None
+
+
 class Rule(Protocol):
-    """How a batch changes a network. Epochs, batches, validation and checkpoints are the loop's."""
+    """How a batch changes a network. Epochs, batches, validation and checkpoints are the loop's, and where
+    backpropagation through time ends: a batch may be some time steps of its samples."""
 
     def optimizer(self, network: SpikingNetwork, config: Settings) -> torch.optim.Optimizer:
         """What changes the parameters, and keeps in its state whatever a resumed run needs."""
@@ -47,11 +58,8 @@ class Rule(Protocol):
         config: Settings,
         epoch: int,
         share: float = 1.0,
-    ) -> float:
+    ) -> Step:
         """Change the parameters by one batch; ``share`` of the whole batch is in this process.
-
-        Returns:
-            The loss of the whole batch.
 
         Raises:
             ValueError: training diverged; the checkpoint of the epoch before stays as it is.

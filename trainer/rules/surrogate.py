@@ -10,14 +10,15 @@ from ir.schedule import Schedule
 from trainer.batch import Batch, world
 from trainer.losses import LOSS_FUNCTIONS, spike_penalty
 from trainer.network import SpikingNetwork
-from trainer.rules.rule import Settings
+from trainer.optimizers import make_optimizer
+from trainer.rules.rule import Settings, Step
 
 
 class Surrogate:
     """Backpropagation through time with the surrogate of ``trainer.surrogate``."""
 
     def optimizer(self, network: SpikingNetwork, config: Settings) -> torch.optim.Optimizer:
-        return torch.optim.Adam(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        return make_optimizer(network, config)
 
     def step(
         self,
@@ -28,11 +29,14 @@ class Surrogate:
         config: Settings,
         epoch: int,
         share: float = 1.0,
-    ) -> float:
+    ) -> Step:
         optimizer.zero_grad(set_to_none=True)
-        loss, total = None, torch.zeros((), dtype=torch.float64)
+        loss, state, total = None, None, torch.zeros((), dtype=torch.float64)
         if share > 0:
-            result = network(batch.frames, schedule, batch.ids, config.options, batch.events, config.engine)
+            result = network(
+                batch.frames, schedule, batch.ids, config.options, batch.events, config.engine, batch.state
+            )
+            state = result.state.detach()
             loss = LOSS_FUNCTIONS[config.loss](result, network.plan(), batch.labels)
             if config.spike_penalty and epoch >= config.spike_penalty_after:
                 loss = loss + config.spike_penalty * spike_penalty(result)
@@ -52,4 +56,4 @@ class Surrogate:
         optimizer.step()
         for name, p in network.named_parameters():
             require(bool(p.isfinite().all()), f"epoch {epoch}: {name} is no longer finite; {way_out}")
-        return float(total)
+        return Step(float(total), state)

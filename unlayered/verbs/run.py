@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,6 +44,11 @@ ProcessPerCore = Annotated[
     bool, typer.Option("--process-per-core", help="On Lava: processes of its own for every core; slower.")
 ]
 
+FromState = Annotated[Path | None, typer.Option("--state", help="Go on from what --keep-state wrote.")]
+KeepState = Annotated[
+    Path | None, typer.Option("--keep-state", help="Write where the samples end, for a run that goes on.")
+]
+
 
 def run(
     network: Annotated[Path, typer.Argument(help="A mapped network, a train folder, or a network file.")],
@@ -68,6 +74,8 @@ def run(
     time_limit: TimeLimit = None,
     process_per_core: ProcessPerCore = False,
     allow_unsafe: AllowUnsafe = False,
+    state: FromState = None,
+    keep_state: KeepState = None,
     as_json: Json = False,
 ) -> None:
     """Run a network and write every spike into a trace.
@@ -80,27 +88,46 @@ def run(
       unlayered run mapped.npz --on reference --data digits --F 1 --order random --seed 3 --out c.npz
       unlayered run net --on reference --data frames.npy --schedule layered --out d.npz
       unlayered run own --on reference --data folder:recordings --out e.npz
+      unlayered run net --on reference --data frames.npy --keep-state s.npz --out f.npz
+      unlayered run net --on reference --data frames.npy --state s.npz --out g.npz
     """
     from exchange import npz
+    from ir.state import State
     from stimuli.own.options import options_of_words
     from unlayered.execute import RunOptions, run_safely
     from unlayered.sources import check_width, open_network, open_stimulus, other_time_steps, path_of, plain_network
 
-    check_destinations(out)
-    check_apart(out, network, path_of(data, root))
+    _check_paths(out, keep_state, network, path_of(data, root), state)
+    before = None if state is None else npz.load(state, State)
     opened = open_network(network, as_, dt)
     inner = plain_network(opened)
     flags = ScheduleFlags(schedule, f, order, scope, input_rule, r, stop_after, stop_after_output, seed)
-    chosen = flags.on(inner.schedule)
     stimulus = open_stimulus(data, root, split, samples, options_of_words(data_option or ()))
     check_width(stimulus, inner.n_inputs, data)
-    options = RunOptions(chip, time_limit, process_per_core, allow_unsafe)
+    options = RunOptions(chip, time_limit, process_per_core, allow_unsafe, before, keep_state is not None)
     with progress(f"{on}: samples", as_json) as tick:
-        ran = run_safely(opened, stimulus, chosen, on, options, tick)
-    npz.save(ran.trace, out)
+        ran = run_safely(opened, stimulus, flags.on(inner.schedule), on, options, tick)
+    _write(ran, out, keep_state)
     numbers, lines = _told(ran, f"{network} on {on}")
-    lines += other_time_steps(stimulus, inner.dt_s)
-    show({**numbers, "trace": str(out)}, as_json, *lines, f"wrote {out}")
+    show({**numbers, "trace": str(out)}, as_json, *lines, *other_time_steps(stimulus, inner.dt_s), f"wrote {out}")
+
+
+def _check_paths(out: Path, keep_state: Path | None, *read: Path | None) -> None:
+    """Raise unless results go to files of their own."""
+    written = [path for path in (out, keep_state) if path is not None]
+    check_destinations(*written)
+    for path in written:
+        check_apart(path, *(x for x in read if x is not None))
+
+
+def _write(ran: Run, out: Path, keep_state: Path | None) -> None:
+    """Write the trace, and the state where it was asked for."""
+    from exchange import npz
+
+    files = {out: npz.encoded(replace(ran.trace, state=None))}
+    if keep_state is not None:
+        files[keep_state] = npz.encoded(ran.trace.state)
+    npz.write_together(files)
 
 
 def _told(ran: Run, title: str) -> tuple[dict[str, Any], list[Table | str]]:

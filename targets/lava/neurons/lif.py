@@ -138,20 +138,21 @@ class LIFDynamics:
         return np.where(due | ~kept, u, np.where(self.depth > k, 0, x))
 
 
-def clears(rows: Ints, n_steps: int, lif: FixedLIF) -> Bits:
-    """When Lava's own LIF must be set to u = v = 0 before the step: at a sample's start and at its own resets.
+def clears(rows: Ints, n_steps: int, lif: FixedLIF, t0: int = 0, past: int = 0) -> Bits:
+    """When Lava's own LIF must be set to u = v = 0 before the step: at its own resets.
 
     Args:
         rows: (ticks,) as in ``targets.lava.probe.Probe``.
+        t0, past: as in ``targets.lava.cut.Start``.
 
     Returns:
         (ticks,).
     """
-    t = rows % n_steps
-    due = t == 0
-    if lif.reset_interval > 0:
-        due = due | ((t + 1) % lif.reset_interval == lif.reset_offset % lif.reset_interval)
-    return (rows >= 0) & due
+    t = rows % n_steps - past
+    if lif.reset_interval == 0:
+        return np.zeros(len(rows), np.bool_)
+    due = (t0 + t + 1) % lif.reset_interval == lif.reset_offset % lif.reset_interval
+    return (rows >= 0) & (t >= 0) & due
 
 
 def needs_ours(population: FixedPopulation) -> bool:

@@ -69,8 +69,8 @@ class Dynamics(Protocol):
     """How neurons of one model move, in whole numbers; built from (members, arithmetic, reached).
 
     Attributes:
-        states: (n,) each, by the names of the model's ``STATES``, zero at first and at the start of a sample (the
-            executor sees to it); every value fits 32 bits.
+        states: (n,) each, by the names of the model's ``STATES``, zero at first, and at the start of a sample zero or
+            what an earlier run has left (the executor sees to it, in place); every value fits 32 bits.
     """
 
     states: dict[str, Ints]

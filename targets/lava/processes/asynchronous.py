@@ -112,12 +112,13 @@ class NeuronProcess(AbstractProcess):
         neurons: a ``targets.lava.group.Neurons``.
         n: neurons of the whole network.
         n_steps: time steps a sample.
+        state: an ``ir.State`` that the samples go on from; or None.
         states: shared (frames, N) records by state name.
         limits: shared record of how often each edge acted.
     """
 
-    def __init__(self, *, name, neurons, n, n_steps, states, limits):
-        super().__init__(name=name, neurons=neurons, n=n, n_steps=n_steps, states=states, limits=limits)
+    def __init__(self, *, name, neurons, n, n_steps, state, states, limits):
+        super().__init__(name=name, neurons=neurons, n=n, n_steps=n_steps, state=state, states=states, limits=limits)
         self.a_in = InPort(shape=(neurons.n + 1,))
         self.spikes_out = OutPort(shape=(2 * n,))
 
@@ -136,6 +137,7 @@ class PyNeuronProcess(PyLoihiProcessModel):
         self.neurons = proc_params["neurons"]
         self.n = proc_params["n"]
         self.n_steps = proc_params["n_steps"]
+        self.state = proc_params["state"]
         self.states = proc_params["states"]
         self.limits = proc_params["limits"]
         self.frame = -1
@@ -147,7 +149,7 @@ class PyNeuronProcess(PyLoihiProcessModel):
         if a[-1]:
             self.frame += 1
             self.k = 0
-            self.neurons.begin(self.frame % self.n_steps)
+            self._begin(*divmod(self.frame, self.n_steps))
         if self.frame >= 0:
             fired, m = self.neurons.step(self.k, a[:-1].astype(np.int64))
             spikes[self.neurons.where] = fired
@@ -157,6 +159,13 @@ class PyNeuronProcess(PyLoihiProcessModel):
         if self.frame >= 0:
             self.neurons.write(self.states, self.frame)
             write_reached(self.neurons.reached, self.limits)
+
+    def _begin(self, b, t):
+        """Begin time step ``t`` of the run in sample ``b``."""
+        if t == 0:
+            before = None if self.state is None else {name: x[b] for name, x in self.state.states.items()}
+            self.neurons.start(before)
+        self.neurons.begin(t if self.state is None else self.state.t + t)
 
 
 class QueueProcess(AbstractProcess):

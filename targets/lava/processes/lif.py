@@ -50,7 +50,7 @@ class Hooks:
 
     Attributes:
         probe: where the population is recorded.
-        clears: (ticks,) whether u and v are set to 0 before the step: at a sample's start and at its own resets.
+        clears: (ticks,) whether u and v are set to 0 before the step: at its own resets.
         keep_u, keep_v: what a leak leaves, of 4096; () or (n,).
         arithmetic: the profile whose edges are counted.
         v_min: lower edge of v where the model asks for one.
@@ -97,15 +97,18 @@ def hooks_of(lif: FixedLIF, network: QuantizedNetwork, probe: Probe) -> Hooks:
     """The hooks on a population."""
     keep_u, keep_v = (DECAY_ALL - np.asarray(decay, np.int64) for decay in (lif.decay_u, lif.decay_v))
     arithmetic, subtract = ARITHMETICS[network.arithmetic], lif.reset == "subtract"
-    reset_at = clears(probe.rows, probe.n_steps, lif)
+    start = probe.start
+    own = (0, 0) if start is None else (start.t0, start.past)
+    reset_at = clears(probe.rows, probe.n_steps, lif, *own)
     return Hooks(probe, reset_at, keep_u, keep_v, arithmetic, lif.v_min, subtract, none_reached(network))
 
 
 class ProbedLIF(LIF):
     """Lava's ``LIF`` with :class:`Hooks`.
 
-    Between samples (``probe.rows`` = -1) the neurons are held at zero; ``hooks.clears`` sets u = v = 0
-    before the dynamics, as ``LIFReset`` does. In all other ticks the stock model's own code runs.
+    Between samples (``probe.rows`` = -1), and where spikes of an earlier run are sent once more, the neurons are held
+    at zero. A sample begins with the registers of that run, or with zeros; ``hooks.clears`` sets u = v = 0 before the
+    dynamics, as ``LIFReset`` does. In all other ticks the stock model's own code runs.
     """
 
     def __init__(self, *, hooks, **kwargs):
@@ -122,9 +125,17 @@ class PyProbedLIF(PyLifModelBitAcc):
         self.hooks = proc_params["hooks"]
         self.probe = self.hooks.probe
         self.row = -1
+        self.again = None
 
     def run_spk(self):
         self.row = self.probe.rows[self.time_step - 1]
+        self.again = None if self.row < 0 else self.probe.sent_again(self.row)
+        if self.again is not None:
+            self.row = -1
+        if self.row >= 0 and self.probe.begins(self.row):
+            before, at = self.probe.states_before(self.row), self.probe.at
+            self.u[:] = 0 if before is None else before["u"][at]
+            self.v[:] = 0 if before is None else before["v"][at]
         if self.row < 0 or self.hooks.clears[self.time_step - 1]:
             self.u[:] = 0
             self.v[:] = 0
@@ -146,6 +157,9 @@ class PyProbedLIF(PyLifModelBitAcc):
             self.hooks.count_edges(u, v, activation_in.astype(np.int64), self.u, self.effective_bias)
         if self.hooks.v_min is not None:
             np.maximum(self.v, self.hooks.v_min, out=self.v)
+
+    def spiking_activation(self):
+        return super().spiking_activation() if self.again is None else self.again
 
     def reset_voltage(self, spike_vector):
         if self.row >= 0:

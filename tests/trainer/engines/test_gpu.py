@@ -183,7 +183,8 @@ def test_the_kernels_compile_for_a_gpu_that_need_not_be_here(
     known = {**small, "prefix": "*i64", "steps": "*i64"}
     known |= {name: "i32" for name in ("n_steps", "n_samples", "n", "out_start", "out_stop", "room_of_tape")}
     rules = {"block": 256, "group": 8, "order": 1, "biased": True, "escape": 0.8, "noise": 1e-6, "drop": 0.1}
-    rules |= {"last_due": 1, "stop_after": -1, "stop_after_output": 2, "alpha": 2.0, "silent": 0}
+    rules |= {"last_due": 1, "stop_after": -1, "stop_after_output": 2, "shape": 2, "steep": 2.0, "peak": 0.5}
+    rules |= {"silent": 0}
     kinds = {name: "constexpr" if name in rules else known.get(name, f"*{number}") for name in function.arg_names}
     fixed = {(i,): rules[name] for i, name in enumerate(function.arg_names) if name in rules}
     made = triton.compile(ASTSource(function, kinds, fixed), target=GPUTarget("cuda", 80, 32))

@@ -18,6 +18,7 @@ from trainer.engines.numbers import FixedNumbers
 from trainer.engines.options import ESCAPE, INPUT_DROP, NOISE, SPIKE_DROP
 from trainer.engines.plan import Plan
 from trainer.engines.result import Recording
+from trainer.engines.subset import learns
 
 ORDERS = {"random": kernel.RANDOM, "momentum": kernel.MOMENTUM, "fifo": kernel.FIFO}
 MODELS = ("lif",)
@@ -35,6 +36,7 @@ class Job:
         chosen: for each thread the samples it runs; fixed, so that sums have a fixed order.
         cleared: (T, P) populations whose registers are reset before a time step.
         most_events: of a sample in a time step.
+        last_u: (B, N) currents after the last time step, once it has run; None where none is kept.
     """
 
     plan: Plan
@@ -51,6 +53,7 @@ class Job:
     alpha: float
     fixed: bool
     recording: Recording | None
+    last_u: Array | None = None
 
 
 def make_job(call: Call) -> Job:
@@ -80,11 +83,6 @@ def make_job(call: Call) -> Job:
         fixed,
         call.recording,
     )
-
-
-def learns(call: Call) -> bool:
-    """Whether a gradient is asked for."""
-    return torch.is_grad_enabled() and any(x.requires_grad for x in (call.frames, *call.params.tensors()))
 
 
 def make_rules(call: Call, training: bool) -> kernel.Rules:

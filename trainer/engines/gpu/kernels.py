@@ -105,16 +105,25 @@ def read_slots(table, reach, g_table, n, code, q, g_v, entry, lanes):
 
 
 @jit
-def through_spike(before, code, threshold, g_count, entry, g_v, g_threshold, alpha: tl.constexpr, silent: tl.constexpr):
+def through_spike(before, code, threshold, g_count, entry, g_v, g_threshold, shape: tl.constexpr,
+                  steep: tl.constexpr, peak: tl.constexpr, silent: tl.constexpr):  # fmt: skip
     """Through reset, spike and surrogate: ``g_v`` from after the reset to before it.
 
-    ``s = H(v - threshold)``, ``v_after = v (1 - s)``, the arctan's slope where the surrogate acts.
+    ``s = H(v - threshold)``, ``v_after = v (1 - s)``, the slope of ``trainer.surrogate`` where it acts.
     """
     acts, fired = (code & 1) != 0, (code & 2) != 0
     if silent == 2:
         entry = tl.where(fired, entry, 0.0)
-    x = 1.5707963267948966 * alpha * (before - threshold)
-    slope = (alpha / 2) / (1.0 + x * x)
+    y = steep * tl.abs(before - threshold)
+    if shape == 0:
+        slope = peak / (1.0 + y * y)
+    elif shape == 1:
+        slope = peak / ((1.0 + y) * (1.0 + y))
+    elif shape == 2:
+        fall = tl.exp(-y)
+        slope = 4.0 * peak * fall / ((1.0 + fall) * (1.0 + fall))
+    else:
+        slope = peak * tl.maximum(1.0 - y, 0.0)
     e = tl.where(acts, slope * (g_count + entry - g_v * before), 0.0)
     return tl.where(fired, 0.0, g_v) + e, g_threshold - e
 
@@ -163,7 +172,8 @@ def write_rounds(v, drive, given, threshold, refractory, deep, inside, lanes, ta
 
 @jit
 def read_rounds(table, reach, g_table, n, tape_v, tape_q, tape_code, begin, stop, deep, inside, threshold, lanes,
-                g_count, g_v, entry, g_threshold, g_bias, alpha: tl.constexpr, silent: tl.constexpr):  # fmt: skip
+                g_count, g_v, entry, g_threshold, g_bias, shape: tl.constexpr, steep: tl.constexpr,
+                peak: tl.constexpr, silent: tl.constexpr):  # fmt: skip
     """Steps a to e in reverse, from round ``stop - 1`` to round ``begin``; the gradients that go on."""
     k = stop - 1
     while k >= begin:
@@ -172,7 +182,9 @@ def read_rounds(table, reach, g_table, n, tape_v, tape_q, tape_code, begin, stop
         delivered = tl.load(tape_q + at, mask=inside, other=0.0)
         code = tl.load(tape_code + at, mask=inside, other=0)
         entry = read_slots(table, reach, g_table, n, code, delivered, g_v, entry, lanes)
-        g_v, g_threshold = through_spike(before, code, threshold, g_count, entry, g_v, g_threshold, alpha, silent)
+        g_v, g_threshold = through_spike(
+            before, code, threshold, g_count, entry, g_v, g_threshold, shape, steep, peak, silent
+        )
         g_bias += tl.where(deep == k, g_v, 0.0)
         k -= 1
     return g_v, entry, g_threshold, g_bias
@@ -184,7 +196,8 @@ def back_through_samples(drive0, table, reach, leak, threshold, bias, depth, ref
                          n_steps, n_samples, n, room_of_tape,
                          block: tl.constexpr, group: tl.constexpr, order: tl.constexpr, biased: tl.constexpr,
                          escape: tl.constexpr, noise: tl.constexpr, drop: tl.constexpr,
-                         alpha: tl.constexpr, silent: tl.constexpr):  # fmt: skip
+                         shape: tl.constexpr, steep: tl.constexpr, peak: tl.constexpr,
+                         silent: tl.constexpr):  # fmt: skip
     """Gradients of one sample; ``g_neuron`` (3, B, N): of leak, threshold, bias.
 
     The last ``room_of_tape`` rounds of a time step fit on the tape; where there are more, the time step is run again
@@ -224,7 +237,7 @@ def back_through_samples(drive0, table, reach, leak, threshold, bias, depth, ref
             g_v = tl.where(stop == n_rounds, tl.where(closed, 0.0, g_v + g_end), g_v)
             g_v, entry, g_threshold, g_bias = read_rounds(
                 table, reach, g_table, n, tape_v + tape, tape_q + tape, tape_code + tape, begin, stop, deep, inside,
-                above, lanes, g_count, g_v, entry, g_threshold, g_bias, alpha, silent,
+                above, lanes, g_count, g_v, entry, g_threshold, g_bias, shape, steep, peak, silent,
             )  # fmt: skip
             tl.debug_barrier()
             stop = begin

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -17,12 +18,14 @@ from trainer.engines import reference, subset
 from trainer.engines.call import Call
 from trainer.engines.checks import checked
 from trainer.engines.compiled.state import or_no_limit
+from trainer.engines.ending import end_of
 from trainer.engines.gpu.tables import first_drive, reach_of, table_of
 from trainer.engines.neurons.lif import lif_facts
 from trainer.engines.numbers import FixedNumbers
 from trainer.engines.options import ESCAPE, NOISE, SPIKE_DROP
 from trainer.engines.result import Result
 from trainer.engines.selection import kept_inputs, sample_prefix
+from trainer.surrogate import ARCTAN
 
 ORDERS = {"random": 0, "momentum": 1, "fifo": 2}
 MODELS = ("lif",)
@@ -61,6 +64,7 @@ def reason_against(call: Call) -> str | None:
         "integers": isinstance(call.numbers, FixedNumbers),
         "a recording": call.recording is not None,
         "a max pooling": any(f.pools for f in facts),
+        "a run that goes on from a state": call.state is not None,
         "a synaptic current": call.params.lif.leak_u is not None,
         "a reset by subtraction": any(f.subtract for f in facts),
         "a lowest membrane": any(f.v_min is not None for f in facts),
@@ -106,7 +110,7 @@ def run(call: Call) -> Result:
         drive0, table = first_drive(plan, params.weights, frames), table_of(plan, params.weights, lif.leak_v)
     bias = torch.zeros_like(lif.leak_v) if lif.bias is None else lif.bias
     counts, v, steps = Asynchronous.apply(launch_of(call), drive0, table, lif.leak_v, lif.threshold, bias)
-    return Result(counts, v, steps)
+    return Result(counts, v, steps, ended=partial(end_of, call, counts, v))
 
 
 def launch_of(call: Call) -> Launch:
@@ -139,7 +143,9 @@ def launch_of(call: Call) -> Launch:
         "stop_after": or_no_limit(schedule.stop_after),
         "stop_after_output": or_no_limit(schedule.stop_after_output),
     }
-    learning = {"alpha": options.alpha, "silent": SILENT[options.silent_gradient]}
+    own = not isinstance(options.surrogate, str)  # then nothing learns here
+    shape, steep, peak = (ARCTAN if own else options.slope).numbers()
+    learning = {"shape": shape, "steep": steep, "peak": peak, "silent": SILENT[options.silent_gradient]}
     reach, depths, refractory, sends = plan.derived[name]
     return Launch(reach, depths, refractory, sends, prefix, rules, stops, learning, plan.output)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -45,6 +47,10 @@ class LIFDynamics:
         lowest = [f.v_min for f in self.facts]
         v_min = members.spread([-np.inf if x is None else x for x in lowest], like)
         self.v_min = None if all(x is None for x in lowest) else v_min.expand_as(self.v)
+
+    def resume(self, states: Mapping[str, Tensor], fired: Tensor) -> None:
+        self.v, self.u = states["v"], None if self.u is None else states["u"]
+        self.late, self.fired = states["late"], fired
 
     def begin(self, t: int) -> None:
         """Leak once; a fired neuron's membrane carries no gradient on, unless its reset only subtracts."""
@@ -158,7 +164,7 @@ class LIFDynamics:
     def _spikes(self, v: Tensor, gate: Tensor) -> Tensor:
         """Fire above the threshold; the surrogate acts where ``gate`` is open, in trained units."""
         above, unit = v - self.params.threshold, self.params.unit
-        s = spike(above if unit is None else above / unit, gate, self.members.alpha)
+        s = spike(above if unit is None else above / unit, gate, self.members.slope)
         return torch.where(self.pools, FirstSpike.apply(v, unit), s) if self.any_pools else s
 
     def states(self) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from ir.neurons import FixedNeuron, Neuron
 from trainer.engines.numbers import Numbers
 from trainer.engines.parts import Facts, NeuronParams, Part
+from trainer.surrogate import Slope
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +22,7 @@ class Members:
     Attributes:
         params: their numbers, (n,) each.
         numbers: floats, or a chip's integers.
-        alpha: sharpness of the surrogate.
+        slope: the gradient of a spike.
         n_samples: B.
         depth: (n,) of each neuron's population.
     """
@@ -29,7 +30,7 @@ class Members:
     parts: tuple[Part, ...]
     params: Any
     numbers: Numbers
-    alpha: float
+    slope: Slope
     n_samples: int
     depth: Tensor
 
@@ -59,6 +60,15 @@ class Fired(NamedTuple):
 
 class Dynamics(Protocol):
     """A group's neurons in a run: they keep their own states, (B, n) each."""
+
+    def resume(self, states: Mapping[str, Tensor], fired: Tensor) -> None:
+        """Go on from the end of an earlier run, before the first time step.
+
+        Args:
+            states: what :meth:`states` gave then, (B, n) each; those of other models among them.
+            fired: (B, n) who fired in the last time step.
+        """
+        ...
 
     def begin(self, t: int) -> None:
         """Begin time step ``t``: leaks, and whatever else happens once a time step before anything arrives."""

@@ -1,0 +1,97 @@
+"""A run that is cut in time and goes on from its state is the run that was never cut, on every executor."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ir import State, Stimulus, Trace
+from ir.trace_parts import join_in_time
+from sim_reference.simulate import run as run_plain
+from tests.strategies import WIDE, cases, runs
+from trainer.execute import run as run_trainer
+
+DRAWS = int(os.environ.get("UNLAYERED_DRAWS", "0"))
+
+ASYNCHRONOUS = cases(WIDE).filter(runs)
+LAYERED = cases(replace(WIDE, asynchronous=False), layered=True).filter(runs)
+"""The latter have delays; both have recurrence, resets by the clock, every order rule and time stamps."""
+
+Run = Callable[..., Trace]
+
+
+def law(n: int) -> Any:
+    """Hold for so many drawn cases, or as many as UNLAYERED_DRAWS says."""
+    return settings(max_examples=DRAWS or n, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def same_states(a: State | None, b: State | None) -> None:
+    """Two states are equal, value by value."""
+    assert a is not None and b is not None
+    assert (a.network, a.t, set(a.states)) == (b.network, b.t, set(b.states))
+    for name in ("sample_ids", "fired", "sent", "inputs"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name), name)
+    for name, values in a.states.items():
+        np.testing.assert_array_equal(values, b.states[name], name)
+
+
+def same_traces(a: Trace, b: Trace) -> None:
+    """Two traces are equal, value by value, register limits and the states at the end included."""
+    assert a.spikes is not None and b.spikes is not None
+    for field in fields(a.spikes):
+        np.testing.assert_array_equal(getattr(a.spikes, field.name), getattr(b.spikes, field.name), field.name)
+    for name in ("counts", "forward_steps", "sample_ids"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name), name)
+    assert set(a.states) == set(b.states)
+    for name, values in a.states.items():
+        np.testing.assert_array_equal(values, b.states[name], name)
+    assert a.limits_reached == b.limits_reached
+    same_states(a.state, b.state)
+
+
+def cut_at(case: tuple[Any, Stimulus, Any], at: int, first: Run, then: Run) -> Trace:
+    """Run the first time steps on one executor, the others on another, or the same."""
+    network, stimulus, schedule = case
+    begin = first(network, stimulus.steps(0, at), schedule, record=("v", "u"), keep_state=True)
+    rest = stimulus.steps(at, stimulus.n_steps)
+    end = then(network, rest, schedule, record=("v", "u"), state=begin.state, keep_state=True)
+    return join_in_time([replace(begin, executor=end.executor), end])
+
+
+def whole(case: tuple[Any, Stimulus, Any], run: Run) -> Trace:
+    """The run that is not cut."""
+    return run(*case, record=("v", "u"), keep_state=True)
+
+
+@law(200)
+@given(st.one_of(ASYNCHRONOUS, LAYERED), st.data())
+def test_a_cut_run_of_the_plain_simulator_is_the_whole_run(case: Any, data: st.DataObject):
+    at = data.draw(st.integers(0, case[1].n_steps))
+    same_traces(whole(case, run_plain), cut_at(case, at, run_plain, run_plain))
+
+
+def on_trainer(*args: Any, **options: Any) -> Trace:
+    """E1 in the plain engine."""
+    return run_trainer(*args, engine="reference", **options)
+
+
+@law(60)
+@given(st.one_of(ASYNCHRONOUS, LAYERED), st.data())
+def test_a_cut_run_of_the_plain_engine_is_the_whole_run(case: Any, data: st.DataObject):
+    at = data.draw(st.integers(0, case[1].n_steps))
+    same_traces(whole(case, on_trainer), cut_at(case, at, on_trainer, on_trainer))
+
+
+@law(60)
+@given(st.one_of(ASYNCHRONOUS, LAYERED), st.data())
+def test_one_executor_goes_on_where_another_ended(case: Any, data: st.DataObject):
+    at = data.draw(st.integers(0, case[1].n_steps))
+    there, back = cut_at(case, at, run_plain, on_trainer), cut_at(case, at, on_trainer, run_plain)
+    same_traces(whole(case, run_plain), there)
+    same_traces(there, back)

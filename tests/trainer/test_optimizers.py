@@ -1,0 +1,89 @@
+"""Optimizers and learning rates by name: each is what it says, and a run resumes under it bit for bit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ir import FormatError
+from tests.trainer.test_fit import CONFIG, toy, weights
+from trainer.build import build_network
+from trainer.config import TrainConfig, from_dict
+from trainer.fit import train
+from trainer.optimizers import OPTIMIZERS, learning_rate, make_optimizer
+
+BASE = TrainConfig(epochs=10, learning_rate=2.0, rate_factor=0.25, rate_every=4)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("constant", [2, 2, 2, 2]),
+        ("cosine", [2, 2 * (0.25 + 0.75 * (1 + math.cos(math.pi / 4)) / 2), 2 * (0.25 + 0.375), 0.5]),
+        ("linear", [2, 2 * (0.25 + 0.75 * 0.75), 2 * (0.25 + 0.375), 0.5]),
+        ("step", [2, 2, 2 * 0.25, 2 * 0.0625]),
+    ],
+)
+def test_a_learning_rate_is_its_schedule(schedule: str, expected: list[float]) -> None:
+    config = replace(BASE, rate_schedule=schedule)
+    found = [learning_rate(config, at) for at in (0.0, 2.5, 5.0, 10.0)]
+    assert found == pytest.approx(expected)
+
+
+def test_a_warm_up_grows_from_nothing_and_the_schedule_begins_behind_it() -> None:
+    config = replace(BASE, rate_schedule="linear", warmup_epochs=2.0)
+    found = [learning_rate(config, at) for at in (0.0, 0.5, 2.0, 6.0, 10.0)]
+    assert found == pytest.approx([0, 0.5, 2, 2 * (0.25 + 0.375), 0.5])
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_run_resumes_bit_for_bit_under_every_optimizer(name: str, tmp_path: Path) -> None:
+    momentum = 0.5 if name in ("sgd", "rmsprop") else 0.0
+    config = replace(CONFIG, optimizer=name, optimizer_momentum=momentum, rate_schedule="step", rate_every=1)
+    config = replace(config, warmup_epochs=1.5, epochs=3, learning_rate=0.02)
+    train(config, tmp_path / "whole", stimulus=toy())
+    train(replace(config, epochs=1), tmp_path / "cut", stimulus=toy())
+    train(config, tmp_path / "cut", resume=True, stimulus=toy())
+    for a, b in zip(weights(tmp_path / "whole"), weights(tmp_path / "cut")):
+        np.testing.assert_array_equal(a, b)
+    made = make_optimizer(build_network(config), config)
+    assert type(made) is OPTIMIZERS[name]
+    assert all(g["lr"] == 0.02 and g.get("momentum", momentum) == momentum for g in made.param_groups)
+
+
+def test_the_rate_reaches_the_weights(tmp_path: Path) -> None:
+    """Plain descent with a rate that is all but 0 moves nothing; with the rate's warm-up it moves less."""
+    config = replace(CONFIG, optimizer="sgd", learning_rate=0.5, epochs=1, loss="count")
+    moved = {}
+    for name, changes in {"plain": {}, "warm": {"warmup_epochs": 1000.0}}.items():
+        train(replace(config, **changes), tmp_path / name, stimulus=toy())
+        begin = build_network(config).export().projections
+        moved[name] = sum(float(np.abs(a - b.connection.weight).sum()) for a, b in zip(weights(tmp_path / name), begin))
+    assert 0 < moved["warm"] < moved["plain"] / 100
+
+
+def test_the_noise_of_the_momentum_decays() -> None:
+    config = from_dict({"options": {"momentum_noise": 0.4}, "momentum_noise_decay": 0.5})
+    assert [config.options_at(epoch).momentum_noise for epoch in (0, 1, 3)] == [0.4, 0.2, 0.05]
+    assert replace(config, momentum_noise_decay=1.0).options_at(7) == config.options
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"optimizer": "adamax"}, "optimizer is 'adamax'"),
+        ({"optimizer_momentum": 0.9}, "optimizer 'adam' has no optimizer_momentum"),
+        ({"rate_schedule": "cosines"}, "rate_schedule is 'cosines'"),
+        ({"rate_every": 0}, "rate_every is 0; at least 1"),
+        ({"rate_factor": 1.5}, r"rate_factor is 1.5; it lies in 0\.\.1"),
+        ({"momentum_noise_decay": -0.1}, "momentum_noise_decay is -0.1; at least 0"),
+        ({"warmup_epochs": "two"}, "warmup_epochs is 'two'; give a number"),
+    ],
+)
+def test_what_no_optimizer_or_schedule_means_is_refused(values: dict[str, object], sentence: str) -> None:
+    with pytest.raises(FormatError, match=sentence):
+        from_dict(values)
