@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from exchange.graph.lower import ALWAYS_ON, READOUT
+from exchange.graph.lower import READOUT
 from ir.arrays import Array
 from ir.check import require
 from ir.compose import diagonal
 from ir.connection import Connection, Conv2d, Dense
 from ir.network import Input, Network, Population, Projection
 from ir.neurons import LIF
+from ir.neurons.reset import ResetName
 from ir.schedule import Schedule
 from trainer.linear_map import LinearMap, as_evaluated, chained, check_hooks
 from trainer.modules_in_order import check_parameters, is_neuron, leaves
@@ -43,8 +44,8 @@ def read(
 ) -> Network:
     """Read a chain of torch layers and snnTorch neurons; betas and thresholds may be learned, one or one a neuron.
 
-    Resets that snnTorch applies one time step late become self-connections: our reset subtracts the threshold
-    at once, theirs after the leak; the difference, ``-(1 - beta) threshold``, arrives with the next step.
+    The resets that snnTorch applies one time step late, its default, are ours (``subtract_late``, ``zero_late``), and
+    so are the biases of layers before a ``Synaptic`` (``bias_u``): each layer of neurons is one population.
 
     Args:
         model: an ``nn.Sequential``, or a module whose layers act in the order they were assigned in.
@@ -119,23 +120,19 @@ class _Builder:
         self.projections.append(Projection(self.last, name, _connection(linear)))
         if kind in RECURRENT:
             bias = bias + self._add_recurrence(module, name, linear.out_shape)
-        zero = _mechanism(module) == "zero"
-        tau_syn = None if alpha is None else _tau(alpha, dt_s)
+        mechanism, tau_syn = _mechanism(module), None if alpha is None else _tau(alpha, dt_s)
+        if mechanism == "none":
+            self._undo_reset(name, np.broadcast_to(beta * threshold, (n,)), alpha)
+        own = _squeezed(bias) if bias.any() else None
         lif = LIF(
             _tau(beta, dt_s),
             _squeezed(threshold),
             tau_syn,
-            None,
-            "zero" if zero else "subtract",
+            own if alpha is None else None,
+            _reset(mechanism, bool(module.reset_delay)),
             discretization="euler",
+            bias_u=None if alpha is None else own,
         )
-        if not zero:
-            late = beta * threshold - (threshold if _mechanism(module) == "subtract" else 0.0)
-            self._add_late_reset(name, np.broadcast_to(late, (n,)), alpha)
-        if alpha is None and bias.any():
-            lif = LIF(lif.tau_mem_s, lif.v_threshold, None, _squeezed(bias), lif.reset, discretization="euler")
-        elif bias.any():
-            self.projections.append(Projection(ALWAYS_ON, name, Dense(bias[:, None])))
         self.populations.append(Population(name, linear.out_shape, lif))
         self.shape, self.pending = linear.out_shape, []
 
@@ -166,17 +163,17 @@ class _Builder:
         self.projections.append(Projection(name, name, _connection(linear)))
         return np.zeros(n) if linear.bias is None else _numpy(linear.bias)
 
-    def _add_late_reset(self, name: str, late: Array, alpha: Array | None) -> None:
-        """What ``mem`` gets one time step after a spike beyond our own reset.
+    def _undo_reset(self, name: str, lost: Array, alpha: Array | None) -> None:
+        """Give back, one time step after a spike, what our reset has taken: ``lost`` (n,), the threshold after the leak.
 
         Through a current the amount would linger; the same amount times alpha, with the opposite sign and one
         time step later, takes it out again.
         """
-        if not late.any():
+        if not lost.any():
             return
-        self.projections.append(Projection(name, name, diagonal(late)))
+        self.projections.append(Projection(name, name, diagonal(lost)))
         if alpha is not None:
-            self.projections.append(Projection(name, name, diagonal(-alpha * late), 1))
+            self.projections.append(Projection(name, name, diagonal(-alpha * lost), 1))
 
     def network(self, dt_s: float) -> Network:
         """The finished network."""
@@ -186,10 +183,7 @@ class _Builder:
             bias = None if linear.bias is None else _squeezed(_numpy(linear.bias))
             self.projections.append(Projection(self.last, READOUT, _connection(linear)))
             self.populations.append(Population(READOUT, linear.out_shape, LIF(0.0, None, bias=bias)))
-        output = self.last
-        if any(e.pre == ALWAYS_ON for e in self.projections):
-            self.populations.append(Population(ALWAYS_ON, (1,), LIF(tau_mem_s=0.0, v_threshold=0.5, bias=1.0)))
-        parts = (self.inputs, tuple(self.populations), tuple(self.projections), output, dt_s)
+        parts = (self.inputs, tuple(self.populations), tuple(self.projections), self.last, dt_s)
         return Network(*parts, Schedule(kind="layered", F=None), {"source": "snnTorch modules"})
 
 
@@ -236,6 +230,15 @@ def _function(module: nn.Module, name: str) -> Any:
 
 def _mechanism(module: Any) -> str:
     return ("subtract", "zero", "none")[int(module.reset_mechanism_val)]
+
+
+def _reset(mechanism: str, late: bool) -> ResetName:
+    """Our name for a reset; without one the threshold is subtracted and given back."""
+    if mechanism == "none":
+        return "subtract"
+    if mechanism == "subtract":
+        return "subtract_late"
+    return "zero_late" if late else "zero"
 
 
 def _numpy(x: torch.Tensor) -> Array:

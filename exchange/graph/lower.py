@@ -144,24 +144,28 @@ class Lowering:
     def _with_biases(
         self, populations: list[Population], back: set[tuple[str, str]]
     ) -> tuple[list[Population], list[Projection]]:
-        """Biases of membranes go into the neurons.
+        """Biases go into the neurons, of their membranes or of their currents.
 
-        What must pass a synaptic current, or starts late, comes from a neuron that fires in every time step.
+        What starts one time step late comes from a neuron that fires in every time step.
         """
         done: list[Population] = []
         late: list[Projection] = []
         for p in populations:
             neuron, lif = self.neurons[p.name], as_trained_lif(p.name, p.neuron, "NIR")
-            membrane, current = np.zeros(p.n) + neuron.bias, {0: np.zeros(p.n), 1: np.zeros(p.n)}
+            membrane, current, later = np.zeros(p.n) + neuron.bias, np.zeros(p.n), np.zeros(p.n)
             for sources, bias in self._form(p.name).biases.items():
                 is_back = all((source, p.name) in back for source in sources)
                 at = self.source.recurrent_bias_at if is_back else 0
-                if at == 0 and lif.tau_syn_s is None:
+                if at:
+                    later = later + neuron.gain * bias
+                elif lif.tau_syn_s is None:
                     membrane = membrane + neuron.gain * bias
                 else:
-                    current[at] = current[at] + neuron.gain * bias
-            late += [Projection(ALWAYS_ON, p.name, Dense(w[:, None]), at) for at, w in current.items() if w.any()]
-            done.append(replace(p, neuron=replace(lif, bias=_squeezed(membrane))) if membrane.any() else p)
+                    current = current + neuron.gain * bias
+            late += [Projection(ALWAYS_ON, p.name, Dense(later[:, None]), 1)] if later.any() else []
+            found = {"bias": membrane, "bias_u": current}
+            own = {name: _squeezed(x) for name, x in found.items() if x.any()}
+            done.append(replace(p, neuron=replace(lif, **own)))
         if late:
             if ALWAYS_ON in self.shapes:
                 raise FormatError(f"a node is named {ALWAYS_ON!r}, which this reader needs itself; rename it")

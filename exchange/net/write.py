@@ -171,7 +171,11 @@ def _joined(p: FixedPopulation, edges: Sequence[FixedProjection]) -> tuple[Array
 def _neuron(p: FixedPopulation, shape: Shape) -> Tree:
     """Neurons and their bias."""
     n, who = as_lif(p.name, p.neuron, "a .net file"), f"population {p.name!r}"
-    require(n.reset == "zero", f"{who} resets by subtraction; CUBA neurons reset to zero")
+    how = "by subtraction" if n.reset.startswith("subtract") else "one time step late"
+    require(n.reset == "zero", f"{who} resets {how} ({n.reset}); CUBA neurons reset to zero at once")
+    require(
+        n.current_bias(0) is None, f"{who} has a bias of its current (bias_u); CUBA neurons add theirs to the membrane"
+    )
     require(n.v_min is None, f"{who} holds its membrane above {n.v_min} (v_min); CUBA neurons have no such floor")
     require(n.refractory, f"{who} may fire several times a time step; CUBA neurons fire once")
     require(

@@ -69,6 +69,7 @@ def _neuron(lif: LIF, dt_s: float) -> FixedLIF:
         bias=None if lif.bias is None else np.round(np.asarray(lif.bias) * SCALE).astype(np.int64),
         bias_exp=6,
         pools=lif.pools,
+        bias_u=None if lif.bias_u is None else _even(np.asarray(lif.bias_u)),
     )
 
 
@@ -79,5 +80,9 @@ def _decay(leak: Array) -> Array:
 def _connection(c: Connection, pooled: bool) -> Connection:
     if pooled:  # which lava-dl does not have: of spikes, weights of 1 are as good as any
         return with_weight(c, c.weight.astype(np.int32))
-    even = np.round(c.weight.astype(np.float64) * (SCALE / 2)).clip(-128, 127) * 2
-    return with_weight(c, even.astype(np.int32))
+    return with_weight(c, _even(c.weight.astype(np.float64)).astype(np.int32))
+
+
+def _even(weight: Array) -> Array:
+    """Weights, and biases of currents, which act like those of an input that is always on."""
+    return (np.round(weight * (SCALE / 2)).clip(-128, 127) * 2).astype(np.int64)

@@ -14,7 +14,7 @@ import numpy as np
 
 from exchange.graph.nodes import Graph
 from exchange.hdf5.tree import Tree, numbers
-from exchange.nir.public import flatten_node, neuron_node
+from exchange.nir.public import carried_bias, flatten_node, linear_node, neuron_node
 from exchange.npz import write_atomically
 from ir.arrays import Array
 from ir.check import FormatError
@@ -118,23 +118,11 @@ def _write_projection(
     if isinstance(c, Sparse):
         arrays |= {"indptr": c.indptr, "indices": c.indices, "weight": c.weight}
     chain.append(_fresh(f"projection_{index}", nodes))
-    nodes[chain[-1]] = {**_linear_node(c), "metadata": {KEY: json.dumps(note), **arrays}}
+    nodes[chain[-1]] = {
+        **linear_node(c, carried_bias(network, e), f"{e.pre} -> {e.post}"),
+        "metadata": {KEY: json.dumps(note), **arrays},
+    }
     return list(zip(chain, [*chain[1:], names[e.post]]))
-
-
-def _linear_node(c: Connection) -> Tree:
-    if isinstance(c, Conv2d):
-        axes = {k: np.array(getattr(c, k)) for k in ("stride", "padding", "dilation")}
-        bias = np.zeros(c.out_shape[0], c.weight.dtype)
-        return {
-            "type": "Conv2d",
-            "input_shape": np.array(c.in_shape[1:]),
-            "weight": c.weight,
-            "bias": bias,
-            "groups": np.array(c.groups),
-            **axes,
-        }
-    return {"type": "Linear", "weight": dense_weight(c)}
 
 
 def _block(network: Network | QuantizedNetwork, name: str) -> Any:
@@ -200,6 +188,7 @@ def restore(graph: Graph) -> Network | QuantizedNetwork:
             f"its metadata 'unlayered' is damaged ({type(error).__name__}: {error}); write it again"
         ) from error
     _check_unchanged(graph, network, in_order[population.__name__])
+    _check_biases(network, in_order[projection.__name__])
     return network
 
 
@@ -238,8 +227,6 @@ def _projection(note: Tree, node: Any, kind: Any) -> Any:
         stride, padding, dilation = ((int(a), int(b)) for a, b in (array[k] for k in ("stride", "padding", "dilation")))
         c, h, w = note["in_shape"]
         connection = Conv2d(array["weight"], (c, h, w), stride, padding, dilation, int(array["groups"]))
-        if numbers(node.params, "bias", node.name).any():
-            raise _changed(node.name)
     else:
         connection = Dense(array["weight"])
     exponent = {"weight_exp": note["weight_exp"]} if "weight_exp" in note else {}
@@ -261,6 +248,15 @@ def _check_unchanged(graph: Graph, network: Any, populations: list[tuple[Tree, A
     n_edges = sum(1 for end in ends if KEY in end.metadata or end.kind == "Output")
     if n_edges != 2 * len(network.projections) + 1:
         raise FormatError("its edges were changed after unlayered wrote it; name the framework that did it with --as")
+
+
+def _check_biases(network: Any, projections: list[tuple[Tree, Any]]) -> None:
+    for (_, node), e in zip(projections, network.projections):
+        written = linear_node(e.connection, carried_bias(network, e), f"{e.pre} -> {e.post}").get("bias")
+        found = numbers(node.params, "bias", node.name) if "bias" in node.params else None
+        same = found is None if written is None else found is not None and np.array_equal(found, written)
+        if not same:
+            raise _changed(node.name)
 
 
 def _arrays(tree: Tree) -> Iterator[tuple[str, Array]]:

@@ -9,6 +9,9 @@ import numpy as np
 from exchange.hdf5.tree import Tree
 from ir.arithmetic import DECAY_ALL
 from ir.arrays import Array
+from ir.check import require
+from ir.compose import dense_weight
+from ir.connection import Connection, Conv2d
 from ir.neurons import LIF, FixedLIF
 
 LONGEST_TAU_S = 1e30
@@ -45,6 +48,46 @@ def neuron_node(population: Any, dt_s: float) -> Tree:
         del node["v_leak"]
         return {"type": ending, **node, "r": spread(1 / dt_s)}
     return {"type": f"L{ending}", "tau": spread(tau), **node}
+
+
+def carried_bias(network: Any, e: Any) -> Array | None:
+    """The bias (n,) of the current of the population that ``e`` leads to, where ``e`` is the first that does: NIR's
+    neurons have none of their own, what leads to them has."""
+    first = next(other for other in network.projections if other.post == e.post)
+    p = next(p for p in network.populations if p.name == e.post)
+    if e is not first or p.neuron.bias_u is None or not np.any(p.neuron.bias_u):
+        return None
+    return np.broadcast_to(np.asarray(p.neuron.bias_u, np.float64), (p.n,)).copy()
+
+
+def linear_node(c: Connection, bias: Array | None, who: str) -> Tree:
+    """A projection as Linear, Affine or Conv2d.
+
+    Raises:
+        ValueError: a bias that differs within a channel, which a Conv2d does not hold.
+    """
+    if not isinstance(c, Conv2d):
+        weight = dense_weight(c)
+        return (
+            {"type": "Linear", "weight": weight} if bias is None else {"type": "Affine", "weight": weight, "bias": bias}
+        )
+    channel = np.zeros(c.out_shape[0], c.weight.dtype)
+    if bias is not None:
+        by_channel = bias.reshape(c.out_shape[0], -1)
+        require(
+            bool((by_channel == by_channel[:, :1]).all()),
+            f"projection {who} is a convolution and leads to biases of currents (bias_u) that differ within a channel; "
+            "NIR holds one a channel; write .npz or .onnx",
+        )
+        channel = by_channel[:, 0].copy()
+    return {
+        "type": "Conv2d",
+        "input_shape": np.array(c.in_shape[1:]),
+        "weight": c.weight,
+        "bias": channel,
+        "groups": np.array(c.groups),
+        **{k: np.array(getattr(c, k)) for k in ("stride", "padding", "dilation")},
+    }
 
 
 def _tau_and_gain(tau_s: Array, neuron: LIF, dt_s: float) -> tuple[Array, Array]:

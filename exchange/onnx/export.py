@@ -242,7 +242,8 @@ def _neurons(w: Writer, network: Network | QuantizedNetwork, p: Any, drive: str,
     bias = n.register_bias()
     threshold = never if n.v_threshold is None else np.asarray(n.v_threshold) << arithmetic.weight_shift
     numbers = [n.decay_v, n.decay_u, 0 if bias is None else bias, threshold, v_min]
-    inputs = [v, u, wrapped(w, drive), *(w.constant(x) for x in numbers)]
+    bias_u = n.current_bias(arithmetic.weight_shift)
+    inputs = [v, u, wrapped(w, drive), *(w.constant(x) for x in (*numbers, *([] if bias_u is None else [bias_u])))]
     outputs = [f"{prefix}/{p.name}" for prefix in ("spikes", "next_v", "next_u")]
     w.nodes.append(helper.make_node(kind, inputs, outputs, domain=DOMAIN))
     return outputs[0]
@@ -251,6 +252,7 @@ def _neurons(w: Writer, network: Network | QuantizedNetwork, p: Any, drive: str,
 def _float_neurons(w: Writer, p: Any, drive: str, v: str, dt_s: float) -> str:
     n, kind = p.neuron, float_kind(p.neuron)
     w.functions.setdefault(kind, float_function(kind))
+    drive = drive if n.bias_u is None else w.add("Add", drive, w.constant(n.bias_u))
     tail = [
         0.0 if n.bias is None else n.bias,
         np.inf if n.v_threshold is None else n.v_threshold,

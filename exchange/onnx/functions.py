@@ -16,10 +16,24 @@ FIRED = "above = Greater(m, threshold)  spikes = CastLike(above, m)"
 FIRE = {
     "zero": f"{FIRED}  none = Sub(m, m)  next_v = Where(above, none, m)",
     "subtract": f"{FIRED}  less = Sub(m, threshold)  next_v = Where(above, less, m)",
+    "zero_late": f"{FIRED}  next_v = Identity(m)",
+    "subtract_late": f"{FIRED}  next_v = Identity(m)",
     "many": "q = Div(m, threshold)  whole = Floor(q)  none = Sub(m, m)  spikes = Max(whole, none)  "
     "off = Mul(spikes, threshold)  next_v = Sub(m, off)",
 }
 """How the membrane ``m`` fires and resets; ``many``: floor(m / threshold) times."""
+
+LATE = {
+    "zero_late": "none = Sub(left, left)  held = Where(fired, none, left)",
+    "subtract_late": "reduced = Sub(left, threshold)  lost = Max(reduced, v_min)  held = Where(fired, lost, left)",
+}
+"""What a leak has left of v, ``left``, after a late reset: where v lies above the threshold it has fired."""
+
+
+def _held(fire: str) -> str:
+    """``held``: the membrane at the start of a time step."""
+    late = LATE.get(fire)
+    return "held = Identity(left)" if late is None else f"fired = Greater(v, threshold)  {late}"
 
 
 def float_kind(neuron: LIF) -> str:
@@ -30,41 +44,46 @@ def float_kind(neuron: LIF) -> str:
 
 def float_function(kind: str) -> onnx.FunctionProto:
     """``u <- leak_u u + drive; m = max(leak_v v + u + bias, v_min)``, then fire; as E0, in the same order."""
-    family, fire = kind.split("_")
+    family, fire = kind.split("_", 1)
     if family == "LIF":
         head = "(v, drive, leak_v, bias, threshold, v_min) => (spikes, next_v)"
         current = "next_u = Identity(drive)"
     else:
         head = "(v, u, drive, leak_v, leak_u, bias, threshold, v_min) => (spikes, next_v, next_u)"
         current = "kept = Mul(u, leak_u)  next_u = Add(kept, drive)"
-    body = "held = Mul(v, leak_v)  summed = Add(held, next_u)  biased = Add(summed, bias)  m = Max(biased, v_min)"
-    return parse(f"{kind} {head}", f"{current}  {body}  {FIRE[fire]}".replace("  ", "\n"))
+    body = "summed = Add(held, next_u)  biased = Add(summed, bias)  m = Max(biased, v_min)"
+    lines = f"left = Mul(v, leak_v)  {_held(fire)}  {current}  {body}  {FIRE[fire]}"
+    return parse(f"{kind} {head}", lines.replace("  ", "\n"))
 
 
 def fixed_kind(neuron: FixedLIF, arithmetic: Arithmetic) -> str:
     """Name of the function of an integer neuron, e.g. ``FixedLIF_lava_zero``."""
-    return f"FixedLIF_{arithmetic.name}_{neuron.reset}"
+    biased = "" if neuron.current_bias(0) is None else "_bias_u"
+    return f"FixedLIF_{arithmetic.name}_{neuron.reset}{biased}"
 
 
 def fixed_function(kind: str, arithmetic: Arithmetic) -> onnx.FunctionProto:
     """The registers of ``ir.arithmetic`` in int64, edge by edge; ``sum`` is the drive in weight units, in int32."""
-    a = arithmetic
-    lines = [*_leak("u", "left_u", "decay_u"), *_leak("v", "left_v", "decay_v")]
+    a, biased = arithmetic, kind.endswith("_bias_u")
+    fire = kind.removeprefix(f"FixedLIF_{a.name}_").removesuffix("_bias_u")
+    lines = [*_leak("u", "left_u", "decay_u"), *_leak("v", "left", "decay_v"), *_held(fire).split("  ")]
     lines += [_constant("shift", 1 << a.weight_shift), "shifted = Mul(sum, shift)", *_wrap("shifted", "x0", 31)]
     lines += _wrap("x0", "x", a.accumulator_bits) if a.accumulator_bits else ["x = Identity(x0)"]
-    lines += ["u_raw = Add(left_u, x)", *_wrap("u_raw", "u_32", 31), *_wrap_current("u_32", "next_u", a)]
+    lines += ["u_sum = Add(left_u, x)", "u_raw = Add(u_sum, bias_u)" if biased else "u_raw = Identity(u_sum)"]
+    lines += [*_wrap("u_raw", "u_32", 31), *_wrap_current("u_32", "next_u", a)]
     if a.bias_in_u:
-        lines += ["s_raw = Add(next_u, bias)", *_wrap_current("s_raw", "s", a), "v_raw = Add(left_v, s)"]
+        lines += ["s_raw = Add(next_u, bias)", *_wrap_current("s_raw", "s", a), "v_raw = Add(held, s)"]
     else:
-        lines += ["v_sum = Add(left_v, next_u)", "v_raw = Add(v_sum, bias)"]
+        lines += ["v_sum = Add(held, next_u)", "v_raw = Add(v_sum, bias)"]
     lines += [
         *_wrap("v_raw", "v_32", 31),
         _constant("v_max", a.v_max),
         "v_low = Max(v_32, v_min)",
         "m = Min(v_low, v_max)",
     ]
-    lines += FIRE[kind.rsplit("_", 1)[1]].split("  ")
-    head = "(v, u, sum, decay_v, decay_u, bias, threshold, v_min) => (spikes, next_v, next_u)"
+    lines += FIRE[fire].split("  ")
+    given = "v, u, sum, decay_v, decay_u, bias, threshold, v_min" + (", bias_u" if biased else "")
+    head = f"({given}) => (spikes, next_v, next_u)"
     return parse(f"{kind} {head}", "\n".join(lines))
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ir.connection import Connection, Dense
 from ir.network import Input, Network, Population, Projection
-from ir.neurons import LIF
+from ir.neurons import LIF, RESETS
 from ir.schedule import Schedule
 from tests.strategies import Draw, connections, seeds
 
@@ -46,9 +46,10 @@ def float_neurons(draw: st.DrawFn, n: int, rng: np.random.Generator) -> LIF:
     def number(low: float, high: float) -> Any:
         return rng.uniform(low, high, n if draw(st.booleans()) else None)
 
-    reset = draw(st.sampled_from(["zero", "subtract"]))
+    reset = draw(st.sampled_from(list(RESETS)))
     threshold = draw(st.sampled_from([None, 0.0, 1.0, number(0.1, 2.0)]))
     return LIF(
+        bias_u=draw(st.sampled_from([None, None, 0.5, number(-1, 1)])),
         tau_mem_s=draw(st.sampled_from([np.inf, 0.0, 0.02, number(1e-3, 1.0)])),
         v_threshold=threshold,
         tau_syn_s=draw(st.sampled_from([None, None, 0.01, number(1e-3, 0.1)])),

@@ -40,7 +40,7 @@ def together(network: Any, out: dict[str, np.ndarray], prefix: str) -> np.ndarra
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.data(), networks(Draw(extremes=True, asynchronous=False)))
+@given(st.data(), networks(Draw(extremes=True, asynchronous=False, late=True)))
 def test_onnx_runtime_gives_the_references_layered_spikes_on_integers(
     data: st.DataObject, network: QuantizedNetwork
 ) -> None:
@@ -64,6 +64,7 @@ def _dyadic_neuron(n: LIF, dt_s: float) -> LIF:
         discretization="euler",
         v_threshold=None if n.v_threshold is None else np.ceil(n.v_threshold * 4) / 4,
         bias=None if n.bias is None else np.round(n.bias * 8) / 8,
+        bias_u=None if n.bias_u is None else np.round(n.bias_u * 8) / 8,
     )
 
 

@@ -75,7 +75,7 @@ class TestOwnFiles:
         assert same(own.read(path), network)
 
     @QUICK
-    @given(networks(Draw(extremes=True, asynchronous=False)))
+    @given(networks(Draw(extremes=True, asynchronous=False, late=True)))
     def test_an_integer_network_comes_back_bit_for_bit(self, tmp_path_factory: Any, network: QuantizedNetwork) -> None:
         path = tmp_path_factory.getbasetemp() / "fixed.onnx"
         own.write(network, path)

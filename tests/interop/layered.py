@@ -46,8 +46,14 @@ def delayed(sent: NDArray[Any], t: int, delay: NDArray[Any]) -> NDArray[Any]:
 def step(state: NDArray[Any], drive: NDArray[Any], lif: LIF, dt_s: float) -> NDArray[Any]:
     """Leak, integrate, fire, reset; ``state`` holds v and u and is advanced in place."""
     leak_u = lif.leak_u(dt_s)
+    drive = drive + (0.0 if lif.bias_u is None else lif.bias_u)
     u = drive if leak_u is None else leak_u * state[1] + drive
-    v = lif.leak_v(dt_s) * state[0] + u + (0.0 if lif.bias is None else lif.bias)
+    left = lif.leak_v(dt_s) * state[0]
+    if lif.reset.endswith("_late") and lif.v_threshold is not None:
+        fired = state[0] > lif.v_threshold
+        left = np.where(fired, 0.0 if lif.reset == "zero_late" else left - lif.v_threshold, left)
+        left = left if lif.v_min is None else np.maximum(left, lif.v_min)
+    v = left + u + (0.0 if lif.bias is None else lif.bias)
     v = v if lif.v_min is None else np.maximum(v, lif.v_min)
     if lif.v_threshold is None:
         spikes = np.zeros(v.shape)
@@ -56,5 +62,6 @@ def step(state: NDArray[Any], drive: NDArray[Any], lif: LIF, dt_s: float) -> NDA
     else:
         spikes = (v > lif.v_threshold).astype(np.float64)
     subtracted = v - spikes * (0.0 if lif.v_threshold is None else lif.v_threshold)
-    state[0], state[1] = subtracted if lif.reset == "subtract" else v * (spikes == 0), u
+    after = {"zero": v * (spikes == 0), "subtract": subtracted}
+    state[0], state[1] = after.get(lif.reset, v), u
     return spikes

@@ -19,7 +19,10 @@ STEPS = 60
 
 
 def theirs(layers: list[nn.Module], frames: torch.Tensor) -> np.ndarray:
-    """The last layer's spikes, (T, n), state kept by hand."""
+    """The last layer's spikes, (T, n), state kept by hand; modules keep what they ended with, so they begin anew."""
+    for layer in layers:
+        if type(layer).__module__.startswith("snntorch"):
+            layer.reset_mem()
     state: dict[int, Any] = {}
     out = []
     with torch.no_grad():

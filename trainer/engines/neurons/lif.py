@@ -54,24 +54,26 @@ class LIFModel:
         lifs: list[FixedLIF] = [lif for lif, _ in neurons]
         heights = [None if x.v_threshold is None else np.asarray(x.v_threshold, np.float64) * shift for x in lifs]
         current, biased = any(x.has_current for x in lifs), any(x.bias is not None for x in lifs)
+        u_biased = any(x.bias_u is not None for x in lifs)
         return LIFParams(
             cat([lif.decay_v for lif in lifs]),
             cat(heights, np.inf),
             cat([lif.decay_u for lif in lifs]) if current else None,
             cat([lif.register_bias() for lif in lifs]) if biased else None,
             cat([scale * shift for scale in scales]),
-            cat([lif.current_bias(0) for lif in lifs]) * shift if any(x.bias_u is not None for x in lifs) else None,
+            cat([x.bias_u for x in lifs]) * shift if u_biased else None,
         )
 
     def on_grid(self, exact: LIFParams, live: LIFParams) -> LIFParams:
-        assert exact.unit is not None
+        unit = exact.unit
+        assert unit is not None
 
         def biases(own: Tensor | None, learned: Tensor | None) -> Tensor | None:
             """Biases that begin at 0 are none on the grid, and learn all the same."""
             if learned is None:
                 return None
             none = torch.zeros_like(exact.leak_v) if own is None else own
-            return straight_through(none, learned.double() * exact.unit)
+            return straight_through(none, learned.double() * unit)
 
         leak_u = None
         if exact.leak_u is not None and live.leak_u is not None:
