@@ -164,7 +164,7 @@ class _Builder:
         return np.zeros(n) if linear.bias is None else _numpy(linear.bias)
 
     def _undo_reset(self, name: str, lost: Array, alpha: Array | None) -> None:
-        """Give back, one time step after a spike, what our reset has taken: ``lost`` (n,), the threshold after the leak.
+        """Give back, one time step after a spike, what our reset has taken: ``lost`` (n,), the leaked threshold.
 
         Through a current the amount would linger; the same amount times alpha, with the opposite sign and one
         time step later, takes it out again.

@@ -118,10 +118,8 @@ def _write_projection(
     if isinstance(c, Sparse):
         arrays |= {"indptr": c.indptr, "indices": c.indices, "weight": c.weight}
     chain.append(_fresh(f"projection_{index}", nodes))
-    nodes[chain[-1]] = {
-        **linear_node(c, carried_bias(network, e), f"{e.pre} -> {e.post}"),
-        "metadata": {KEY: json.dumps(note), **arrays},
-    }
+    linear = linear_node(c, carried_bias(network, e), f"{e.pre} -> {e.post}")
+    nodes[chain[-1]] = {**linear, "metadata": {KEY: json.dumps(note), **arrays}}
     return list(zip(chain, [*chain[1:], names[e.post]]))
 
 

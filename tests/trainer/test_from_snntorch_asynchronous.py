@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ def chains(draw: st.DrawFn) -> tuple[list[nn.Module], torch.Tensor]:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     sizes = draw(st.lists(st.integers(1, 7), min_size=2, max_size=4))
     layers: list[nn.Module] = []
-    for n_pre, n in zip(sizes, sizes[1:]):
+    for n_pre, n in pairwise(sizes):
         linear = nn.Linear(n_pre, n, bias=draw(st.booleans()))
         linear.weight.data = dyadic(rng, n, n_pre)
         if linear.bias is not None:
