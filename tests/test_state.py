@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from ir import State, Stimulus, Trace
 from ir.trace_parts import join_in_time
 from sim_reference.simulate import run as run_plain
-from tests.strategies import WIDE, cases, runs
+from tests.strategies import LATE, WIDE, cases, runs
 from trainer.execute import run as run_trainer
 
 DRAWS = int(os.environ.get("UNLAYERED_DRAWS", "0"))
 
-ASYNCHRONOUS = cases(WIDE).filter(runs)
-LAYERED = cases(replace(WIDE, asynchronous=False), layered=True).filter(runs)
+ASYNCHRONOUS = (cases(WIDE) | cases(LATE)).filter(runs)
+LAYERED = st.one_of(cases(replace(x, asynchronous=False), layered=True) for x in (WIDE, LATE)).filter(runs)
 """The latter have delays; both have recurrence, resets by the clock, every order rule and time stamps."""
 
 Run = Callable[..., Trace]

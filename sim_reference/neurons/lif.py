@@ -128,6 +128,7 @@ class LIFDynamics:
     def __init__(self, members: Members, reached: LimitCounts) -> None:
         self.members, self.reached, self.columns = members, reached, columns_of(members)
         self.any_resets, self.any_waits = bool(self.columns.reset_interval.any()), bool(self.columns.waits.any())
+        self.any_bias_u = bool(self.columns.bias_u.any())
         self.resets_late = self.columns.zero_late | self.columns.subtract_late
         n = len(members.depth)
         self.u, self.v, self.late = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
@@ -165,7 +166,7 @@ class LIFDynamics:
         arithmetic, reached, when = self.members.arithmetic, self.reached, self._when(k)
         if self.any_waits and k is not None:
             self.waits = self.columns.waits & (self.members.depth > k)
-        total = self.u + x + np.where(when.due, self.columns.bias_u, 0)
+        total = self.u + x + np.where(when.due, self.columns.bias_u, 0) if self.any_bias_u else self.u + x
         total = reached.apply("int32", total, wrap(total, 31))
         u = reached.apply("u", total, wrap_current(total, arithmetic))
         due, keeps = when.due, when.keeps
@@ -196,8 +197,11 @@ class LIFDynamics:
 
     def fire(self, spikes: Bits) -> int:
         """Reset to 0 or by subtraction, or note that the reset comes late."""
-        left = np.where(self.resets_late, self.v, 0)
-        left = np.where(self.columns.subtract, self.v - self.columns.threshold, left)
+        if not self.any_waits:
+            self.v[spikes] = 0
+            return 1
+        late = self.resets_late
+        left = np.where(self.columns.subtract, self.v - self.columns.threshold, np.where(late, self.v, 0))
         self.v[spikes] = left[spikes]
-        self.late[spikes & self.resets_late] = 1
+        self.late[spikes & late] = 1
         return 1

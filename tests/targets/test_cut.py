@@ -48,7 +48,7 @@ def hold(pairs: list[tuple[Trace, Trace]]) -> None:
 
 
 def test_asynchronous_runs_can_be_cut():
-    hold(cut_runs(drawn(cases(Draw(extremes=True)), N, SEED + 21)))
+    hold(cut_runs(drawn(cases(Draw(extremes=True)) | cases(Draw(extremes=True, late=True)), N, SEED + 21)))
 
 
 def test_asynchronous_runs_with_a_process_for_each_core_can_be_cut():
@@ -58,7 +58,8 @@ def test_asynchronous_runs_with_a_process_for_each_core_can_be_cut():
 
 
 def test_layered_runs_can_be_cut_with_spikes_on_their_way():
-    hold(cut_runs(drawn(cases(PLAIN_LAYERED, layered=True).filter(is_accepted), N, SEED + 23)))
+    both = cases(PLAIN_LAYERED, layered=True) | cases(replace(PLAIN_LAYERED, late=True), layered=True)
+    hold(cut_runs(drawn(both.filter(is_accepted), N, SEED + 23)))
 
 
 def test_a_state_of_another_network_is_refused_before_anything_starts():
