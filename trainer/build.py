@@ -84,6 +84,7 @@ def _neuron(config: TrainConfig, readout: bool) -> LIF:
         config.tau_mem_s,
         threshold,
         config.tau_syn_s or None,
+        config.reset,
         train_threshold=config.train_threshold,
         train_tau=config.train_tau,
         train_tau_syn=config.train_tau_syn,

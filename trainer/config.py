@@ -10,6 +10,7 @@ from typing import Any
 from exchange import toml
 from ir.arrays import set_field
 from ir.check import FormatError, check_choice, require
+from ir.neurons import RESETS
 from ir.schedule import Schedule, group_of
 from stimuli.data_sets import NAMES, unknown_data
 from stimuli.own.folder import is_folder
@@ -59,10 +60,12 @@ class TrainConfig:
             pooling, and ``"conv 64 3 pad 1 avgpool 2"`` pools before its neurons; ``"maxpool 2"`` passes on the spikes
             of the neurons before it, by neurons of its own.
         start: file of a network to go on from, of any format that is read, or a train folder: its structure, neurons
-            and numbers stand in the place of ``layers``, ``tau_mem_s``, ``v_threshold`` and ``initial_density``.
+            and numbers stand in the place of ``layers``, ``tau_mem_s``, ``v_threshold``, ``reset`` and
+            ``initial_density``.
         tau_mem_s: time constant of every population's membranes in seconds, where training begins.
         tau_syn_s: time constant of synaptic currents, in seconds; 0 = none, spikes reach the membrane at once.
         v_threshold: of every population, where training begins.
+        reset: of every population: ``zero`` or ``subtract``, or one time step late ``zero_late``, ``subtract_late``.
         schedule: how spikes are served in training and, by default, in every run.
         options: dropouts, noise, gradient choices.
         initial_density: scale the initial weights until so many spikes a neuron and time step are fired, layer by
@@ -115,6 +118,7 @@ class TrainConfig:
     tau_mem_s: float = 1e-3
     tau_syn_s: float = 0.0
     v_threshold: float = 0.3
+    reset: str = "zero"
     schedule: Schedule = field(default_factory=Schedule)
     options: TrainingOptions = field(default_factory=TrainingOptions)
     initial_density: float = 0.0
@@ -164,6 +168,7 @@ class TrainConfig:
             own or not self.data_options, f"data_options have no meaning for data set {self.data!r}; leave them out"
         )
         check_choice("rule", self.rule, RULES)
+        check_choice("reset", self.reset, tuple(RESETS))
         check_choice("loss", self.loss, LOSSES)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("rate_schedule", self.rate_schedule, SCHEDULES)
@@ -230,7 +235,7 @@ class TrainConfig:
 def check_start(config: TrainConfig) -> None:
     """Raise where a key asks for what the network that training goes on from has already."""
     if config.start:
-        for name in ("layers", "tau_mem_s", "v_threshold", "initial_density", "train_tau"):
+        for name in ("layers", "tau_mem_s", "v_threshold", "reset", "initial_density", "train_tau"):
             require(
                 getattr(config, name) == TrainConfig.__dataclass_fields__[name].default,
                 f"start names a network, which brings its own {name}; leave one of the two out",
