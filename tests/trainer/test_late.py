@@ -12,7 +12,8 @@ from ir.neurons import RESETS, FixedLIF
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from sim_reference.simulate import run as run_meaning
-from trainer import LIF, SpikingNetwork
+from trainer import LIF, SpikingNetwork, TrainConfig
+from trainer.build import build_network
 from trainer.engines.options import TrainingOptions
 from trainer.execute import run
 from trainer.quantize_aware import train_on_grid
@@ -89,3 +90,12 @@ def test_a_threshold_that_is_lost_late_has_the_gradient_of_what_it_takes() -> No
     result.v[1].sum().backward()
     assert result.counts.detach().flatten().tolist() == [1, 1]
     assert net.neurons["layer0"].v_threshold.grad.item() == pytest.approx(-1.0, abs=1e-3)  # type: ignore[union-attr]
+
+
+def test_a_configuration_names_the_reset() -> None:
+    made = build_network(TrainConfig(layers=("16", "10"), reset="subtract_late")).export()
+    assert [getattr(p.neuron, "reset", None) for p in made.populations] == ["subtract_late", "subtract_late"]
+    with pytest.raises(ValueError, match="reset is 'later'; use one of 'zero', 'subtract', 'zero_late'"):
+        TrainConfig(reset="later")
+    with pytest.raises(ValueError, match="start names a network, which brings its own reset"):
+        build_network(TrainConfig(start="net.npz", reset="subtract"))
