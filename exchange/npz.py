@@ -20,6 +20,7 @@ from exchange.npy import read_header, size_of
 from exchange.plain import check_readable, write_atomically, write_together
 from ir.check import FormatError, sentence, within
 from ir.chip import Chip, IntFormat, Limits, Mesh, Range, SynapseFormat
+from ir.clockless import Clockless
 from ir.connection import Conv2d, Dense, Sparse
 from ir.contract import BEFORE_NUMBERS
 from ir.mapped import Core, MappedNetwork
@@ -29,6 +30,7 @@ from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from ir.state import State
 from ir.stimulus import Stimulus
+from ir.timing import EffectLog, Timing
 from ir.trace import Spikes, Trace
 
 __all__ = ["encoded", "load", "save", "write_atomically", "write_together"]
@@ -46,9 +48,11 @@ TYPES: dict[str, type] = {
     c.__name__: c
     for c in (
         Chip,
+        Clockless,
         Conv2d,
         Core,
         Dense,
+        EffectLog,
         FixedPopulation,
         FixedProjection,
         Input,
@@ -67,6 +71,7 @@ TYPES: dict[str, type] = {
         State,
         Stimulus,
         SynapseFormat,
+        Timing,
         Trace,
     )
 }
@@ -87,9 +92,9 @@ NAMES = {
 }
 """How what is wrong inside a part of a network begins."""
 
-TOP = ("Network", "QuantizedNetwork", "MappedNetwork", "Trace", "Stimulus", "State")
+TOP = ("Network", "QuantizedNetwork", "MappedNetwork", "Trace", "Stimulus", "State", "EffectLog")
 
-LEFT_OUT = {("Trace", "state"): None}
+LEFT_OUT = {("Trace", "state"): None, ("Trace", "timing"): None, ("Spikes", "ps"): None}
 """Fields that a file lacks where they have this value, so that releases which do not know them read it."""
 
 T = TypeVar("T")

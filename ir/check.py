@@ -75,6 +75,10 @@ class TargetError(RuntimeError):
     """A target (Lava) is absent, failed or ran out of time; the command line exits with 3."""
 
 
+class DeadlockError(RuntimeError):
+    """An outcome of a timed run: nothing can move any more; the command line exits with 1."""
+
+
 class SlowerWarning(UserWarning):
     """Something runs slower than it could, with the same result; the sentence says why."""
 

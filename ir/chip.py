@@ -8,6 +8,7 @@ from math import inf
 
 from ir.arithmetic import ARITHMETICS, DECAY_ALL
 from ir.check import INT32, check_choice, check_type, check_words, require, whole
+from ir.clockless import CLOCKLESS_COSTS, Clockless
 
 MOST = 1 << 40
 """No limit of a chip is larger: sums of them stay inside 64 bits."""
@@ -150,6 +151,9 @@ class Range:
         require(ordered, f"range 0 <= {self.low} <= {self.value} <= {self.high} < inf does not hold")
 
 
+CHIP_KINDS = ("barrier", "clockless")
+"""``barrier``: all cores meet at the end of a tick, as Loihi's; ``clockless``: an event that arrives is worked on."""
+
 PARTS: dict[str, type] = {
     "name": str,
     "title": str,
@@ -177,8 +181,12 @@ class Chip:
         asynchronous: whether its neurons could run the asynchronous schedule.
         per_neuron_threshold: whether thresholds are free a neuron.
         arithmetic: profile name in ``ir.arithmetic``.
-        costs: energy (pJ) and time (ns) constants by name: all of ``COSTS``, or none.
+        costs: energy (pJ) and time (ns) constants by name: all of ``cost_names``, or none.
         sources: for each dotted name of a number, where it comes from.
+        kind: one of ``CHIP_KINDS``.
+        clockless: what a core without a barrier takes its time by; None where there is one.
+        unknown: dotted names of what nobody has published, each with what is known of that; a value stands in for
+            it, and :meth:`need` refuses it.
     """
 
     name: str
@@ -197,6 +205,9 @@ class Chip:
     arithmetic: str
     costs: dict[str, Range] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
+    kind: str = "barrier"
+    clockless: Clockless | None = None
+    unknown: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, kind in PARTS.items():
@@ -217,7 +228,40 @@ class Chip:
         require(len(self.weight_exp) == 2, f"weight_exp has {len(self.weight_exp)} numbers; give two")
         low, high = (whole("one of weight_exp", x, *INT32) for x in self.weight_exp)
         require(low <= 0 <= high, f"weight_exp is {low}..{high}; give the least, at most 0, and the most, at least 0")
+        check_words("what is unknown of a chip", self.unknown)
+        self._check_kind()
         for name in self.costs:
-            require(name in COSTS, f"there is no cost {name!r}; name it as in ir.chip.COSTS")
-        lacks = [name for name in COSTS if name not in self.costs]
+            require(name in self.cost_names, f"there is no cost {name!r}; use {', '.join(self.cost_names)}")
+        lacks = [name for name in self.cost_names if name not in self.costs and f"costs.{name}" not in self.unknown]
         require(not self.costs or not lacks, f"it lacks costs {', '.join(lacks)}; give all, or none")
+
+    def _check_kind(self) -> None:
+        check_choice(f"the kind of chip {self.name!r}", self.kind, CHIP_KINDS)
+        check_type("the core of a chip", self.clockless, (Clockless, type(None)), "a Clockless or None")
+        has = self.clockless is not None
+        require(
+            has == (self.kind == "clockless"),
+            f"chip {self.name!r} is {self.kind} and {'has' if has else 'lacks'} the numbers of a clockless core",
+        )
+
+    @property
+    def cost_names(self) -> tuple[str, ...]:
+        """The constants that a chip of this kind is priced by."""
+        return COSTS if self.kind == "barrier" else CLOCKLESS_COSTS
+
+    def need(self, what: str, *parts: str) -> None:
+        """Raise where a number of the tables ``parts`` is unknown.
+
+        Args:
+            what: who needs it, as the subject of "needs".
+
+        Raises:
+            ValueError: the first of them, what is known of it, and the way out.
+        """
+        lacks = [name for name in self.unknown if name.split(".")[0] in parts]
+        if lacks:
+            known, more = self.unknown[lacks[0]], f" and {len(lacks) - 1} more" if lacks[1:] else ""
+            raise ValueError(
+                f"{what} needs {lacks[0]}{more}, which nobody has published for {self.title} ({known}); "
+                "give your own number in a copy of its file"
+            )

@@ -27,7 +27,7 @@ def check_envelope(
 
     Outside: odd weights of mixed sign or more than 8 bits, negative exponents that lose bits, numbers that their
     registers do not hold, and sums that the worst-case input (every excitatory source at once, or every inhibitory
-    one) carries over the edge of the accumulator or the current. Saturating membranes are inside: all clip alike.
+    one) carries over the edge of the accumulator or the current. Saturating registers are inside: all clip alike.
 
     Args:
         target: the chip, whose edges count beside those of the network's own arithmetic, which the run keeps; or the
@@ -109,7 +109,8 @@ def _worst_case(
     at_once = drive_bounds(network, population, count, frames, one_round=True).max(0) * (1 << arithmetic.weight_shift)
     in_all = drive_bounds(network, population, count, frames).max(0) * (1 << arithmetic.weight_shift)
     kept = neuron.worst_current(at_once, in_all, n_steps, arithmetic)
-    edges = 1 << (arithmetic.accumulator_bits or 31), 1 << arithmetic.u_bits
+    held = arithmetic.u_wrap == "saturate"
+    edges = 1 << (arithmetic.accumulator_bits or 31), 1 << (31 if held else arithmetic.u_bits)
     return WorstCase(float(np.max(at_once)), edges[0], float(np.max(kept)), edges[1])
 
 

@@ -10,6 +10,9 @@ from ir.arithmetic import ARITHMETICS, DECAY_ALL
 from ir.arrays import Array
 from ir.chip import Chip, IntFormat
 
+FORMATS = ("weight", "threshold", "decay", "bias", "exponents")
+"""The tables of a chip that say which numbers it stores."""
+
 
 @dataclass(frozen=True)
 class Formats:
@@ -30,6 +33,7 @@ class Formats:
     @staticmethod
     def of(chip: Chip, weight_bits: int = 8) -> Formats:
         """Formats of a chip with weights of at most ``weight_bits``: fewer bits keep the range and coarsen the step."""
+        chip.need("a network's rounding", *FORMATS)
         own = chip.weight
         step = own.step << max(0, (own.n_values - 1).bit_length() - weight_bits)
         weight = IntFormat(-(-own.lo // step) * step, own.hi // step * step, step)
@@ -79,6 +83,7 @@ class RegisterFormats:
     @staticmethod
     def of(chip: Chip) -> RegisterFormats:
         """Those of ``chip``."""
+        chip.need("a network's check", *FORMATS)
         formats = chip.weight, chip.threshold, chip.decay, chip.bias
         return RegisterFormats(*formats, chip.weight_exp[1], chip.bias_exp_max)
 

@@ -14,9 +14,10 @@ from ir.picture import beside, trace_picture
 from ir.schedule import Schedule
 from ir.shown import lines_of, trace_lines
 from ir.state import State
+from ir.timing import Timing
 from ir.words import counted
 
-EXECUTORS = ("E0", "E1", "E2", "E3")
+EXECUTORS = ("E0", "E1", "E2", "E3", "E4")
 
 
 COLUMNS = {"sample": np.int64, "t": np.int32, "k": np.int32, "neuron": np.int32, "k_served": np.int32}
@@ -33,6 +34,7 @@ class Spikes:
         neuron: (n,) global indices.
         m: (n,) membrane just before the reset.
         k_served: (n,) forward step in which the spike left the queue; -1 = never.
+        ps: (n,) picoseconds from the start of the sample; None where nothing was timed.
     """
 
     sample: Array
@@ -41,10 +43,13 @@ class Spikes:
     neuron: Array
     m: Array
     k_served: Array
+    ps: Array | None = None
 
     def __post_init__(self) -> None:
         found = {name: whole_array(f"spikes: {name}", getattr(self, name), dtype) for name, dtype in COLUMNS.items()}
         found["m"] = numbers("spikes: m", self.m)
+        if self.ps is not None:
+            found["ps"] = whole_array("spikes: ps", self.ps)
         shapes = {array.shape for array in found.values()}
         require(shapes == {(found["m"].size,)}, f"spike columns differ in length: shapes {sorted(map(str, shapes))}")
         check_finite("spikes: m", found["m"])
@@ -76,7 +81,7 @@ class Trace:
     """One run of one network on a batch.
 
     Attributes:
-        executor: ``E0`` to ``E3`` of the execution contract.
+        executor: ``E0`` to ``E3`` of the execution contract; ``E4`` the timed executor of clockless chips.
         spikes: every spike; None in a run that only counted.
         counts: (B, N) spikes of each neuron.
         states: what was recorded of the neurons' states, by name (``ir.neurons``: ``v`` the membrane, ``u`` the
@@ -93,6 +98,7 @@ class Trace:
         contract: number of the execution contract it was run under.
         state: where the run ended, for one that goes on from there; None where it was not asked for. Time steps of a
             run that goes on count from 0 again.
+        timing: of a timed run, whose time steps have as many forward steps as the busiest core had services.
     """
 
     executor: str
@@ -109,10 +115,12 @@ class Trace:
     limits_reached: dict[str, int] = field(default_factory=dict)
     contract: int = CONTRACT
     state: State | None = None
+    timing: Timing | None = None
 
     def __post_init__(self) -> None:
         check_contract("trace", self.contract)
         check_type("the state of a trace", self.state, (State, type(None)), "a State or None")
+        check_type("the timing of a trace", self.timing, (Timing, type(None)), "a Timing or None")
         check_choice("the executor of a trace", self.executor, EXECUTORS)
         check_type("the schedule of a trace", self.schedule, Schedule, "a Schedule")
         self._check_populations()
@@ -144,6 +152,12 @@ class Trace:
         for name, count in self.limits_reached.items():
             check_type("a name in limits_reached", name, str, "a word")
             whole(f"limits_reached {name!r}", count, 0, (1 << 63) - 1)
+        if self.timing is not None:
+            found = self.timing.frame_ps.shape
+            require(
+                found == (t, b),
+                f"the timing of a trace is of {found[0]} time steps and {found[1]} samples, not its own",
+            )
         self._check_spikes()
 
     def __repr__(self) -> str:

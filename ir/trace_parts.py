@@ -10,6 +10,7 @@ import numpy as np
 
 from ir.check import require
 from ir.state import State
+from ir.timing import join_timings
 from ir.trace import Spikes, Trace
 
 
@@ -25,8 +26,11 @@ def select(trace: Trace, which: Any) -> Trace:
     kept: dict[str, Any] = {}
     if trace.spikes is not None:
         inside = np.isin(trace.spikes.sample, ids)
-        kept["spikes"] = Spikes(*(getattr(trace.spikes, f.name)[inside] for f in fields(Spikes)))
+        columns = (getattr(trace.spikes, f.name) for f in fields(Spikes))
+        kept["spikes"] = Spikes(*(None if column is None else column[inside] for column in columns))
     kept["states"] = {name: state[:, chosen] for name, state in trace.states.items()}
+    if trace.timing is not None:
+        kept["timing"] = trace.timing.select(chosen)
     if trace.labels is not None:
         kept["labels"] = trace.labels[chosen]
     kept["state"] = None if trace.state is None else trace.state.of(ids)
@@ -61,6 +65,7 @@ def join(parts: Sequence[Trace]) -> Trace:
         sample_ids=along(0, "sample_ids"),
         labels=along(0, "labels"),
         limits_reached=_all_limits(parts),
+        timing=join_timings([part.timing for part in parts]),
         state=joined_states(ends) if len(ends) == len(parts) else None,
     )
 
@@ -127,7 +132,8 @@ def _all_spikes(parts: Sequence[Spikes | None]) -> Spikes | None:
     there = [part for part in parts if part is not None]
     if len(there) < len(parts):
         return None
-    return Spikes(*(np.concatenate([getattr(part, f.name) for part in there]) for f in fields(Spikes)))
+    columns = ([getattr(part, f.name) for part in there] for f in fields(Spikes))
+    return Spikes(*(None if any(x is None for x in column) else np.concatenate(column) for column in columns))
 
 
 def _all_states(parts: Sequence[Trace], axis: int) -> dict[str, Any]:

@@ -77,10 +77,11 @@ def find_partition(
         alternatives: chips to name as a way out where a neuron fits no core of this one.
 
     Raises:
-        ValueError: the seed is negative or too large.
+        ValueError: the seed is negative or too large, or a limit of the chip is unknown.
         CapacityError: a neuron exceeds a limit alone, or no partition fits.
     """
     require(0 <= seed < SEEDS, f"seed is {seed}; give a whole number from 0 to {SEEDS - 1}")
+    chip.need("a map", "limits", "synapse_format", "mesh")
     caps = caps_of(chip)
     cells = network_cells(network, chip, scaled(rates, network))
     check_neurons(network, cells, chip, alternatives)

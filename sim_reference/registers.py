@@ -34,10 +34,12 @@ def wrap(x: Any, bits: int) -> Any:
 
 
 def wrap_current(u: Ints, arithmetic: Arithmetic) -> Ints:
-    """The current at its edge: into the register (``two_sided``) or one addition at most (``lava``)."""
+    """The current at its edge: into the register (``two_sided``), held, or one addition at most (``lava``)."""
     if arithmetic.u_wrap == "two_sided":
         return wrap(u, arithmetic.u_bits)
     edge = 1 << arithmetic.u_bits
+    if arithmetic.u_wrap == "saturate":
+        return np.clip(u, 1 - edge, edge - 1)
     return np.where(u > edge, u - 2 * edge, np.where(u <= -edge, u + 2 * edge, u))
 
 

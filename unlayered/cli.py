@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from ir.check import SlowerWarning, TargetError, sentence
+from ir.check import DeadlockError, SlowerWarning, TargetError, sentence
 from unlayered.__main__ import main
 from unlayered.compiling import tell_of_compiling
 from unlayered.console import stderr
@@ -72,6 +72,8 @@ class Verbs(TyperGroup):
             return super().invoke(ctx)
         except TargetError as error:
             _end(error, TARGET_FAILED)
+        except DeadlockError as error:
+            _end(error, DIFFERENT)
         except MemoryError as error:
             _no_memory(error)
         except RuntimeError as error:  # torch has no MemoryError of its own

@@ -10,9 +10,10 @@ import numpy as np
 from ir.arrays import Ints
 from ir.chip import Range
 from ir.mapped import MappedNetwork
+from ir.network import Network
 from ir.stimulus import Stimulus
 from ir.trace import Trace
-from mapper.cost import Cost, count_events, estimate
+from mapper.cost import Cost, charged, count_events, estimate
 from unlayered.sources import input_counts
 
 NOTE = "dynamic energy, no static power; the range is what the chip's constants leave open (unlayered chips --json)"
@@ -24,17 +25,33 @@ def cost_of_run(mapped: MappedNetwork, trace: Trace, stimulus: Stimulus) -> Cost
     The chip's tick, in which every neuron is updated and all cores meet at the barrier, is a time step of the layered
     schedule and a forward step of the asynchronous one.
     """
-    return cost_of_counts(mapped, trace, input_counts(stimulus))
+    return cost_of_counts(mapped, trace, input_counts(stimulus), charged_in(mapped, trace, stimulus))
 
 
-def cost_of_counts(mapped: MappedNetwork, trace: Trace, inputs: Ints) -> Cost | None:
-    """The same from (inputs,) events of each input, all samples together."""
+def charged_in(network: Network | MappedNetwork, trace: Trace, stimulus: Stimulus) -> Ints | None:
+    """(N,) ticks in which each neuron gets charge; None where nothing is priced by them, or the trace does not say."""
+    if not isinstance(network, MappedNetwork) or not has_costs(network):
+        return None
+    return charged(network.network, trace, stimulus)
+
+
+def has_costs(mapped: MappedNetwork) -> bool:
+    """Whether a network lies on a chip with a barrier whose file holds costs."""
+    return mapped.chip is not None and mapped.chip.kind == "barrier" and bool(mapped.chip.costs)
+
+
+def cost_of_counts(mapped: MappedNetwork, trace: Trace, inputs: Ints, charged: Ints | None = None) -> Cost | None:
+    """The same from (inputs,) events of each input, all samples together.
+
+    A chip without a barrier is not priced by counts: it is timed (``--on clockless``).
+    """
     n_steps, n = trace.forward_steps.shape
-    if mapped.chip is None or not mapped.chip.costs or n == 0:
+    if mapped.chip is None or not has_costs(mapped) or n == 0:
         return None
     layered = trace.schedule.kind == "layered"
     ticks = n_steps * n if layered else int(trace.forward_steps.sum())
-    events = count_events(mapped, np.concatenate([trace.counts.sum(0, dtype=np.int64), inputs]), ticks)
+    counts = np.concatenate([trace.counts.sum(0, dtype=np.int64), inputs])
+    events = count_events(mapped, counts, ticks, charged)
     mean = replace(events, **{name: value / n for name, value in vars(events).items()})
     return estimate(mean, mapped.chip)
 

@@ -6,17 +6,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import numpy as np
+
 from exchange.chip_toml import find_chip
 from ir.arrays import Ints
-from ir.check import check_choice
+from ir.check import check_choice, require
+from ir.chip import Chip
 from ir.formats import Excess
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.schedule import Schedule
 from ir.state import State, check_state, with_past
 from ir.stimulus import Stimulus
+from ir.timing import EffectLog
 from ir.trace import Trace
 from ir.trace_parts import join
+from targets.clockless.options import Timekeeping
 from unlayered.console import Tick
 from unlayered.safety import THIS_INPUT, check_safe
 from unlayered.sources import AnyNetwork, Samples, chip_names, input_counts, mapped_of
@@ -33,6 +38,9 @@ class RunOptions:
         allow_unsafe: run what lies outside the safe envelope, too.
         state: where the samples go on from; None = they begin.
         keep_state: leave ``trace.state``, for a run of the time steps that follow.
+        time: on a clockless chip, how time is kept; None = frames at once, each at quiescence.
+        on_log: called on a clockless chip with the position of each sample and the log of its effects.
+        replay: there, replay every sample's log and hold the run to it.
     """
 
     chip: str | None = None
@@ -41,6 +49,9 @@ class RunOptions:
     allow_unsafe: bool = False
     state: State | None = None
     keep_state: bool = False
+    time: Timekeeping | None = None
+    on_log: Callable[[int, EffectLog], None] | None = None
+    replay: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +62,14 @@ class Run:
         network: as the executor was given it.
         unsafe: what lies outside the safe envelope, where that was allowed.
         inputs: (N_in,) events of each input, all samples together.
+        charged: (N,) ticks in which each neuron gets charge; None where nothing is priced by them.
     """
 
     network: Network | MappedNetwork
     trace: Trace
     unsafe: tuple[Excess, ...]
     inputs: Ints
+    charged: Ints | None = None
 
 
 def run_safely(
@@ -66,16 +79,22 @@ def run_safely(
 
     Own data that do not fit memory are run piece by piece; samples are apart, so the trace is that of one run.
     """
+    from unlayered.costs import charged_in
+
     ready = ready_for(network, on, options)
     traces: list[Trace] = []
     unsafe: dict[str, Excess] = {}
     inputs: Ints | None = None
+    active: list[Ints | None] = []
     for stimulus, ticked in pieces_of(samples, tick):
         unsafe |= {str(found): found for found in envelope_of(ready, stimulus, schedule, on, options)}
         traces.append(execute(ready, stimulus, schedule, on, options, ticked))
         inputs = input_counts(stimulus) + (0 if inputs is None else inputs)
+        active.append(charged_in(ready, traces[-1], stimulus))
     assert inputs is not None
-    return Run(ready, join(traces), tuple(unsafe.values()), inputs)
+    known = [x for x in active if x is not None]
+    charged = sum(known, np.zeros_like(known[0])) if len(known) == len(active) > 0 else None
+    return Run(ready, join(traces), tuple(unsafe.values()), inputs, charged)
 
 
 def pieces_of(samples: Samples, tick: Tick) -> Iterator[tuple[Stimulus, Tick]]:
@@ -97,7 +116,7 @@ def ready_for(network: AnyNetwork, on: str, options: RunOptions) -> Network | Ma
     """What an executor is given: a network of floats gets a chip's integers where ``--chip`` or Lava asks for them."""
     check_choice("--on", on, EXECUTORS)
     if EXECUTORS[on].integers_only or options.chip is not None or not isinstance(network, Network):
-        return mapped_of(network, find_chip(options.chip or "loihi2"))
+        return mapped_of(network, find_chip(options.chip or EXECUTORS[on].chip))
     return network
 
 
@@ -168,6 +187,42 @@ def _on_trainer(
     return run(network, stimulus, schedule, progress=tick, state=options.state, keep_state=options.keep_state)
 
 
+def _on_clockless(
+    network: Network | MappedNetwork, stimulus: Stimulus, schedule: Schedule, options: RunOptions, tick: Tick
+) -> Trace:
+    from sim_reference.replay import check_law
+    from targets.clockless.run import IDEAL, run
+
+    assert isinstance(network, MappedNetwork)
+    goes_on = options.state is not None or options.keep_state
+    require(not goes_on, "a timed run begins and ends with its samples; leave the state out, or run --on reference")
+    logs: dict[int, EffectLog] = {}
+
+    def keep(b: int, log: EffectLog) -> None:
+        if options.replay:
+            logs[b] = log
+        if options.on_log is not None:
+            options.on_log(b, log)
+
+    trace = run(
+        network,
+        stimulus,
+        schedule,
+        chip=clockless_chip(network, options.chip),
+        time=options.time or IDEAL,
+        on_log=keep if options.replay or options.on_log is not None else None,
+        progress=tick,
+    )
+    for b, log in logs.items():
+        check_law(network, stimulus, trace, b, log)
+    return trace
+
+
+def clockless_chip(network: MappedNetwork, chip: str | None) -> Chip:
+    """The chip that a timed run takes its time by: the one it is mapped to, else the one that is named."""
+    return network.chip or find_chip(chip or EXECUTORS["clockless"].chip)
+
+
 class Executor(NamedTuple):
     """What runs a network.
 
@@ -175,16 +230,21 @@ class Executor(NamedTuple):
         what: in a line.
         run: network, stimulus, schedule, options and progress to a trace.
         integers_only: a network of floats takes a chip's integers first.
+        chip: whose, where none is named.
     """
 
     what: str
     run: Callable[[Network | MappedNetwork, Stimulus, Schedule, RunOptions, Tick], Trace]
     integers_only: bool = False
+    chip: str = "loihi2"
 
 
 EXECUTORS = {
     "reference": Executor("E2, the integers in the reference simulator; E0 for floats", _on_reference),
     "lava": Executor("E3, the integers in Lava processes", _on_lava, integers_only=True),
+    "clockless": Executor(
+        "E4, the integers on a chip without a barrier, timed", _on_clockless, integers_only=True, chip="seneca"
+    ),
     "trainer": Executor("E1, the integers in the trainer's engine; E0 for floats", _on_trainer),
 }
 """The values of ``--on``."""

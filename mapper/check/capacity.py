@@ -73,7 +73,12 @@ def check_neurons(network: QuantizedNetwork, cells: Cells, chip: Chip, alternati
         else:
             lacks = f"a neuron's synapses take {held} words, a core has {room}"
             way = f"drop {_share(held, room)} % of its synapses"
-        other = _other(network, [c for c in alternatives if c.name != chip.name], at, need)
+        other = _other(
+            network,
+            [c for c in alternatives if c.name != chip.name and c.kind == chip.kind and not c.unknown],
+            at,
+            need,
+        )
         raise CapacityError(
             f"population {p.name!r} does not fit {chip.title}: {lacks}, and no neuron can be split exactly; "
             f"{way}{other}"

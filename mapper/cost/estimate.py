@@ -38,6 +38,8 @@ class Cost:
 def estimate(events: Events, chip: Chip) -> Cost:
     """Energy = sum of events x constants; time = the busiest core's work plus a barrier a time step.
 
+    A packet of an input costs what one of a neuron does.
+
     Uncertainty: constants of one circuit (``FAMILIES``) err together, so within a family ends add up; different
     circuits err independently, so families add up as root sum of squares, upwards and downwards apart:
     ``high = value + sqrt(sum of (high - value)^2)``. A core is taken to do one thing after the other; hops delay no
@@ -52,7 +54,7 @@ def estimate(events: Events, chip: Chip) -> Cost:
         "neuron_active": active,
         "neuron_inactive": events.updates - active,
         "spike_out": events.spikes,
-        "packet_out": events.packets,
+        "packet_out": events.packets + events.input_packets,
         "hop_x": events.hops_x,
         "hop_y": events.hops_y,
     }

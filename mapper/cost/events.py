@@ -34,11 +34,12 @@ class Events:
 
     Attributes:
         time_steps: how many.
-        updates: neuron updates, one a neuron and time step.
-        active: those of neurons that receive a spike in the sample or have a bias; others only are looked at.
+        updates: neuron updates, one a neuron and tick (``time_steps`` counts ticks).
+        active: those in ticks in which the neuron gets charge; in others it only is looked at.
         spikes: of neurons.
         synops_dense, synops_sparse, synops_conv: served spikes x fan-out by kind of connection.
         packets: spike copies that leave a core. hops_x, hops_y: links they cross.
+        input_packets: copies of input events that enter a core; where they come from is not counted.
         busiest_updates, busiest_active, busiest_spikes, busiest_dense, busiest_sparse, busiest_conv: of the core
             that works longest by the chip's times.
         busiest_packets: that arrive there, from other cores and from inputs.
@@ -52,6 +53,7 @@ class Events:
     synops_sparse: float
     synops_conv: float
     packets: float
+    input_packets: float
     hops_x: float
     hops_y: float
     busiest_updates: float
@@ -63,13 +65,15 @@ class Events:
     busiest_packets: float
 
 
-def count_events(mapped: MappedNetwork, counts: ArrayLike, time_steps: int) -> Events:
+def count_events(mapped: MappedNetwork, counts: ArrayLike, time_steps: int, charged: ArrayLike | None = None) -> Events:
     """Count a sample's events from its spike counts.
 
     Args:
         mapped: a placed network.
         counts: (N + inputs,) whole numbers, spikes of each neuron in the sample, then events of each input.
-        time_steps: of the sample.
+        time_steps: of the sample, in ticks of the chip.
+        charged: (N,) ticks in which each neuron gets charge (``mapper.cost.active``); None = as many as it can be:
+            one a spike that arrives, at most all.
 
     Raises:
         ValueError: the network is not mapped, or the counts do not fit it.
@@ -86,10 +90,11 @@ def count_events(mapped: MappedNetwork, counts: ArrayLike, time_steps: int) -> E
     flow, from_inputs = core_packets(cells, mapped.core_of_neuron)
     routes = route(flow, mapped.cores, chip.mesh)
     arriving = deliveries(network, spikes)
-    active = (sum(arriving.values()) > 0) | _biased(network)
+    most = np.where(_biased(network), time_steps, np.minimum(sum(arriving.values()), time_steps))
+    active = most if charged is None else np.minimum(np.asarray(charged, np.float64), time_steps)
     core, k = mapped.core_of_neuron, len(mapped.cores)
     held = np.bincount(core, minlength=k) * float(time_steps)
-    awake = np.bincount(core, active, minlength=k) * time_steps
+    awake = np.bincount(core, active, minlength=k)
     fired = np.bincount(core, spikes[:n], minlength=k)
     work = {kind: np.bincount(core, arriving[kind], minlength=k) for kind in KINDS}
     packets_in = routes.packets_in + from_inputs
@@ -102,6 +107,7 @@ def count_events(mapped: MappedNetwork, counts: ArrayLike, time_steps: int) -> E
         spikes=float(spikes[:n].sum()),
         **{f"synops_{kind}": float(work[kind].sum()) for kind in KINDS},
         packets=routes.packets,
+        input_packets=float(from_inputs.sum()),
         hops_x=routes.hops_x,
         hops_y=routes.hops_y,
         busiest_updates=float(held[b]),

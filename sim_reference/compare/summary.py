@@ -16,13 +16,14 @@ def summary(trace: Trace, numbers: Statistics) -> dict[str, Any]:
 
     ``latency`` is the mean number of forward steps until the first output spike, over the samples that have one.
     """
-    schedule = trace.schedule
-    queued = schedule.kind == "asynchronous"  # the layered schedule serves no queue: no group size, no order
-    latency = float("nan") if numbers.first_output is None else numbers.first_output.mean()[0]
-    correct = float("nan") if numbers.first_correct is None else numbers.first_correct.mean()[0]
+    schedule, timed = trace.schedule, trace.timing is not None
+    # the layered schedule serves no queue: no group size, no order; without a barrier time decides
+    queued = not timed and schedule.kind == "asynchronous"
+    latency = float("nan") if timed or numbers.first_output is None else numbers.first_output.mean()[0]
+    correct = float("nan") if timed or numbers.first_correct is None else numbers.first_correct.mean()[0]
     return {
         "executor": trace.executor,
-        "schedule": schedule.kind,
+        "schedule": "by time" if timed else schedule.kind,
         "F": None if not queued else group_word(schedule.F),
         "order": schedule.order if queued else None,
         "samples": int(trace.counts.shape[0]),
@@ -32,7 +33,7 @@ def summary(trace: Trace, numbers: Statistics) -> dict[str, Any]:
         "spikes": numbers.spikes,
         "spikes_per_sample": float(numbers.spikes_per_sample.mean()) if numbers.spikes_per_sample.size else 0.0,
         "density": numbers.density,
-        "forward_steps": numbers.forward_steps_per_time_step,
+        "forward_steps": None if timed else numbers.forward_steps_per_time_step,
         "latency": latency,
         "latency_correct": correct,
         "spikes_per_population": {name: int(n.sum()) for name, n in numbers.spikes_per_population.items()},

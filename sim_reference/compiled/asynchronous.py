@@ -197,7 +197,7 @@ def _round(
     net: FlatNetwork, schedule: FlatSchedule, k: Int, t: Int, b: Int, work: Work, queue: Queue, at: Array, out: Output
 ) -> Any:
     """Deliver what was served, update whom it reached, let them fire; returns whether an output neuron fired."""
-    if not net.narrow and not net.two_sided:
+    if not net.narrow and not net.u_edge:
         _touch_hot(net, work)
     if work.n[N_SOURCES]:
         for link in range(net.link.shape[0]):

@@ -54,6 +54,7 @@ class FlatNetwork(NamedTuple):
         list_start, list_post: sparse links: where each source's targets begin, and the targets.
         weight: of all links, in the order in which spikes read them, without the factors of two that all weights of a
             link share: those are in its exponent.
+        u_edge: a place in ``ir.arithmetic.U_WRAPS``.
         narrow: sums provably stay inside int32 and within one wrap of u, so that vector code may be used.
     """
 
@@ -75,7 +76,7 @@ class FlatNetwork(NamedTuple):
     weight: Array
     accumulator_bits: int
     u_bits: int
-    two_sided: bool
+    u_edge: int
     bias_in_u: bool
     v_max: int
     shift: int
@@ -125,7 +126,7 @@ def flatten(layout: Layout, largest_count: int, layered: bool) -> FlatNetwork:
         weight=_joined(weights, _narrowest(weights) if narrow else np.int32),
         accumulator_bits=arithmetic.accumulator_bits or 0,
         u_bits=arithmetic.u_bits,
-        two_sided=arithmetic.u_wrap == "two_sided",
+        u_edge=arithmetic.u_edge,
         bias_in_u=arithmetic.bias_in_u,
         v_max=arithmetic.v_max,
         shift=arithmetic.weight_shift,

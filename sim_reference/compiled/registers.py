@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ir.arithmetic import U_WRAPS
 from ir.arrays import Array
 from sim_reference.compiled.flat import (
     ACC_AT,
@@ -23,6 +24,8 @@ from sim_reference.compiled.flat import (
 )
 from sim_reference.compiled.jit import kernel, kernel_inside
 from sim_reference.compiled.kernels import ACCUMULATOR, INT32, U, V, Work, acc_index, zero
+
+TWO_SIDED, SATURATE = (U_WRAPS.index(name) for name in ("two_sided", "saturate"))
 
 Int = Any
 """An integer of numpy or Python: compiled code sees no difference."""
@@ -43,10 +46,12 @@ def wrap(x: Int, bits: Int) -> Int:
 
 
 @kernel
-def wrap_current(u: Int, bits: Int, two_sided: bool) -> Int:
-    if two_sided:
+def wrap_current(u: Int, bits: Int, u_edge: Int) -> Int:
+    if u_edge == TWO_SIDED:
         return wrap(u, bits)
     edge = 1 << bits
+    if u_edge == SATURATE:
+        return min(max(u, 1 - edge), edge - 1)
     if u > edge:
         return u - 2 * edge
     return u + 2 * edge if u <= -edge else u
@@ -56,7 +61,7 @@ def wrap_current(u: Int, bits: Int, two_sided: bool) -> Int:
 def is_hot(net: FlatNetwork, work: Work, i: Int) -> bool:
     """Whether u lies where its edge acts again in the next round, drive or not."""
     u = np.int64(work.u[i])
-    return wrap_current(u, net.u_bits, net.two_sided) != u
+    return wrap_current(u, net.u_bits, net.u_edge) != u
 
 
 @kernel_inside
@@ -86,13 +91,13 @@ def update_neuron(net: FlatNetwork, work: Work, p: Int, i: Int, due: bool, early
     limits = work.limits
     x = take_drive(net, work, p, i)
     total = int32(np.int64(work.u[i]) + x, limits)
-    u = wrap_current(total, net.u_bits, net.two_sided)
+    u = wrap_current(total, net.u_bits, net.u_edge)
     limits[U] += u != total
     arriving = u if due or not keeps else np.int64(0) if early else x
     bias = np.int64(net.bias[i]) if due else 0
     if net.bias_in_u:
         if due:
-            s = wrap_current(arriving + bias, net.u_bits, net.two_sided)
+            s = wrap_current(arriving + bias, net.u_bits, net.u_edge)
             limits[U] += s != arriving + bias
             arriving = s
         bias = 0
@@ -113,7 +118,7 @@ def update_population(net: FlatNetwork, work: Work, p: Int, due: bool, early: bo
     for n in range(net.pop[p, IN_START], net.pop[p, IN_STOP]):
         _add_link(net, work, net.in_links[n], x)
     _to_registers(x, net.shift, net.accumulator_bits, work.limits)
-    _enter_u(u, x, net.u_bits, net.two_sided, due or not keeps, work.limits)
+    _enter_u(u, x, net.u_bits, net.u_edge, due or not keeps, work.limits)
     if early:
         zero(x)
     if net.bias_in_u and due:
@@ -169,10 +174,10 @@ def _to_registers(x: Array, shift: Int, bits: Int, limits: Array) -> None:
 
 
 @kernel
-def _enter_u(u: Array, x: Array, bits: Int, two_sided: bool, arrives: bool, limits: Array) -> None:
+def _enter_u(u: Array, x: Array, bits: Int, u_edge: Int, arrives: bool, limits: Array) -> None:
     """``u <- wrap_u(u + x)``; where the current ``arrives`` x becomes u. Narrow sums need one wrap at most."""
-    high = np.int32((1 << bits) - 1) if two_sided else np.int32(1 << bits)
-    low = np.int32(-(1 << bits)) if two_sided else np.int32(1 - (1 << bits))
+    high = np.int32((1 << bits) - 1) if u_edge else np.int32(1 << bits)
+    low = np.int32(-(1 << bits)) if u_edge == TWO_SIDED else np.int32(1 - (1 << bits))
     up, down, none = np.int32(2 << bits), np.int32(-(2 << bits)), np.int32(0)
     changed = np.int32(0)
     for j in range(u.size):
@@ -180,7 +185,7 @@ def _enter_u(u: Array, x: Array, bits: Int, two_sided: bool, arrives: bool, limi
         change = up if total < low else none
         change = down if total > high else change
         changed = np.int32(changed + np.int32(change != none))
-        u[j] = np.int32(total + change)
+        u[j] = np.int32(total + change) if u_edge != SATURATE else min(max(total, low), high)
     limits[U] += changed
     if arrives:
         for j in range(u.size):

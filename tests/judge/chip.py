@@ -8,7 +8,7 @@ import numpy as np
 
 from ir.quantized import FixedPopulation, QuantizedNetwork
 from tests.judge.graph import Synapses, Wiring, depths, wiring, write_out
-from tests.judge.numbers import TO_REGISTER, Edges, leak, shift
+from tests.judge.numbers import SHIFTS, Edges, leak, shift
 
 
 @dataclass
@@ -144,7 +144,7 @@ class Chip:
                     sums[post] += weight * times
             for post, exact in enumerate(sums):
                 a[fibre.post_start + post] += self.edges.int32(shift(exact, fibre.exponent), "p")
-        register = [self.edges.int32(self.edges.int32(sum_, "a") << TO_REGISTER, "x") for sum_ in a]
+        register = [self.edges.int32(self.edges.int32(sum_, "a") << SHIFTS[self.edges.arithmetic], "x") for sum_ in a]
         return [self.edges.accumulator(x) for x in register]
 
     def share(self, served: dict[int, int]) -> list[dict[int, int]]:
@@ -158,17 +158,17 @@ def _each(value: object, n: int) -> list[int]:
     return [int(x) for x in np.broadcast_to(np.asarray(value), (n,))]
 
 
-def _neurons(population: FixedPopulation) -> list[Neuron]:
+def _neurons(population: FixedPopulation, to_register: int) -> list[Neuron]:
     lif, n = population.neuron, population.n
     thresholds: list[int | None] = [None] * n
     if lif.v_threshold is not None:
-        thresholds = [x << TO_REGISTER for x in _each(lif.v_threshold, n)]
+        thresholds = [x << to_register for x in _each(lif.v_threshold, n)]
     biases: list[int | None] = [None] * n
     if lif.bias is not None:
         register = [shift(x, lif.bias_exp) for x in _each(lif.bias, n)]
         if any(register):
             biases = list(register)
-    currents = [x << TO_REGISTER for x in _each(0 if lif.bias_u is None else lif.bias_u, n)]
+    currents = [x << to_register for x in _each(0 if lif.bias_u is None else lif.bias_u, n)]
     decays = _each(lif.decay_v, n), _each(lif.decay_u, n)
     return [Neuron(*numbers) for numbers in zip(*decays, thresholds, biases, currents)]
 
@@ -180,7 +180,7 @@ def build(network: QuantizedNetwork) -> Chip:
     starts: dict[str, int] = {}
     at = 0
     for population in network.populations:
-        lif, neurons = population.neuron, _neurons(population)
+        lif, neurons = population.neuron, _neurons(population, SHIFTS[network.arithmetic])
         blocks.append(
             Block(
                 population.name,

@@ -6,8 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 ALL = 1 << 64
-TO_REGISTER = 6
-V_EDGE = (1 << 23) - 1
+SHIFTS = {"lava": 6, "loihi2": 6, "loihi1": 6, "seneca": 0}
+"""By how much a weight is shifted into a register, by arithmetic."""
+V_EDGES = {"lava": (1 << 23) - 1, "loihi2": (1 << 23) - 1, "loihi1": (1 << 23) - 1, "seneca": (1 << 15) - 1}
+"""The largest membrane."""
 EXACT = 1 << 53
 
 
@@ -48,7 +50,7 @@ class Edges:
     """The edges of one arithmetic; each counts how often it changed a value.
 
     Attributes:
-        arithmetic: ``lava``, ``loihi2`` or ``loihi1``.
+        arithmetic: ``lava``, ``loihi2``, ``loihi1`` or ``seneca``.
         reached: changes by name.
         places: the same for ``int32``, by place: p, a, x, u, v.
     """
@@ -69,7 +71,9 @@ class Edges:
         return self._changed("accumulator", x, into(x, 21)) if self.arithmetic == "loihi1" else x
 
     def u(self, x: int) -> int:
-        """Two-sided on ``loihi1``; else one correction, which may leave u outside."""
+        """Two-sided on ``loihi1``, held on ``seneca``; else one correction, which may leave u outside."""
+        if self.arithmetic == "seneca":
+            return self._changed("u", x, min(max(x, 1 - 2**15), 2**15 - 1))
         if self.arithmetic == "loihi1":
             return self._changed("u", x, into(x, 23))
         if x > 1 << 23:
@@ -79,5 +83,6 @@ class Edges:
         return x
 
     def v(self, x: int, v_min: int | None) -> int:
-        low = -V_EDGE if v_min is None else max(v_min, -V_EDGE)
-        return self._changed("v", x, min(max(x, low), V_EDGE))
+        top = V_EDGES[self.arithmetic]
+        low = -top if v_min is None else max(v_min, -top)
+        return self._changed("v", x, min(max(x, low), top))

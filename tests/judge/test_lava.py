@@ -18,11 +18,13 @@ from tests.judge.refusals import Refused
 from tests.judge.simulator import run as judge
 from tests.judge.tally import WORDS, Case, count, said
 from tests.strategies import WIDE, cases
+from tests.strategies.options import SHIFTED
 from tests.targets.lava_cases import N_NETWORKS, SEED, drawn, needs_lava
 
 pytestmark = [*needs_lava, pytest.mark.timeout(900)]
 
-LAYERED = replace(WIDE, asynchronous=False)
+ASYNCHRONOUS = replace(WIDE, arithmetics=SHIFTED)
+LAYERED = replace(ASYNCHRONOUS, asynchronous=False)
 
 
 def words(case: Case) -> tuple[str | None, str | None]:
@@ -56,7 +58,7 @@ def hold(drawn_cases: list[Case], seen: Counter[str]) -> None:
 @pytest.mark.parametrize("scope", ["network", "core"])
 def test_asynchronous_lava_does_what_the_page_says(scope, capsys):
     seen: Counter[str] = Counter()
-    hold(drawn(cases(WIDE).filter(lambda case: case[2].scope == scope), N_NETWORKS // 4, SEED + 11), seen)
+    hold(drawn(cases(ASYNCHRONOUS).filter(lambda case: case[2].scope == scope), N_NETWORKS // 4, SEED + 11), seen)
     with capsys.disabled():
         print(said(seen))
     assert seen["spike"] >= 0.25 * seen["drawn"]  # of few networks

@@ -12,6 +12,9 @@ from ir.schedule import Schedule
 seeds = st.integers(0, 2**32 - 1)
 decays = st.sampled_from([0, 1, 200, 410, 2048, 4095, 4096])
 
+SHIFTED = tuple(name for name, arithmetic in ARITHMETICS.items() if arithmetic.weight_shift == 6)
+"""Those whose registers hold weights << 6, as Lava's do."""
+
 LAYERED = Schedule(kind="layered", F=None)
 
 
@@ -53,14 +56,14 @@ class Draw:
     wide: bool = False
     edges: bool = False
     early: bool = False
-    arithmetics: tuple[str, ...] = tuple(ARITHMETICS)
+    arithmetics: tuple[str, ...] = SHIFTED
     max_populations: int = 4
     max_side: int = 12
 
 
 ORDINARY = Draw()
 
-WIDE = Draw(extremes=True, repeated=True, wide=True, max_populations=5, max_side=9)
+WIDE = Draw(extremes=True, repeated=True, wide=True, max_populations=5, max_side=9, arithmetics=tuple(ARITHMETICS))
 """What executors are held equal on."""
 
 LATE = replace(WIDE, late=True)

@@ -100,6 +100,10 @@ class FixedNumbers:
         a, top = self.arithmetic, 2.0**self.arithmetic.u_bits
         if a.u_wrap == "two_sided":
             return self._wrap("u", u, u, a.u_bits)
+        if a.u_wrap == "saturate":
+            held = u.clamp(1 - top, top - 1)
+            self.count("u", u, held)
+            return straight_through(held, u)
         exact = torch.where(u > top, u - 2 * top, torch.where(u <= -top, u + 2 * top, u))
         self.count("u", u, exact)
         return straight_through(exact, u)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from exchange.chip_toml import find_chip
+from ir.chip import Chip
 from unlayered.console import show, table
 from unlayered.options import Json
 from unlayered.sources import chip_names
 
+LIMITS = ("max_neurons", "max_synapse_words", "max_input_axons")
 SOURCES = "all limits, and where each number comes from: unlayered chips --json"
+
+
+def _told(chip: Chip, name: str) -> int | str:
+    table, number = name.split(".")
+    return "unknown" if name in chip.unknown else getattr(getattr(chip, table), number)
 
 
 def chips(as_json: Json = False) -> None:
@@ -21,21 +28,21 @@ def chips(as_json: Json = False) -> None:
             "name": chip.name,
             "title": chip.title,
             "cores": chip.mesh.n_cores,
+            "kind": chip.kind,
             "asynchronous": chip.asynchronous,
             "limits": vars(chip.limits),
             "weight": vars(chip.weight),
+            "unknown": chip.unknown,
             "sources": chip.sources,
         }
         for chip in found
     ]
-    columns = ("chip", "cores", "neurons a core", "synapse words", "input axons", "weights", "queue")
+    columns = ("chip", "kind", "cores", "neurons a core", "synapse words", "input axons", "weights", "queue")
     lines = [
         (
             chip.name,
-            chip.mesh.n_cores,
-            chip.limits.max_neurons,
-            chip.limits.max_synapse_words,
-            chip.limits.max_input_axons,
+            chip.kind,
+            *(_told(chip, name) for name in ("mesh.n_cores", *(f"limits.{name}" for name in LIMITS))),
             f"{chip.weight.lo}..{chip.weight.hi} by {chip.weight.step}",
             "yes" if chip.asynchronous else "no",
         )

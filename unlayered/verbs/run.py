@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from unlayered.clock import Clock, Kept, Replay, Timeline
 from unlayered.console import facts, progress, show
 from unlayered.destinations import check_apart, check_destinations
 from unlayered.options import (
@@ -35,9 +37,14 @@ from unlayered.options import (
 )
 
 if TYPE_CHECKING:
-    from unlayered.execute import Run
+    from ir.state import State
+    from unlayered.execute import Run, RunOptions
+    from unlayered.sources import AnyNetwork
+    from unlayered.sources import Samples as Stimuli
 
-On = Annotated[str, typer.Option("--on", help="reference (E2), lava (E3) or trainer (E1); floats run as E0.")]
+On = Annotated[
+    str, typer.Option("--on", help="reference (E2), lava (E3), trainer (E1) or clockless (E4); floats run as E0.")
+]
 Chip = Annotated[str | None, typer.Option("--chip", help="Give a network of floats this chip's integers first.")]
 TimeLimit = Annotated[float | None, typer.Option("--time-limit", min=1.0, help="Seconds that Lava may take.")]
 ProcessPerCore = Annotated[
@@ -76,6 +83,9 @@ def run(
     allow_unsafe: AllowUnsafe = False,
     state: FromState = None,
     keep_state: KeepState = None,
+    clock: Clock = None,
+    timeline: Timeline = None,
+    replay: Replay = False,
     as_json: Json = False,
 ) -> None:
     """Run a network and write every spike into a trace.
@@ -90,61 +100,99 @@ def run(
       unlayered run own --on reference --data folder:recordings --out e.npz
       unlayered run net --on reference --data frames.npy --keep-state s.npz --out f.npz
       unlayered run net --on reference --data frames.npy --state s.npz --out g.npz
+      unlayered run timed.npz --on clockless --data digits --timeline cores.svg --out h.npz
     """
+    from stimuli.own.options import options_of_words
+    from unlayered.execute import RunOptions
+    from unlayered.sources import open_network, open_stimulus, path_of
+
+    flags = ScheduleFlags(schedule, f, order, scope, input_rule, r, stop_after, stop_after_output, seed)
+    kept = Kept(on, clock, timeline, replay, keep_state)
+    _check_paths((out, *kept.files), network, path_of(data, root), state)
+    opened = open_network(network, as_, dt)
+    stimulus = open_stimulus(data, root, split, samples, options_of_words(data_option or ()))
+    options = RunOptions(chip, time_limit, process_per_core, allow_unsafe, _state_of(state), **kept.options())
+    ran, lines = _run(opened, stimulus, flags, on, options, data, as_json)
+    _write(ran, out, kept)
+    numbers, told = _told(ran, f"{network} on {on}", options)
+    lines = [*told, *lines, *(f"wrote {path}" for path in (out, *kept.files))]
+    show({**numbers, "trace": str(out)}, as_json, *lines)
+
+
+def _state_of(path: Path | None) -> State | None:
+    """The state that a run goes on from."""
     from exchange import npz
     from ir.state import State
-    from stimuli.own.options import options_of_words
-    from unlayered.execute import RunOptions, run_safely
-    from unlayered.sources import check_width, open_network, open_stimulus, other_time_steps, path_of, plain_network
 
-    _check_paths(out, keep_state, network, path_of(data, root), state)
-    before = None if state is None else npz.load(state, State)
-    opened = open_network(network, as_, dt)
+    return None if path is None else npz.load(path, State)
+
+
+def _run(
+    opened: AnyNetwork, stimulus: Stimuli, flags: ScheduleFlags, on: str, options: RunOptions, data: str, quiet: bool
+) -> tuple[Run, list[str]]:
+    """Run what was opened; what there is to say of its time steps."""
+    from unlayered.execute import run_safely
+    from unlayered.sources import check_width, other_time_steps, plain_network
+
     inner = plain_network(opened)
-    flags = ScheduleFlags(schedule, f, order, scope, input_rule, r, stop_after, stop_after_output, seed)
-    stimulus = open_stimulus(data, root, split, samples, options_of_words(data_option or ()))
     check_width(stimulus, inner.n_inputs, data)
-    options = RunOptions(chip, time_limit, process_per_core, allow_unsafe, before, keep_state is not None)
-    with progress(f"{on}: samples", as_json) as tick:
+    with progress(f"{on}: samples", quiet) as tick:
         ran = run_safely(opened, stimulus, flags.on(inner.schedule), on, options, tick)
-    _write(ran, out, keep_state)
-    numbers, lines = _told(ran, f"{network} on {on}")
-    show({**numbers, "trace": str(out)}, as_json, *lines, *other_time_steps(stimulus, inner.dt_s), f"wrote {out}")
+    return ran, other_time_steps(stimulus, inner.dt_s)
 
 
-def _check_paths(out: Path, keep_state: Path | None, *read: Path | None) -> None:
+def _check_paths(written: Sequence[Path], *read: Path | None) -> None:
     """Raise unless results go to files of their own."""
-    written = [path for path in (out, keep_state) if path is not None]
     check_destinations(*written)
     for path in written:
         check_apart(path, *(x for x in read if x is not None))
 
 
-def _write(ran: Run, out: Path, keep_state: Path | None) -> None:
-    """Write the trace, and the state where it was asked for."""
+def _write(ran: Run, out: Path, kept: Kept) -> None:
+    """Write the trace, and the state and the picture where they were asked for."""
     from exchange import npz
 
-    files = {out: npz.encoded(replace(ran.trace, state=None))}
-    if keep_state is not None:
-        files[keep_state] = npz.encoded(ran.trace.state)
-    npz.write_together(files)
+    npz.write_together({out: npz.encoded(replace(ran.trace, state=None)), **kept.contents(ran.trace)})
 
 
-def _told(ran: Run, title: str) -> tuple[dict[str, Any], list[Table | str]]:
+def _told(ran: Run, title: str, options: RunOptions) -> tuple[dict[str, Any], list[Table | str]]:
     """A run in numbers, and as lines for a person."""
     from ir.mapped import MappedNetwork
     from sim_reference.compare.statistics import statistics
     from sim_reference.compare.summary import readable, summary
-    from unlayered.costs import cost_facts, cost_of_counts
     from unlayered.safety import other_edges, overflows, warnings
 
     numbers = summary(ran.trace, statistics(ran.trace))
-    cost = cost_of_counts(ran.network, ran.trace, ran.inputs) if isinstance(ran.network, MappedNetwork) else None
-    costs = {} if cost is None else cost_facts(cost)
-    value = {**numbers, "outside_envelope": [str(finding) for finding in ran.unsafe], "cost": costs or None}
-    lines: list[Table | str] = [facts(title, readable(numbers))]
-    if costs:
-        lines.append(facts("The mean sample costs on the chip", costs.items()))
+    more, lines = _priced(ran) if ran.trace.timing is None else _timed(ran, options)
+    value = {**numbers, "outside_envelope": [str(finding) for finding in ran.unsafe], **more}
     if isinstance(ran.network, MappedNetwork):
         lines += other_edges(ran.network, ran.unsafe)
-    return value, [*lines, *warnings(ran.unsafe), *overflows(ran.trace.limits_reached)]
+    lines += [*warnings(ran.unsafe), *overflows(ran.trace.limits_reached)]
+    return value, [facts(title, readable(numbers)), *lines]
+
+
+def _priced(ran: Run) -> tuple[dict[str, Any], list[Table | str]]:
+    """What the mean sample costs on a chip with a barrier, where it is mapped to one."""
+    from ir.mapped import MappedNetwork
+    from unlayered.costs import cost_facts, cost_of_counts
+
+    cost = None
+    if isinstance(ran.network, MappedNetwork):
+        cost = cost_of_counts(ran.network, ran.trace, ran.inputs, ran.charged)
+    costs = {} if cost is None else cost_facts(cost)
+    lines: list[Table | str] = [facts("The mean sample costs on the chip", costs.items())] if costs else []
+    return {"cost": costs or None}, lines
+
+
+def _timed(ran: Run, options: RunOptions) -> tuple[dict[str, Any], list[Table | str]]:
+    """How long the mean sample takes on a chip without one, and what it costs."""
+    from ir.mapped import MappedNetwork
+    from unlayered.clock import told_of_replay
+    from unlayered.execute import clockless_chip
+    from unlayered.timed import price_of, timed_facts, timed_numbers
+
+    assert isinstance(ran.network, MappedNetwork) and ran.trace.timing is not None
+    chip = clockless_chip(ran.network, options.chip)
+    timed = timed_numbers(ran.trace, chip)
+    told = facts(f"The mean sample on {chip.title}", timed_facts(timed, price_of(ran.trace.timing, chip)))
+    return {"timing": timed}, [told, *told_of_replay(options, ran.trace)]

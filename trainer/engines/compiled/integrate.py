@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ir.arithmetic import U_WRAPS
 from trainer.engines.compiled import flat as col
 from trainer.engines.compiled.flat import ACCUMULATOR, CLIPS, INT32, U, V
 from trainer.engines.compiled.jit import exact
@@ -14,6 +15,9 @@ EXACT_BYTES = 8
 """float64 holds every integer up to 2^53; integers come in nothing less (``engines.checks``)."""
 
 BASE, EXPONENT = col.BASE, col.EXPONENT
+
+TWO_SIDED, SATURATE = (U_WRAPS.index(name) for name in ("two_sided", "saturate"))
+"""``Rules.u_edge``."""
 
 
 @exact
@@ -55,15 +59,17 @@ def edge(x, size, used, limit):
 def wrap_u(x, rules):
     """The current register's edge; see ``ir.arithmetic``."""
     top = rules.u_top
-    if rules.u_two_sided:
+    if rules.u_edge == TWO_SIDED:
         return wrap(x, 2 * top)
+    if rules.u_edge == SATURATE:
+        return min(max(x, 1 - top), top - 1)
     return x - 2 * top if x > top else (x + 2 * top if x <= -top else x)
 
 
 @exact
 def mark_hot(net, rules, state, part):
     """Have the next round update a population with a current so far outside that one wrap is not enough."""
-    if rules.u_two_sided:
+    if rules.u_edge:
         return
     for j in range(net.part_at[part], net.part_at[part + 1]):
         if wrap_u(state.u[j], rules) != state.u[j]:

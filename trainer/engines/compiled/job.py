@@ -120,7 +120,7 @@ def make_rules(call: Call, training: bool) -> kernel.Rules:
         2.0 ** (a.weight_shift if a else 0),
         0.0 if a is None or a.accumulator_bits is None else 2.0**a.accumulator_bits,
         2.0 ** (a.u_bits if a else 0),
-        a is not None and a.u_wrap == "two_sided",
+        a.u_edge if a else 0,
         a is not None and a.bias_in_u,
         float(a.v_max) if a else np.inf,
     )

@@ -81,7 +81,7 @@ class Rules(NamedTuple):
     weight_shift: float
     accumulator: float
     u_top: float
-    u_two_sided: bool
+    u_edge: int
     bias_in_u: bool
     v_max: float
 

@@ -1,0 +1,1 @@
+"""Chips without a barrier: time decides the order, and nothing else (docs/clockless.md)."""
