@@ -80,10 +80,10 @@ class LIFModel:
             leak_u = straight_through(exact.leak_u, DECAY_ALL * (1 - live.leak_u.double()))
         return LIFParams(
             straight_through(exact.leak_v, DECAY_ALL * (1 - live.leak_v.double())),
-            _thresholds(exact.threshold, live.threshold.double() * exact.unit),
+            _thresholds(exact.threshold, live.threshold.double() * unit),
             leak_u,
             biases(exact.bias, live.bias),
-            exact.unit,
+            unit,
             biases(exact.bias_u, live.bias_u),
         )
 
