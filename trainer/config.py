@@ -65,7 +65,7 @@ class TrainConfig:
         tau_mem_s: time constant of every population's membranes in seconds, where training begins.
         tau_syn_s: time constant of synaptic currents, in seconds; 0 = none, spikes reach the membrane at once.
         v_threshold: of every population, where training begins.
-        reset: of every population: ``zero`` or ``subtract``, or one time step late ``zero_late``, ``subtract_late``.
+        reset: of every population: ``zero``, ``subtract``, one step late ``zero_late``, ``subtract_late``, or ``none``.
         schedule: how spikes are served in training and, by default, in every run.
         options: dropouts, noise, gradient choices.
         initial_density: scale the initial weights until so many spikes a neuron and time step are fired, layer by

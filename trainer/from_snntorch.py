@@ -121,8 +121,6 @@ class _Builder:
         if kind in RECURRENT:
             bias = bias + self._add_recurrence(module, name, linear.out_shape)
         mechanism, tau_syn = _mechanism(module), None if alpha is None else _tau(alpha, dt_s)
-        if mechanism == "none":
-            self._undo_reset(name, np.broadcast_to(beta * threshold, (n,)), alpha)
         own = _squeezed(bias) if bias.any() else None
         lif = LIF(
             _tau(beta, dt_s),
@@ -162,18 +160,6 @@ class _Builder:
         )
         self.projections.append(Projection(name, name, _connection(linear)))
         return np.zeros(n) if linear.bias is None else _numpy(linear.bias)
-
-    def _undo_reset(self, name: str, lost: Array, alpha: Array | None) -> None:
-        """Give back, one time step after a spike, what our reset has taken: ``lost`` (n,), the leaked threshold.
-
-        Through a current the amount would linger; the same amount times alpha, with the opposite sign and one
-        time step later, takes it out again.
-        """
-        if not lost.any():
-            return
-        self.projections.append(Projection(name, name, diagonal(lost)))
-        if alpha is not None:
-            self.projections.append(Projection(name, name, diagonal(-alpha * lost), 1))
 
     def network(self, dt_s: float) -> Network:
         """The finished network."""
@@ -233,9 +219,9 @@ def _mechanism(module: Any) -> str:
 
 
 def _reset(mechanism: str, late: bool) -> ResetName:
-    """Our name for a reset; without one the threshold is subtracted and given back."""
+    """Our name for a reset."""
     if mechanism == "none":
-        return "subtract"
+        return "none"
     if mechanism == "subtract":
         return "subtract_late"
     return "zero_late" if late else "zero"

@@ -171,7 +171,8 @@ def _joined(p: FixedPopulation, edges: Sequence[FixedProjection]) -> tuple[Array
 def _neuron(p: FixedPopulation, shape: Shape) -> Tree:
     """Neurons and their bias."""
     n, who = as_lif(p.name, p.neuron, "a .net file"), f"population {p.name!r}"
-    how = "by subtraction" if n.reset.startswith("subtract") else "one time step late"
+    hows = {"subtract": "by subtraction", "subtract_late": "by subtraction", "none": "never"}
+    how = hows.get(n.reset, "one time step late")
     require(n.reset == "zero", f"{who} resets {how} ({n.reset}); CUBA neurons reset to zero at once")
     require(
         n.current_bias(0) is None, f"{who} has a bias of its current (bias_u); CUBA neurons add theirs to the membrane"

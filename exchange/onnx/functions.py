@@ -18,6 +18,7 @@ FIRE = {
     "subtract": f"{FIRED}  less = Sub(m, threshold)  next_v = Where(above, less, m)",
     "zero_late": f"{FIRED}  next_v = Identity(m)",
     "subtract_late": f"{FIRED}  next_v = Identity(m)",
+    "none": f"{FIRED}  next_v = Identity(m)",
     "many": "q = Div(m, threshold)  whole = Floor(q)  none = Sub(m, m)  spikes = Max(whole, none)  "
     "off = Mul(spikes, threshold)  next_v = Sub(m, off)",
 }

@@ -44,8 +44,8 @@ class FixedLIF(FixedNeuron):
             (``>> -bias_exp``, floor, where negative), which must fit int32; None = none.
         bias_u: added to the current once a time step, in units of weights: ``bias_u << weight_shift`` in register
             units; None = none.
-        reset: ``zero``, ``subtract``, or one time step later ``zero_late``, ``subtract_late``; by subtraction a neuron
-            waits for k = depth before it fires, and keeps what reaches it after its spike (docs/semantics.md).
+        reset: ``zero``, ``subtract``, one time step later ``zero_late``, ``subtract_late``, or ``none``; all but the
+            first wait for k = depth before they fire, and keep what reaches them after their spike (docs/semantics.md).
         refractory: at most one spike a time step.
         reset_interval: u = v = 0 before the step at time steps t with
             ``(t + 1) % reset_interval == reset_offset % reset_interval``; 0 = never (Lava's ``LIFReset``).

@@ -52,7 +52,7 @@ class LIF(Neuron):
             None = none.
         reset: ``zero`` (hard: the part above the threshold is lost) or ``subtract``; ``zero_late`` and
             ``subtract_late`` one time step later, as snnTorch does by default: the membrane stays above the threshold
-            until then.
+            until then; ``none`` never.
         refractory: at most one spike a time step; charge that arrives later in the step is lost.
         discretization: how a time constant becomes the leak of one step.
         v_min: the membrane never falls below, at most 0; None = unbounded (sinabs' ``min_v_mem``).

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from ir.schedule import Schedule
 
-ResetName = Literal["zero", "subtract", "zero_late", "subtract_late"]
+ResetName = Literal["zero", "subtract", "zero_late", "subtract_late", "none"]
 
 
 class Reset(NamedTuple):
@@ -15,10 +15,12 @@ class Reset(NamedTuple):
     Attributes:
         subtracts: v loses the threshold; else it becomes 0.
         late: at the start of the next time step; until then v stays where it was, and the state ``late`` is 1.
+        never: v stays where it was.
     """
 
     subtracts: bool
     late: bool
+    never: bool = False
 
     @property
     def waits(self) -> bool:
@@ -26,7 +28,12 @@ class Reset(NamedTuple):
 
         What a subtraction leaves may lie above the threshold, and layers fire once all of a time step is there.
         """
-        return self.subtracts or self.late
+        return self.subtracts or self.late or self.never
+
+    @property
+    def stays(self) -> bool:
+        """Whether a spike leaves v where it is."""
+        return self.late or self.never
 
 
 RESETS: dict[str, Reset] = {
@@ -34,6 +41,7 @@ RESETS: dict[str, Reset] = {
     "subtract": Reset(subtracts=True, late=False),
     "zero_late": Reset(subtracts=False, late=True),
     "subtract_late": Reset(subtracts=True, late=True),
+    "none": Reset(subtracts=False, late=False, never=True),
 }
 
 
@@ -41,9 +49,13 @@ def reset_refusal(reset: str, refractory: bool, schedule: Schedule) -> str | Non
     """Why a reset has no meaning under a schedule."""
     if not RESETS[reset].waits or refractory or schedule.kind == "layered":
         return None
-    how = "by subtraction" if RESETS[reset].subtracts else "to zero"
+    how = (
+        "never resets"
+        if RESETS[reset].never
+        else f"resets {'by subtraction' if RESETS[reset].subtracts else 'to zero'}"
+    )
     how += " one time step late" if RESETS[reset].late else ""
     return (
-        f"resets {how} without refractoriness, which the asynchronous schedule does not define; use the "
+        f"{how} without refractoriness, which the asynchronous schedule does not define; use the "
         "layered schedule, reset 'zero', or refractory neurons"
     )

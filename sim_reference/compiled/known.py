@@ -25,7 +25,7 @@ def reason_against(network: QuantizedNetwork, schedule: Schedule, cut: bool = Fa
         if p.neuron.MODEL not in MODELS:
             return f"the compiled simulator does not know neuron model {p.neuron.MODEL!r}"
         lif = as_lif(p.name, p.neuron, "the compiled simulator")
-        if RESETS[lif.reset].late:
+        if RESETS[lif.reset].stays:
             return f"the compiled simulator does not know reset {lif.reset!r}"
         if lif.current_bias(0) is not None:
             return "the compiled simulator does not know a bias of the current (bias_u)"

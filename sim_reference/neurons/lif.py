@@ -30,6 +30,7 @@ class Columns:
         due: whether something (a bias, a current) arrives at k = depth of every time step.
         subtract: whether the population resets by subtraction at once.
         waits: whether it fires not before k = depth, and keeps charge that comes after its spike.
+        stays: whether a spike leaves v where it is.
         zero_late, subtract_late: whether it resets so at the start of the next time step.
         reset_interval, reset_offset: of the population; interval 0 = never.
     """
@@ -44,6 +45,7 @@ class Columns:
     due: Bits
     subtract: Bits
     waits: Bits
+    stays: Bits
     zero_late: Bits
     subtract_late: Bits
     reset_interval: Ints
@@ -74,6 +76,7 @@ def columns_of(members: Members) -> Columns:
         due=column("due", np.bool_),
         subtract=column("subtract", np.bool_),
         waits=column("waits", np.bool_),
+        stays=column("stays", np.bool_),
         zero_late=column("zero_late", np.bool_),
         subtract_late=column("subtract_late", np.bool_),
         reset_interval=column("reset_interval"),
@@ -100,6 +103,7 @@ def _in_registers(neuron: FixedLIF, arithmetic: Arithmetic) -> dict[str, Any]:
         "due": neuron.due,
         "subtract": reset.subtracts and not reset.late,
         "waits": reset.waits,
+        "stays": reset.stays,
         "zero_late": reset.late and not reset.subtracts,
         "subtract_late": reset.late and reset.subtracts,
         "reset_interval": neuron.reset_interval,
@@ -196,12 +200,11 @@ class LIFDynamics:
         self.v[resting & ~self.columns.waits] = 0
 
     def fire(self, spikes: Bits) -> int:
-        """Reset to 0 or by subtraction, or note that the reset comes late."""
+        """Reset to 0 or by subtraction, note that the reset comes late, or leave v as it is."""
         if not self.any_waits:
             self.v[spikes] = 0
             return 1
-        late = self.resets_late
-        left = np.where(self.columns.subtract, self.v - self.columns.threshold, np.where(late, self.v, 0))
-        self.v[spikes] = left[spikes]
-        self.late[spikes & late] = 1
+        subtracted = np.where(self.columns.subtract, self.v - self.columns.threshold, 0)
+        self.v[spikes] = np.where(self.columns.stays, self.v, subtracted)[spikes]
+        self.late[spikes & self.resets_late] = 1
         return 1

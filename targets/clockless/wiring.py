@@ -222,6 +222,12 @@ def _columns(network: QuantizedNetwork) -> dict[str, Array]:
     """Parameters in register units."""
     arithmetic, depths = ARITHMETICS[network.arithmetic], input_depths(network)
     lifs = [(p.name, p.n, as_lif(p.name, p.neuron, "the timed executor")) for p in network.populations]
+    for name, _, lif in lifs:
+        require(
+            lif.reset in RESETS,
+            f"population {name!r} has reset {lif.reset!r}, which the timed executor does not know; use one of "
+            f"{', '.join(RESETS)}, or run on the reference",
+        )
     rows = [(n, _row(lif, arithmetic)) for _, n, lif in lifs]
     per_neuron = {
         name: np.concatenate([np.broadcast_to(np.asarray(row[name], np.int64), (n,)) for n, row in rows])

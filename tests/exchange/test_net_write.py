@@ -109,6 +109,7 @@ CANNOT: dict[str, tuple[Callable[[], Any], str]] = {
     "reset by subtraction": (lambda: with_neuron(reset="subtract"), "resets by subtraction"),
     "reset by subtraction late": (lambda: with_neuron(reset="subtract_late"), r"\(subtract_late\)"),
     "reset to zero late": (lambda: with_neuron(reset="zero_late"), r"resets one time step late \(zero_late\)"),
+    "no reset": (lambda: with_neuron(reset="none"), r"resets never \(none\)"),
     "a bias of the current": (lambda: with_neuron(decay_u=9, bias_u=2), "bias of its current"),
     "a floor": (lambda: with_neuron(v_min=-5), "v_min"),
     "several spikes a step": (lambda: with_neuron(refractory=False), "several times"),

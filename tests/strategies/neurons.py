@@ -55,7 +55,7 @@ def neurons(draw: st.DrawFn, n: int, options: Draw, drive: int, rng: np.random.G
 def _resets(draw: st.DrawFn, options: Draw) -> Any:
     """To zero mostly; late ones more often where they are asked for."""
     if options.late:
-        return draw(st.sampled_from(["zero", "subtract", "zero_late", "subtract_late", "subtract_late"]))
+        return draw(st.sampled_from(["zero", "subtract", "zero_late", "subtract_late", "subtract_late", "none"]))
     return draw(st.sampled_from(["zero", "zero", "subtract"])) if options.subtract else "zero"
 
 

@@ -55,12 +55,13 @@ def chains(draw: st.DrawFn) -> tuple[list[nn.Module], torch.Tensor]:
             linear.bias.data = dyadic(rng, n) / 4
         threshold = torch.tensor(rng.integers(1, 25, n) / 8, dtype=torch.float32) if draw(st.booleans()) else 1.0
         beta = draw(st.sampled_from(SHARES))
-        kind = draw(st.sampled_from(["Leaky", "Leaky, zero", "Synaptic"]))
-        if kind == "Synaptic":
-            neuron = snn.Synaptic(alpha=draw(st.sampled_from(SHARES)), beta=beta, threshold=threshold)
+        kind = draw(st.sampled_from(["Leaky", "Leaky, zero", "Leaky, none", "Synaptic", "Synaptic, none"]))
+        reset = {"zero": "zero", "none": "none"}.get(kind.rpartition(" ")[2], "subtract")
+        settings_of = {"beta": beta, "threshold": threshold, "reset_mechanism": reset}
+        if kind.startswith("Synaptic"):
+            neuron = snn.Synaptic(alpha=draw(st.sampled_from(SHARES)), **settings_of)
         else:
-            reset = "zero" if kind == "Leaky, zero" else "subtract"
-            neuron = snn.Leaky(beta=beta, threshold=threshold, reset_mechanism=reset)
+            neuron = snn.Leaky(**settings_of)
         layers += [linear, neuron]
     return layers, torch.tensor(rng.integers(0, 3, (T, 1, sizes[0])), dtype=torch.float32)
 

@@ -15,7 +15,7 @@ def unknown(call: Call, models: Collection[str], orders: Collection[str]) -> str
     for part in call.plan.parts:
         if part.model not in models:
             return f"neuron model {part.model!r}"
-        if isinstance(part.facts, LIFFacts) and part.facts.late:
+        if isinstance(part.facts, LIFFacts) and part.facts.stays:
             return f"reset {part.facts.reset!r}"
     if any(isinstance(own, LIFParams) and own.bias_u is not None for own in call.params.neurons.values()):
         return "a bias of the current (bias_u)"

@@ -30,6 +30,7 @@ class LIFTable:
         threshold, bias, bias_u, v_low: register values.
         subtract: reset by subtraction, at once.
         subtract_late, zero_late: the reset comes at the start of the next time step.
+        stays: a spike leaves v where it is.
         reset_interval, reset_offset: as in ``FixedLIF``.
     """
 
@@ -43,6 +44,7 @@ class LIFTable:
     subtract: Bits
     subtract_late: Bits
     zero_late: Bits
+    stays: Bits
     reset_interval: Ints
     reset_offset: Ints
 
@@ -63,6 +65,7 @@ def _row(lif: FixedLIF, arithmetic: Arithmetic) -> dict[str, Array | int]:
         "subtract": lif.reset == "subtract",
         "subtract_late": lif.reset == "subtract_late",
         "zero_late": lif.reset == "zero_late",
+        "stays": RESETS[lif.reset].stays,
         "reset_interval": lif.reset_interval,
         "reset_offset": lif.reset_offset,
     }
@@ -85,7 +88,7 @@ class LIFDynamics:
         self.any_reset = bool(table.reset_interval.any())
         self.late = table.subtract_late | table.zero_late
         self.any_late = bool(self.late.any())
-        self.waits = table.subtract | self.late
+        self.waits = table.subtract | table.stays
         self.any_waits = bool(self.waits.any())
 
     def begin(self, t: int) -> None:
@@ -121,7 +124,7 @@ class LIFDynamics:
         left = np.zeros_like(m)
         if self.any_waits:
             fired &= ~(self.waits & (self.depth > k))
-            left = np.where(table.subtract, m - table.threshold, np.where(self.late, m, 0))
+            left = np.where(table.subtract, m - table.threshold, np.where(table.stays, m, 0))
             self.states["late"] |= fired & self.late
         self.states["v"] = np.where(fired, left, m)
         return fired, m
@@ -156,9 +159,9 @@ def clears(rows: Ints, n_steps: int, lif: FixedLIF, t0: int = 0, past: int = 0) 
 
 
 def needs_ours(population: FixedPopulation) -> bool:
-    """Whether Lava's own LIF has no such neurons: none that reset late, none with a bias on their current."""
+    """Whether Lava's own LIF has no such neurons: none that reset late or never, none with a bias on their current."""
     lif = as_lif(population.name, population.neuron, "Lava's LIF")
-    return RESETS[lif.reset].late or lif.current_bias(0) is not None
+    return RESETS[lif.reset].stays or lif.current_bias(0) is not None
 
 
 def stock_refusal(population: FixedPopulation) -> str | None:

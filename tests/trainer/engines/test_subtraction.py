@@ -22,7 +22,7 @@ from trainer.engines.call import Call
 from trainer.engines.plan import plan_of
 
 
-@pytest.mark.parametrize("reset", ["subtract", "subtract_late", "zero_late", "mixed"])
+@pytest.mark.parametrize("reset", ["subtract", "subtract_late", "zero_late", "none", "mixed"])
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_chains_have_the_same_gradient_without_a_group_size_as_layered(reset: str, data: st.DataObject) -> None:

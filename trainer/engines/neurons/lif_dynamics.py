@@ -38,7 +38,9 @@ class LIFDynamics:
         resets = [RESETS[f.reset] for f in self.facts]
         self.subtracts = members.spread([r.subtracts for r in resets], like, torch.bool)
         self.resets_late = members.spread([r.late for r in resets], like, torch.bool)
-        self.waits = self.subtracts | self.resets_late
+        self.stays = members.spread([r.stays for r in resets], like, torch.bool)
+        self.waits = self.subtracts | self.stays
+        self.cuts = members.spread([not r.subtracts and not r.never for r in resets], like, torch.bool)
         self.any_waits, self.any_late = any(r.waits for r in resets), any(r.late for r in resets)
         self.pools = members.spread([f.pools for f in self.facts], like, torch.bool)
         self.any_pools = any(f.pools for f in self.facts)
@@ -53,7 +55,7 @@ class LIFDynamics:
         self.late, self.fired = states["late"], fired
 
     def begin(self, t: int) -> None:
-        """Leak once; a fired neuron's membrane carries no gradient on, unless its reset only subtracts."""
+        """Leak once; a fired neuron's membrane carries no gradient on, unless its reset subtracts or is none."""
         for facts, at in self.by_clock:
             if facts.clears(t):
                 keep = torch.ones_like(self.v)
@@ -63,7 +65,7 @@ class LIFDynamics:
         held = self.v
         if self.any_late:
             held = torch.where(self.resets_late & ~self.subtracts, held * (1 - self.late), held)
-        held = torch.where(self.fired & ~self.subtracts, held.detach(), held)
+        held = torch.where(self.fired & self.cuts, held.detach(), held)
         self.v = self.numbers.leak(held, self.params.leak_v)
         if self.any_late:
             self._subtract_late()
@@ -111,10 +113,10 @@ class LIFDynamics:
         now = self._emptied(v, s)
         if self.any_waits:
             now = torch.where(self.subtracts, v - self.height * s, now)
-        if not self.any_late:
-            return now
-        self.late = self.late + torch.where(self.resets_late, s, 0.0)
-        return torch.where(self.resets_late, v, now)
+            now = torch.where(self.stays, v, now)
+        if self.any_late:
+            self.late = self.late + torch.where(self.resets_late, s, 0.0)
+        return now
 
     def _reaching(self, x: Tensor, k: int, active: Tensor) -> Tensor:
         """What reaches the membranes of a drive ``x``; it adds to the currents of the samples that still run.

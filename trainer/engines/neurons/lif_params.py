@@ -39,9 +39,9 @@ class LIFFacts(Facts):
         return RESETS[self.reset].waits
 
     @property
-    def late(self) -> bool:
-        """Whether it resets at the start of the next time step."""
-        return RESETS[self.reset].late
+    def stays(self) -> bool:
+        """Whether a spike leaves v where it is: the reset comes at the start of the next time step, or never."""
+        return RESETS[self.reset].stays
 
     def clears(self, t: int) -> bool:
         """Whether u and v are 0 before time step ``t`` (Lava's ``LIFReset``)."""
