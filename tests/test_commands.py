@@ -33,12 +33,13 @@ STARTS = ("unlayered ", "python ", "make ", "uv ", "source ")
 SHORTER = {
     "train": ["--epochs", "2", "--limit", "200"],
     "run": ["--samples", "20"],
+    "diff": ["--samples", "20"],
     "map": ["--samples", "16"],
 }
 """What is added to a verb so that it takes a second instead of a minute; a later option overrides an earlier one."""
 
 NOT_RUN = {
-    r"unlayered (run|compare|inspect|map|train|check|export|verify)$": "names a verb",
+    r"unlayered (run|compare|diff|inspect|map|train|check|export|verify)$": "names a verb",
     r"unlayered demo\b": "takes minutes; tests/test_pipeline.py runs its parts",
     r"unlayered train .*--root DIR": "needs N-MNIST; without it, it must say so",
     r"unlayered train --device cuda": "a fragment of a sentence, and needs a GPU",
@@ -155,6 +156,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "unlayered train own.toml --out own",
             "unlayered map net --chip loihi2 --out mapped.npz",
             "unlayered run mapped.npz --on reference --data digits --out a.npz",
+            "unlayered run mapped.npz --on reference --data digits --F 1 --order random --out c.npz",
         ):
             run(Command("made", line, 0))
     for name in ("b.npz", "reference.npz", "lava.npz", "trace.npz"):

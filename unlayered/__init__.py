@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from stimuli.own.data import Data
     from stimuli.own.options import DataOptions
     from trainer import LIF, SpikingNetwork, TrainableNetwork, TrainConfig, preset, train_on_grid
-    from unlayered.api import chips, compare, data, from_snntorch, map, open, run, save, statistics, train
+    from unlayered.api import chips, compare, data, diff, from_snntorch, map, open, run, save, statistics, train
+    from unlayered.causes.value import Diff
 
 WHERE = {
     **dict.fromkeys(("Input", "Network", "Population", "Projection", "QuantizedNetwork"), "ir"),
@@ -24,9 +25,11 @@ WHERE = {
     **dict.fromkeys(("Divergence", "Statistics"), "sim_reference.compare"),
     "Data": "stimuli.own.data",
     "DataOptions": "stimuli.own.options",
+    "Diff": "unlayered.causes.value",
     **dict.fromkeys(("LIF", "SpikingNetwork", "TrainConfig", "TrainableNetwork"), "trainer"),
     **dict.fromkeys(("preset", "train_on_grid"), "trainer"),
-    **dict.fromkeys(("chips", "compare", "data", "from_snntorch", "map"), "unlayered.api"),
+    **dict.fromkeys(("chips", "compare", "data", "diff"), "unlayered.api"),
+    **dict.fromkeys(("from_snntorch", "map"), "unlayered.api"),
     **dict.fromkeys(("open", "run", "save", "statistics", "train"), "unlayered.api"),
 }
 """Every public name, and the module that it is loaded from."""
@@ -38,6 +41,7 @@ __all__ = [
     "LIF",
     "Data",
     "DataOptions",
+    "Diff",
     "Divergence",
     "Input",
     "Network",
@@ -55,6 +59,7 @@ __all__ = [
     "chips",
     "compare",
     "data",
+    "diff",
     "from_snntorch",
     "map",
     "open",

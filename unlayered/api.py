@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from sim_reference.compare import Divergence, Statistics
     from trainer import SpikingNetwork, TrainConfig
+    from unlayered.causes.value import Diff
 
 ENDINGS = ", ".join(f".{name}" for name in WRITERS)
 
@@ -175,6 +176,27 @@ def compare(a: Trace, b: Trace) -> Divergence | None:
     from sim_reference.compare.divergence import first_divergence
 
     return first_divergence(a, b)
+
+
+def diff(a: AnyNetwork | Trace, b: AnyNetwork | Trace, stimulus: Samples | None = None, on: str = "reference") -> Diff:
+    """Say how far two runs are apart, where they part first, and why (docs/diff.md).
+
+    Args:
+        a, b: networks, which are run on ``stimulus``, floats as E0, integers on the executor ``on``; or traces.
+        stimulus: the samples; those that a trace holds are taken. None = both are traces.
+
+    Raises:
+        ValueError: the two are not of the same samples and neurons, or a network has nothing to run on.
+    """
+    from unlayered.causes.pair import diff_of
+    from unlayered.causes.sides import check_data, run_side, samples_for, sides_of
+
+    given = [("a", a if isinstance(a, Trace) else _frozen(a)), ("b", b if isinstance(b, Trace) else _frozen(b))]
+    named = sides_of(given, [on])
+    check_data(named, None if stimulus is None else "the stimulus")
+    samples = None if stimulus is None else samples_for(named, stimulus, "the stimulus")
+    one, other = (run_side(x, samples, _silent, allow_unsafe=True) for x in named)
+    return diff_of(one, other, samples, _silent)
 
 
 def statistics(trace: Trace) -> Statistics:

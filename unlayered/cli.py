@@ -23,6 +23,7 @@ from unlayered.verbs.check import check
 from unlayered.verbs.chips import chips
 from unlayered.verbs.compare import compare
 from unlayered.verbs.demo import demo
+from unlayered.verbs.diff import diff
 from unlayered.verbs.doctor import doctor
 from unlayered.verbs.export import export
 from unlayered.verbs.inspect import inspect
@@ -168,6 +169,7 @@ for _name, _verb in (
     ("map", map_),
     ("run", run),
     ("compare", compare),
+    ("diff", diff),
     ("inspect", inspect),
     ("check", check),
     ("export", export),

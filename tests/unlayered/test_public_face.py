@@ -50,7 +50,7 @@ def test_a_name_that_is_not_there_is_an_error_that_tells_what_is():
     [
         "import unlayered",
         "import unlayered as ul; ul.chips(); ul.Schedule(); ul.run; ul.open",
-        "import unlayered as ul; ul.compare; ul.Statistics",
+        "import unlayered as ul; ul.compare; ul.Statistics; ul.diff",
         "import unlayered.verbs.compare, sim_reference.compare.divergence",
     ],
 )

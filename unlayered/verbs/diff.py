@@ -1,0 +1,79 @@
+"""``unlayered diff``: how far two runs are apart, where they part, why, and what helps."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unlayered.console import Stages, show
+from unlayered.options import AllowUnsafe, DataOption, Json, Root, Samples, Split
+
+STAGES = ("run", "experiment")
+
+On = Annotated[str, typer.Option("--on", help="Executors of integers: reference, trainer, lava; or several, by comma.")]
+MaxFlips = Annotated[int | None, typer.Option("--max-flips", min=0, help="Exit 1 above so many flipped decisions.")]
+MaxRateError = Annotated[
+    float | None, typer.Option("--max-rate-error", min=0.0, help="Exit 1 where a population's rate is off by more.")
+]
+
+
+def diff(
+    sides: Annotated[list[Path], typer.Argument(help="Networks, train folders, mapped files or traces; two or more.")],
+    data: Annotated[
+        str | None, typer.Option("--data", help="What networks are run on: a data set, a file of frames, folder:PATH.")
+    ] = None,
+    root: Root = None,
+    split: Split = "test",
+    samples: Samples = 200,
+    data_option: DataOption = None,
+    on: On = "reference",
+    tau: Annotated[float, typer.Option("--tau", help="Of the van Rossum distance, in time steps.")] = 10.0,
+    max_flips: MaxFlips = None,
+    max_rate_error: MaxRateError = None,
+    allow_unsafe: AllowUnsafe = False,
+    as_json: Json = False,
+) -> None:
+    """Say how far two runs are apart, where they part first, and why: each setting that differs is switched and run.
+
+    Floats run as E0, integers on the executors of --on; each side is compared with the one before it. A trace is taken
+    as it is. Exit 0: no spike differs, or the thresholds hold; 1: else; 2: bad input (docs/diff.md).
+
+      unlayered diff net mapped.npz --data digits    # exit 1: trained floats against the chip's integers
+      unlayered diff mapped.npz c.npz --data digits  # exit 1: a map against a trace of another run
+      unlayered diff a.npz b.npz
+      unlayered diff net mapped.npz --data digits --on trainer,reference --max-flips 40 --max-rate-error 0.5
+    """
+    from stimuli.own.options import options_of_words
+    from unlayered.causes.pair import diff_of
+    from unlayered.causes.sides import check_data, open_side, run_side, samples_for, sides_of
+    from unlayered.causes.told import told
+    from unlayered.sources import open_stimulus
+
+    named = sides_of([(str(path), open_side(path)) for path in sides], on.split(","))
+    check_data(named, data)
+    stimulus = None
+    if data is not None:
+        found = open_stimulus(data, root, split, samples, options_of_words(data_option or ()))
+        stimulus = samples_for(named, found, data)
+    with Stages("diff", STAGES, as_json) as stages:
+        stages.begin("run")
+        ran = [run_side(one, stimulus, stages.tick, allow_unsafe) for one in named]
+        stages.begin("experiment")
+        diffs = [diff_of(a, b, stimulus, stages.tick, tau) for a, b in pairwise(ran)]
+    judged = [_passes(len(d.difference.flips), d.difference.rate_error, max_flips, max_rate_error) for d in diffs]
+    asked = max_flips is not None or max_rate_error is not None
+    fine = all(judged) if asked else not any(d.differs for d in diffs)
+    lines = [line for d in diffs for line in told(d)]
+    if asked:
+        lines.append("within the thresholds" if fine else "outside the thresholds")
+    show({"pairs": [d.to_dict() for d in diffs], "fine": fine}, as_json, *lines)
+    if not fine:
+        raise typer.Exit(1)
+
+
+def _passes(flips: int, rate_error: float, max_flips: int | None, max_rate_error: float | None) -> bool:
+    """Whether a pair keeps the thresholds that were given."""
+    return (max_flips is None or flips <= max_flips) and (max_rate_error is None or rate_error <= max_rate_error)
