@@ -155,6 +155,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "unlayered train --preset digits --out net",
             "unlayered train own.toml --out own",
             "unlayered map net --chip loihi2 --out mapped.npz",
+            "unlayered map net --chip seneca --out timed.npz",
             "unlayered run mapped.npz --on reference --data digits --out a.npz",
             "unlayered run mapped.npz --on reference --data digits --F 1 --order random --out c.npz",
         ):

@@ -26,6 +26,7 @@ from unlayered.verbs.demo import demo
 from unlayered.verbs.diff import diff
 from unlayered.verbs.doctor import doctor
 from unlayered.verbs.export import export
+from unlayered.verbs.fit_schedule import fit_schedule
 from unlayered.verbs.inspect import inspect
 from unlayered.verbs.map import map_
 from unlayered.verbs.run import run
@@ -174,6 +175,7 @@ for _name, _verb in (
     ("check", check),
     ("export", export),
     ("verify", verify),
+    ("fit-schedule", fit_schedule),
     ("chips", chips),
     ("doctor", doctor),
 ):

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
-
-from numba import njit
+from typing import Any
 
 from ir import kernels
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
 
-kernel: Any = cast(Any, njit)(**OPTIONS, no_cpython_wrapper=True)
-"""Compile a function that other kernels call."""
+
+def kernel(function: kernels.Kernel) -> Any:
+    """Compile a function that other kernels call."""
+    return kernels.part(function, **OPTIONS)
+
+
+def kernel_inside(function: kernels.Kernel) -> Any:
+    """The same, written out where it is called: a call would copy the description of every table (measured: 2x)."""
+    return kernels.part(function, **OPTIONS, forceinline=True)
 
 
 def kernel_on_disk(function: kernels.Kernel) -> Any:

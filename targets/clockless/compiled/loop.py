@@ -6,7 +6,7 @@ from typing import Any
 
 from ir.arrays import Array
 from ir.timing import INPUT
-from targets.clockless.compiled.jit import fingerprint, kernel, kernel_on_disk
+from targets.clockless.compiled.jit import fingerprint, kernel_inside, kernel_on_disk
 from targets.clockless.compiled.queues import (
     ARRIVALS,
     ENDS,
@@ -65,7 +65,7 @@ Int = Any
 """An integer of numpy or Python: compiled code sees no difference."""
 
 
-@kernel
+@kernel_inside
 def wake(state: State, c: Int) -> None:
     """Let an idle core with events start, at the end of this instant."""
     core = state.core[c]
@@ -74,7 +74,7 @@ def wake(state: State, c: Int) -> None:
         push(state.heap, state.n, state.n[NOW], STARTS, 1 + c, 0, 0)
 
 
-@kernel
+@kernel_inside
 def let_frames_in(net: Net, rules: Rules, state: State, c: Int) -> None:
     """Frames take effect on a core between two services."""
     core, now = state.core[c], state.n[NOW]
@@ -84,7 +84,7 @@ def let_frames_in(net: Net, rules: Rules, state: State, c: Int) -> None:
             push(state.heap, state.n, now + lasts, ENDS, 1 + c, 0, 0)
 
 
-@kernel
+@kernel_inside
 def pump(net: Net, rules: Rules, state: State, port: Array) -> None:
     """Let input events in that are due, each at all of its cores at once."""
     n, now = state.n, state.n[NOW]
@@ -119,7 +119,7 @@ def pump(net: Net, rules: Rules, state: State, port: Array) -> None:
         n[INPUT_ORDER] += 1
 
 
-@kernel
+@kernel_inside
 def next_frame(net: Net, rules: Rules, state: State, port: Array, port_start: Array) -> None:
     """A frame comes: all cores take it between two services, its input enters."""
     n, now = state.n, state.n[NOW]
@@ -139,7 +139,7 @@ def next_frame(net: Net, rules: Rules, state: State, port: Array, port_start: Ar
         push(state.heap, n, state.times[0, 0] + (t + 1) * rules.frame_period_ps, FRAMES, 0, 0, 0)
 
 
-@kernel
+@kernel_inside
 def end(net: Net, rules: Rules, state: State, c: Int) -> None:
     """A service, an entry of biases or a sweep ends: what it does takes effect, its spikes leave."""
     now = state.n[NOW]
@@ -152,7 +152,7 @@ def end(net: Net, rules: Rules, state: State, c: Int) -> None:
     wake(state, c)
 
 
-@kernel
+@kernel_inside
 def quiet(net: Net, rules: Rules, state: State) -> None:
     """Nothing runs, travels or comes: biases that are due enter by depth, else the frame is done."""
     n, now, n_populations = state.n, state.n[NOW], len(net.pop)
@@ -178,7 +178,7 @@ def quiet(net: Net, rules: Rules, state: State) -> None:
         push(state.heap, n, now + rules.detect_ps, FRAMES, 0, 0, 0)
 
 
-@kernel
+@kernel_inside
 def credit(net: Net, rules: Rules, state: State, port: Array) -> None:
     """Word that a queue has room again: who waits tries anew."""
     state.n[CREDIT_EXPECTED] = 0
@@ -189,7 +189,7 @@ def credit(net: Net, rules: Rules, state: State, port: Array) -> None:
     pump(net, rules, state, port)
 
 
-@kernel
+@kernel_inside
 def start_on(net: Net, rules: Rules, state: State, c: Int) -> None:
     """A core begins a service, where it still may."""
     core, n, now = state.core[c], state.n, state.n[NOW]
@@ -202,7 +202,7 @@ def start_on(net: Net, rules: Rules, state: State, c: Int) -> None:
         push(state.heap, n, now + 1, ENDS, 1 + rules.n_cores + rules.n_links, 0, 0)
 
 
-@kernel
+@kernel_inside
 def run_sample(net: Net, rules: Rules, state: State, port: Array, port_start: Array) -> None:
     """From the first frame to the end of the last, or until a table is full or nothing can move."""
     n, heap, last_core = state.n, state.heap, rules.n_cores

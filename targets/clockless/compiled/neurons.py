@@ -8,7 +8,7 @@ import numpy as np
 
 from ir.arithmetic import DECAY_ALL, LIMITS, U_WRAPS
 from ir.arrays import Array
-from targets.clockless.compiled.jit import kernel
+from targets.clockless.compiled.jit import kernel, kernel_inside
 from targets.clockless.compiled.tables import (
     LATE,
     LEAKED,
@@ -47,7 +47,8 @@ Int = Any
 def int32(x: Int, limits: Array) -> Int:
     """Two's complement in 32 bits, counted."""
     wrapped = np.int64(np.int32(x))
-    limits[INT32] += wrapped != x
+    if wrapped != x:
+        limits[INT32] += 1
     return wrapped
 
 
@@ -70,7 +71,8 @@ def edge_u(u: Int, bits: Int, kind: Int, limits: Array) -> Int:
         held = u - 2 * edge
     elif u <= -edge:
         held = u + 2 * edge
-    limits[LIMIT_U] += held != u
+    if held != u:
+        limits[LIMIT_U] += 1
     return held
 
 
@@ -84,7 +86,8 @@ def leak(x: Int, decay: Int) -> Int:
 def edge_v(v: Int, number: Array, v_max: Int, limits: Array) -> Int:
     """A membrane at its edge."""
     held = min(max(v, number[N_V_MIN]), v_max)
-    limits[LIMIT_V] += held != v
+    if held != v:
+        limits[LIMIT_V] += 1
     return held
 
 
@@ -106,37 +109,45 @@ def settle(row: Array, number: Array, pop: Array, t: Int, v_max: Int, limits: Ar
 
 
 @kernel
-def drive(net: Net, rules: Rules, acc: Array, limits: Array, i: Int) -> Int:
+def drive(
+    slots: Array, slot_table: Array, acc: Array, limits: Array, first: Int, last: Int, shift: Int, bits: Int
+) -> Int:
     """What the sums of a neuron's slots bring, in register units; the sums are cleared."""
     total = 0
-    for at in range(net.neuron[i, N_SLOTS_AT], net.neuron[i + 1, N_SLOTS_AT]):
-        slot = net.slots[at]
+    for at in range(first, last):
+        slot = slots[at]
         exact = acc[slot]
         if exact:
             acc[slot] = 0
-            e = net.slot[slot, 1]
+            e = slot_table[slot, 1]
             total += int32(exact << e if e >= 0 else exact >> -e, limits)
-    x = int32(int32(total, limits) << rules.weight_shift, limits)
-    if rules.accumulator_bits:
-        wrapped = into(x, rules.accumulator_bits)
+    x = int32(int32(total, limits) << shift, limits)
+    if bits:
+        wrapped = into(x, bits)
         limits[ACCUMULATOR] += wrapped != x
         x = wrapped
     return x
 
 
 @kernel
-def receive(rules: Rules, row: Array, number: Array, pop: Array, x: Int, due: Int, limits: Array) -> bool:
-    """Add a drive, and what comes once a frame; returns whether the neuron fires now."""
+def receive(
+    row: Array, number: Array, pop: Array, x: Int, due: Int, limits: Array, bits: Int, kind: Int, in_u: Int, v_max: Int
+) -> bool:
+    """Add a drive, and what comes once a frame; returns whether the neuron fires now.
+
+    Args:
+        bits, kind: of the current's edge. in_u: whether a bias is added to the current.
+    """
     keeps = pop[P_CURRENT]
     x_u = x + number[N_BIAS_U] if due else x
-    u = edge_u(int32((row[U] if keeps else 0) + x_u, limits), rules.u_bits, rules.u_edge, limits)
+    u = edge_u(int32((row[U] if keeps else 0) + x_u, limits), bits, kind, limits)
     row[U] = u if keeps else 0
     arriving = u if due or not keeps else x
     bias = number[N_BIAS] if due else 0
-    if rules.bias_in_u and due:
-        arriving = edge_u(arriving + bias, rules.u_bits, rules.u_edge, limits)
+    if in_u and due:
+        arriving = edge_u(arriving + bias, bits, kind, limits)
         bias = 0
-    held = edge_v(int32(row[V] + arriving + bias, limits), number, rules.v_max, limits)
+    held = edge_v(int32(row[V] + arriving + bias, limits), number, v_max, limits)
     row[V] = 0 if row[RESTS] and pop[P_RESET] == ZERO else held
     return row[V] > number[N_THRESHOLD] and not row[RESTS]
 
@@ -163,15 +174,31 @@ def reach(reg: Array, reached: Array, n: Array, i: Int) -> None:
 
 
 @kernel
-def add_synapses(net: Net, acc: Array, reg: Array, reached: Array, n: Array, begin: Int, end: Int) -> None:
+def add_synapses(
+    slots: Array,
+    weights: Array,
+    table: Array,
+    acc: Array,
+    reg: Array,
+    reached: Array,
+    n: Array,
+    begin: Int,
+    end: Int,
+) -> None:
     """Add the weights of one event on a core, and mark whom it reaches."""
+    count = n[N_REACHED]
     for at in range(begin, end):
-        slot = net.synapse_slot[at]
-        acc[slot] += net.synapse_weight[at]
-        reach(reg, reached, n, net.slot[slot, 0])
+        slot = slots[at]
+        acc[slot] += weights[at]
+        i = table[slot, 0]
+        if not reg[i, MARK]:
+            reg[i, MARK] = 1
+            reached[count] = i
+            count += 1
+    n[N_REACHED] = count
 
 
-@kernel
+@kernel_inside
 def effect(net: Net, rules: Rules, state: State, t: Int, first: Int, due: Array, at: Int) -> Int:
     """Charge all that were reached; list who fires, ascending, from place ``at`` of ``fired``; returns their number.
 
@@ -180,17 +207,27 @@ def effect(net: Net, rules: Rules, state: State, t: Int, first: Int, due: Array,
         due: (P,) populations whose bias and current enter.
     """
     found = 0
+    reg, neuron, pop, slots, table = state.reg, net.neuron, net.pop, net.slots, net.slot
+    acc, limits, fired, v_max = state.acc, state.limits, state.fired, rules.v_max
+    shift, wide, bits, kind, in_u = (
+        rules.weight_shift,
+        rules.accumulator_bits,
+        rules.u_bits,
+        rules.u_edge,
+        rules.bias_in_u,
+    )
     for place in range(first, state.n[N_REACHED]):
         i = state.reached[place]
-        row, p = state.reg[i], net.neuron[i, N_POP]
-        row[MARK] = 0
-        settle(row, net.neuron[i], net.pop[p], t, rules.v_max, state.limits)
-        x = drive(net, rules, state.acc, state.limits, i)
-        if receive(rules, row, net.neuron[i], net.pop[p], x, due[p], state.limits):
+        p = neuron[i, N_POP]
+        reg[i, MARK] = 0
+        if reg[i, LEAKED] < t:
+            settle(reg[i], neuron[i], pop[p], t, v_max, limits)
+        x = drive(slots, table, acc, limits, neuron[i, N_SLOTS_AT], neuron[i + 1, N_SLOTS_AT], shift, wide)
+        if receive(reg[i], neuron[i], pop[p], x, due[p], limits, bits, kind, in_u, v_max):
             to = at + found
-            while to > at and state.fired[to - 1] > i:
-                state.fired[to] = state.fired[to - 1]
+            while to > at and fired[to - 1] > i:
+                fired[to] = fired[to - 1]
                 to -= 1
-            state.fired[to] = i
+            fired[to] = i
             found += 1
     return found

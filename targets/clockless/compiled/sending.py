@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from targets.clockless.compiled.jit import kernel
+from targets.clockless.compiled.jit import kernel_inside
 from targets.clockless.compiled.neurons import fire
 from targets.clockless.compiled.queues import ARRIVALS, KIND_BITS, STARTS, enqueue, push
 from targets.clockless.compiled.services import (
@@ -61,7 +61,7 @@ Int = Any
 """An integer of numpy or Python: compiled code sees no difference."""
 
 
-@kernel
+@kernel_inside
 def make_packets(net: Net, rules: Rules, state: State, c: Int, now: Int) -> None:
     """Reset who fires, write the spikes down, and make their packets, entry by entry."""
     core, n_populations = state.core[c], len(net.pop)
@@ -83,7 +83,7 @@ def make_packets(net: Net, rules: Rules, state: State, c: Int, now: Int) -> None
     core[N_FIRED] = 0
 
 
-@kernel
+@kernel_inside
 def _entry(net: Net, rules: Rules, state: State, c: Int, now: Int, first: Int, last: Int) -> None:
     """The spikes of one entry of the log."""
     core, n = state.core[c], state.n
@@ -109,7 +109,7 @@ def _entry(net: Net, rules: Rules, state: State, c: Int, now: Int, first: Int, l
             _group(net, rules, state, c, at, last, group)
 
 
-@kernel
+@kernel_inside
 def _group(net: Net, rules: Rules, state: State, c: Int, first: Int, last: Int, group: Int) -> None:
     """Packets of the neurons of one group among ``fired``."""
     at = first
@@ -124,7 +124,7 @@ def _group(net: Net, rules: Rules, state: State, c: Int, first: Int, last: Int, 
             _packet(net, rules, state, c, part, size, group, net.group_route[place])
 
 
-@kernel
+@kernel_inside
 def _packet(net: Net, rules: Rules, state: State, c: Int, first: Int, size: Int, group: Int, route: Int) -> None:
     n, core = state.n, state.core[c]
     new = n[FREE_PACKET]
@@ -155,7 +155,7 @@ def _packet(net: Net, rules: Rules, state: State, c: Int, first: Int, size: Int,
         state.core[net.target[place], SENT] += size
 
 
-@kernel
+@kernel_inside
 def send(net: Net, rules: Rules, state: State, c: Int, now: Int) -> None:
     """Let packets of a core go, in their order, as long as their targets have places."""
     core, n = state.core[c], state.n
@@ -189,7 +189,7 @@ def send(net: Net, rules: Rules, state: State, c: Int, now: Int) -> None:
     core[HELD_SINCE] = -1
 
 
-@kernel
+@kernel_inside
 def arrive(net: Net, rules: Rules, state: State, at: Int, node: Int) -> None:
     """A packet is on a tile: it enters the queues there, and the links ahead."""
     n, packet = state.n, state.packet[at]

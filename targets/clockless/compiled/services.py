@@ -6,7 +6,7 @@ from typing import Any
 
 from ir.arrays import Array
 from ir.timing import BIAS, COUNTS, FRAME, LOG_COLUMNS, OPERATIONS, SERVICE
-from targets.clockless.compiled.jit import kernel
+from targets.clockless.compiled.jit import kernel_inside
 from targets.clockless.compiled.neurons import add_synapses, effect, reach, settle
 from targets.clockless.compiled.queues import dequeue
 from targets.clockless.compiled.tables import (
@@ -58,7 +58,7 @@ Int = Any
 """An integer of numpy or Python: compiled code sees no difference."""
 
 
-@kernel
+@kernel_inside
 def log_entry(state: State, kind: Int, c: Int, t: Int, start: Int, end: Int, first: Int, size: Int) -> None:
     """Append an entry of the log."""
     n = state.n
@@ -70,7 +70,7 @@ def log_entry(state: State, kind: Int, c: Int, t: Int, start: Int, end: Int, fir
     row[0], row[1], row[2], row[3], row[4], row[5], row[6] = kind, c, t, start, end, first, size
 
 
-@kernel
+@kernel_inside
 def log_event(state: State, t: Int, source: Int) -> None:
     """Append an event that the next entry took."""
     n = state.n
@@ -81,7 +81,7 @@ def log_event(state: State, t: Int, source: Int) -> None:
     n[N_EVENTS] += 1
 
 
-@kernel
+@kernel_inside
 def begins(rules: Rules, state: State, c: Int, now: Int, steps: Int, n_events: Int, n_ops: Int, bits: Int, least: Int
            ) -> Int:  # fmt: skip
     """Price work and make the core busy with it; returns how long it lasts."""
@@ -96,7 +96,7 @@ def begins(rules: Rules, state: State, c: Int, now: Int, steps: Int, n_events: I
     return lasts
 
 
-@kernel
+@kernel_inside
 def close_frame(net: Net, rules: Rules, state: State, c: Int) -> None:
     """Keep the states at the end of a core's frame."""
     t = state.core[c, T]
@@ -112,7 +112,7 @@ def close_frame(net: Net, rules: Rules, state: State, c: Int) -> None:
                 state.states[name, t, i] = state.reg[i, name]
 
 
-@kernel
+@kernel_inside
 def begin_frame(net: Net, rules: Rules, state: State, c: Int, now: Int) -> Int:
     """Take the next frame; returns how long the core is busy with it."""
     close_frame(net, rules, state, c)
@@ -142,7 +142,7 @@ def begin_frame(net: Net, rules: Rules, state: State, c: Int, now: Int) -> Int:
     return begins(rules, state, c, now, (n + rules.npe - 1) // rules.npe, 0, n, bits, 0)
 
 
-@kernel
+@kernel_inside
 def start(net: Net, rules: Rules, state: State, c: Int, now: Int) -> Int:
     """Take up to G events; returns how long the service lasts. What it does is worked out at once, and shown later."""
     core, counts, n_populations = state.core[c], state.counts, len(net.pop)
@@ -169,8 +169,17 @@ def start(net: Net, rules: Rules, state: State, c: Int, now: Int) -> Int:
             if state.due[c * n_populations + p]:
                 state.due[c * n_populations + p] = 0
                 entering[p] = 1
+        begin, stop = entry[E_SYNAPSE_AT], net.entry[e + 1, E_SYNAPSE_AT]
         add_synapses(
-            net, state.acc, state.reg, state.reached, state.n, entry[E_SYNAPSE_AT], net.entry[e + 1, E_SYNAPSE_AT]
+            net.synapse_slot,
+            net.synapse_weight,
+            net.slot,
+            state.acc,
+            state.reg,
+            state.reached,
+            state.n,
+            begin,
+            stop,
         )
     core[TAKEN] += core[N_TAKEN]
     counts[C_EVENTS] += core[N_TAKEN]
@@ -181,7 +190,7 @@ def start(net: Net, rules: Rules, state: State, c: Int, now: Int) -> Int:
     return lasts
 
 
-@kernel
+@kernel_inside
 def start_bias(net: Net, rules: Rules, state: State, c: Int, depth: Int, now: Int) -> Int:
     """Let the biases and currents of a depth in by themselves; returns how long that lasts, 0 where none is due."""
     core, n_populations = state.core[c], len(net.pop)
@@ -203,7 +212,7 @@ def start_bias(net: Net, rules: Rules, state: State, c: Int, depth: Int, now: In
     return lasts
 
 
-@kernel
+@kernel_inside
 def _charge(
     net: Net, rules: Rules, state: State, c: Int, now: Int, steps: Int, n_events: Int, synapses: Int, entering: Array
 ) -> Int:
@@ -230,7 +239,7 @@ def _charge(
     return begins(rules, state, c, now, steps, n_events, synapses + n_due + waited, bits, 1)
 
 
-@kernel
+@kernel_inside
 def log_end(net: Net, state: State, c: Int, now: Int) -> None:
     """Write what ends into the log."""
     core, n_populations = state.core[c], len(net.pop)

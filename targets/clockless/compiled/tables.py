@@ -145,10 +145,10 @@ class State(NamedTuple):
 class Room(NamedTuple):
     """How much there is room for; doubled where it runs out."""
 
-    rows: int = 1 << 12
-    events: int = 1 << 12
-    packets: int = 1 << 10
-    heap: int = 1 << 10
+    rows: int = 1 << 11
+    events: int = 1 << 10
+    packets: int = 1 << 8
+    heap: int = 1 << 8
     log: int = 1 << 12
 
 

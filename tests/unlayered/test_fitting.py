@@ -1,0 +1,68 @@
+"""``fit-schedule`` finds the schedule that a chip keeps, and judges it where it was not chosen."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from exchange import npz
+from exchange.chip_toml import find_chip
+from ir.mapped import one_large_core
+from ir.schedule import ORDERS
+from ir.stimulus import Stimulus
+from targets.clockless.options import Timekeeping
+from tests.targets.clockless.test_toy import toy
+from tests.targets.lava_cases import chain, counts
+from tests.unlayered.verbs import call
+from unlayered.fitting import GROUPS, a_core_a_population, candidates, fit
+
+
+def test_on_one_core_the_chip_keeps_the_fifo_schedule_of_its_group():
+    """docs/clockless.md, the schedule inside it: nothing is as close, and the distance is 0, held out too."""
+    chip = find_chip("seneca")
+    assert chip.clockless is not None
+    chip = replace(chip, clockless=replace(chip.clockless, group=4, targetless="queued"))
+    network = chain(12, 16, 12, 6, bias=None, decay_v=410)
+    found = fit(one_large_core(network), chip, counts(4, 12, 12), Timekeeping(), lambda done, total: None)
+    exact = {(f.schedule.F, f.schedule.order, f.schedule.input) for f in found.fits if f.distance == 0}
+    assert (4, "fifo", "queued") in exact
+    assert found.best.distance == found.held_out.distance == 0
+    assert found.fits[-1].distance > 0.01
+    assert found.elsewhere.distance > 0, "over several cores a queue is none"
+
+
+def test_all_group_sizes_orders_and_scopes_are_tried_once():
+    tried = list(candidates(3))
+    assert len(set(tried)) == len(tried) == len(GROUPS) * len(ORDERS) * 3 + 1
+    assert not any(s.scope == "core" for s in candidates(1))
+
+
+def test_the_other_mapping_has_a_core_a_population():
+    other = a_core_a_population(toy())
+    assert other.core_of_neuron.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+def test_the_verb_tells_the_closest_and_how_it_is_judged(tmp_path: Path):
+    npz.save(toy(), tmp_path / "toy.npz")
+    frames = np.random.default_rng(0).integers(0, 2, (3, 6, 2))
+    npz.save(Stimulus(frames, labels=np.zeros(6, int)), tmp_path / "data.npz")
+    words = ("fit-schedule", str(tmp_path / "toy.npz"), "--data", str(tmp_path / "data.npz"))
+    value = json.loads(call(*words, "--json").output)
+    assert value["best"]["distance"] <= min(row["distance"] for row in value["all"])
+    assert {"held_out", "other_mapping", "layered_held_out", "chip_accuracy"} <= set(value)
+    assert value["flags"].startswith("--")
+    said = call(*words).output
+    assert "closest:" in said and "chip's accuracy" in " ".join(said.split())
+
+
+def test_one_sample_and_a_chip_with_a_barrier_are_refused(tmp_path: Path):
+    npz.save(toy(), tmp_path / "toy.npz")
+    npz.save(Stimulus(np.ones((2, 1, 2), int)), tmp_path / "data.npz")
+    words = ("fit-schedule", str(tmp_path / "toy.npz"), "--data", str(tmp_path / "data.npz"))
+    done = call(*words)
+    assert done.exit_code == 2 and "at least 2 samples" in done.stderr
+    done = call(*words, "--chip", "loihi2")
+    assert done.exit_code == 2 and "Intel Loihi 2 has a barrier" in done.stderr
