@@ -212,7 +212,7 @@ class Replay:
         firing = at[(self.v[at] > self.lif.threshold[at]) & ~self.rests[at]]
         self.rows += [(t, self.k[core], int(i), int(self.v[i]), ps) for i in firing]
         late = self.lif.zero_late | self.lif.subtract_late
-        left = np.where(self.lif.subtract, self.v - self.lif.threshold, np.where(late, self.v, 0))
+        left = np.where(self.lif.subtract, self.v - self.lif.threshold, np.where(self.lif.stays, self.v, 0))
         self.v[firing], self.late[firing] = left[firing], late[firing]
         self.rests[firing] = self.layout.refractory[firing]
         self.k[core] += 1

@@ -45,7 +45,7 @@ def report(road: Path) -> dict[str, Any]:
 
 
 def test_the_report_has_its_keys_and_no_others(report: dict[str, Any]):
-    assert set(report) == {"table", "equal", "versions", "seed"}
+    assert set(report) == {"table", "equal", "chips", "versions", "seed"}
     columns = {"trained", "tested", "accuracy", "spikes_per_sample", "density", "forward_steps", "latency"}
     assert all(set(row) == columns for row in report["table"])
     assert {(row["trained"], row["tested"]) for row in report["table"]} == {(a, b) for a in KINDS for b in KINDS}
@@ -62,6 +62,17 @@ def test_every_executor_agrees_spike_for_spike(report: dict[str, Any]):
     assert not differing(report)
 
 
+def test_the_report_shows_both_kinds_of_chip(report: dict[str, Any], road: Path):
+    rows, whens = report["chips"], ("at the barrier", "0 ns after quiescence", "200 ns after quiescence")
+    assert [(row["trained"], row["next_frame"]) for row in rows] == [(kind, when) for kind in KINDS for when in whens]
+    for barrier, ideal, detected in (rows[:3], rows[3:]):
+        assert "Loihi" in barrier["chip"] and "SENECA" in ideal["chip"] and "SENECA" in detected["chip"]
+        assert ideal["spikes_per_sample"] == detected["spikes_per_sample"] > 0, "frames apart change no spike"
+        assert all("J (" in row["energy"] for row in (barrier, ideal, detected))
+    assert "Two kinds of chip" in (road / "report.html").read_text()
+    assert (road / "timed-layered.npz").exists()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_files_it_leaves_say_the_same_again(road: Path, kind: str):
     mapped = npz.load(road / f"mapped-{kind}.npz", MappedNetwork)
@@ -75,7 +86,7 @@ def test_the_files_it_leaves_say_the_same_again(road: Path, kind: str):
 
 def test_the_page_needs_nothing_from_elsewhere(road: Path):
     page = (road / "report.html").read_text()
-    assert page.count("<svg") == 5 and "</html>" in page
+    assert page.count("<svg") == 6 and "</html>" in page
     assert re.findall(r"""(?:src|href)=["'](?!#|data:)""", page) == []
     assert "@import" not in page and "url(http" not in page
 

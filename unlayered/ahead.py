@@ -58,11 +58,23 @@ def map_to_cores() -> None:
         map_network(network, chip_of(DemoConfig()))
 
 
+def time_a_chip_without_a_barrier() -> None:
+    """The demo's E4: with logs, over several cores."""
+    from mapper import map_network
+    from unlayered.demo import DemoConfig
+    from unlayered.two_chips import clockless_chip, timed
+
+    chip = clockless_chip(DemoConfig().neurons_per_core)
+    for network in _networks():
+        timed(map_network(network, chip), _digits(), 0, {})
+
+
 JOBS: dict[str, Callable[[], None]] = {
     "training": train_a_step,
     "the trainer's engine on integers": run_the_trainer_on_integers,
     "the reference simulator": run_the_reference,
     "the mapper": map_to_cores,
+    "chips without a barrier": time_a_chip_without_a_barrier,
 }
 """What can be compiled side by side; the longest first."""
 

@@ -28,6 +28,7 @@ from stimuli.data_sets import load
 from trainer.config import preset
 from trainer.execute import run as run_trainer
 from trainer.fit import train
+from unlayered import two_chips
 from unlayered.console import Stopwatch, progress, table
 from unlayered.costs import cost_facts, cost_of_run
 from unlayered.execute import run_reference
@@ -78,6 +79,8 @@ class Road:
         tested: E0 statistics and E1 statistics by the schedule they were run under.
         traces: by executor, under the schedule of training; E3 on the first samples only.
         cost: energy and time of the mean sample on the chip; empty where the chip's file holds no costs.
+        chips: rows of ``two_chips.COLUMNS``: on the chip, and on one without a barrier.
+        timeline: cores of the latter over time, one sample, as an SVG.
     """
 
     kind: str
@@ -88,13 +91,15 @@ class Road:
     traces: dict[str, Trace]
     latency: Statistics
     cost: dict[str, Any]
+    chips: list[dict[str, Any]]
+    timeline: str
 
 
 def run_demo(config: DemoConfig, out: Path, quiet: bool = False) -> dict[str, Any]:
     """Go the whole road and leave networks, traces, ``report.json`` and ``report.html`` in ``out``.
 
     Returns:
-        What ``report.json`` holds: ``table``, ``equal``, ``versions``, ``seed``.
+        What ``report.json`` holds: ``table``, ``equal``, ``chips``, ``versions``, ``seed``.
 
     Raises:
         TargetError: Lava is absent or failed; the report is written without it.
@@ -108,6 +113,7 @@ def run_demo(config: DemoConfig, out: Path, quiet: bool = False) -> dict[str, An
     report = {
         "table": [_row(road, tested) for road in roads for tested in KINDS],
         "equal": [row for road in roads for row in equal_rows(road.kind, road.traces)],
+        "chips": [row for road in roads for row in road.chips],
         "versions": versions(),
         "seed": config.seed,
     }
@@ -162,7 +168,28 @@ def _road(
     watch.lap(f"ran {counted(test.n_samples, 'sample')} in the reference simulator (E2)")
     cost = cost_of_run(mapped, traces["E2"], test)
     costs = {} if cost is None else cost_facts(cost)
-    return Road(kind, network, mapped, history(folder), tested, traces, statistics(traces["E2"]), costs)
+    rows, picture = _on_two_chips(kind, network, config, chip, test, traces["E2"], costs, out)
+    watch.lap("timed it on a chip without a barrier")
+    numbers = statistics(traces["E2"])
+    return Road(kind, network, mapped, history(folder), tested, traces, numbers, costs, rows, picture)
+
+
+def _on_two_chips(
+    kind: str,
+    network: Network,
+    config: DemoConfig,
+    chip: Chip,
+    test: Stimulus,
+    trace: Trace,
+    costs: dict[str, Any],
+    out: Path,
+) -> tuple[list[dict[str, Any]], str]:
+    """What a network costs with a barrier, and what without; and a picture of the latter."""
+    other = two_chips.clockless_chip(config.neurons_per_core)
+    barrier_ns = chip.costs["barrier_ns"].value if "barrier_ns" in chip.costs else 0.0
+    mapped, rows, picture = two_chips.without_barrier(kind, network, other, barrier_ns, test)
+    npz.save(mapped, out / f"timed-{kind}.npz")
+    return [two_chips.with_barrier(kind, trace, chip, costs), *rows], picture
 
 
 def _on_lava(roads: list[Road], stimulus: Stimulus, out: Path, quiet: bool) -> TargetError | None:
@@ -215,6 +242,9 @@ def tables(report: dict[str, Any]) -> list[Table | str]:
     shown: list[Table | str] = [
         table("Trained x tested (E0)", columns, [[row[c] for c in columns] for row in report["table"]])
     ]
+    columns = two_chips.COLUMNS
+    kinds = table("Two kinds of chip", columns, [[row[c] for c in columns] for row in report["chips"]])
+    shown += [kinds, two_chips.WORDS]
     columns = ("a", "b", "schedule", "samples", "spikes_compared", "differing")
     shown.append(table("Spike for spike", columns, [[row[c] for c in columns] for row in report["equal"]]))
     return [*shown, *(f"{r['a']} and {r['b']}: {r['first']}" for r in report["equal"] if "first" in r)]

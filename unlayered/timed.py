@@ -14,6 +14,8 @@ from ir.trace import Trace
 from targets.clockless.energy import Price, priced
 from unlayered.costs import in_units
 
+__all__ = ["PJ", "in_time", "in_units", "price_of", "timed_facts", "timed_numbers"]
+
 PS = (("ps", 1.0), ("ns", 1e3), ("us", 1e6), ("ms", 1e9), ("s", 1e12))
 PJ = (("pJ", 1.0), ("nJ", 1e3), ("uJ", 1e6), ("mJ", 1e9))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ir.arithmetic import DECAY_ALL, LIMITS
-from targets.clockless.wiring import SUBTRACT, SUBTRACT_LATE, ZERO, ZERO_LATE, Wiring
+from targets.clockless.wiring import NO_RESET, SUBTRACT, SUBTRACT_LATE, ZERO, ZERO_LATE, Wiring
 
 INT32, ACCUMULATOR, U, V = range(len(LIMITS))
 
@@ -104,7 +104,8 @@ class Registers:
         w, m = self.wiring, self.v[i]
         p = int(w.population[i])
         late = w.reset[p] in (ZERO_LATE, SUBTRACT_LATE)
-        self.v[i] = m if late else m - int(w.threshold[i]) if w.reset[p] == SUBTRACT else 0
+        left = m - int(w.threshold[i]) if w.reset[p] == SUBTRACT else 0
+        self.v[i] = m if late or w.reset[p] == NO_RESET else left
         self.late[i] = int(late)
         self.rests[i] = bool(w.refractory[p])
         return m

@@ -23,10 +23,10 @@ NEVER = 1 << 40
 
 MAX_SYNAPSES = 1 << 28
 
-RESETS = ("zero", "subtract", "zero_late", "subtract_late")
-"""Resets; all but the first keep the charge that comes after a spike, the last two wait for the next time step."""
+RESETS = ("zero", "subtract", "zero_late", "subtract_late", "none")
+"""Resets; all but the first keep the charge that comes after a spike, the late ones wait for the next time step."""
 
-ZERO, SUBTRACT, ZERO_LATE, SUBTRACT_LATE = range(len(RESETS))
+ZERO, SUBTRACT, ZERO_LATE, SUBTRACT_LATE, NO_RESET = range(len(RESETS))
 
 
 @dataclass(frozen=True, eq=False)

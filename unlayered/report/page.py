@@ -20,6 +20,8 @@ from sim_reference.compare.equality import first_samples
 from unlayered.console import short
 from unlayered.report import figures
 from unlayered.report.svg import draw
+from unlayered.two_chips import COLUMNS
+from unlayered.two_chips import WORDS as WORDS_OF_CHIPS
 
 STYLE = Path(__file__).with_name("style.css")
 WORDS = {
@@ -46,6 +48,8 @@ class Road(Protocol):
     def traces(self) -> Mapping[str, Trace]: ...
     @property
     def cost(self) -> Mapping[str, Any]: ...
+    @property
+    def timeline(self) -> str: ...
 
 
 def write_page(path: Path, report: Mapping[str, Any], roads: Sequence[Road], chip: Chip, absent: str = "") -> None:
@@ -62,6 +66,7 @@ def write_page(path: Path, report: Mapping[str, Any], roads: Sequence[Road], chi
         section("Floats and integers", _floats_and_integers(roads), INTEGER_WORDS),
         f'<div class="figures">{"".join(_figures(roads, chip))}</div>',
         *_cost(roads, chip),
+        _two_chips(report, roads),
         section("Made with", _versions(report)),
     ]
     npz.write_atomically(path, page("unlayered: the demo", sections).encode())
@@ -193,6 +198,15 @@ def _cost(roads: Sequence[Road], chip: Chip) -> list[str]:
     rows = [[road.kind, road.cost["energy"], road.cost["time"]] for road in known]
     words = f"On {chip.title}, estimated from the spikes of the reference simulator: {known[0].cost['note']}."
     return [section("What a sample would cost", html_table(("trained", "energy", "time"), rows), words)]
+
+
+def _two_chips(report: Mapping[str, Any], roads: Sequence[Road]) -> str:
+    """The same networks on a chip with a barrier and on one without."""
+    rows = [[row[c] for c in COLUMNS] for row in report["chips"]]
+    last = roads[-1]
+    caption = f"Cores without a barrier over time, one sample ({last.kind})"
+    figure = f"<figure><figcaption>{escaped(caption)}</figcaption>{last.timeline}</figure>"
+    return section("Two kinds of chip", html_table(COLUMNS, rows), WORDS_OF_CHIPS, figure)
 
 
 def _versions(report: Mapping[str, Any]) -> str:

@@ -34,7 +34,7 @@ from targets.clockless.compiled.tables import (
     U,
     V,
 )
-from targets.clockless.wiring import SUBTRACT, SUBTRACT_LATE, ZERO, ZERO_LATE
+from targets.clockless.wiring import NO_RESET, SUBTRACT, SUBTRACT_LATE, ZERO, ZERO_LATE
 
 INT32, ACCUMULATOR, LIMIT_U, LIMIT_V = range(len(LIMITS))
 TWO_SIDED, SATURATE = (U_WRAPS.index(name) for name in ("two_sided", "saturate"))
@@ -157,7 +157,7 @@ def fire(row: Array, number: Array, pop: Array) -> Int:
     """Reset a neuron that fires; returns its membrane before."""
     m = row[V]
     late = pop[P_RESET] == ZERO_LATE or pop[P_RESET] == SUBTRACT_LATE
-    if not late:
+    if not late and pop[P_RESET] != NO_RESET:
         row[V] = m - number[N_THRESHOLD] if pop[P_RESET] == SUBTRACT else 0
     row[LATE] = late
     row[RESTS] = pop[P_REFRACTORY]

@@ -14,12 +14,14 @@ from ir.chip import Chip
 from ir.connection import Dense
 from ir.mapped import Core, MappedNetwork
 from ir.network import Input
+from ir.neurons import RESETS as MODEL_RESETS
 from ir.neurons import FixedLIF
 from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.stimulus import Stimulus
 from ir.timing import COUNTS, OPERATIONS, EffectLog
 from sim_reference.replay import check_law
 from targets.clockless.run import run
+from targets.clockless.wiring import RESETS
 
 BOTH = pytest.mark.parametrize("plain", [True, False], ids=["plain", "compiled"])
 
@@ -120,3 +122,7 @@ def test_a_full_queue_that_drops_counts_what_it_drops(plain: bool):
     assert trace.timing is not None
     cores = {name: trace.timing.of_cores(name).tolist()[0] for name in ("sent", "taken", "dropped", "left")}
     assert cores == {"sent": [1, 3], "taken": [1, 2], "dropped": [0, 1], "left": [0, 0]}
+
+
+def test_every_reset_of_the_neuron_model_is_known_here():
+    assert set(RESETS) == set(MODEL_RESETS)
