@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ir import State, Stimulus, Trace
+from ir.check import SlowerWarning
 from ir.trace_parts import join_in_time
 from sim_reference.simulate import run as run_plain
 from tests.strategies import LATE, WIDE, cases, runs
@@ -86,6 +88,22 @@ def on_trainer(*args: Any, **options: Any) -> Trace:
 def test_a_cut_run_of_the_plain_engine_is_the_whole_run(case: Any, data: st.DataObject):
     at = data.draw(st.integers(0, case[1].n_steps))
     same_traces(whole(case, on_trainer), cut_at(case, at, on_trainer, on_trainer))
+
+
+def on_compiled(*args: Any, **options: Any) -> Trace:
+    """E1 in the compiled engine, where it runs the case."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SlowerWarning)
+        return run_trainer(*args, engine="auto", **options)
+
+
+@law(60)
+@given(ASYNCHRONOUS, st.data())
+def test_a_cut_run_of_the_compiled_engine_is_the_whole_run(case: Any, data: st.DataObject):
+    at = data.draw(st.integers(0, case[1].n_steps))
+    expected = whole(case, run_plain)
+    same_traces(expected, cut_at(case, at, on_compiled, on_compiled))
+    same_traces(expected, cut_at(case, at, on_compiled, run_plain))
 
 
 @law(60)

@@ -76,7 +76,6 @@ def gradients(options: TrainingOptions, engine: str, schedule: Schedule) -> list
     return [p.grad for p in net.parameters() if p.grad is not None]
 
 
-@pytest.mark.filterwarnings("ignore::ir.check.SlowerWarning")
 @pytest.mark.parametrize("schedule", [Schedule(F=2), Schedule(kind="layered", F=None)], ids=["queue", "layered"])
 @pytest.mark.parametrize("name", SURROGATES)
 def test_engines_agree_on_every_surrogate_and_peak(name: str, schedule: Schedule) -> None:

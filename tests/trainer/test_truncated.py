@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ir import Schedule, Stimulus
+from ir.check import SlowerWarning
 from stimuli.own.data import data_of
 from tests.trainer.test_fit import CONFIG, toy, weights
 from trainer.build import build_network
@@ -77,6 +78,45 @@ def test_a_detached_state_ends_the_gradient(schedule: Schedule) -> None:
         torch.testing.assert_close(a, b, rtol=0, atol=0)
     whole = gradients(net, scored(first := net(x, schedule, engine="reference")))
     assert any(bool((a != b).any()) for a, b in zip(ended, whole)) and first.state.t == 7
+
+
+@pytest.mark.parametrize("current", [True, False])
+@pytest.mark.parametrize("schedule", SCHEDULES[1:], ids=lambda s: f"{s.kind}-{s.order}")
+def test_the_compiled_engine_goes_on_with_the_same_gradients(schedule: Schedule, current: bool) -> None:
+    """Leaks learn from the registers that were given, too."""
+    net, x, found = network(current), frames(), []
+    for engine in ("reference", "cpu"):
+        state = net(x[:3], schedule, engine=engine).state.detach()
+        result = net(x[3:], schedule, engine=engine, state=state)
+        found.append((result, gradients(net, scored(result))))
+    (plain, a), (compiled, b) = found
+    assert torch.equal(plain.counts, compiled.counts) and torch.equal(plain.forward_steps, compiled.forward_steps)
+    torch.testing.assert_close(plain.v, compiled.v)
+    for name in ("v", "u"):
+        torch.testing.assert_close(plain.state.states[name], compiled.state.states[name])
+    assert len(a) == len(b) > 0
+    for one, other in zip(a, b):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-10)
+
+
+def test_a_compiled_engine_refuses_the_gradient_of_a_current_it_would_leave_out() -> None:
+    net, x = network(), frames()
+    state = net(x[:3], SCHEDULES[1], engine="cpu").state
+    with pytest.raises(ValueError, match="engine 'cpu' does not know the gradient of a state into the call before"):
+        net(x[3:], SCHEDULES[1], engine="cpu", state=state)
+    with pytest.warns(SlowerWarning, match="the gradient of a state into the call before; the plain engine runs it"):
+        result = net(x[3:], SCHEDULES[1], state=state)
+    with pytest.raises(ValueError, match="a synaptic current carries no gradient from one call of a compiled engine"):
+        scored(result).backward()
+
+
+def test_membranes_carry_their_gradient_out_of_the_compiled_engine() -> None:
+    net, x = network(current=False), frames()
+    whole = gradients(net, scored(net(x, SCHEDULES[1], engine="reference")))
+    first = net(x[:4], SCHEDULES[1], engine="cpu")
+    second = net(x[4:], SCHEDULES[1], engine="reference", state=first.state)
+    for a, b in zip(whole, gradients(net, scored(first) + scored(second))):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-10)
 
 
 def test_a_truncation_longer_than_the_samples_trains_the_same_bits(tmp_path: Path) -> None:

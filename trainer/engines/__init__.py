@@ -34,10 +34,6 @@ def choose(engine: str, call: Call) -> str:
         against = None if engine == "reference" else FAST[engine].reason_against(call)
         require(against is None, str(against))
         return engine
-    if call.state is not None and call.state.requires_grad:
-        sentence = "a state with gradients into the call before is run by the plain engine, slower; or detach it"
-        warnings.warn(sentence, SlowerWarning, stacklevel=2)
-        return "reference"
     fast = {"cpu": "cpu", "cuda": "gpu"}.get(device)
     what = None if fast is None else FAST[fast].unknown(call)
     if what is not None:

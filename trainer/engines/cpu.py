@@ -30,7 +30,6 @@ from trainer.engines.neurons.lif import lif_facts
 from trainer.engines.parts import apply_link
 from trainer.engines.result import Result
 from trainer.engines.selection import kept_inputs
-from trainer.surrogate import Slope
 
 T = TypeVar("T")
 
@@ -59,16 +58,14 @@ def unknown(call: Call) -> str | None:
     what = subset.unknown(call, MODELS, ORDERS)
     if what is not None:
         return what
-    if call.state is not None:
-        return "a state to go on from"
     if not subset.learns(call):
         return None
     if any(lif_facts(p).subtract for p in call.plan.parts):
         return "the gradient of a reset by subtraction"
     if any(lif_facts(p).pools for p in call.plan.parts):
         return "the gradient of a max pooling"
-    if call.options.slope.numbers() != Slope(alpha=call.options.alpha).numbers():
-        return f"surrogate {call.options.surrogate!r} with this peak"
+    if call.state is not None and call.state.requires_grad:
+        return "the gradient of a state into the call before"
     return None
 
 
@@ -121,7 +118,7 @@ class Asynchronous(torch.autograd.Function):
             done, before = 0, np.zeros(columns.N_USED, np.int64)
             check_forward(job, given, state, x, seen, steps, chosen)
             batch = Held(kernel.Batch(x, bits, job.ids, job.core_of_neuron, job.events_at, job.events, job.cleared,
-                                      *seen, steps, before))  # fmt: skip
+                                      *seen, steps, before, job.start_v, job.start_u))  # fmt: skip
             held = Held(net), Held(job.rules), Held(given), Held(state)
             while True:
                 done = run_samples(*held, Held(tape), batch, chosen, done)
@@ -207,9 +204,10 @@ def backward_in_threads(job: Job, given: kernel.Numbers, tapes: list[kernel.Tape
         g = Adjoint(rows[0], rows[1], rows[2] if job.rules.current else rows[0], rows[3])
         sums = Gradients(np.zeros(given.weights.size, kind), *(np.zeros(n, kind) for _ in range(4)))
         check_backward(job, given, seen, (g_counts, g_v), g_first, [*g, *sums[1:]])
-        batch = kernel.BatchBack(*seen, job.cleared, scale, g_counts, g_v, g_first)
+        starts = job.start_v, job.start_u
+        batch = kernel.BatchBack(*seen, job.cleared, scale, g_counts, g_v, g_first, *starts, *job.slope)
         held = [Held(x) for x in (job.flat.net, job.rules, given, tapes[i], batch)]
-        back_through_samples(*held, job.chosen[i], job.alpha, Held(g), Held(sums))
+        back_through_samples(*held, job.chosen[i], Held(g), Held(sums))
         return sums
 
     first, *others = in_threads(run_some, list(range(len(tapes))))

@@ -16,13 +16,26 @@ KIND, PRE, N_PRE, POST, N_POST, WEIGHT, DENSE = (
 
 
 @exact
-def through_spike(values, threshold, per_unit, alpha, g_count, g_entry, g_v, g_threshold, silent_none):
+def slope_at(shape, y, peak, one):
+    """The slope of a surrogate (``trainer.surrogate.SURROGATES`` by number) at ``y = |steep x|``; ``one``: 1."""
+    if shape == 0:
+        return peak / (one + y * y)
+    if shape == 1:
+        return peak / ((one + y) * (one + y))
+    if shape == 2:
+        fall = np.exp(-y)
+        return (peak + peak + peak + peak) * fall / ((one + fall) * (one + fall))
+    return peak * max(one - y, y * 0)
+
+
+@exact
+def through_spike(values, threshold, per_unit, shape, steep, peak, g_count, g_entry, g_v, g_threshold, silent_none):
     """Through reset, spike and surrogate: ``g_v`` from after the reset to before it (Koopman et al. 2025).
 
-    ``s = H(v - threshold)``, ``v_after = v (1 - s)``, slope of the arctan where ``values`` is not NaN.
+    ``s = H(v - threshold)``, ``v_after = v (1 - s)``, slope of the surrogate where ``values`` is not NaN.
     """
     number = values.dtype.type
-    steep, half = number(np.pi / 2 * alpha), number(alpha / 2)
+    sharp, top = number(steep), number(peak)
     one, zero = number(1), number(0)
     for j in range(values.shape[0]):
         v = values[j]
@@ -30,8 +43,7 @@ def through_spike(values, threshold, per_unit, alpha, g_count, g_entry, g_v, g_t
         v = v if acts else zero
         above = v - threshold[j]
         fired = above > zero
-        x = steep * (above * per_unit[j])
-        slope = half / (one + x * x) * per_unit[j]
+        slope = slope_at(shape, abs(sharp * (above * per_unit[j])), top, one) * per_unit[j]
         entry = zero if silent_none and not fired else g_entry[j]
         e = slope * (g_count[j] + entry - g_v[j] * v)
         e = e if acts else zero
@@ -75,15 +87,15 @@ def back_through_slots(net, numbers, tape, first, stop, g_sums, scale, g_entry, 
 
 
 @exact
-def back_through_blocks(net, rules, numbers, tape, r, k, alpha, g_count, g, grads):
+def back_through_blocks(net, rules, numbers, tape, r, k, batch, g_count, g, grads):
     """Steps a to d in reverse for the populations that round ``r`` touched."""
     for at in range(tape.round[r, col.FIRST_BLOCK], tape.round[r + 1, col.FIRST_BLOCK]):
         p, where = tape.block[at, col.BLOCK_PART], tape.block[at, col.FIRST_VALUE]
         first, stop = net.part_at[p], net.part_at[p + 1]
         through_spike(
             tape.values[where : where + stop - first], numbers.threshold[first:stop], numbers.per_unit[first:stop],
-            alpha, g_count[first:stop], g.entry[first:stop], g.v[first:stop], grads.threshold[first:stop],
-            rules.silent == NONE,
+            batch.shape, batch.steep, batch.peak, g_count[first:stop], g.entry[first:stop], g.v[first:stop],
+            grads.threshold[first:stop], rules.silent == NONE,
         )  # fmt: skip
     for at in range(tape.round[r, col.FIRST_CLIP], tape.round[r + 1, col.FIRST_CLIP]):
         g.v[tape.clip[at]] = 0
@@ -129,6 +141,17 @@ def end_of_time_step(net, numbers, membranes, currents, spikes, shut, cleared_ne
 
 
 @exact
+def start_of_sample(net, v, u, cleared, g, grads, current):
+    """Through the first leak, to the registers that the sample began with: only leaks have a gradient there."""
+    for p in range(net.depth.shape[0]):
+        if cleared[p] == 0:
+            for j in range(net.part_at[p], net.part_at[p + 1]):
+                grads.leak_v[j] += g.v[j] * v[j]
+                if current:
+                    grads.leak_u[j] += g.u[j] * u[j]
+
+
+@exact
 def back_through_frame(net, numbers, tape, first, stop, g_sums, scale, g_weights):
     """The input events of one time step: the gradients of the weights that they went through."""
     for l in net.input_links:
@@ -151,7 +174,7 @@ def _entry(version):
     """The entry, kept compiled on disk as long as ``version`` is the same."""
 
     @entry
-    def back_through_samples(net, rules, numbers, tape, batch, chosen, alpha, g, grads):
+    def back_through_samples(net, rules, numbers, tape, batch, chosen, g, grads):
         n_steps = batch.counts.shape[0] * (version > 0)
         scale, g_first = batch.scale, batch.g_first
         for place in range(chosen.shape[0]):
@@ -171,11 +194,14 @@ def _entry(version):
                 for r in range(r1 - 1, r0 - 1, -1):
                     slots, until = tape.round[r, col.FIRST_SLOT], tape.round[r + 1, col.FIRST_SLOT]
                     back_through_slots(net, numbers, tape, slots, until, g.sums, scale, g.entry, grads.weights)
-                    back_through_blocks(net, rules, numbers, tape, r, r - r0, alpha, batch.g_counts[t, b], g, grads)
+                    back_through_blocks(net, rules, numbers, tape, r, r - r0, batch, batch.g_counts[t, b], g, grads)
                 e0, e1 = tape.step[at, col.FIRST_EVENT], tape.step[at + 1, col.FIRST_EVENT]
                 back_through_frame(net, numbers, tape, e0, e1, g.sums, scale, grads.weights)
                 if g_first.shape[0] > 0:
                     copy(g.sums, g_first[t, b])
+            if n_steps > 0:
+                u = batch.start_u[b if rules.current else 0]
+                start_of_sample(net, batch.start_v[b], u, batch.cleared[0], g, grads, rules.current)
 
     return back_through_samples
 

@@ -232,14 +232,16 @@ def _entry(version):
         for place in range(first, chosen.shape[0]):
             b = chosen[place]
             copy(tape.used, batch.before)
-            fill(state.v, 0)
-            fill(state.u, 0)
+            copy(batch.start_v[b], state.v)
+            if rules.current:
+                copy(batch.start_u[b], state.u)
             h_order, h_escape = extend(rules.h_order, ids[b]), extend(rules.h_escape, ids[b])
             h_noise, h_spike = extend(rules.h_noise, ids[b]), extend(rules.h_spike, ids[b])
             h_input = extend(rules.h_input, ids[b])
             for t in range(n_steps):
                 begin_time_step(net, rules, numbers, state, batch.cleared[t])
-                h_in = extend(extend(h_input, t), 0)
+                now = rules.t0 + t
+                h_in = extend(extend(h_input, now), 0)
                 if rules.input == FIRST:
                     list_inputs(rules, state, batch.frames[t, b], batch.bits[t, b], h_in, n)
                 else:
@@ -247,7 +249,7 @@ def _entry(version):
                     list_events(net, rules, state, batch.frames[t, b], listed, h_in, n)
                 at = place * n_steps + t
                 tape.step[at, col.FIRST_ROUND], tape.step[at, col.FIRST_EVENT] = tape.used[ROUNDS], tape.used[EVENTS]
-                h_t = (extend(h_order, t), extend(h_escape, t), extend(h_noise, t), extend(h_spike, t))
+                h_t = (extend(h_order, now), extend(h_escape, now), extend(h_noise, now), extend(h_spike, now))
                 steps[t, b] = run_time_step(net, rules, numbers, state, tape, batch.core_of_neuron, b, t, h_t)
                 if steps[t, b] < 0:
                     copy(batch.before, tape.used)

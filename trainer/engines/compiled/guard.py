@@ -44,6 +44,7 @@ def check_forward(
             ("resets", job.cleared, (n_steps, n_parts)),
             ("cores", job.core_of_neuron, (n,)),
             ("membranes", state.v, (n,)),
+            *_starts(job, n_samples),
             ("currents", state.u, (n if current else 1,)),
             ("sums", state.sums, (job.flat.net.n_sums,)),
             ("input flags", job.flat.net.input_sends, (n_inputs,)),
@@ -71,6 +72,8 @@ def check_backward(
             *_outputs(job, seen, n_steps, n_samples),
             *(("gradients", g, shape) for g in gradients),
             *(("gradients", g, (n,)) for g in rows),
+            *_starts(job, n_samples),
+            ("resets", job.cleared, (n_steps, len(job.plan.parts))),
         ]
     )
     require(g_first.shape in (shape, (0, 0, 0)), f"first drives have shape {g_first.shape}, not {shape}")
@@ -88,6 +91,15 @@ def _numbers(job: Job, given: Numbers) -> Sized:
         "per_unit": n,
     }
     return [(name, getattr(given, name), (size,)) for name, size in wanted.items()]
+
+
+def _starts(job: Job, n_samples: int) -> Sized:
+    """Registers that samples begin with."""
+    whole, none = (n_samples, job.plan.n_neurons), (1, 1)
+    return [
+        ("first membranes", job.start_v, whole),
+        ("first currents", job.start_u, whole if job.rules.current else none),
+    ]
 
 
 def _outputs(job: Job, seen: Outputs, n_steps: int, n_samples: int) -> Sized:

@@ -19,6 +19,7 @@ from trainer.engines.options import ESCAPE, INPUT_DROP, NOISE, SPIKE_DROP
 from trainer.engines.plan import Plan
 from trainer.engines.result import Recording
 from trainer.engines.subset import learns
+from trainer.surrogate import ARCTAN
 
 ORDERS = {"random": kernel.RANDOM, "momentum": kernel.MOMENTUM, "fifo": kernel.FIFO}
 MODELS = ("lif",)
@@ -36,6 +37,8 @@ class Job:
         chosen: for each thread the samples it runs; fixed, so that sums have a fixed order.
         cleared: (T, P) populations whose registers are reset before a time step.
         most_events: of a sample in a time step.
+        start_v, start_u: (B, N) registers that samples begin with; (1, 1) where no current is kept.
+        slope: number, steepness and peak of the surrogate.
         last_u: (B, N) currents after the last time step, once it has run; None where none is kept.
     """
 
@@ -50,7 +53,9 @@ class Job:
     events: Array
     cleared: Array
     most_events: int
-    alpha: float
+    start_v: Array
+    start_u: Array
+    slope: tuple[int, float, float]
     fixed: bool
     recording: Recording | None
     last_u: Array | None = None
@@ -77,9 +82,10 @@ def make_job(call: Call) -> Job:
         int(cores.max(initial=0)) + 1,
         events_at,
         listed,
-        cleared_at(plan, n_steps),
+        cleared_at(plan, n_steps, call.t0),
         longest,
-        call.options.alpha,
+        *starts_of(call),
+        call.options.slope.numbers() if isinstance(call.options.surrogate, str) else ARCTAN.numbers(),
         fixed,
         call.recording,
     )
@@ -113,6 +119,7 @@ def make_rules(call: Call, training: bool) -> kernel.Rules:
         prefix(seeds[2]),
         prefix(seeds[3]),
         prefix(seeds[4]),
+        call.t0,
         float(options.refractory_dropout),
         float(options.momentum_noise),
         float(options.input_dropout),
@@ -142,12 +149,23 @@ def list_events(frames: Tensor, schedule: Schedule, events: np.ndarray | None) -
     return starts, rows[:, 3].astype(np.int64), longest
 
 
-def cleared_at(plan: Plan, n_steps: int) -> Array:
-    """(T, P) which populations reset their registers before a time step (Lava's ``LIFReset``)."""
+def starts_of(call: Call) -> tuple[Array, Array]:
+    """Membranes and currents that samples begin with."""
+    like, state = call.params.like, call.state
+    none = np.zeros((call.frames.shape[1], call.plan.n_neurons), like.detach().numpy().dtype)
+    no_current = np.zeros((1, 1), none.dtype)
+    if state is None:
+        return none, none if call.params.lif.leak_u is not None else no_current
+    v, u = (state.states[name].detach().contiguous().numpy() for name in ("v", "u"))
+    return v, u if call.params.lif.leak_u is not None else no_current
+
+
+def cleared_at(plan: Plan, n_steps: int, t0: int = 0) -> Array:
+    """(T, P) which populations reset their registers before a time step (Lava's ``LIFReset``), from ``t0`` on."""
     cleared = np.zeros((n_steps, len(plan.parts)), np.uint8)
     for i, p in enumerate(plan.parts):
         if lif_facts(p).reset_interval:
-            cleared[:, i] = [lif_facts(p).clears(t) for t in range(n_steps)]
+            cleared[:, i] = [lif_facts(p).clears(t0 + t) for t in range(n_steps)]
     return cleared
 
 

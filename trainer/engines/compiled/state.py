@@ -74,6 +74,7 @@ class Rules(NamedTuple):
     h_noise: np.uint64
     h_input: np.uint64
     h_spike: np.uint64
+    t0: int
     escape: float
     noise: float
     input_drop: float
@@ -180,6 +181,7 @@ class Batch(NamedTuple):
         cleared: (T, P) populations whose registers are reset before a time step.
         counts, membranes, currents, shut: (T, B, N); ``steps``: (T, B).
         before: (N_USED,) working space: the tape's ``used`` at the start of a sample.
+        start_v, start_u: (B, N) registers that samples begin with.
     """
 
     frames: Floats
@@ -195,6 +197,8 @@ class Batch(NamedTuple):
     shut: Flags
     steps: Ints
     before: Ints
+    start_v: Floats
+    start_u: Floats
 
 
 class BatchBack(NamedTuple):
@@ -203,6 +207,7 @@ class BatchBack(NamedTuple):
     Attributes:
         scale: (L,) of each link's deliveries.
         g_first: (T, B, N) gradient of the first drive, or nothing.
+        shape, steep, peak: of the surrogate's slope.
     """
 
     counts: NDArray[np.int32]
@@ -214,6 +219,11 @@ class BatchBack(NamedTuple):
     g_counts: Floats
     g_membranes: Floats
     g_first: Floats
+    start_v: Floats
+    start_u: Floats
+    shape: int
+    steep: float
+    peak: float
 
 
 def fresh_state(net: Net, rules: Rules, kind: Any, n_cores: int, n_events: int) -> SampleState:
