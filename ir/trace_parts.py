@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
+from ir.arrays import Array
 from ir.check import require
-from ir.state import State
+from ir.quantized import QuantizedNetwork
+from ir.state import State, fingerprint, initial_state, latest, look_back
+from ir.stimulus import Stimulus
 from ir.timing import join_timings
 from ir.trace import Spikes, Trace
 
@@ -94,6 +97,37 @@ def join_in_time(parts: Sequence[Trace]) -> Trace:
         forward_steps=np.concatenate([part.forward_steps for part in parts]),
         limits_reached=_all_limits(parts),
         state=last.state,
+    )
+
+
+def ended(
+    network: QuantizedNetwork, stimulus: Stimulus, trace: Trace, states: Mapping[str, Array], before: State | None
+) -> State:
+    """Where a run ended in which every spike delivered its weights once.
+
+    Args:
+        states: (B, N) each, at the end.
+        before: where it began; None = at the samples' start.
+    """
+    assert trace.spikes is not None
+    start = initial_state(network, trace.sample_ids) if before is None else before
+    n_steps, most, spikes = stimulus.n_steps, look_back(network), trace.spikes
+    if n_steps == 0:
+        return start
+    kept = min(most, n_steps)
+    late = spikes.t >= n_steps - kept
+    order = np.argsort(trace.sample_ids)
+    rows = order[np.searchsorted(trace.sample_ids, spikes.sample[late], sorter=order)]
+    sent = np.zeros((kept, *trace.counts.shape), np.int64)
+    np.add.at(sent, (spikes.t[late] - (n_steps - kept), rows, spikes.neuron[late]), 1)
+    return State(
+        fingerprint(network),
+        start.t + n_steps,
+        trace.sample_ids,
+        dict(states),
+        sent[-1] > 0,
+        latest(start.sent, sent, most),
+        latest(start.inputs, stimulus.frames, most),
     )
 
 

@@ -20,16 +20,17 @@ from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork
 from ir.runnable import check_record, check_run
 from ir.schedule import Schedule
-from ir.state import State
+from ir.state import State, state_names
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
+from ir.trace_parts import ended
 from sim_reference import simulate
 from sim_reference.compiled.asynchronous import run_asynchronous
 from sim_reference.compiled.flat import FlatNetwork, flatten, largest_count, starts
 from sim_reference.compiled.kernels import Work, new_work
 from sim_reference.compiled.known import reason_against
 from sim_reference.compiled.layered import new_history, run_layered
-from sim_reference.compiled.output import K_SERVED, NEURON, K, M, Output, T, new_rows
+from sim_reference.compiled.output import K_SERVED, NEURON, Cut, K, M, Output, T, new_rows
 from sim_reference.compiled.queue import flat_schedule, new_queue
 from sim_reference.layout import Layout, layout_of
 from sim_reference.serve import check_order
@@ -54,6 +55,7 @@ class _Task(NamedTuple):
     max_events: int
     stamped: Array
     stamped_start: Array
+    cut: Cut
 
 
 def run(
@@ -70,8 +72,7 @@ def run(
 ) -> Trace:
     """Execute the network; ``simulate.run`` says what the trace holds.
 
-    What is not compiled (a neuron model, an order rule, a run that is cut in time) is run by ``simulate.run`` itself,
-    after a ``SlowerWarning``.
+    What is not compiled (a neuron model, an order rule) is run by ``simulate.run`` itself, after a ``SlowerWarning``.
 
     Args:
         schedule: None = the one the network was trained for.
@@ -87,24 +88,24 @@ def run(
     """
     layout = (kept := _kept(mapped)).layout
     schedule = layout.network.schedule if schedule is None else schedule
-    check_run(layout.network, stimulus, schedule, state)
+    state = check_run(layout.network, stimulus, schedule, state)
     check_order(schedule)
     check_record(layout.network, record)
     require(n_threads is None or n_threads >= 1, f"n_threads is {n_threads}; use at least 1")
-    reason = reason_against(layout.network, schedule, state is not None or keep_state)
+    reason = reason_against(layout.network, schedule, state)
     if reason is not None:
         warnings.warn(sentence(f"{reason}; the plain one runs it, slower"), SlowerWarning, stacklevel=2)
-        cut: Any = {"state": state, "keep_state": keep_state}
-        trace = simulate.run(mapped, stimulus, schedule, record=record, progress=progress, **cut)
+        ends: Any = {"state": state, "keep_state": keep_state}
+        trace = simulate.run(mapped, stimulus, schedule, record=record, progress=progress, **ends)
         return trace if record_spikes else replace(trace, spikes=None)
     shape = stimulus.n_steps, stimulus.n_samples, layout.n_neurons
     states: dict[str, Array] = {name: np.zeros(shape, np.int64) for name in record}
-    out = _output(shape, states, record_spikes)
-    parts = _over_threads(_task(kept, stimulus, schedule), out, n_threads or n_usable_cores(), progress)
+    out, cut = _output(shape, states, record_spikes or keep_state), _cut(shape, layout.network, state, keep_state)
+    parts = _over_threads(_task(kept, stimulus, schedule, cut), out, n_threads or n_usable_cores(), progress)
     limits = np.sum([np.zeros(len(LIMITS), np.int64), *(p.limits for p in parts)], 0)
-    return Trace(
+    trace = Trace(
         executor="E2",
-        spikes=_spikes(parts, stimulus) if record_spikes else None,
+        spikes=_spikes(parts, stimulus) if out.keep_rows else None,
         counts=out.counts,
         states=states,
         forward_steps=out.forward_steps,
@@ -116,6 +117,28 @@ def run(
         core_of_neuron=mapped.core_of_neuron if isinstance(mapped, MappedNetwork) else None,
         limits_reached=dict(zip(LIMITS, limits.tolist())),
     )
+    return _with_end(trace, layout.network, stimulus, cut, state, record_spikes) if keep_state else trace
+
+
+def _with_end(
+    trace: Trace, network: QuantizedNetwork, stimulus: Stimulus, cut: Cut, state: State | None, record_spikes: bool
+) -> Trace:
+    """The trace with where its samples ended; its spikes are needed for that, and then only where asked for."""
+    none = dict.fromkeys(state_names(network), np.zeros_like(cut.end_v))
+    end = ended(network, stimulus, trace, {**none, "v": cut.end_v, "u": cut.end_u}, state)
+    return replace(trace, state=end, spikes=trace.spikes if record_spikes else None)
+
+
+def _cut(shape: tuple[int, int, int], network: QuantizedNetwork, state: State | None, keep_state: bool) -> Cut:
+    """Where the samples of a run of ``shape`` (T, B, N) begin, and room for where they end."""
+    _, b, n = shape
+    ends = (np.zeros((b, n) if keep_state else (0, 0), np.int64) for _ in range(2))
+    if state is None:
+        none, history = np.zeros((0, 0), np.int64), (np.zeros((0, b, k), np.int64) for k in (n, network.n_inputs))
+        return Cut(0, none, none, *history, *ends)
+    begins = (np.ascontiguousarray(state.states[name], np.int64) for name in ("v", "u"))
+    history = (np.ascontiguousarray(x, np.int64) for x in (state.sent, state.inputs))
+    return Cut(state.t, *begins, *history, *ends)
 
 
 def _output(shape: tuple[int, int, int], states: dict[str, Array], record_spikes: bool) -> Output:
@@ -168,7 +191,7 @@ def _flat(kept: _Kept, stimulus: Stimulus, layered: bool) -> FlatNetwork:
     return flat
 
 
-def _task(kept: _Kept, stimulus: Stimulus, schedule: Schedule) -> _Task:
+def _task(kept: _Kept, stimulus: Stimulus, schedule: Schedule, cut: Cut) -> _Task:
     """Prepare network and events."""
     layered = schedule.kind == "layered"
     stamped, stamped_start = np.zeros(0, np.int64), np.zeros(stimulus.n_steps * stimulus.n_samples + 1, np.int64)
@@ -179,7 +202,7 @@ def _task(kept: _Kept, stimulus: Stimulus, schedule: Schedule) -> _Task:
             stamped = np.ascontiguousarray(stimulus.events[:, 3])
             slot = stimulus.events[:, 0] * stimulus.n_steps + stimulus.events[:, 1]
             stamped_start = starts(np.bincount(slot, minlength=stimulus.n_steps * stimulus.n_samples))
-    return _Task(_flat(kept, stimulus, layered), schedule, stimulus, max_events, stamped, stamped_start)
+    return _Task(_flat(kept, stimulus, layered), schedule, stimulus, max_events, stamped, stamped_start, cut)
 
 
 class _Share(NamedTuple):
@@ -241,7 +264,7 @@ _RunRange = Callable[[int, int, Output], int]
 
 def _layered_range(task: _Task, work: Work) -> _RunRange:
     history = new_history(task.net)
-    return lambda a, z, out: run_layered(task.net, task.stimulus.frames, a, z, work, history, out)
+    return lambda a, z, out: run_layered(task.net, task.stimulus.frames, a, z, work, history, task.cut, out)
 
 
 def _asynchronous_range(task: _Task, work: Work) -> _RunRange:
@@ -249,7 +272,7 @@ def _asynchronous_range(task: _Task, work: Work) -> _RunRange:
     queue = new_queue(task.net, schedule, task.max_events)
     frames, ids = task.stimulus.frames, _ids(task.stimulus)
     return lambda a, z, out: run_asynchronous(
-        task.net, schedule, frames, ids, task.stamped, task.stamped_start, a, z, work, queue, out
+        task.net, schedule, frames, ids, task.stamped, task.stamped_start, a, z, work, queue, task.cut, out
     )
 
 

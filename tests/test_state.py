@@ -6,17 +6,22 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ir import State, Stimulus, Trace
+from exchange import npz
+from ir import Core, MappedNetwork, Schedule, State, Stimulus, Trace
 from ir.check import SlowerWarning
 from ir.trace_parts import join_in_time
+from sim_reference.fast import run as run_twin
 from sim_reference.simulate import run as run_plain
 from tests.strategies import LATE, WIDE, cases, runs
+from tests.targets.lava_cases import chain, counts
 from trainer.execute import run as run_trainer
 
 DRAWS = int(os.environ.get("UNLAYERED_DRAWS", "0"))
@@ -113,3 +118,49 @@ def test_one_executor_goes_on_where_another_ended(case: Any, data: st.DataObject
     there, back = cut_at(case, at, run_plain, on_trainer), cut_at(case, at, on_trainer, run_plain)
     same_traces(whole(case, run_plain), there)
     same_traces(there, back)
+
+
+def on_twin(*args: Any, **options: Any) -> Trace:
+    """The compiled simulator, where it runs the case."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SlowerWarning)
+        return run_twin(*args, **options)
+
+
+@law(100)
+@given(st.one_of(ASYNCHRONOUS, LAYERED), st.data())
+def test_a_cut_run_of_the_compiled_simulator_is_the_whole_run(case: Any, data: st.DataObject):
+    at = data.draw(st.integers(0, case[1].n_steps))
+    expected = whole(case, run_plain)
+    same_traces(expected, whole(case, on_twin))
+    same_traces(expected, cut_at(case, at, on_twin, on_twin))
+    same_traces(expected, cut_at(case, at, on_twin, run_plain))
+
+
+def test_a_state_is_kept_without_spikes_and_bounds_nothing_else():
+    case = chain(6, 4, 3, decay_u=200), counts(5, 2, 6), Schedule(F=1)
+    kept = run_twin(*case, record_spikes=False, record=(), keep_state=True)
+    assert kept.spikes is None and run_twin(*case).state is None
+    same_states(kept.state, run_plain(*case, keep_state=True).state)
+
+
+def test_a_state_is_a_file_of_one_network(tmp_path: Path):
+    case = chain(6, 4, 3), counts(5, 2, 6), Schedule(kind="layered", F=None)
+    state = run_plain(*case, keep_state=True).state
+    npz.save(state, tmp_path / "state.npz")
+    same_states(npz.load(tmp_path / "state.npz", State), state)
+    other = chain(6, 4, 3, rng_seed=1)
+    for run in (run_plain, run_twin, run_trainer):
+        with pytest.raises(ValueError, match=r"the state is of network \w{12}, this one is \w{12}; go on with the net"):
+            run(other, *case[1:], state=state)
+        with pytest.raises(ValueError, match="the state holds no sample 7; give the stimulus the sample_ids"):
+            run(case[0], Stimulus(case[1].frames, [0, 7]), case[2], state=state)
+
+
+def test_a_mapped_network_goes_on_from_its_own_state_whatever_its_cores():
+    network, stimulus, schedule = chain(6, 4, 3), counts(5, 2, 6), Schedule(F=2)
+    mapped = MappedNetwork(network, None, np.arange(7) % 2, (Core(0), Core(1, x=1)))
+    same_traces(
+        replace(whole((network, stimulus, schedule), run_plain), core_of_neuron=None),
+        cut_at((mapped, stimulus, schedule), 2, run_plain, run_plain),
+    )

@@ -23,7 +23,7 @@ from sim_reference.compiled.kernels import (
     list_subtracting,
     zero,
 )
-from sim_reference.compiled.output import Output, add_spike, keep_registers
+from sim_reference.compiled.output import Cut, Output, add_spike, begin_sample, end_sample, keep_registers
 from sim_reference.compiled.queue import (
     N_EVENTS,
     N_FIRED,
@@ -57,6 +57,7 @@ def _run_asynchronous(
     last: Int,
     work: Work,
     queue: Queue,
+    cut: Cut,
     out: Output,
 ) -> Int:
     """Run samples ``first`` to ``last`` - 1; returns the sample that found no more room for its spikes, or ``last``.
@@ -71,14 +72,13 @@ def _run_asynchronous(
     for b in range(first, last):
         at[0] = out.row_start[b]
         copy_into(before, work.limits)
-        zero(work.v)
-        zero(work.u)
+        begin_sample(cut, b, work.v, work.u)
         for t in range(n_steps):
-            begin_time_step(net, work, t)
+            begin_time_step(net, work, cut.t0 + t)
             if schedule.input != FIRST:
                 slot = b * n_steps + t
                 _read_events(frames[t, b], events[event_start[slot] : event_start[slot + 1]], events.size > 0, queue)
-            steps = _time_step(net, schedule, frames[t, b], sample_ids[b], t, b, work, queue, at, out)
+            steps = _time_step(net, schedule, frames[t, b], sample_ids[b], t, cut.t0 + t, b, work, queue, at, out)
             out.forward_steps[t, b] = steps
             _end_time_step(queue)
             keep_registers(out, b, t, work.v, work.u)
@@ -87,6 +87,7 @@ def _run_asynchronous(
                 copy_into(work.limits, before)
                 return b
         out.row_start[b + 1] = at[0]
+        end_sample(cut, b, work.v, work.u)
     return last
 
 
@@ -157,14 +158,13 @@ def _time_step(
     schedule: FlatSchedule,
     frame: Array,
     sample: Int,
-    t: Int,
-    b: Int,
-    work: Work,
-    queue: Queue,
-    at: Array,
-    out: Output,
-) -> Int:
-    """Serve the queue until nothing is on its way or the run is stopped; returns the number of forward steps."""
+    t: Int, since: Int, b: Int,
+    work: Work, queue: Queue, at: Array, out: Output,
+) -> Int:  # fmt: skip
+    """Serve the queue until nothing is on its way or the run is stopped; returns the number of forward steps.
+
+    ``t`` counts from the run's start, ``since`` from the sample's: keys are made of it.
+    """
     work.n[N_SOURCES] = 0
     taken, to_take, first_output, k = np.int64(0), np.int64(0), np.int64(-1), np.int64(0)
     if schedule.input == FIRST:
@@ -183,7 +183,7 @@ def _time_step(
             if stopped or k + 1 >= schedule.stop_after or out.full[0]:
                 return k + 1
         work.n[N_SOURCES] = 0
-        serve(work, queue, schedule, key_before_neuron(schedule.seed, sample, t, k), k, out.rows, net.sends)
+        serve(work, queue, schedule, key_before_neuron(schedule.seed, sample, since, k), k, out.rows, net.sends)
         left = queue.n[N_WAITING] > 0 or taken < to_take
         if schedule.input == PACED:
             taken = _next_paced(schedule, taken, net.sends, work, queue)
@@ -285,10 +285,11 @@ def _entry(source: int) -> Any:
         last: int,
         work: Work,
         queue: Queue,
+        cut: Cut,
         out: Output,
     ) -> int:
         if source:
-            return _run_asynchronous(net, schedule, frames, ids, events, start, first, last, work, queue, out)
+            return _run_asynchronous(net, schedule, frames, ids, events, start, first, last, work, queue, cut, out)
         return first
 
     return run_asynchronous

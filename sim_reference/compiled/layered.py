@@ -34,7 +34,7 @@ from sim_reference.compiled.kernels import (
     find_nonzero,
     zero,
 )
-from sim_reference.compiled.output import Output, add_spike, keep_registers
+from sim_reference.compiled.output import Cut, Output, add_spike, begin_sample, end_sample, keep_registers
 from sim_reference.compiled.registers import update_neuron, update_population
 from sim_reference.compiled.scatter import deliver
 
@@ -67,31 +67,31 @@ def new_history(net: FlatNetwork) -> History:
 
 @kernel_inside
 def _run_layered(
-    net: FlatNetwork, frames: Array, first: Int, last: Int, work: Work, history: History, out: Output
+    net: FlatNetwork, frames: Array, first: Int, last: Int, work: Work, history: History, cut: Cut, out: Output
 ) -> Int:
     """Run samples ``first`` to ``last`` - 1; returns the sample that found no more room for its spikes, or ``last``.
 
     Args:
         frames: (T, B, N_in) counts.
     """
-    at, before = work.next_row, work.limits_before
+    at, before, past = work.next_row, work.limits_before, cut.sent.shape[0]
     for b in range(first, last):
         at[0] = out.row_start[b]
         copy_into(before, work.limits)
-        zero(work.v)
-        zero(work.u)
+        begin_sample(cut, b, work.v, work.u)
+        _read_past(net, cut, b, history, work)
         for t in range(frames.shape[0]):
-            begin_time_step(net, work, t)
-            _read_frame(frames[t, b], t % history.n_input.size, history, work)
+            begin_time_step(net, work, cut.t0 + t)
+            _read_frame(frames[t, b], (past + t) % history.n_input.size, history, work)
             for i in range(net.order.size):
                 p = net.order[i]
-                _collect(net, work, history, p, t)
+                _collect(net, work, history, p, past + t)
                 if net.narrow:
                     update_population(net, work, p, True, False, True)
                 else:
                     for n in range(net.pop[p, START], net.pop[p, STOP]):
                         update_neuron(net, work, p, n, True, False, True)
-                _fire(net, work, history, p, t, b, at, out)
+                _fire(net, work, history, p, t, past + t, b, at, out)
             out.forward_steps[t, b] = net.n_places
             keep_registers(out, b, t, work.v, work.u)
             if out.full[0]:
@@ -99,7 +99,22 @@ def _run_layered(
                 copy_into(work.limits, before)
                 return b
         out.row_start[b + 1] = at[0]
+        end_sample(cut, b, work.v, work.u)
     return last
+
+
+@kernel_inside
+def _read_past(net: FlatNetwork, cut: Cut, b: Int, history: History, work: Work) -> None:
+    """Fill the history with what neurons and inputs sent before the run; a neuron sent once, or nothing."""
+    for slot in range(cut.sent.shape[0]):
+        _read_frame(cut.inputs[slot, b], slot, history, work)
+        for p in range(net.pop.shape[0]):
+            start, n = net.pop[p, START], 0
+            for i in range(start, net.pop[p, STOP]):
+                if cut.sent[slot, b, i]:
+                    history.neuron[slot, start + n] = i
+                    n += 1
+            history.n_neuron[slot, p] = n
 
 
 @kernel_inside
@@ -155,8 +170,9 @@ def _collect_from(net: FlatNetwork, work: Work, history: History, link: Int, del
 
 
 @kernel_inside
-def _fire(net: FlatNetwork, work: Work, history: History, p: Int, t: Int, b: Int, at: Array, out: Output) -> None:
-    start, stop, slot = net.pop[p, START], net.pop[p, STOP], t % history.n_input.size
+def _fire(net: FlatNetwork, work: Work, history: History, p: Int, t: Int, known: Int, b: Int, at: Array,
+          out: Output) -> None:  # fmt: skip
+    start, stop, slot = net.pop[p, START], net.pop[p, STOP], known % history.n_input.size
     v, threshold, k = work.v, net.threshold, net.pop[p, PLACE]
     n = find_above(v[start:stop], threshold[start:stop], work.flags, work.words, work.found)
     for j in range(n):
@@ -170,9 +186,9 @@ def _fire(net: FlatNetwork, work: Work, history: History, p: Int, t: Int, b: Int
 def _entry(source: int) -> Any:
     @kernel_on_disk
     def run_layered(
-        net: FlatNetwork, frames: Array, first: int, last: int, work: Work, history: History, out: Output
+        net: FlatNetwork, frames: Array, first: int, last: int, work: Work, history: History, cut: Cut, out: Output
     ) -> int:
-        return _run_layered(net, frames, first, last, work, history, out) if source else first
+        return _run_layered(net, frames, first, last, work, history, cut, out) if source else first
 
     return run_layered
 

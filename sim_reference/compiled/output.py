@@ -34,6 +34,40 @@ class Output(NamedTuple):
     keep_rows: bool
 
 
+class Cut(NamedTuple):
+    """Where samples begin and end when a run is cut in time.
+
+    ``t0`` time steps before the run; ``v``, ``u`` (B, N) registers to begin with, (0, 0): zero; ``sent`` (H, B, N) and
+    ``inputs`` (H, B, N_in) of the time steps before, of the layered schedule alone; ``end_v``, ``end_u`` (B, N)
+    registers at the end, (0, 0): nobody asks.
+    """
+
+    t0: int
+    v: Array
+    u: Array
+    sent: Array
+    inputs: Array
+    end_v: Array
+    end_u: Array
+
+
+@kernel_inside
+def begin_sample(cut: Cut, b: Int, v: Array, u: Array) -> None:
+    """Set the registers that sample b begins with."""
+    for i in range(v.size):
+        v[i] = cut.v[b, i] if cut.v.size else 0
+        u[i] = cut.u[b, i] if cut.v.size else 0
+
+
+@kernel_inside
+def end_sample(cut: Cut, b: Int, v: Array, u: Array) -> None:
+    """Write the registers that sample b ends with, where somebody asks."""
+    if cut.end_v.size:
+        for i in range(v.size):
+            cut.end_v[b, i] = v[i]
+            cut.end_u[b, i] = u[i]
+
+
 def new_rows(capacity: int) -> Array:
     """Room for spikes."""
     return np.empty((capacity, 6), np.int32)

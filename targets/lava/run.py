@@ -18,9 +18,9 @@ from ir.schedule import Schedule
 from ir.state import State, state_names
 from ir.stimulus import Stimulus
 from ir.trace import Trace
+from ir.trace_parts import ended
 from targets.lava.checks import check_lava
 from targets.lava.collect import nothing
-from targets.lava.cut import ended
 from targets.lava.launch import run_child
 from targets.lava.leftovers import job_folder
 from targets.lava.neurons import MODELS
@@ -146,7 +146,8 @@ class Ready(NamedTuple):
 
 def _asked(trace: Trace, job: Ready, record: Collection[str], keep_state: bool) -> Trace:
     """A trace with the states and the end that were asked for."""
-    end = ended(job.mapped.network, job.stimulus, trace, job.state) if keep_state else None
+    last = {name: x[-1] for name, x in trace.states.items()} if job.stimulus.n_steps else {}
+    end = ended(job.mapped.network, job.stimulus, trace, last, job.state) if keep_state else None
     return replace(trace, states={name: trace.states[name] for name in record}, state=end)
 
 
