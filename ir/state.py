@@ -75,6 +75,11 @@ class State:
         require(h <= self.t, f"a state after {counted(self.t, 'time step')} remembers {h}")
         require(len(np.unique(self.sample_ids)) == b, "two samples of a state have the same id; ids must differ")
 
+    def __repr__(self) -> str:
+        (b, n), names = self.fired.shape, ", ".join(self.states)
+        said = f"{counted(b, 'sample')} after {counted(self.t, 'time step')}: {names} of {counted(n, 'neuron')}"
+        return f"State of {said}, network {self.network[:12]}"
+
     def of(self, sample_ids: Array) -> State:
         """The same for some of the samples, in their order.
 

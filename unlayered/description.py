@@ -1,4 +1,4 @@
-"""Networks, traces and stimuli in words and numbers."""
+"""Networks, traces, stimuli and states in words and numbers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.schedule import group_word
+from ir.state import State
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from sim_reference.compare.statistics import statistics
@@ -21,8 +22,8 @@ from sim_reference.compare.summary import is_there, summary
 from unlayered.console import facts, short, table
 from unlayered.sources import AnyNetwork, open_network
 
-Anything = Union[AnyNetwork, Trace, Stimulus]
-KINDS = (Network, QuantizedNetwork, MappedNetwork, Trace, Stimulus)
+Anything = Union[AnyNetwork, Trace, Stimulus, State]
+KINDS = (Network, QuantizedNetwork, MappedNetwork, Trace, Stimulus, State)
 
 
 def open_any(path: Path, as_: str | None = None, dt_s: float | None = None) -> Anything:
@@ -39,6 +40,8 @@ def describe(value: Anything) -> dict[str, Any]:
         return {"kind": "Trace", "contract": value.contract, **numbers, "populations": dict(value.populations)}
     if isinstance(value, Stimulus):
         return _stimulus(value)
+    if isinstance(value, State):
+        return _state(value)
     if isinstance(value, MappedNetwork):
         chip = "none" if value.chip is None else value.chip.name
         neurons = np.bincount(value.core_of_neuron, minlength=len(value.cores)).tolist()
@@ -65,6 +68,20 @@ def _stimulus(value: Stimulus) -> dict[str, Any]:
         "counts_per_sample": counts,
         "labelled": value.labels is not None,
         "time_stamps": value.events is not None,
+    }
+
+
+def _state(value: State) -> dict[str, Any]:
+    samples, neurons = value.fired.shape
+    return {
+        "kind": "State",
+        "time_steps": value.t,
+        "samples": samples,
+        "neurons": neurons,
+        "inputs": value.inputs.shape[2],
+        "states": ", ".join(value.states),
+        "time_steps_remembered": len(value.sent),
+        "network": value.network[:12],
     }
 
 

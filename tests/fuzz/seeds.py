@@ -20,6 +20,7 @@ from ir.network import Input, Network, Population, Projection
 from ir.neurons import LIF, FixedLIF
 from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
+from ir.state import State
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from sim_reference.simulate import run
@@ -129,6 +130,13 @@ def small_trace() -> Trace:
     return run(small_network(), small_stimulus(), record=("v", "u"))
 
 
+def small_state(schedule: Schedule) -> State:
+    """Where the reference simulator left them."""
+    state = run(small_network(), small_stimulus(), schedule, keep_state=True).state
+    assert state is not None
+    return state
+
+
 def mapped_network() -> MappedNetwork:
     """The small network on two cores."""
     cores = (Core(0), Core(1, 0, 1, 2, 0))
@@ -184,6 +192,8 @@ def seeds(folder: Path, kind: str) -> list[bytes]:
     made = {
         "network.npz": lambda: [saved(f(), folder / "0.npz") for f in (float_network, fixed_network, mapped_network)],
         "trace.npz": lambda: [saved(small_trace(), folder / "0.npz")],
+        "state.npz": lambda: [
+            saved(small_state(Schedule(kind, None)), folder / "0.npz") for kind in ("layered", "asynchronous")],
         "stimulus.npz": lambda: [
             saved(x, folder / "0.npz") for x in (small_stimulus(), Stimulus(small_stimulus().frames))],
         "stimulus.npy": lambda: [as_npy(small_stimulus().frames.astype(t), folder / "0.npy") for t in ("i1", "f4")],
@@ -223,6 +233,7 @@ def beside(folder: Path, name: str) -> Path:
             net.write(small_network(Schedule("layered", None)), path)
         else:
             values = {"trace.npz": small_trace, "fixed.npz": small_network, "floats.npz": small_floats}
+            values |= {"stimulus.npz": small_stimulus}
             npz.save(values[name](), path)
     return path
 

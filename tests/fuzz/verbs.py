@@ -125,6 +125,17 @@ def of_trace(path: Path, folder: Path, turn: int) -> Iterator[tuple[str, Words]]
     yield "compare", ("compare", *((path, sound) if turn % 2 else (sound, path)))
 
 
+def of_state(path: Path, folder: Path, turn: int) -> Iterator[tuple[str, Words]]:
+    """Inspect, go on from it."""
+    yield "open", ("inspect", path, "--json")
+    yield "inspect", ("inspect", path)
+    network, data = beside(folder, "fixed.npz"), beside(folder, "stimulus.npz")
+    flags: Words = ("--schedule", "layered") if turn % 2 else ()
+    for on in ("reference", "trainer"):
+        words = ("run", network, "--data", data, "--on", on, "--state", path, "--out", folder / "a.npz", *flags)
+        yield f"run on {on}", words
+
+
 def of_stimulus(path: Path, folder: Path, turn: int) -> Iterator[tuple[str, Words]]:
     """Run, calibrate with it, inspect."""
     network = beside(folder, "fixed.npz")
@@ -188,6 +199,7 @@ VERBS: dict[str, Callable[[Path, Path, int], Any]] = {
     "network.onnx": of_network,
     "network.net": of_network,
     "trace.npz": of_trace,
+    "state.npz": of_state,
     "stimulus.npz": of_stimulus,
     "stimulus.npy": of_stimulus,
     "chip.toml": of_chip,

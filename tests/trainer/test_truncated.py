@@ -13,9 +13,12 @@ from torch import Tensor, nn
 
 from ir import Schedule, Stimulus
 from ir.check import SlowerWarning
+from ir.trace_parts import join_in_time
 from stimuli.own.data import data_of
+from tests.test_state import same_traces
 from tests.trainer.test_fit import CONFIG, toy, weights
 from trainer.build import build_network
+from trainer.execute import run
 from trainer.fit import evaluate, train
 from trainer.network import SpikingNetwork
 from trainer.neuron import LIF
@@ -117,6 +120,24 @@ def test_membranes_carry_their_gradient_out_of_the_compiled_engine() -> None:
     second = net(x[4:], SCHEDULES[1], engine="reference", state=first.state)
     for a, b in zip(whole, gradients(net, scored(first) + scored(second))):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("engine", ["reference", "auto"])
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda s: f"{s.kind}-{s.order}")
+def test_a_cut_run_of_floats_is_the_whole_run_to_the_last_bit(schedule: Schedule, engine: str) -> None:
+    """On dyadic weights, where no order of additions matters."""
+    net, x = network(), frames()
+    with torch.no_grad():
+        for p in net.layers.parameters():
+            p.copy_((p * 64).round() / 64)
+    frozen, stimulus = net.export(), Stimulus(x.to(torch.int32).numpy())
+    whole = run(frozen, stimulus, schedule, record=("v", "u"), engine=engine, keep_state=True)
+    for at in (0, 1, 4, 7):
+        begin = run(frozen, stimulus.steps(0, at), schedule, record=("v", "u"), engine=engine, keep_state=True)
+        rest = stimulus.steps(at, 7)
+        end = run(frozen, rest, schedule, record=("v", "u"), engine=engine, state=begin.state, keep_state=True)
+        same_traces(whole, join_in_time([begin, end]))
+    assert whole.counts.sum() > 0
 
 
 def test_a_truncation_longer_than_the_samples_trains_the_same_bits(tmp_path: Path) -> None:

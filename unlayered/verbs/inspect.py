@@ -13,7 +13,9 @@ from unlayered.options import As, Dt, Json
 
 
 def inspect(
-    file: Annotated[Path, typer.Argument(help="A network, a mapped network, a trace, a stimulus, or a train folder.")],
+    file: Annotated[
+        Path, typer.Argument(help="A network, mapped or not, a trace, a stimulus, a state, or a train folder.")
+    ],
     as_: As = None,
     dt: Dt = None,
     explain: Annotated[
