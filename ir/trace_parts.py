@@ -30,7 +30,8 @@ def select(trace: Trace, which: Any) -> Trace:
     if trace.spikes is not None:
         inside = np.isin(trace.spikes.sample, ids)
         columns = (getattr(trace.spikes, f.name) for f in fields(Spikes))
-        kept["spikes"] = Spikes(*(None if column is None else column[inside] for column in columns))
+        some: list[Any] = [None if column is None else column[inside] for column in columns]
+        kept["spikes"] = Spikes(*some)
     kept["states"] = {name: state[:, chosen] for name, state in trace.states.items()}
     if trace.timing is not None:
         kept["timing"] = trace.timing.select(chosen)
@@ -167,7 +168,8 @@ def _all_spikes(parts: Sequence[Spikes | None]) -> Spikes | None:
     if len(there) < len(parts):
         return None
     columns = ([getattr(part, f.name) for part in there] for f in fields(Spikes))
-    return Spikes(*(None if any(x is None for x in column) else np.concatenate(column) for column in columns))
+    joined: list[Any] = [None if any(x is None for x in column) else np.concatenate(column) for column in columns]
+    return Spikes(*joined)
 
 
 def _all_states(parts: Sequence[Trace], axis: int) -> dict[str, Any]:
