@@ -34,12 +34,13 @@ SHORTER = {
     "train": ["--epochs", "2", "--limit", "200"],
     "run": ["--samples", "20"],
     "diff": ["--samples", "20"],
+    "sweep": ["--samples", "20"],
     "map": ["--samples", "16"],
 }
 """What is added to a verb so that it takes a second instead of a minute; a later option overrides an earlier one."""
 
 NOT_RUN = {
-    r"unlayered (run|compare|diff|inspect|map|train|check|export|verify)$": "names a verb",
+    r"unlayered (run|compare|diff|sweep|inspect|map|train|check|export|verify)$": "names a verb",
     r"unlayered demo\b": "takes minutes; tests/test_pipeline.py runs its parts",
     r"unlayered train .*--root DIR": "needs N-MNIST; without it, it must say so",
     r"unlayered train --device cuda": "a fragment of a sentence, and needs a GPU",

@@ -30,6 +30,7 @@ from unlayered.verbs.fit_schedule import fit_schedule
 from unlayered.verbs.inspect import inspect
 from unlayered.verbs.map import map_
 from unlayered.verbs.run import run
+from unlayered.verbs.sweep import sweep
 from unlayered.verbs.train import train
 from unlayered.verbs.verify import verify
 
@@ -171,6 +172,7 @@ for _name, _verb in (
     ("run", run),
     ("compare", compare),
     ("diff", diff),
+    ("sweep", sweep),
     ("inspect", inspect),
     ("check", check),
     ("export", export),

@@ -1,0 +1,69 @@
+"""``unlayered sweep``: one network under many schedules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unlayered.console import progress, show
+from unlayered.destinations import check_apart, check_destinations
+from unlayered.options import AllowUnsafe, As, Data, DataOption, Dt, Json, Root, Samples, Split
+
+Sizes = Annotated[str, typer.Option("--F", help="Group sizes, by comma: whole numbers, or 'all'.")]
+Rules = Annotated[str, typer.Option("--order", help="Order rules, by comma: momentum, random, fifo.")]
+
+
+def sweep(
+    network: Annotated[Path, typer.Argument(help="A mapped network, a train folder, or a network file.")],
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", help="The rows as JSON, kept after each; the plot lies beside (.svg).")],
+    root: Root = None,
+    split: Split = "test",
+    samples: Samples = None,
+    data_option: DataOption = None,
+    as_: As = None,
+    dt: Dt = None,
+    f: Sizes = "1,2,4,8,16,all",
+    order: Rules = "momentum,random,fifo",
+    allow_unsafe: AllowUnsafe = False,
+    as_json: Json = False,
+) -> None:
+    """Run a network under every group size and order, and layered: accuracy, spikes, forward steps, energy.
+
+    One table and one plot, accuracy against spikes. What --out holds already is not run again: a sweep that was stopped
+    goes on with the same command. Integers run in the reference simulator, floats as E0; energy needs a mapped network.
+
+      unlayered sweep net --data digits --out sweep.json
+      unlayered sweep mapped.npz --F 1,8,all --order momentum,random --data digits --out mapped.json
+    """
+    from exchange import npz
+    from stimuli.own.data import Data as OwnData
+    from stimuli.own.options import options_of_words
+    from unlayered.interruption import go_on
+    from unlayered.report.svg import draw
+    from unlayered.sources import check_width, open_network, open_stimulus, path_of, plain_network
+    from unlayered.sweeping import paint, schedules_of, swept, told
+
+    plot = out.with_suffix(".svg")
+    check_destinations(out, plot)
+    check_apart(out, network, path_of(data, root))
+    opened = open_network(network, as_, dt)
+    schedules = schedules_of(plain_network(opened).schedule, f.split(","), order.split(","))
+    found = open_stimulus(data, root, split, samples, options_of_words(data_option or ()))
+    check_width(found, plain_network(opened).n_inputs, data)
+    stimulus = found.stimulus() if isinstance(found, OwnData) else found
+    with progress("schedules", as_json) as tick:
+        made = swept(
+            str(network),
+            opened,
+            stimulus,
+            schedules,
+            out,
+            allow_unsafe,
+            tick,
+            lambda n: go_on(f"{n} of {len(schedules)} schedules kept in {out}, the same command goes on"),
+        )
+    npz.write_atomically(plot, draw(lambda figure: paint(figure, made), 3.4, "white").encode())
+    show({**made.to_dict(), "plot": str(plot)}, as_json, told(made), f"wrote {out} and {plot}")
