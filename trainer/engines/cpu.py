@@ -115,6 +115,7 @@ class Asynchronous(torch.autograd.Function):
             net, most = job.flat.net, job.most_events
             state = kernel.fresh_state(net, job.rules, kind, job.n_cores, most)
             tape = kernel.fresh_tape(net, job.rules, kind, len(x) * len(chosen), most, job.flat.usual)
+            tape = kernel.reusing(tape, job.flat.spare) if job.rules.training else tape
             done, before = 0, np.zeros(columns.N_USED, np.int64)
             check_forward(job, given, state, x, seen, steps, chosen)
             batch = Held(kernel.Batch(x, bits, job.ids, job.core_of_neuron, job.events_at, job.events, job.cleared,
@@ -131,7 +132,8 @@ class Asynchronous(torch.autograd.Function):
         job.flat.usual = np.sum([tape.used for tape in tapes], axis=0) / max(1, steps.size)
         write_recording(job, tapes, seen)
         if job.rules.training:
-            ctx.job, ctx.given, ctx.tapes, ctx.seen = job, given, tapes, seen
+            ctx.job, ctx.given, ctx.seen = job, given, seen
+            ctx.kept = kernel.Tapes(tapes, job.flat.spare)
             ctx.save_for_backward(frames, *weights)
         result = torch.from_numpy(counts).to(leak_v.dtype), torch.from_numpy(v), torch.from_numpy(steps)
         ctx.mark_non_differentiable(result[2])
@@ -143,7 +145,7 @@ class Asynchronous(torch.autograd.Function):
         frames, *weights = ctx.saved_tensors
         want_frames = ctx.needs_input_grad[1]
         g_first = np.empty(ctx.seen.v.shape if want_frames else (0, 0, 0), ctx.seen.v.dtype)
-        total = backward_in_threads(job, ctx.given, ctx.tapes, ctx.seen, grad_outputs, g_first)
+        total = backward_in_threads(job, ctx.given, ctx.kept.tapes, ctx.seen, grad_outputs, g_first)
         to_leak = -1.0 / DECAY_ALL if job.fixed else 1.0
         named = [total.leak_v * to_leak, total.leak_u * to_leak, total.threshold, total.bias]
         grads: list[Tensor | None] = [torch.from_numpy(x) for x in named]

@@ -78,7 +78,7 @@ def list_events(net, rules, state, frame, events, h_input, n_neurons):
 @exact
 def deliver_event(net, numbers, state, e):
     """One event that was taken, through every link that reads its input."""
-    i = state.event[e]
+    i = np.int64(state.event[e])
     state.event_left[e] = GONE
     state.n[N_EVENTS_ON_WAY] -= np.int64(net.input_sends[i])
     for l in net.input_links:
@@ -100,8 +100,9 @@ def deliver_whole_frame(net, rules, numbers, state, tape):
             deliver_frame(row, state.event, state.event_x, n, numbers.weights, state.sums)
             continue
         for e in range(n):
-            if row[PRE] <= state.event[e] < row[PRE] + row[N_PRE]:
-                deliver(net, row, state.event[e], state.event_x[e], numbers.weights, state.sums)
+            i = np.int64(state.event[e])
+            if row[PRE] <= i < row[PRE] + row[N_PRE]:
+                deliver(net, row, i, state.event_x[e], numbers.weights, state.sums)
     if rules.training:
         copy(state.event, tape.event[at : at + n])
         copy(state.event_x, tape.event_x[at : at + n])

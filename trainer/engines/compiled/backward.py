@@ -59,7 +59,7 @@ def source_gradient(net, numbers, j, value, g_sums, scale, g_weights):
     for e in range(net.from_at[part], net.from_at[part + 1]):
         l = net.from_links[e]
         row = net.link[l]
-        total += scale[l] * collect(net, row, j, value * scale[l], numbers.weights, g_sums, g_weights, True)
+        total += scale[l] * collect(net, row, j, value * scale[l], numbers.weights, g_sums, g_weights)
     return total
 
 
@@ -69,7 +69,7 @@ def input_gradient(net, numbers, i, value, g_sums, scale, g_weights):
     for l in net.input_links:
         row = net.link[l]
         if row[PRE] <= i < row[PRE] + row[N_PRE]:
-            collect(net, row, i, value * scale[l], numbers.weights, g_sums, g_weights, False)
+            collect(net, row, i, value * scale[l], numbers.weights, g_sums, g_weights)
 
 
 @exact
@@ -77,7 +77,7 @@ def back_through_slots(net, numbers, tape, first, stop, g_sums, scale, g_entry, 
     """Step e in reverse: each slot reads the gradient of what it delivered."""
     n = net.part_of.shape[0]
     for at in range(first, stop):
-        j, value = tape.slot[at], tape.slot_q[at]
+        j, value = np.int64(tape.slot[at]), tape.slot_q[at]
         if j >= n:
             input_gradient(net, numbers, j - n, value, g_sums, scale, g_weights)
         elif value < 0:
@@ -158,9 +158,9 @@ def back_through_frame(net, numbers, tape, first, stop, g_sums, scale, g_weights
         row = net.link[l]
         if row[KIND] != DENSE:
             for e in range(first, stop):
-                if row[PRE] <= tape.event[e] < row[PRE] + row[N_PRE]:
-                    x = tape.event_x[e] * scale[l]
-                    collect(net, row, tape.event[e], x, numbers.weights, g_sums, g_weights, False)
+                i = np.int64(tape.event[e])
+                if row[PRE] <= i < row[PRE] + row[N_PRE]:
+                    collect(net, row, i, tape.event_x[e] * scale[l], numbers.weights, g_sums, g_weights)
             continue
         n, post = row[N_POST], row[POST]
         g, start = g_sums[post : post + n], row[WEIGHT] - row[PRE] * n

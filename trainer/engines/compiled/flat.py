@@ -19,23 +19,10 @@ Ints = NDArray[np.int64]
 DENSE, CONV, SPARSE = 0, 1, 2
 
 (KIND, PRE, N_PRE, POST, N_POST, POST_PART, WEIGHT, SYNAPSE, BASE, EXPONENT) = range(10)
-(
-    GROUP_IN,
-    HEIGHT,
-    WIDTH,
-    ROWS,
-    COLUMNS,
-    STRIDE_Y,
-    STRIDE_X,
-    PAD_Y,
-    PAD_X,
-    DILATE_Y,
-    DILATE_X,
-    OUT_Y,
-    OUT_X,
-    GROUP_OUT,
-) = range(10, 24)
-N_FIELDS = 24
+(TAP, PLACES, KERNEL, GROUP_IN, AREA, GROUP_OUT) = range(10, 16)
+"""Of a convolution: where its taps begin; places of an input channel, elements of the kernel; channels of a group."""
+
+N_FIELDS = 16
 
 VALUES, BLOCKS, SLOT, ROUNDS, EVENTS, CLIPS, FIRED, SERVED, INT32, ACCUMULATOR, U, V = range(12)
 N_USED = 12
@@ -62,6 +49,8 @@ class Net(NamedTuple):
         from_at, from_links: links that leave each population, ``from_links[from_at[p]:from_at[p + 1]]``.
         into_at, into_links: likewise the links that enter it.
         synapse_at, synapse_post: sparse links, grouped by source.
+        tap_at, tap_to, tap_weight: convolutions, grouped by place (y, x) of a source: the places of an output channel
+            that it reaches, and where the weights of all output channels of the group begin.
         out_start, out_stop: the output population.
         n_sums: length of the sums that spikes are delivered to.
     """
@@ -83,6 +72,9 @@ class Net(NamedTuple):
     into_links: Ints
     synapse_at: Ints
     synapse_post: Ints
+    tap_at: Ints
+    tap_to: Ints
+    tap_weight: Ints
     out_start: int
     out_stop: int
     n_sums: int
@@ -103,13 +95,31 @@ def _sparse_order(c: Sparse) -> tuple[Ints, Ints, Ints]:
     return starts.astype(np.int64), post.astype(np.int64), order.astype(np.int64)
 
 
-def _geometry(c: Any) -> list[int]:
-    """The convolution columns of a link's row."""
+def _reached(size: int, kernel: int, out: int, stride: int, pad: int, dilation: int) -> tuple[Ints, NDArray[np.bool_]]:
+    """(size, kernel) along one axis: where each kernel element carries each coordinate, and whether it does."""
+    moved = np.arange(size)[:, None] + pad - np.arange(kernel) * dilation
+    return moved // stride, (moved >= 0) & (moved % stride == 0) & (moved // stride < out)
+
+
+def _taps(c: Conv2d) -> tuple[Ints, Ints, Ints]:
+    """A convolution by place of the source: starts (h * w + 1,), places reached, where their weights begin."""
+    (_, h, w), (_, ho, wo) = c.in_shape, c.out_shape
+    c_out, _, kh, kw = c.weight.shape
+    rows, in_rows = _reached(h, kh, ho, c.stride[0], c.padding[0], c.dilation[0])
+    columns, in_columns = _reached(w, kw, wo, c.stride[1], c.padding[1], c.dilation[1])
+    inside = in_rows[:, None, :, None] & in_columns[None, :, None, :]
+    y, x, a, b = np.nonzero(inside)
+    starts = np.concatenate([[0], np.cumsum(inside.sum((2, 3)).reshape(-1))])
+    return starts.astype(np.int64), rows[y, a] * wo + columns[x, b], (a * kw + b) * (c_out // c.groups)
+
+
+def _geometry(c: Any, tap: int) -> list[int]:
+    """The convolution columns of a link's row; ``tap``: where its starts begin among those of all."""
     if not isinstance(c, Conv2d):
-        return [0] * 14
+        return [0] * (N_FIELDS - TAP)
     (_, h, w), (_, ho, wo) = c.in_shape, c.out_shape
     c_out, c_group, kh, kw = c.weight.shape
-    return [c_group, h, w, kh, kw, *c.stride, *c.padding, *c.dilation, ho, wo, c_out // c.groups]
+    return [tap, h * w, kh * kw, c_group, ho * wo, c_out // c.groups]
 
 
 class FlatPlan:
@@ -117,6 +127,7 @@ class FlatPlan:
 
     Attributes:
         net: what the kernels read; ``sizes``: weights of each link.
+        spare: tapes whose memory the next run may take.
         usual: (N_USED,) what the last run wrote on its tape for a sample and time step.
     """
 
@@ -124,8 +135,10 @@ class FlatPlan:
         starts, facts = [p.at.start for p in plan.parts], [lif_facts(p) for p in plan.parts]
         part_at = np.array([*starts, plan.n_neurons], np.int64)
         rows, synapse_at, synapse_post, base, weight_at = [], [], [], 0, 0
-        n_at = n_synapses = 0
+        n_at = n_synapses = n_tap_at = n_taps = 0
+        tap_at, tap_to, tap_weight = [], [], []
         self.links, self.orders, self.sizes, self.usual = plan.links, [], [], np.zeros(N_USED)
+        self.spare: list[Any] = []
         for link in plan.links:
             c, order = link.connection, None
             kind = DENSE if isinstance(c, Dense) else CONV if isinstance(c, Conv2d) else SPARSE
@@ -141,8 +154,14 @@ class FlatPlan:
                     n_at,
                 ]
                 + [base if separate_sums else link.post.start, link.weight_exp]
-                + _geometry(c)
+                + _geometry(c, n_tap_at)
             )
+            if isinstance(c, Conv2d):
+                at, to, which = _taps(c)
+                tap_at.append(at + n_taps)
+                tap_to.append(to)
+                tap_weight.append(which)
+                n_tap_at, n_taps = n_tap_at + len(at), n_taps + len(to)
             if isinstance(c, Sparse):
                 at, post, order = _sparse_order(c)
                 synapse_at.append(at + n_synapses)
@@ -172,6 +191,9 @@ class FlatPlan:
             into_links,
             np.concatenate([*synapse_at, np.zeros(1, np.int64)]),
             np.concatenate([*synapse_post, np.zeros(1, np.int64)]),
+            np.concatenate([*tap_at, np.zeros(1, np.int64)]),
+            np.concatenate([*tap_to, np.zeros(1, np.int64)]),
+            np.concatenate([*tap_weight, np.zeros(1, np.int64)]),
             int(plan.output.start),
             int(plan.output.stop),
             base if separate_sums else plan.n_neurons,
@@ -179,8 +201,11 @@ class FlatPlan:
 
     def flatten(self, weights: list[Tensor], like: Tensor) -> Tensor:
         """All weights in one row, those of a source beside each other; ``like``: the type where there are none."""
-        rows = [_by_source(e, w, o) for e, w, o in zip(self.links, weights, self.orders)]
-        return torch.cat(rows) if rows else torch.zeros(0, dtype=like.dtype)
+        flat = torch.empty(sum(self.sizes), dtype=like.dtype)
+        for part, link, weight, order in zip(torch.split(flat, self.sizes), self.links, weights, self.orders):
+            by_source = _by_source(link, weight, order)
+            part.view(by_source.shape).copy_(by_source)
+        return flat
 
     def unflatten(self, flat: Tensor) -> list[Tensor]:
         """The inverse of ``flatten``, link by link in the layout of ``ir.connection``."""
@@ -189,11 +214,12 @@ class FlatPlan:
 
 
 def _by_source(link: Link, weight: Tensor, order: Tensor | None) -> Tensor:
+    """The weights with those of a source beside each other, in any shape."""
     c = link.connection
     if isinstance(c, Dense):
-        return weight.t().reshape(-1)
+        return weight.t()
     if isinstance(c, Conv2d):
-        return weight.reshape(c.groups, -1, *weight.shape[1:]).permute(0, 2, 3, 4, 1).reshape(-1)
+        return weight.reshape(c.groups, -1, *weight.shape[1:]).permute(0, 2, 3, 4, 1)
     return weight if order is None else weight[order]
 
 

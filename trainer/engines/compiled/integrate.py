@@ -14,6 +14,9 @@ from trainer.engines.compiled.state import IDLE, N_NOW, N_ON_WAY, N_QUEUE, WAITI
 EXACT_BYTES = 8
 """float64 holds every integer up to 2^53; integers come in nothing less (``engines.checks``)."""
 
+BLOCK = 64
+"""Neurons that are looked at together."""
+
 BASE, EXPONENT = col.BASE, col.EXPONENT
 
 TWO_SIDED, SATURATE = (U_WRAPS.index(name) for name in ("two_sided", "saturate"))
@@ -163,6 +166,22 @@ def list_subtracting(net, numbers, state, part, k, n):
 
 
 @exact
+def list_above(v, threshold, first, now, n):
+    """Append the neurons above their thresholds to ``now``; most blocks hold none, which is seen at a glance."""
+    for start in range(0, v.shape[0], BLOCK):
+        block, limit, above = v[start : start + BLOCK], threshold[start : start + BLOCK], 0
+        for i in range(block.shape[0]):
+            above += np.int64(block[i] > limit[i])
+        if above > 0:
+            at = np.uint64(n)
+            for i in range(block.shape[0]):
+                now[at] = first + start + i
+                at += np.uint64(block[i] > limit[i])
+            n += above
+    return n
+
+
+@exact
 def fire(net, rules, numbers, state, part, k, h_escape):
     """Spike where ``v > threshold``: momentum, reset, refractoriness, one more in the queue."""
     first, stop = net.part_at[part], net.part_at[part + 1]
@@ -170,9 +189,7 @@ def fire(net, rules, numbers, state, part, k, h_escape):
     if net.subtract[part]:
         n = list_subtracting(net, numbers, state, part, k, n)
     else:
-        for i in range(v.shape[0]):
-            state.now[n] = first + i
-            n += np.int64(v[i] > threshold[i])
+        n = list_above(v, threshold, first, state.now, n)
     refractory = net.refractory[part] != 0
     for e in range(state.n[N_NOW], n):
         j = state.now[e]

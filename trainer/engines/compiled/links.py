@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from trainer.engines.compiled import flat as col
 from trainer.engines.compiled.jit import exact, loose
 
@@ -9,9 +11,7 @@ KIND, PRE, N_PRE, N_POST, POST, WEIGHT, SYNAPSE, BASE = (
     col.KIND, col.PRE, col.N_PRE, col.N_POST, col.POST, col.WEIGHT, col.SYNAPSE, col.BASE,
 )  # fmt: skip
 DENSE, CONV = col.DENSE, col.CONV
-GROUP_IN, HEIGHT, WIDTH, ROWS, COLUMNS = col.GROUP_IN, col.HEIGHT, col.WIDTH, col.ROWS, col.COLUMNS
-STRIDE_Y, STRIDE_X, PAD_Y, PAD_X = col.STRIDE_Y, col.STRIDE_X, col.PAD_Y, col.PAD_X
-DILATE_Y, DILATE_X, OUT_Y, OUT_X, GROUP_OUT = col.DILATE_Y, col.DILATE_X, col.OUT_Y, col.OUT_X, col.GROUP_OUT
+TAP, PLACES, KERNEL, GROUP_IN, AREA, GROUP_OUT = col.TAP, col.PLACES, col.KERNEL, col.GROUP_IN, col.AREA, col.GROUP_OUT
 
 
 @exact
@@ -29,6 +29,27 @@ def add_four_rows(target, a, b, c, d, values):
         target[j] += (x * a[j] + y * b[j]) + (z * c[j] + w * d[j])
 
 
+@exact
+def add_rows_in_turn(target, a, b, c, d, values):
+    """``add_row`` four times, one after the other: the same sums to the last bit, a target read and written once."""
+    x, y, z, w = values[0], values[1], values[2], values[3]
+    for j in range(target.shape[0]):
+        total = target[j] + x * a[j]
+        total = total + y * b[j]
+        total = total + z * c[j]
+        target[j] = total + w * d[j]
+
+
+@loose
+def add_row_and_dot(target, g, value, weight):
+    """``target += value * g``; returns the sum of ``weight * g``."""
+    total = g.dtype.type(0)
+    for j in range(g.shape[0]):
+        target[j] += value * g[j]
+        total += weight[j] * g[j]
+    return total
+
+
 @loose
 def dot(a, b):
     """The sum of ``a * b``."""
@@ -39,20 +60,11 @@ def dot(a, b):
 
 
 @exact
-def tap(at, step, stride, pad, dilate, out):
-    """Where kernel element ``step`` carries source coordinate ``at``; -1 = nowhere."""
-    moved = at + pad - step * dilate
-    if moved < 0 or moved % stride != 0 or moved // stride >= out:
-        return -1
-    return moved // stride
-
-
-@exact
-def split_source(row, i):
-    """Channel group, channel in the group, row and column of a convolution's source ``i``."""
-    channel, place = divmod(i, row[HEIGHT] * row[WIDTH])
-    y, x = divmod(place, row[WIDTH])
-    return channel // row[GROUP_IN], channel % row[GROUP_IN], y, x
+def of_source(row, i):
+    """For a convolution's source ``i``: its place among the taps, the first output and weight of its channel."""
+    channel = i // row[PLACES]
+    first = channel // row[GROUP_IN] * row[GROUP_OUT] * row[AREA]
+    return row[TAP] + i - channel * row[PLACES], first, channel * row[KERNEL] * row[GROUP_OUT]
 
 
 @exact
@@ -62,24 +74,26 @@ def deliver(net, row, source, value, weights, sums):
     if row[KIND] == DENSE:
         add_row(sums[base : base + n], weights[start + i * n : start + (i + 1) * n], value)
     elif row[KIND] == CONV:
-        group, channel, y, x = split_source(row, i)
-        area, n_out = row[OUT_Y] * row[OUT_X], row[GROUP_OUT]
-        for a in range(row[ROWS]):
-            yo = tap(y, a, row[STRIDE_Y], row[PAD_Y], row[DILATE_Y], row[OUT_Y])
-            if yo < 0:
-                continue
-            for b in range(row[COLUMNS]):
-                xo = tap(x, b, row[STRIDE_X], row[PAD_X], row[DILATE_X], row[OUT_X])
-                if xo < 0:
-                    continue
-                to = base + group * n_out * area + yo * row[OUT_X] + xo
-                at = start + (((group * row[GROUP_IN] + channel) * row[ROWS] + a) * row[COLUMNS] + b) * n_out
-                for o in range(n_out):
-                    sums[to + o * area] += value * weights[at + o]
+        place, first_to, first_weight = of_source(row, i)
+        area, n_out = np.uint64(row[AREA]), np.uint64(row[GROUP_OUT])  # indices without a sign take less to look up
+        for s in range(net.tap_at[place], net.tap_at[place + 1]):
+            to = np.uint64(base + first_to + net.tap_to[s])
+            at = np.uint64(start + first_weight + net.tap_weight[s])
+            for o in range(n_out):
+                sums[to + o * area] += value * weights[at + o]
     else:
         first = net.synapse_at[row[SYNAPSE]]
         for s in range(net.synapse_at[row[SYNAPSE] + i], net.synapse_at[row[SYNAPSE] + i + 1]):
             sums[base + net.synapse_post[s]] += value * weights[start + s - first]
+
+
+@exact
+def deliver_four(row, sources, values, weights, sums):
+    """``deliver`` for four sources of a dense link."""
+    n, base, start = row[N_POST], row[BASE], row[WEIGHT] - row[PRE] * row[N_POST]
+    a, b, c, d = start + sources[0] * n, start + sources[1] * n, start + sources[2] * n, start + sources[3] * n
+    target = sums[base : base + n]
+    add_rows_in_turn(target, weights[a : a + n], weights[b : b + n], weights[c : c + n], weights[d : d + n], values)
 
 
 @exact
@@ -107,34 +121,27 @@ def deliver_frame(row, event, event_x, n_events, weights, sums):
 
 
 @loose
-def collect(net, row, source, value, weights, g_sums, g_weights, want_value):
-    """Read the gradient of one delivery: ``g_weights += value * g`` and the gradient of ``value``, if wanted."""
+def collect(net, row, source, value, weights, g_sums, g_weights):
+    """Read the gradient of one delivery: ``g_weights += value * g``; returns the gradient of ``value``."""
     i, n, start, post = source - row[PRE], row[N_POST], row[WEIGHT], row[POST]
     total = g_sums[0] * 0
     if row[KIND] == DENSE:
         g = g_sums[post : post + n]
+        own = weights[start + i * n : start + (i + 1) * n]
         if value != 0:
-            add_row(g_weights[start + i * n : start + (i + 1) * n], g, value)
-        if want_value:
-            total = dot(weights[start + i * n : start + (i + 1) * n], g)
+            total = add_row_and_dot(g_weights[start + i * n : start + (i + 1) * n], g, value, own)
+        else:
+            total = dot(own, g)
     elif row[KIND] == CONV:
-        group, channel, y, x = split_source(row, i)
-        area, n_out = row[OUT_Y] * row[OUT_X], row[GROUP_OUT]
-        for a in range(row[ROWS]):
-            yo = tap(y, a, row[STRIDE_Y], row[PAD_Y], row[DILATE_Y], row[OUT_Y])
-            if yo < 0:
-                continue
-            for b in range(row[COLUMNS]):
-                xo = tap(x, b, row[STRIDE_X], row[PAD_X], row[DILATE_X], row[OUT_X])
-                if xo < 0:
-                    continue
-                to = post + group * n_out * area + yo * row[OUT_X] + xo
-                at = start + (((group * row[GROUP_IN] + channel) * row[ROWS] + a) * row[COLUMNS] + b) * n_out
-                for o in range(n_out):
-                    total += weights[at + o] * g_sums[to + o * area]
-                if value != 0:
-                    for o in range(n_out):
-                        g_weights[at + o] += value * g_sums[to + o * area]
+        place, first_to, first_weight = of_source(row, i)
+        area, n_out = np.uint64(row[AREA]), np.uint64(row[GROUP_OUT])
+        for s in range(net.tap_at[place], net.tap_at[place + 1]):
+            to = np.uint64(post + first_to + net.tap_to[s])
+            at = np.uint64(start + first_weight + net.tap_weight[s])
+            for o in range(n_out):
+                g = g_sums[to + o * area]
+                g_weights[at + o] += value * g
+                total += weights[at + o] * g
     else:
         first = net.synapse_at[row[SYNAPSE]]
         for s in range(net.synapse_at[row[SYNAPSE] + i], net.synapse_at[row[SYNAPSE] + i + 1]):

@@ -6,7 +6,7 @@ import numpy as np
 
 from trainer.engines.compiled.jit import exact
 from trainer.engines.compiled.keys import draw, extend, fill_keys
-from trainer.engines.compiled.smallest import HIGHEST, limit_of_smallest
+from trainer.engines.compiled.smallest import HIGHEST, limit_of_smallest, smallest
 from trainer.engines.compiled.state import (
     ALL,
     FIFO,
@@ -131,7 +131,7 @@ def choose_at_random(state, group, h_k):
     n = state.n[N_QUEUE]
     for i in range(n):
         state.second[i] = extend(h_k, state.queue[i])
-    limit = limit_of_smallest(state.second[:n], n, group)
+    limit = smallest(state.second[:n]) if group == 1 else limit_of_smallest(state.second[:n], n, group)
     kept = chosen = 0
     for i in range(n):
         j, now = state.queue[i], state.second[i] <= limit

@@ -20,6 +20,15 @@ def count_up_to(keys, limit):
 
 
 @exact
+def smallest(keys):
+    """The smallest of keys below ``HIGHEST``."""
+    found = HIGHEST
+    for i in range(keys.shape[0]):
+        found = keys[i] if keys[i] < found else found
+    return found
+
+
+@exact
 def limit_of_smallest(keys, n, room):
     """The limit that lets ``room`` of the ``n`` keys below ``HIGHEST`` through; all where there are no more.
 
