@@ -216,6 +216,41 @@ def test_a_sample_does_not_depend_on_its_batch(case: Case, options: TrainingOpti
         assert torch.equal(alone.forward_steps[:, 0], together.forward_steps[:, b])
 
 
+@EXAMPLES
+@given(cases(), OPTIONS)
+def test_a_sample_of_weights_that_round_does_not_depend_on_its_batch(case: Case, options: TrainingOptions) -> None:
+    """Thirds round in every sum: another order of additions would show in the last bit of a membrane."""
+    mapped, stimulus, schedule = case
+    params = dyadic(mapped)
+    params = replace(params, weights=[w / 3 for w in params.weights])
+    _, together = both(case, options, params, FloatNumbers())
+    for b in range(stimulus.n_samples):
+        _, alone = both((mapped, stimulus.select([b]), schedule), options, params, FloatNumbers())
+        assert torch.equal(alone.counts[:, 0], together.counts[:, b])
+        assert torch.equal(alone.v[:, 0], together.v[:, b])
+
+
+def test_a_tape_that_is_still_needed_is_not_written_over() -> None:
+    """Three passes, then their gradients in another order, against each with its gradient at once."""
+    torch.manual_seed(0)
+    from torch import nn
+
+    from trainer import LIF, SpikingNetwork
+
+    net = SpikingNetwork.sequential((30,), nn.Linear(30, 40), LIF(1e-3, 0.3), nn.Linear(40, 5), LIF(1e-3, 0.3)).train()
+    frames = [(torch.rand(4, 6, 30) < share).float() for share in (0.2, 0.4, 0.6, 0.3)]
+    weight = next(net.parameters())
+
+    def gradient(counts: torch.Tensor) -> torch.Tensor:
+        return torch.autograd.grad(counts.sum(), weight)[0]
+
+    at_once = [gradient(net(x, Schedule(F=3), engine="cpu").counts) for x in frames]
+    passes = [net(x, Schedule(F=3), engine="cpu").counts for x in frames]
+    later = [gradient(passes[i]) for i in (2, 0, 3, 1)]
+    assert all(torch.equal(at_once[i], g) for i, g in zip((2, 0, 3, 1), later))
+    assert all(g.abs().sum() > 0 for g in at_once)
+
+
 @pytest.mark.parametrize("engine", ["reference", "cpu"])
 def test_a_single_sample_longer_than_the_first_tape_is_run(engine: str) -> None:
     """The tape grows where one sample alone does not fit."""
