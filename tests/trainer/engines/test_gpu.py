@@ -28,6 +28,7 @@ from trainer.engines.numbers import FixedNumbers
 from trainer.engines.options import EVALUATION, TrainingOptions
 from trainer.engines.plan import Params, float_params, plan_of
 from trainer.engines.result import Recording, Result
+from trainer.surrogate import SURROGATES
 
 triton: Any = pytest.importorskip("triton")
 HAS_GPU, INTERPRETED = torch.cuda.is_available(), os.environ.get("TRITON_INTERPRET") == "1"
@@ -118,6 +119,14 @@ def test_a_time_step_longer_than_the_tape_has_the_same_gradients(monkeypatch: py
         network, float_params(network, torch.float64), frames[:2], torch.arange(2), schedule, EVALUATION
     )
     assert int(slow.forward_steps.max()) > 6, "more than two tapes"
+
+
+@runs
+@pytest.mark.parametrize("name", SURROGATES)
+def test_every_surrogate_has_the_same_gradients(name: str) -> None:
+    network, frames = small_chain(1)
+    options, schedule = TrainingOptions(surrogate=name, alpha=1.5, peak=0.4), Schedule(F=2, order="random")
+    assert_agree(network, float_params(network, torch.float64), frames[:2], torch.arange(2), schedule, options)
 
 
 @runs
