@@ -48,6 +48,7 @@ def to_fixed(network: Network, scales: dict[str, float], formats: Formats) -> Qu
         formats.arithmetic,
         network.schedule,
         network.metadata,
+        network.encoder,
     )
 
 

@@ -20,7 +20,7 @@ from ir.check import (
     require,
 )
 from ir.connection import CONNECTIONS, Connection
-from ir.neurons import LIF, Neuron, check_neuron
+from ir.neurons import LIF, Neuron, check_neuron, check_only_lif
 from ir.picture import beside, network_picture
 from ir.pooling import check_pooling
 from ir.schedule import Schedule
@@ -121,8 +121,28 @@ def check_parts(network: Any, inputs: type, populations: type, projections: type
     check_type("the schedule", network.schedule, Schedule, "a Schedule")
     check_words("metadata", network.metadata)
     check_type("output", network.output, str, "the name of a population")
+    check_encoder(network.encoder, network)
     check_ends(network.inputs, network.populations, network.projections, network.output)
     check_pooling(network)
+
+
+def check_encoder(encoder: Any, body: Any) -> None:
+    """Raise unless ``encoder`` is None, or a network of floats whose output's spikes are the body's inputs."""
+    if encoder is None:
+        return
+    check_type("the encoder", encoder, Network, "a Network of floats, or None")
+    require(encoder.encoder is None, "the encoder has an encoder itself; make them one")
+    check_only_lif(encoder.populations, "an encoder on the host")
+    output = next(p for p in encoder.populations if p.name == encoder.output)
+    n = sum(i.n for i in body.inputs)
+    require(output.neuron.fires, f"the encoder ends in {output.name!r}, which never fires; give it a threshold")
+    require(
+        output.n == n, f"the encoder ends in {output.n} neurons, the network behind it has {n} inputs; make them agree"
+    )
+    require(
+        encoder.dt_s == body.dt_s,
+        f"the encoder's time step is {encoder.dt_s:g} s, the network's {body.dt_s:g} s; it runs once a time step",
+    )
 
 
 def check_ends(
@@ -159,6 +179,8 @@ class Network:
         dt_s: seconds a time step.
         schedule: the schedule it was trained for; the default of every run.
         metadata: free text, e.g. where it came from.
+        encoder: first layers that run on the host, in floats, once a time step (``ir.encoder``): they take the data,
+            and the spikes of their output are this network's stimulus; None = the data are.
     """
 
     inputs: tuple[Input, ...]
@@ -168,6 +190,7 @@ class Network:
     dt_s: float = 1e-3
     schedule: Schedule = field(default_factory=Schedule)
     metadata: dict[str, str] = field(default_factory=dict)
+    encoder: Network | None = None
 
     def __post_init__(self) -> None:
         check_parts(self, Input, Population, Projection)
@@ -186,3 +209,8 @@ class Network:
     @property
     def n_inputs(self) -> int:
         return sum(i.n for i in self.inputs)
+
+    @property
+    def n_data(self) -> int:
+        """Inputs of a frame of data: the encoder's where there is one."""
+        return self.n_inputs if self.encoder is None else self.encoder.n_inputs

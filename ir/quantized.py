@@ -20,7 +20,7 @@ from ir.check import (
     whole,
 )
 from ir.connection import Connection
-from ir.network import Input, check_parts, checked_delays
+from ir.network import Input, Network, check_parts, checked_delays
 from ir.neurons import FixedLIF, FixedNeuron, check_neuron
 from ir.picture import beside, network_picture
 from ir.schedule import Schedule
@@ -96,6 +96,7 @@ class QuantizedNetwork:
         arithmetic: name of the profile in ``ir.arithmetic`` that its registers follow.
         schedule: the schedule it was trained for; the default of every run.
         metadata: free text.
+        encoder: first layers that stay floats, on the host (``ir.network.Network``).
     """
 
     inputs: tuple[Input, ...]
@@ -106,6 +107,7 @@ class QuantizedNetwork:
     arithmetic: str = "lava"
     schedule: Schedule = field(default_factory=Schedule)
     metadata: dict[str, str] = field(default_factory=dict)
+    encoder: Network | None = None
 
     def __post_init__(self) -> None:
         check_choice("arithmetic", self.arithmetic, ARITHMETICS)
@@ -125,6 +127,11 @@ class QuantizedNetwork:
     @property
     def n_inputs(self) -> int:
         return sum(i.n for i in self.inputs)
+
+    @property
+    def n_data(self) -> int:
+        """Inputs of a frame of data: the encoder's where there is one."""
+        return self.n_inputs if self.encoder is None else self.encoder.n_inputs
 
 
 def limit_names(network: QuantizedNetwork) -> tuple[str, ...]:

@@ -19,6 +19,11 @@ from ir.state import State, check_state, with_past
 from ir.stimulus import Stimulus
 from ir.words import counted
 
+FLOATS = (
+    "stimulus holds floats; an integer network needs whole counts: round them, code them as spikes "
+    "(stimuli.coding: rate, latency or delta), or let the first layers take them on the host (encoder)"
+)
+
 MAX_EVENTS = 1 << 24
 """Events of one sample in one time step that are served one by one."""
 
@@ -43,7 +48,7 @@ def check_run(
         f"stimulus has {counted(frames.shape[2], 'input')}, the network {network.n_inputs}",
     )
     check_pooled(network, frames)
-    require(frames.dtype.kind == "i", "stimulus holds floats; an integer network needs whole counts, round them")
+    require(frames.dtype.kind == "i", FLOATS)
     check_schedule(network, schedule)
     if schedule.kind == "asynchronous" and schedule.input != "first":
         _check_events(frames, schedule.input)

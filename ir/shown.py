@@ -96,10 +96,20 @@ def network_lines(network: Any, most: int = MOST_POPULATIONS) -> list[str]:
     arithmetic = getattr(network, "arithmetic", None)
     kind = type(network).__name__ + ("" if arithmetic is None else f" ({arithmetic})")
     named = ", ".join(f"{word(i.name, MOST_NAME)} {shape_words(i.shape)}" for i in network.inputs)
-    head = f"{kind}: {counted(network.n_neurons, 'neuron')}, {counted(weights, 'weight')}, input {named}"
+    head = (
+        f"{kind}: {counted(network.n_neurons, 'neuron')}, {counted(weights, 'weight')}, input {named}{_host(network)}"
+    )
     populations = [_population_line(network, p) for p in network.populations]
     end = f"  schedule {schedule_words(network.schedule)}; time step {network.dt_s * 1e3:g} ms"
     return [head, *few(populations, most, "population"), end]
+
+
+def _host(network: Any) -> str:
+    """The encoder that the input is, in words; nothing where there is none."""
+    if network.encoder is None:
+        return ""
+    takes = ", ".join(shape_words(i.shape) for i in network.encoder.inputs)
+    return f" (an encoder of {counted(network.encoder.n_neurons, 'neuron')} on the host, from {takes})"
 
 
 def _population_line(network: Any, p: Any) -> str:

@@ -33,6 +33,7 @@ class State:
         sent: (H, B, N) how often neurons delivered their weights in the last time steps, oldest first; H is as many as
             the longest delay looks back (:func:`look_back`), fewer where fewer have run.
         inputs: (H, B, N_in) the counts of the inputs in them.
+        host: the state of the encoder on the host; None where the network has none.
     """
 
     network: str
@@ -42,11 +43,13 @@ class State:
     fired: Array
     sent: Array
     inputs: Array
+    host: State | None = None
 
     def __post_init__(self) -> None:
         check_type("the network of a state", self.network, str, "the fingerprint of a network")
         set_field(self, "t", whole("t of a state", self.t, 0, MAX_STEPS))
         set_field(self, "sample_ids", whole_array("sample_ids of a state", self.sample_ids))
+        check_type("the host of a state", self.host, (State, type(None)), "a State or None")
         check_type("the states of a state", self.states, dict, "arrays by name")
         found = {name: frozen_array(numbers(f"state {name!r}", x)) for name, x in self.states.items()}
         set_field(self, "states", found)
@@ -100,6 +103,7 @@ class State:
             fired=self.fired[rows],
             sent=self.sent[:, rows],
             inputs=self.inputs[:, rows],
+            host=None if self.host is None else self.host.of(sample_ids),
         )
 
 
@@ -120,7 +124,7 @@ def initial_state(network: Union[Network, QuantizedNetwork], sample_ids: Array) 
     none = np.zeros(shape, kind)
     history = [np.zeros((0, shape[0], n), kind) for n in (network.n_neurons, network.n_inputs)]
     states = dict.fromkeys(state_names(network), none)
-    return State(fingerprint(network), 0, sample_ids, states, np.zeros(shape, bool), *history)
+    return State(fingerprint(network), 0, sample_ids, states, np.zeros(shape, bool), history[0], history[1])
 
 
 def check_state(network: Union[Network, QuantizedNetwork], state: State, sample_ids: Array | None) -> State:

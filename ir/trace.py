@@ -99,6 +99,7 @@ class Trace:
         state: where the run ended, for one that goes on from there; None where it was not asked for. Time steps of a
             run that goes on count from 0 again.
         timing: of a timed run, whose time steps have as many forward steps as the busiest core had services.
+        host: (T, B, n) spikes of the encoder on the host, which were the stimulus; None without one.
     """
 
     executor: str
@@ -116,6 +117,7 @@ class Trace:
     contract: int = CONTRACT
     state: State | None = None
     timing: Timing | None = None
+    host: Array | None = None
 
     def __post_init__(self) -> None:
         check_contract("trace", self.contract)
@@ -145,6 +147,14 @@ class Trace:
                 f"trace of {counted(t, 'time step')}, {counted(b, 'sample')} and {counted(n, 'neuron')} has {name} of "
                 f"shape {() if array is None else array.shape}",
             )
+        if self.host is not None:
+            host = numbers("trace host", self.host)
+            require(host.dtype.kind in "iub", f"trace host is {host.dtype}; it holds whole counts of spikes")
+            require(
+                host.ndim == 3 and host.shape[:2] == (t, b), f"trace host has shape {host.shape}; give ({t}, {b}, n)"
+            )
+            check_range("trace host", host, 0, INT32[1])
+            set_field(self, "host", frozen_array(host))
         for name in ("counts", "forward_steps", "core_of_neuron"):
             if getattr(self, name) is not None:
                 check_range(f"trace {name}", getattr(self, name), 0, INT32[1])

@@ -38,6 +38,8 @@ def select(trace: Trace, which: Any) -> Trace:
     if trace.labels is not None:
         kept["labels"] = trace.labels[chosen]
     kept["state"] = None if trace.state is None else trace.state.of(ids)
+    if trace.host is not None:
+        kept["host"] = trace.host[:, chosen]
     return replace(
         trace, counts=trace.counts[chosen], forward_steps=trace.forward_steps[:, chosen], sample_ids=ids, **kept
     )
@@ -68,6 +70,7 @@ def join(parts: Sequence[Trace]) -> Trace:
         forward_steps=along(1, "forward_steps"),
         sample_ids=along(0, "sample_ids"),
         labels=along(0, "labels"),
+        host=along(1, "host"),
         limits_reached=_all_limits(parts),
         timing=join_timings([part.timing for part in parts]),
         state=joined_states(ends) if len(ends) == len(parts) else None,
@@ -97,6 +100,9 @@ def join_in_time(parts: Sequence[Trace]) -> Trace:
         states=_all_states(parts, 0),
         forward_steps=np.concatenate([part.forward_steps for part in parts]),
         limits_reached=_all_limits(parts),
+        host=None
+        if any(p.host is None for p in parts)
+        else np.concatenate([p.host for p in parts if p.host is not None]),
         state=last.state,
     )
 
@@ -141,6 +147,7 @@ def joined_states(parts: Sequence[State]) -> State:
     first = parts[0]
     alike = all((p.network, p.t, set(p.states)) == (first.network, first.t, set(first.states)) for p in parts)
     require(alike, "states differ in network or time; join batches of one run")
+    hosts = [p.host for p in parts if p.host is not None]
     return replace(
         first,
         sample_ids=np.concatenate([p.sample_ids for p in parts]),
@@ -148,6 +155,7 @@ def joined_states(parts: Sequence[State]) -> State:
         fired=np.concatenate([p.fired for p in parts]),
         sent=np.concatenate([p.sent for p in parts], 1),
         inputs=np.concatenate([p.inputs for p in parts], 1),
+        host=joined_states(hosts) if len(hosts) == len(parts) else None,
     )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from ir.arithmetic import LIMITS
 from ir.arrays import Array
 from ir.check import SlowerWarning, require, sentence
+from ir.encoder import hosted
 from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork
 from ir.runnable import check_record, check_run
@@ -58,6 +59,7 @@ class _Task(NamedTuple):
     cut: Cut
 
 
+@hosted
 def run(
     mapped: MappedNetwork | QuantizedNetwork,
     stimulus: Stimulus,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ir.arrays import Bits, Ints
+from ir.encoder import hosted
 from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork, limit_names
 from ir.runnable import check_record, check_run
@@ -65,6 +66,7 @@ class Record:
                 values[t, group.members.at] = group.states[name]
 
 
+@hosted
 def run(
     mapped: MappedNetwork | QuantizedNetwork,
     stimulus: Stimulus,

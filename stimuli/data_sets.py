@@ -48,6 +48,7 @@ DATA_SETS = {
     "digits": DataSet(
         "scikit-learn's digits before an emulated event camera", (2, SIDE, SIDE), 10, 0.01, 10, readers.read_digits
     ),
+    "mnist": DataSet("MNIST, the image as a current", (1, 28, 28), 10, 0.01, 10, readers.mnist(10)),
     "nmnist": DataSet("N-MNIST, first saccade", (2, 34, 34), 10, 0.01, 10, readers.nmnist(1)),
     "nmnist-17": DataSet("N-MNIST, first saccade, 17 x 17", (2, 17, 17), 10, 0.01, 10, readers.nmnist(2)),
     "nmnist-like": DataSet("MNIST before an emulated event camera", (2, 34, 34), 10, 0.01, 10, readers.nmnist_like(1)),

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ir.check import FormatError
-from ir.schedule import key, uniform
+from ir.schedule import key
 from ir.stimulus import Stimulus
+from stimuli.coding import RATE_SEED, rate
 from stimuli.frames import Binning, stack
 from stimuli.places import absent, data_folder
 
@@ -25,9 +26,6 @@ DIGITS_TEST = 450
 
 FIRST_SACCADE = 10_000, 10
 """N-MNIST's first saccade in windows of 10 ms (Koopman et al. 2025): microseconds, time steps."""
-
-RATE_SEED = 21
-"""Seed of the rate code's keys."""
 
 
 def read_digits(root: Path | None, split: str, limit: int | None, stamps: bool) -> Stimulus:
@@ -75,6 +73,18 @@ def nmnist_like(shrink: int) -> Reader:
         ids = np.arange(len(images)) + (0 if split == "train" else 60_000)
         films = (record(image / 255.0, seed=int(i)) for image, i in zip(images, ids))
         return stack(films, Binning((34, 34, 2), *FIRST_SACCADE, shrink), labels, ids, stamps)
+
+    return read
+
+
+def mnist(n_steps: int) -> Reader:
+    """MNIST: the image as a current in every time step, pixels from 0 to 1."""
+
+    def read(root: Path | None, split: str, limit: int | None, stamps: bool) -> Stimulus:
+        images, labels = read_mnist(root, split, limit)
+        ids = np.arange(len(images)) + (0 if split == "train" else 60_000)
+        light = images.reshape(len(images), -1).astype(np.float32) / 255
+        return Stimulus(np.repeat(light[None], n_steps, 0), ids, labels.astype(np.int64))
 
     return read
 
@@ -166,8 +176,7 @@ def cifar10(n_steps: int) -> Reader:
         light = images.reshape(len(images), -1).astype(np.float32) / 255
         if n_steps == 1:
             return Stimulus(light[None], ids, labels.astype(np.int64))
-        inputs = np.arange(light.shape[1])
-        frames = [uniform(key(RATE_SEED, ids[:, None], t, 0, inputs)) < light for t in range(n_steps)]
-        return Stimulus(np.stack(frames).astype(np.int8), ids, labels.astype(np.int64))
+        frames = rate(np.broadcast_to(light, (n_steps, *light.shape)), ids)
+        return Stimulus(frames, ids, labels.astype(np.int64))
 
     return read

@@ -147,7 +147,7 @@ def test_own_currents_train_in_floats_and_a_chips_integers_refuse_them(tmp_path:
             ul.train(bits, tmp_path / "bits", data=ul.data(data, options={"memory_mb": memory}))
 
 
-@pytest.mark.parametrize("name", ["own_folder", "own_dataset"])
+@pytest.mark.parametrize("name", ["own_folder", "own_dataset", "currents"])
 def test_the_examples_run_and_learn(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any):
     text = (ROOT / "examples" / f"{name}.py").read_text()
     assert text.count("\n") <= 30

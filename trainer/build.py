@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from exchange.open import open_network
 from ir.check import require, within
+from ir.encoder import with_encoder
+from ir.network import Network
 from ir.words import counted
 from trainer.config import TrainConfig
 from trainer.data import Kind, kind_of
@@ -59,7 +62,8 @@ def build_network(config: TrainConfig, kind: Kind | None = None) -> SpikingNetwo
         n == data.n_classes,
         f"the last layer has {counted(n, 'neuron')}; data set {config.data!r} has {data.n_classes} classes",
     )
-    return SpikingNetwork.sequential(data.input_shape, *modules, dt_s=data.dt_s, schedule=config.schedule)
+    how: dict[str, Any] = {"dt_s": data.dt_s, "schedule": config.schedule, "encoder": config.encoder}
+    return SpikingNetwork.sequential(data.input_shape, *modules, **how)
 
 
 def _started(config: TrainConfig, data: Kind) -> SpikingNetwork:
@@ -67,8 +71,10 @@ def _started(config: TrainConfig, data: Kind) -> SpikingNetwork:
     path = Path(config.start)
     opened = open_network(path / "network.npz" if path.is_dir() else path)
     with within(str(path)):
+        if config.encoder and isinstance(opened, Network) and opened.encoder is None:
+            opened = with_encoder(opened, config.encoder)
         network = TrainableNetwork(opened, config.schedule, config.train_threshold)
-    n, out = network.frozen.n_inputs, math.prod(network.shapes[network.output])
+    n, out = network.frozen.n_data, math.prod(network.shapes[network.output])
     width, classes = math.prod(data.input_shape), data.n_classes
     require(
         (n, out) == (width, classes),

@@ -27,8 +27,8 @@ MOST = 1e30
 """Of what enters float32 with a factor."""
 
 AT_LEAST = {
-    "epochs": 1,
-    "batch_size": 1,
+    "encoder": 0,
+    **dict.fromkeys(("epochs", "batch_size"), 1),
     "tau_mem_s": 0,
     "tau_syn_s": 0,
     "v_threshold": 0,
@@ -62,6 +62,7 @@ class TrainConfig:
         start: file of a network to go on from, of any format that is read, or a train folder: its structure, neurons
             and numbers stand in the place of ``layers``, ``tau_mem_s``, ``v_threshold``, ``reset`` and
             ``initial_density``.
+        encoder: so many of the first layers with neurons run on the host, in floats, and may take currents; 0 = none.
         tau_mem_s: time constant of every population's membranes in seconds, where training begins.
         tau_syn_s: time constant of synaptic currents, in seconds; 0 = none, spikes reach the membrane at once.
         v_threshold: of every population, where training begins.
@@ -115,6 +116,7 @@ class TrainConfig:
     data_options: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
     layers: tuple[str, ...] = ("64", "64", "10")
     start: str = ""
+    encoder: int = 0
     tau_mem_s: float = 1e-3
     tau_syn_s: float = 0.0
     v_threshold: float = 0.3

@@ -57,7 +57,7 @@ def training_data(config: TrainConfig, given: Samples | None) -> tuple[TrainConf
     if isinstance(given, Data):
         config = replace(config, data=given.name, root="", data_options=table_of(given.options))
     kind = given if isinstance(given, Data) else kind_of(config)
-    stamps = config.schedule.input != "first"
+    stamps = config.schedule.input != "first" and not config.encoder  # spikes of an encoder have no stamps
     if isinstance(given, Stimulus):
         data: Samples = given
     elif isinstance(kind, Data):
@@ -73,10 +73,10 @@ def training_data(config: TrainConfig, given: Samples | None) -> tuple[TrainConf
 def check_data(data: Samples, config: TrainConfig, kind: Kind) -> None:
     """Raise unless every label is a class of the data, and a chip's integers are fed with whole counts."""
     first = data.read(np.arange(1), range(1)) if isinstance(data, Data) else data
-    if config.weight_bits and first.frames.dtype.kind == "f":
+    if config.weight_bits and not config.encoder and first.frames.dtype.kind == "f":
         raise FormatError(
             f"data set {config.data!r} is a current, and a chip's integers (weight_bits) take whole counts; "
-            "train on a rate coded one, or in floats"
+            "train on a rate coded one, in floats, or with an encoder on the host (encoder = 1)"
         )
     found = np.zeros(0, np.int64) if first.labels is None else np.asarray(first.labels)  # Data checks its own
     wrong = found[(found < 0) | (found >= kind.n_classes)]

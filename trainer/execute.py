@@ -10,6 +10,7 @@ import torch
 
 from ir.arithmetic import ARITHMETICS
 from ir.arrays import Int32s
+from ir.encoder import hosted
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
@@ -30,6 +31,7 @@ Progress = Callable[[int, int], None]
 """Called with (samples done, samples in all)."""
 
 
+@hosted
 def run(
     network: Network | QuantizedNetwork | MappedNetwork,
     stimulus: Stimulus,

@@ -219,7 +219,7 @@ def run_batch(
     epoch, total, state = at[0], 0.0, None
     for steps in pieces(data.n_steps, config.truncate):
         batch = batch_of(data, index, steps if config.truncate else None)
-        batch = augmented(batch, config, epoch, network.shapes["input"]).to(network.device)
+        batch = augmented(batch, config, epoch, network.data_shape).to(network.device)
         batch = replace(batch, state=state)
         schedule = schedule_of(config, *at)
         loss, state = RULES[config.rule].step(network, optimizer, batch, schedule, config, epoch, share)

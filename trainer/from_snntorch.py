@@ -18,6 +18,7 @@ from ir.arrays import Array
 from ir.check import require
 from ir.compose import diagonal
 from ir.connection import Connection, Conv2d, Dense
+from ir.encoder import with_encoder
 from ir.network import Input, Network, Population, Projection
 from ir.neurons import LIF
 from ir.neurons.reset import ResetName
@@ -41,6 +42,7 @@ def read(
     dt_s: float = 1e-3,
     layers: Sequence[nn.Module] | None = None,
     pool: str | None = None,
+    encoder: int = 0,
 ) -> Network:
     """Read a chain of torch layers and snnTorch neurons; betas and thresholds may be learned, one or one a neuron.
 
@@ -53,6 +55,8 @@ def read(
         layers: the order in which the layers act, where that differs.
         pool: ``after`` moves a max pooling that stands before its neurons, on currents, behind them: another network,
             to be trained further. None = it is refused.
+        encoder: so many of the first populations run on the host, in floats (``ir.encoder``): with 1 the first Linear
+            or Conv2d and its neurons, which may take currents. 0 = none.
 
     Returns:
         The network, on the layered schedule; its last population decides.
@@ -82,7 +86,8 @@ def read(
                 builder.add_pooling(layer)
             else:
                 builder.pending.append(layer)
-        return builder.network(dt_s)
+        network = builder.network(dt_s)
+    return with_encoder(network, encoder) if encoder else network
 
 
 def _kind(module: nn.Module) -> type[nn.Module]:

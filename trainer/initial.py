@@ -30,6 +30,8 @@ def scale_to_density(network: SpikingNetwork, stimulus: Samples, density: float)
     """
     require(0 < density < 1, f"initial_density is {density}; it lies between 0 and 1")
     frames = batch_of(stimulus, np.arange(min(SAMPLES, stimulus.n_samples))).to(network.device).frames
+    if network.encoder is not None:
+        scale_to_density(network.encoder, stimulus, density)
     plan = network.plan()
     parts = {part.name: part for part in plan.parts}
     for name in plan.order.order:

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ir.check import require, within
-from ir.connection import Connection, Conv2d, Dense
-from ir.network import Input, Network, Population, Projection
+from ir.network import Input, Network, Population, check_encoder
 from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule
 from ir.state import State, check_state
@@ -25,7 +24,9 @@ from trainer.engines.options import EVALUATION, TrainingOptions
 from trainer.engines.parts import NeuronParams
 from trainer.engines.plan import Params, Plan, plan_of
 from trainer.engines.result import Result
+from trainer.frozen import check_blocks, projection_of
 from trainer.grid import FixedGrid
+from trainer.host import in_two, sent
 from trainer.linear_map import LinearMap, as_evaluated, fold, unpacked
 from trainer.neuron import MaxPooling, NeuronModule
 from trainer.pooling import fold_pooling, keeps_spikes, pools
@@ -44,6 +45,8 @@ class SpikingNetwork(nn.Module):
         output: the population that decides; default the last.
         dt_s: seconds a time step.
         schedule: the default of every call.
+        encoder: first layers that run on the host, in floats, once a time step: a network whose output has as many
+            neurons as there are ``inputs``. It takes the frames, and its spikes are what this network is fed with.
 
     Attributes:
         quantization: where set, the engine runs a chip's integers.
@@ -63,9 +66,11 @@ class SpikingNetwork(nn.Module):
         output: str | None = None,
         dt_s: float = 1e-3,
         schedule: Schedule | None = None,
+        encoder: SpikingNetwork | None = None,
     ) -> None:
         super().__init__()
         check_blocks(inputs, populations)
+        self.encoder = encoder
         self.inputs, self.dt_s, self.schedule = dict(inputs), dt_s, schedule or Schedule()
         self.neurons = nn.ModuleDict(populations)
         self.ends = [(pre, post) for pre, post, _ in projections]
@@ -79,14 +84,24 @@ class SpikingNetwork(nn.Module):
             with within(f"population {name!r}"):
                 self._neuron(name).spread(int(np.prod(self.shapes[name])))
         self._plan: Plan | None = None
+        if encoder is not None:
+            check_encoder(encoder.export(), self.export())
 
     @classmethod
     def sequential(
-        cls, input_shape: tuple[int, ...], *modules: nn.Module, dt_s: float = 1e-3, schedule: Schedule | None = None
+        cls,
+        input_shape: tuple[int, ...],
+        *modules: nn.Module,
+        dt_s: float = 1e-3,
+        schedule: Schedule | None = None,
+        encoder: int = 0,
     ) -> SpikingNetwork:
         """Read ``nn.Sequential``-like modules: layers gather until the next neurons make them a population.
 
         A MaxPool1d or MaxPool2d behind neurons (or first, on spikes) is a population of its own.
+
+        Args:
+            encoder: so many populations, the first ones, run on the host (``SpikingNetwork.encoder``).
         """
         populations: dict[str, NeuronModule] = {}
         projections, waiting, pre = [], [], "input"
@@ -108,6 +123,8 @@ class SpikingNetwork(nn.Module):
             not waiting and len(populations) > 0,
             "a sequential network must end with a LIF (v_threshold=None for a membrane readout)",
         )
+        if encoder:
+            return cls(*in_two(cls, input_shape, populations, projections, dt_s, schedule, encoder))
         return cls({"input": input_shape}, populations, projections, dt_s=dt_s, schedule=schedule)
 
     def _infer_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -154,9 +171,11 @@ class SpikingNetwork(nn.Module):
         populations = tuple(
             Population(name, self.shapes[name], self._neuron(name).value(biases[name])) for name in self.neurons
         )
-        projections = tuple(_projection(pre, post, m) for (pre, post), m in zip(self.ends, maps))
+        projections = tuple(projection_of(pre, post, m) for (pre, post), m in zip(self.ends, maps))
         inputs = tuple(Input(name, shape) for name, shape in self.inputs.items())
-        return Network(inputs, populations, projections, self.output, self.dt_s, self.schedule)
+        encoder = None if self.encoder is None else self.encoder.export()
+        parts = (inputs, populations, projections, self.output, self.dt_s, self.schedule)
+        return Network(*parts, encoder=encoder)
 
     def _neuron(self, name: str) -> NeuronModule:
         neuron = self.neurons[name]
@@ -167,6 +186,12 @@ class SpikingNetwork(nn.Module):
     def device(self) -> torch.device:
         """Where the weights live."""
         return next(chain(self.parameters(), self.buffers())).device
+
+    @property
+    def data_shape(self) -> tuple[int, ...]:
+        """Of a frame of the first input: the encoder's where there is one."""
+        first = self if self.encoder is None else self.encoder
+        return next(iter(first.inputs.values()))
 
     def plan(self) -> Plan:
         """The engines' static view; made once."""
@@ -216,6 +241,13 @@ class SpikingNetwork(nn.Module):
         require(frames.ndim >= 3, f"frames have shape {tuple(frames.shape)}; give (T, B, ...), time steps first")
         ids = self._ids(frames, sample_ids, state)
         options = options if self.training else options.evaluated
+        if self.encoder is not None:
+            require(
+                state is None,
+                "a network with an encoder begins its samples anew in every call of the module; run the frozen one, "
+                "ul.run(network.export(), ..., state=...), which goes on",
+            )
+            frames, events = sent(self.encoder, frames, ids, options), None
         # Membranes add up in full precision, also where other layers run in half of it.
         with torch.autocast(frames.device.type, enabled=False):
             params, numbers = self.params(), FloatNumbers()
@@ -236,6 +268,7 @@ class SpikingNetwork(nn.Module):
                 events,
                 state=state,
                 monitor=Monitor(tuple(monitor)) if monitor else None,
+                from_host=self.encoder is not None,
             )
             return run_engine(call, engine)
 
@@ -254,28 +287,3 @@ class SpikingNetwork(nn.Module):
         if given is None and state is not None:
             given = state.sample_ids if isinstance(state, LiveState) else np.array(state.sample_ids)
         return torch.arange(frames.shape[1], device=frames.device) if given is None else torch.as_tensor(given)
-
-
-def check_blocks(inputs: dict[str, Any], populations: dict[str, Any]) -> None:
-    """Raise unless inputs have shapes, and populations are neurons under names that torch can store."""
-    for name, shape in inputs.items():
-        require(isinstance(shape, (tuple, list)), f"input {name!r} has shape {shape!r}; give a tuple, e.g. (2, 34, 34)")
-    require(len(populations) > 0, "a network needs at least one population")
-    for name, neuron in populations.items():
-        require(isinstance(neuron, NeuronModule), f"population {name!r} is {type(neuron).__name__}; make it a LIF")
-        plain = "." not in name and name != "" and not hasattr(nn.ModuleDict, name)
-        require(plain, f"a population cannot be named {name!r}, which torch keeps for itself; choose another name")
-
-
-def _projection(pre: str, post: str, m: LinearMap) -> Projection:
-    with within(f"projection {pre} -> {post}"):
-        return Projection(pre, post, _connection(m))
-
-
-def _connection(m: LinearMap) -> Connection:
-    assert m.weight is not None
-    weight = m.weight.detach().cpu().numpy()
-    if m.conv is None:
-        return Dense(weight)
-    stride, padding, dilation, groups = m.conv
-    return Conv2d(weight, m.in_shape, stride, padding, dilation, groups)  # type: ignore[arg-type]

@@ -27,8 +27,8 @@ class TrainableNetwork(SpikingNetwork):
     """A network of floats as a torch module: every weight and every bias of it is a parameter.
 
     Numbers are float32, as in every run of floats. Structure stays: connections (a convolution keeps one kernel, a
-    sparse projection its synapses), delays, max poolings, neuron models and their other numbers. Biases are one a
-    neuron where the network has them so, also behind a convolution.
+    sparse projection its synapses), delays, max poolings, neuron models and their other numbers. An encoder on the host
+    learns with the rest. Biases are one a neuron where the network has them so, also behind a convolution.
 
     Args:
         network: of floats, e.g. what ``ul.from_snntorch`` or ``ul.open`` returned.
@@ -63,6 +63,8 @@ class TrainableNetwork(SpikingNetwork):
         self.shapes = self.inputs | {p.name: p.shape for p in network.populations}
         self.schedule = network.schedule if schedule is None else schedule
         self.quantization, self.core_of_neuron = None, None
+        host = network.encoder
+        self.encoder = None if host is None else TrainableNetwork(host, host.schedule, train_threshold)
         fixed = pooling(network)
         self.weights = nn.ParameterList(
             [_learnt(e.connection.weight, e.post not in fixed) for e in network.projections]
@@ -92,9 +94,9 @@ class TrainableNetwork(SpikingNetwork):
             replace(e, connection=with_weight(e.connection, w.detach().cpu().numpy()))
             for e, w in zip(self.frozen.projections, self.weights)
         ]
-        return replace(
-            self.frozen, populations=tuple(populations), projections=tuple(projections), schedule=self.schedule
-        )
+        encoder = None if self.encoder is None else self.encoder.export()
+        parts = tuple(populations), tuple(projections)
+        return replace(self.frozen, populations=parts[0], projections=parts[1], schedule=self.schedule, encoder=encoder)
 
     def params(self) -> Params:
         """The live numbers, gradients attached."""

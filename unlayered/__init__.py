@@ -16,7 +16,21 @@ if TYPE_CHECKING:
     from stimuli.own.data import Data
     from stimuli.own.options import DataOptions
     from trainer import LIF, SpikingNetwork, TrainableNetwork, TrainConfig, preset, train_on_grid
-    from unlayered.api import chips, compare, data, diff, from_snntorch, map, open, run, save, statistics, train
+    from unlayered.api import (
+        chips,
+        coded,
+        compare,
+        data,
+        diff,
+        from_snntorch,
+        map,
+        open,
+        run,
+        save,
+        statistics,
+        train,
+        with_encoder,
+    )
     from unlayered.causes.value import Diff
 
 WHERE = {
@@ -28,9 +42,9 @@ WHERE = {
     "Diff": "unlayered.causes.value",
     **dict.fromkeys(("LIF", "SpikingNetwork", "TrainConfig", "TrainableNetwork"), "trainer"),
     **dict.fromkeys(("preset", "train_on_grid"), "trainer"),
-    **dict.fromkeys(("chips", "compare", "data", "diff"), "unlayered.api"),
+    **dict.fromkeys(("chips", "coded", "compare", "data", "diff"), "unlayered.api"),
     **dict.fromkeys(("from_snntorch", "map"), "unlayered.api"),
-    **dict.fromkeys(("open", "run", "save", "statistics", "train"), "unlayered.api"),
+    **dict.fromkeys(("open", "run", "save", "statistics", "train", "with_encoder"), "unlayered.api"),
 }
 """Every public name, and the module that it is loaded from."""
 
@@ -57,6 +71,7 @@ __all__ = [
     "TrainConfig",
     "TrainableNetwork",
     "chips",
+    "coded",
     "compare",
     "data",
     "diff",
@@ -69,6 +84,7 @@ __all__ = [
     "statistics",
     "train",
     "train_on_grid",
+    "with_encoder",
 ]
 
 

@@ -147,7 +147,7 @@ def run(
         state: where the samples go on from: ``trace.state`` of the time steps before; None = they begin.
         keep_state: leave ``trace.state``, for a run of the time steps that follow, on this or another executor.
     """
-    check_width(stimulus, plain_network(_frozen(network)).n_inputs, "the stimulus")
+    check_width(stimulus, plain_network(_frozen(network)).n_data, "the stimulus")
     options = RunOptions(state=state, keep_state=keep_state)
     ready = ready_for(network, on, options)
     chosen = plain_network(network).schedule if schedule is None else schedule
@@ -248,6 +248,7 @@ def from_snntorch(
     dt_s: float = 1e-3,
     layers: Sequence[nn.Module] | None = None,
     pool: str | None = None,
+    encoder: int = 0,
 ) -> Network:
     """Read a trained snnTorch model: a chain of torch layers and snnTorch neurons (docs/exchange.md).
 
@@ -255,7 +256,31 @@ def from_snntorch(
         in_shape: of one frame, e.g. (784,) or (2, 34, 34).
         layers: the order in which the layers act, where it is not that of assignment.
         pool: ``after`` moves max poolings that stand before their neurons behind them.
+        encoder: so many of the first populations run on the host, in floats, where the model is fed with currents.
     """
     from trainer.from_snntorch import read
 
-    return read(model, in_shape, dt_s, layers, pool)
+    return read(model, in_shape, dt_s, layers, pool, encoder)
+
+
+def with_encoder(network: Network, populations: int = 1) -> Network:
+    """The same network with its first populations on the host: they take currents, and their spikes feed the rest.
+
+    Raises:
+        ValueError: the network cannot be cut there.
+    """
+    from ir.encoder import with_encoder as cut
+
+    return cut(network, populations)
+
+
+def coded(stimulus: Stimulus, code: str, n_steps: int | None = None, threshold: float = 0.1) -> Stimulus:
+    """Currents as spikes (docs/data.md): ``rate``, ``latency`` (values 0 to 1), or ``delta`` (changes in time).
+
+    Args:
+        n_steps: time steps of the result, where the stimulus is a still image; None = its own.
+        threshold: of a delta code: the change that makes a spike.
+    """
+    from stimuli.coding import coded as spikes_of
+
+    return spikes_of(stimulus, code, n_steps, threshold)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from ir.arrays import Floats
 from ir.chip import Chip
+from ir.encoder import body_of
 from ir.formats import Formats
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
@@ -40,9 +41,18 @@ def integers_of(
     """Quantize where still needed, with calibration data where there are any; under the network's own schedule.
 
     Args:
-        stimulus: guides the search of scales and thresholds, and gives every source its rate.
+        stimulus: what the network's body is fed with; guides the search of scales and thresholds, and gives every
+            source its rate.
         tick: called with how many runs of the search are done, and of how many.
     """
+    made = _integers_of_body(body_of(network), chip, bits, stimulus, tick)
+    encoder = network.encoder
+    return made if encoder is None else replace(made, network=replace(made.network, encoder=encoder))
+
+
+def _integers_of_body(
+    network: Network | QuantizedNetwork, chip: Chip, bits: int, stimulus: Stimulus | None, tick: Tick
+) -> Integers:
     weight = Formats.of(chip, bits).weight
     if stimulus is None:
         if isinstance(network, QuantizedNetwork):

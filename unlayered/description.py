@@ -111,6 +111,7 @@ def _network(value: Network | QuantizedNetwork) -> dict[str, Any]:
         "populations": populations,
         "projections": projections,
         "metadata": value.metadata,
+        "encoder": None if value.encoder is None else _network(value.encoder),
     }
 
 
@@ -132,6 +133,12 @@ def tables(path: Path, described: dict[str, Any]) -> list[Table]:
     found = [facts(title, plain)]
     if isinstance(described.get("schedule"), dict):
         found.append(facts("Schedule", schedule_facts(described["schedule"])))
+    if described.get("encoder"):
+        rows = [
+            (p["name"], "x".join(map(str, p["shape"])), _words(p["neuron"]))
+            for p in described["encoder"]["populations"]
+        ]
+        found.append(table("Encoder on the host", ("name", "shape", "neuron"), rows))
     if "projections" in described:
         rows = [(p["name"], "x".join(map(str, p["shape"])), _words(p["neuron"])) for p in described["populations"]]
         found.append(table("Populations", ("name", "shape", "neuron"), rows))

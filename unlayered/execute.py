@@ -12,6 +12,7 @@ from exchange.chip_toml import find_chip
 from ir.arrays import Ints
 from ir.check import check_choice, require
 from ir.chip import Chip
+from ir.encoder import body_of, encoded
 from ir.formats import Excess
 from ir.mapped import MappedNetwork
 from ir.network import Network
@@ -82,15 +83,18 @@ def run_safely(
     from unlayered.costs import charged_in
 
     ready = ready_for(network, on, options)
+    body = body_of(ready)
     traces: list[Trace] = []
     unsafe: dict[str, Excess] = {}
     inputs: Ints | None = None
     active: list[Ints | None] = []
-    for stimulus, ticked in pieces_of(samples, tick):
-        unsafe |= {str(found): found for found in envelope_of(ready, stimulus, schedule, on, options)}
-        traces.append(execute(ready, stimulus, schedule, on, options, ticked))
+    for piece, ticked in pieces_of(samples, tick):
+        host = encoded(ready, piece, options.state)
+        stimulus, own = host.spikes, replace(options, state=host.body)
+        unsafe |= {str(found): found for found in envelope_of(body, stimulus, schedule, on, own)}
+        traces.append(host.beside(execute(body, stimulus, schedule, on, own, ticked)))
         inputs = input_counts(stimulus) + (0 if inputs is None else inputs)
-        active.append(charged_in(ready, traces[-1], stimulus))
+        active.append(charged_in(body, traces[-1], stimulus))
     assert inputs is not None
     known = [x for x in active if x is not None]
     charged = sum(known, np.zeros_like(known[0])) if len(known) == len(active) > 0 else None

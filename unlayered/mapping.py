@@ -11,6 +11,7 @@ from exchange.chip_toml import shipped_chips
 from ir.arrays import Floats
 from ir.check import check_choice
 from ir.chip import Chip
+from ir.encoder import spikes_of
 from ir.formats import Excess
 from ir.graph import slices
 from ir.mapped import Core, MappedNetwork
@@ -29,6 +30,7 @@ from unlayered.calibration import integers_of
 from unlayered.console import Stages, facts, table
 from unlayered.costs import cost_facts, cost_of_run
 from unlayered.options import ScheduleFlags
+from unlayered.pooling import pooling_facts
 from unlayered.safety import ANY_INPUT, THIS_INPUT, check_safe, unchanged, warnings
 from unlayered.sources import AnyNetwork, plain_network
 
@@ -97,6 +99,7 @@ def map_whole(
         CapacityError: it does not fit.
     """
     stages.begin("quantize")
+    stimulus = None if stimulus is None else spikes_of(network, stimulus)
     made = integers_of(network, chip, options.bits, stimulus, stages.tick)
     frames, way_out = (None, ANY_INPUT) if stimulus is None else (stimulus.frames, THIS_INPUT)
     unsafe = check_safe(made.network, chip, frames, options.allow_unsafe, way_out)
@@ -152,6 +155,7 @@ def as_json(made: Mapping) -> dict[str, Any]:
         "utilization": [{**vars(core), **vars(use)} for core, use in zip(mapped.cores, made.use)],
         "limits": {name: getattr(made.limit, name) for name in RESOURCES},
         "quantization": [vars(entry) for entry in made.quantization],
+        "pooling": pooling_facts(made.mapped.network, made.rates),
         "outside_envelope": [str(finding) for finding in made.unsafe],
         "cost": None if made.cost is None else cost_facts(made.cost),
     }
@@ -190,15 +194,14 @@ def simulated_only(made: Mapping) -> list[str]:
 def mapping_facts(made: Mapping) -> dict[str, Any]:
     """What was minimized, in packets a time step, and the fullest core's share of each limit."""
     routes, unit = made.traffic.routes, "a time step" if made.rates is not None else "one spike a neuron"
-    full = {
-        f"fullest core, {name}": percent(max(share(use, made.limit, name) for use in made.use)) for name in RESOURCES
-    }
+    most = {name: max(share(use, made.limit, name) for use in made.use) for name in RESOURCES}
     return {
         "cores": len(made.mapped.cores),
         f"packets between cores, {unit}": routes.packets,
         "hops a packet": routes.hops_per_packet,
         f"hottest link, {unit}": routes.hottest_link,
-        **{name.replace("_", " "): value for name, value in full.items()},
+        **{f"fullest core, {name.replace('_', ' ')}": percent(value) for name, value in most.items()},
+        **pooling_facts(made.mapped.network, made.rates),
     }
 
 

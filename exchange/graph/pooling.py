@@ -91,7 +91,8 @@ def _on_spikes(
 ) -> bool:
     """Whether what comes in are spikes, each on its own: no weights, no sums, no biases."""
     brought = [_spikes(graph, a, shapes, into, neurons, 0) for a in graph.before(node.name)]
-    return all(x is not None for x in brought) and bool((sum(x for x in brought if x is not None) <= 1).all())
+    there = [x for x in brought if x is not None]
+    return len(there) == len(brought) > 0 and bool((np.sum(there, 0) <= 1).all())
 
 
 def _spikes(

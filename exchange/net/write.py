@@ -20,6 +20,7 @@ from ir.arrays import Array
 from ir.check import require
 from ir.compose import dense_weight
 from ir.connection import Conv2d, with_weight
+from ir.encoder import check_bare
 from ir.graph import layered_order
 from ir.mapped import MappedNetwork
 from ir.network import Network
@@ -46,6 +47,7 @@ def write(network: Network | QuantizedNetwork | MappedNetwork, path: str | Path)
         isinstance(network, QuantizedNetwork), ".net holds integers; quantize first (unlayered map FILE --chip loihi2)"
     )
     assert isinstance(network, QuantizedNetwork)
+    check_bare(network, "a .net file")
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         for i, layer in enumerate(_layers(network)):

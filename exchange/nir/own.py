@@ -20,6 +20,7 @@ from ir.arrays import Array
 from ir.check import FormatError
 from ir.compose import dense_weight
 from ir.connection import Connection, Conv2d, Dense, Sparse
+from ir.encoder import check_bare
 from ir.mapped import MappedNetwork
 from ir.network import Input, Network, Population, Projection
 from ir.neurons import LIF, FixedLIF, check_only_lif
@@ -42,6 +43,7 @@ def write(network: Network | QuantizedNetwork | MappedNetwork, path: str | Path)
     """
     if isinstance(network, MappedNetwork):
         network = network.network
+    check_bare(network, "a .nir file")
     check_only_lif(network.populations, "a .nir file")
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:

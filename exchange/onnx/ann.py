@@ -57,8 +57,9 @@ def activations(network: Network, samples: Array) -> dict[str, Array]:
         p = by_name[name]
         z = np.zeros((len(samples), p.n)) + _bias(p)
         for e in into.get(name, ()):
-            z = np.maximum(z, _largest(e, value[e.pre])) if pools(p.neuron) else z + apply(e.connection, value[e.pre])
-        value[name] = np.maximum(z, 0) if p.neuron.fires else z
+            pooled = pools(p.neuron)
+            z = np.maximum(z, _largest(e, value[e.pre])) if pooled else z + apply(e.connection, value[e.pre])
+        value[name] = np.asarray(np.maximum(z, 0) if p.neuron.fires else z, np.float64)
     return {p.name: value[p.name] for p in network.populations}
 
 

@@ -18,6 +18,7 @@ from ir.arithmetic import ARITHMETICS
 from ir.arrays import Array
 from ir.check import require
 from ir.connection import Connection, Conv2d, Dense, Sparse, synapses
+from ir.encoder import check_bare
 from ir.graph import layered_order
 from ir.mapped import MappedNetwork
 from ir.network import Network
@@ -80,6 +81,7 @@ def model(network: Network | QuantizedNetwork | MappedNetwork) -> onnx.ModelProt
     """The ONNX model of a network (addresses left out)."""
     if isinstance(network, MappedNetwork):
         network = network.network
+    check_bare(network, "an .onnx file")
     check_only_lif(network.populations, "an .onnx file")
     size = sum(e.connection.weight.nbytes for e in network.projections)
     require(size < MAX_BYTES, f"the weights take {size} bytes; an ONNX file holds less than {MAX_BYTES}")

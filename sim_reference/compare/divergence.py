@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ir.check import require
 from ir.trace import Spikes, Trace
 from sim_reference.compare.same_runs import check_same_runs, recorded_spikes
 from sim_reference.compare.statistics import batch_positions
@@ -20,7 +21,8 @@ class Divergence:
     """The first event in which two traces differ, in the order (sample, t, k, neuron).
 
     Attributes:
-        what: ``spike`` (only one trace has it), ``m``, ``k_served``, ``forward_steps``, ``v`` or ``u``.
+        what: ``host`` (a spike of an encoder on the host), ``spike`` (only one trace has it), ``m``, ``k_served``,
+            ``forward_steps``, ``v`` or ``u``.
         sample: id; ``position`` in the batch.
         k: forward step; for differences at the end of a time step the last one both have.
         population, index: address of the neuron; ``neuron`` is its global index, -1 for forward steps.
@@ -44,6 +46,9 @@ class Divergence:
     spiked: tuple[bool, bool] = (False, False)
 
     def __str__(self) -> str:
+        if self.what == "host":
+            where = f"sample {self.sample}, time step {self.t}"
+            return f"{where}: neuron {self.index} of the encoder on the host sent {self.a} and {self.b} spikes"
         core = "" if self.core is None else f" on core {self.core}"
         when = f"sample {self.sample}, time step {self.t}, forward step {self.k}"
         if self.what == "forward_steps":
@@ -69,14 +74,15 @@ def _shown(x: float | int | None) -> str:
 def first_divergence(a: Trace, b: Trace) -> Divergence | None:
     """Find the first event in which the traces differ; None where they are equal.
 
-    Compares spikes, their membranes and serving rounds, forward steps, and what both traces hold of the
-    neurons' states at the end of each time step: membranes first, then the others in the first trace's order.
+    Compares the spikes of an encoder on the host where both traces hold them, spikes, their membranes and serving
+    rounds, forward steps, and what both traces hold of the neurons' states at the end of each time step: membranes
+    first, then the others in the first trace's order.
 
     Raises:
         ValueError: the traces are not of the same contract, samples and neurons, or one of them only counted.
     """
     check_same_runs(a, b)
-    found = [x for x in (_first_spike(a, b), _first_steps(a, b), *_states_apart(a, b)) if x]
+    found = [x for x in (_first_of_host(a, b), _first_spike(a, b), _first_steps(a, b), *_states_apart(a, b)) if x]
     if not found:
         return None
     first = min(found, key=_when)
@@ -119,6 +125,18 @@ def _first_spike(a: Trace, b: Trace) -> Divergence | None:
     silent = (b if only_a else a).v
     other = None if silent is None else silent[row[1], row[0], row[3]].item()
     return _divergence(a, b, "spike", row, *((m, other) if only_a else (other, m)), (only_a, not only_a))
+
+
+def _first_of_host(a: Trace, b: Trace) -> Divergence | None:
+    """The first spike that only one host has sent; it lies before the time step's first round."""
+    if a.host is None or b.host is None or np.array_equal(a.host, b.host):
+        return None
+    require(
+        a.host.shape == b.host.shape, f"the hosts sent {a.host.shape[2]} and {b.host.shape[2]} spikes; same network?"
+    )
+    position, t, i = (int(x) for x in np.argwhere((a.host != b.host).transpose(1, 0, 2))[0])
+    x, y = int(a.host[t, position, i]), int(b.host[t, position, i])
+    return Divergence("host", int(a.sample_ids[position]), position, t, -1, "host", i, a.n_neurons + i, x, y)
 
 
 def _first_steps(a: Trace, b: Trace) -> Divergence | None:

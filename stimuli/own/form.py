@@ -75,15 +75,17 @@ def form_of(source: Source, options: DataOptions) -> tuple[Form, DataOptions]:
     raw, _ = source.read(0)
     who = source.said(0)
     if isinstance(raw, dict):
+        if options.delta:
+            raise FormatError(f"{who} holds events, and delta is a code of frames; leave delta out")
         return _form_of_events(source, raw, options)
     array = numbers_of(raw, who, values=not isinstance(raw, np.memmap))
     if options.images:
         shape, steps = _three(array.shape, who, "an image is (N), (H, W) or (C, H, W)", 0), options.n_steps or 1
-        rated = options.images == "rate"
+        rated = options.images in ("rate", "latency")
         return Form(IMAGES, shape, steps, itemsize=1 if rated else 4, first=who), replace(options, n_steps=steps)
     way = "frames are (T, N), (T, H, W) or (T, C, H, W); set images where there is no time axis"
     shape, steps = _three(array.shape, who, way, 1), options.n_steps or array.shape[0]
-    size = 4 if array.dtype.kind == "f" else min(4, array.dtype.itemsize)
+    size = 1 if options.delta else 4 if array.dtype.kind == "f" else min(4, array.dtype.itemsize)
     form = Form(FRAMES, shape, steps, options.n_steps == 0, size, who)
     return form, replace(options, n_steps=steps)
 
@@ -188,5 +190,5 @@ def out_shape(form: Form, options: DataOptions) -> tuple[int, ...]:
     width //= options.shrink
     if not (rows and width):
         raise FormatError(f"shrink is {options.shrink} and leaves nothing of the frames; make it smaller")
-    channels = 1 if options.merge_polarity else channels
+    channels = (1 if options.merge_polarity else channels) * (2 if options.delta else 1)
     return (channels, rows, width) if len(shape) == 3 else (channels, width)

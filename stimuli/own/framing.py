@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 
 from ir.arrays import Ints
 from ir.check import MAX_NEURONS, FormatError
-from ir.schedule import key, uniform
+from stimuli.coding import delta, latency, rate
 from stimuli.own.files import Raw
 from stimuli.own.form import EVENTS, IMAGES, Form, numbers_of, out_shape, recording
 from stimuli.own.options import DataOptions
 from stimuli.own.recording import Recording
-from stimuli.readers import RATE_SEED
 
 
 def frames_of(
@@ -51,7 +50,10 @@ def frames_of(
     if form.kind == IMAGES:
         frames = _image(numbers_of(raw, who), who, sample_id, form, options, steps)
     else:
-        frames = _smaller(_in_time(raw, who, form, steps), options)
+        known = range(steps.stop) if options.delta else steps  # a change is one of what was before
+        frames = _smaller(_in_time(raw, who, form, known), options)
+        if options.delta:
+            return delta(frames.reshape(len(known), 1, -1), options.delta)[steps.start :, 0], None
     return _whole(frames.reshape(len(steps), -1)), None
 
 
@@ -102,9 +104,10 @@ def _image(
     if options.images == "current":
         return np.broadcast_to(light, (len(steps), *light.shape))
     if light.min() < 0 or light.max() > 1:
-        raise FormatError(f"{who} has values from {light.min()} to {light.max()}; a rate code takes 0 to 1")
-    draws = [uniform(key(RATE_SEED, sample_id, t, 0, np.arange(light.size))) for t in steps]
-    return (np.stack(draws) < light).astype(np.int8)
+        raise FormatError(f"{who} has values from {light.min()} to {light.max()}; a {options.images} code takes 0 to 1")
+    if options.images == "latency":
+        return latency(light[None], form.n_steps)[steps.start : steps.stop, 0]
+    return rate(np.broadcast_to(light, (len(steps), 1, light.size)), np.array([sample_id]), steps.start)[:, 0]
 
 
 def _in_time(array: NDArray[Any], who: str, form: Form, steps: range) -> NDArray[Any]:

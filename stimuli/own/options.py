@@ -18,7 +18,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-IMAGES = ("", "current", "rate")
+IMAGES = ("", "current", "rate", "latency")
 MAX_TOML_BYTES = 64 << 10
 MAX_STEPS, MAX_SIDE, MAX_US = 1 << 20, 1 << 14, 1 << 53
 
@@ -42,7 +42,10 @@ class DataOptions:
         merge_polarity: drop polarity, one channel instead of two.
         counts: count every event of a pixel in a time step; else one, however many there are.
         images: samples are single images without a time axis: ``current`` feeds them in every time step as they are,
-            ``rate`` as spikes with their values (0 to 1) as probabilities; empty = time comes first.
+            ``rate`` as spikes with their values (0 to 1) as probabilities, ``latency`` as one spike a pixel, the
+            brighter the earlier; empty = time comes first.
+        delta: frames in time: a spike where a value has changed by so much, rises in the first half of the channels,
+            falls in the second (``stimuli.coding``); 0 = frames as they are.
         n_classes: number of labels; 0 = found in the train part.
         memory_mb: what frames may take of memory; more is read batch by batch (0: always).
     """
@@ -59,6 +62,7 @@ class DataOptions:
     merge_polarity: bool = False
     counts: bool = False
     images: str = ""
+    delta: float = 0.0
     n_classes: int = 0
     memory_mb: int = 1024
 
@@ -71,6 +75,9 @@ class DataOptions:
         way_out = "give microseconds a unit, more than 0 and at most 1e12"
         set_field(self, "time_unit_us", real("time_unit_us", self.time_unit_us, 0.0, 1e12, way_out))
         check_choice("images", self.images, IMAGES)
+        if isinstance(self.delta, bool) or self.delta != 0:
+            set_field(self, "delta", real("delta", self.delta, 0.0, 1e30, "give a change above 0, or 0 for none"))
+        require(not (self.images and self.delta), "delta is a code of frames in time, and images has none; choose one")
         check_choice("camera", self.camera, ("", *CAMERAS))
         self._check_pixels("sensor", 3, "[W, H, P]", (1, 1, 1))
         self._check_pixels("crop", 4, "[left, top, width, height]", (0, 0, 1, 1))

@@ -11,6 +11,7 @@ from ir.arithmetic import LIMITS
 from ir.arrays import Array
 from ir.check import DeadlockError
 from ir.chip import Chip
+from ir.encoder import hosted
 from ir.mapped import MappedNetwork
 from ir.quantized import limit_names
 from ir.schedule import Schedule
@@ -30,6 +31,7 @@ OnLog = Callable[[int, EffectLog], None]
 IDEAL = Timekeeping()
 
 
+@hosted
 def run(
     mapped: MappedNetwork,
     stimulus: Stimulus,

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from exchange import npz
 from ir.arithmetic import ARITHMETICS
 from ir.check import FormatError, TargetError
+from ir.encoder import body_of, encoded
 from ir.mapped import MappedNetwork, one_large_core
 from ir.quantized import QuantizedNetwork
 from ir.runnable import check_record
@@ -98,7 +99,9 @@ def run_jobs(
 
     Jobs without samples or time steps leave empty traces; Lava is not started for them.
     """
-    ready = [_checked(job, record, process_per_core) for job in jobs]
+    hosts = [encoded(job.mapped, job.stimulus, job.state) for job in jobs]
+    bodies = [replace(job, mapped=body_of(job.mapped), stimulus=x.spikes, state=x.body) for job, x in zip(jobs, hosts)]
+    ready = [_checked(job, record, process_per_core) for job in bodies]
     busy = [number for number, job in enumerate(ready) if job.stimulus.frames.size]
     total = sum(job.stimulus.n_samples for job in ready)
     told = 0
@@ -119,10 +122,11 @@ def run_jobs(
         progress(total, total)
     for job, trace in zip(ready, traces):
         _check_limits(job.mapped, job.schedule, trace)
-    return [
+    plain = [
         replace(trace, core_of_neuron=None) if isinstance(job.mapped, QuantizedNetwork) else trace
         for job, trace in zip(jobs, traces)
     ]
+    return [found.beside(trace) for found, trace in zip(hosts, plain)]
 
 
 class Ready(NamedTuple):

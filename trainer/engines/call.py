@@ -36,6 +36,8 @@ class Call:
         recording: gets every spike, for ``trace_of``; None = nothing is kept.
         state: where the samples go on from; None = they begin.
         monitor: notes what a user watches; None = nothing is watched.
+        from_host: the frames are the spikes of an encoder, which learns: under gradual input, too, a spike that is
+            served has a gradient. Of other frames events that are served one by one have none.
     """
 
     plan: Plan
@@ -50,6 +52,7 @@ class Call:
     recording: Recording | None = None
     state: LiveState | None = None
     monitor: Monitor | None = None
+    from_host: bool = False
 
     @property
     def t0(self) -> int:

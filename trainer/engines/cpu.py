@@ -66,6 +66,8 @@ def unknown(call: Call) -> str | None:
         return "the gradient of a max pooling"
     if call.state is not None and call.state.requires_grad:
         return "the gradient of a state into the call before"
+    if call.from_host and call.frames.requires_grad and call.schedule.input != "first":
+        return f"the gradient of an encoder under {call.schedule.input} input"
     return None
 
 

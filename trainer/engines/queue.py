@@ -61,7 +61,11 @@ class InputQueue:
         """Remove the chosen events; (B, N_in) what they deliver."""
         self.waiting = self.waiting & ~chosen
         x = torch.zeros_like(self.frame)
-        return x.scatter_add(1, self.index.clamp(min=0), chosen.to(x.dtype))
+        x = x.scatter_add(1, self.index.clamp(min=0), chosen.to(x.dtype))
+        if not (self.call.from_host and self.frame.requires_grad):
+            return x
+        # Which events are served when is a choice; what they deliver is their input's, an encoder's spike.
+        return x + (self.frame - self.frame.detach()) * (x / self.frame.detach().clamp(min=1))
 
     def first_drive(self) -> Tensor:
         """(B, N_in) what arrives at k = 0."""

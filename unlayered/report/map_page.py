@@ -23,6 +23,7 @@ from unlayered.mapping import (
     simulated_only,
     use_rows,
 )
+from unlayered.pooling import pooling_facts
 from unlayered.report import mesh
 from unlayered.report.page import escaped, html_table, page, section
 from unlayered.report.svg import draw
@@ -51,12 +52,19 @@ def map_page(title: str, made: Mapping) -> str:
         f'<div class="figures">{"".join(_figures(made))}</div>',
         section("Fullest core, by limit", limits),
         section("Populations", html_table(POPULATION_COLUMNS, population_rows(made))),
+        *_max_pooling(made),
         section("Cores", f"{USE_WORDS}{RATES[made.rates is not None]}.", cores),
         *_quantization(made),
         *_cost(made),
         section("Made with", html_table(("", ""), _made_with(made))),
     ]
     return page(title, sections)
+
+
+def _max_pooling(made: Mapping) -> list[str]:
+    """What it costs, where the network has any."""
+    facts = pooling_facts(made.mapped.network, made.rates)
+    return [section("Max pooling", html_table(("", ""), list(facts.items())))] if facts else []
 
 
 def _verdict(made: Mapping) -> str:

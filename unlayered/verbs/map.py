@@ -69,7 +69,7 @@ def map_(
     options, described = MapOptions(preset, seed, bits, allow_unsafe), find_chip(chip)
     opened = with_schedule(open_network(network, as_, dt), ScheduleFlags(schedule, f, order))
     check_words(opened, explain or ())
-    stimulus = None if calibrate is None else _calibration(calibrate, root, samples, data_option, opened.n_inputs)
+    stimulus = None if calibrate is None else _calibration(calibrate, root, samples, data_option, opened.n_data)
     with Stages(str(network), STAGES, as_json) as stages:
         made = map_whole(opened, described, options, stimulus, stages)
     answers = explain_all(made, explain or ())

@@ -135,7 +135,7 @@ def _run(
     from unlayered.sources import check_width, other_time_steps, plain_network
 
     inner = plain_network(opened)
-    check_width(stimulus, inner.n_inputs, data)
+    check_width(stimulus, inner.n_data, data)
     with progress(f"{on}: samples", quiet) as tick:
         ran = run_safely(opened, stimulus, flags.on(inner.schedule), on, options, tick)
     return ran, other_time_steps(stimulus, inner.dt_s)
