@@ -135,7 +135,7 @@ def _clockless(table: dict[str, Any], numbers: dict[str, dict[str, Any]]) -> Clo
     """The numbers of a core and of its packets, and its choices."""
     words = _table(table["behaviour"], "behaviour")
     _check_names("behaviour.", words, (*CHOICES, "multicast"), ())
-    chosen = {name: _text(words[name], f"behaviour.{name}") for name in CHOICES}
+    chosen: dict[str, Any] = {name: _text(words[name], f"behaviour.{name}") for name in CHOICES}
     return Clockless(**numbers["core"], **numbers["packets"], **chosen, multicast=_boolean(words, "multicast"))
 
 

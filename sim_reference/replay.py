@@ -241,9 +241,10 @@ class Replay:
         total = np.where(keeps, self.u[at], 0) + x + np.where(due, lif.bias_u[at], 0)
         total = reached.apply("int32", total, wrap(total, 31))
         u = reached.apply("u", total, wrap_current(total, a))
-        arriving, bias = np.where(due | ~keeps, u, x), np.where(due, lif.bias[at], 0)
+        arriving: Ints = np.where(due | ~keeps, u, x)
+        bias: Ints = np.where(due, lif.bias[at], 0)
         if a.bias_in_u:
-            s = arriving + bias
+            s: Ints = arriving + bias
             arriving, bias = reached.apply("u", s, np.where(due, wrap_current(s, a), s)), np.zeros_like(bias)
         v = self.v[at] + arriving + bias
         v = reached.apply("int32", v, wrap(v, 31))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse
 
@@ -13,8 +15,8 @@ from ir.stimulus import Stimulus
 from ir.trace import Trace
 from mapper.view.cells import one_channel
 
-Sources = scipy.sparse.csr_matrix
-"""(ticks, sources) which sources reach their targets in each tick."""
+Sources = Any
+"""A sparse matrix, (ticks, sources) which sources reach their targets in each tick."""
 
 TICKS_AT_ONCE = 4096
 
@@ -75,7 +77,7 @@ def _arrivals(network: QuantizedNetwork, trace: Trace, stimulus: Stimulus) -> tu
 def _reached(served: Sources, into: list[tuple[Connection, int]], n: int) -> Array:
     """(n,) ticks in which any source has a synapse into each neuron of a population."""
     whole: Bits = np.zeros(served.shape[0], bool)
-    part = scipy.sparse.csr_matrix((served.shape[0], n), dtype=np.int32)
+    part: Any = scipy.sparse.csr_matrix((served.shape[0], n), dtype=np.int32)
     for c, low in into:
         mine = served[:, low : low + c.n_pre]
         if isinstance(c, Dense):

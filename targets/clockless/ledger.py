@@ -46,9 +46,10 @@ class Ledger:
     def empty(model: Clockless, n_steps: int, n_neurons: int, n_cores: int, n_links: int, logs: bool) -> Ledger:
         """Of a network on cores and links."""
         states = {name: np.zeros((n_steps, n_neurons), np.int64) for name in FixedLIF.STATES}
-        steps = (np.full(n_steps, x, np.int64) for x in (0, -1, 0))
+        frames, quiescent, steps = (np.full(n_steps, x, np.int64) for x in (0, -1, 0))
         of_core = {name: np.zeros(n_cores, np.int64) for name in PER_CORE}
-        return Ledger(model, states, *steps, np.zeros(n_links, np.int64), of_core, logs)
+        links = np.zeros(n_links, np.int64)
+        return Ledger(model, states, frames, quiescent, steps, links, of_core, logs)
 
     def add(self, name: str, n: int) -> None:
         """Count."""
