@@ -22,6 +22,7 @@ from trainer.engines.checks import checked
 from trainer.engines.compiled import flat as columns
 from trainer.engines.compiled import state as kernel
 from trainer.engines.compiled.backward import back_through_samples
+from trainer.engines.compiled.batch import Batch, BatchBack
 from trainer.engines.compiled.forward import run_samples
 from trainer.engines.compiled.guard import Outputs, check_backward, check_forward
 from trainer.engines.compiled.job import MODELS, ORDERS, Job, make_job
@@ -120,8 +121,8 @@ class Asynchronous(torch.autograd.Function):
             tape = kernel.reusing(tape, job.flat.spare) if job.rules.training else tape
             done, before = 0, np.zeros(columns.N_USED, np.int64)
             check_forward(job, given, state, x, seen, steps, chosen)
-            batch = Held(kernel.Batch(x, bits, job.ids, job.core_of_neuron, job.events_at, job.events, job.cleared,
-                                      *seen, steps, before, job.start_v, job.start_u))  # fmt: skip
+            batch = Held(Batch(x, bits, job.ids, job.core_of_neuron, job.events_at, job.events, job.cleared,
+                               *seen, steps, before, job.start_v, job.start_u))  # fmt: skip
             held = Held(net), Held(job.rules), Held(given), Held(state)
             while True:
                 done = run_samples(*held, Held(tape), batch, chosen, done)
@@ -209,7 +210,7 @@ def backward_in_threads(job: Job, given: kernel.Numbers, tapes: list[kernel.Tape
         sums = Gradients(np.zeros(given.weights.size, kind), *(np.zeros(n, kind) for _ in range(4)))
         check_backward(job, given, seen, (g_counts, g_v), g_first, [*g, *sums[1:]])
         starts = job.start_v, job.start_u
-        batch = kernel.BatchBack(*seen, job.cleared, scale, g_counts, g_v, g_first, *starts, *job.slope)
+        batch = BatchBack(*seen, job.cleared, scale, g_counts, g_v, g_first, *starts, *job.slope)
         held = [Held(x) for x in (job.flat.net, job.rules, given, tapes[i], batch)]
         back_through_samples(*held, job.chosen[i], Held(g), Held(sums))
         return sums

@@ -142,20 +142,9 @@ class FlatPlan:
         for link in plan.links:
             c, order = link.connection, None
             kind = DENSE if isinstance(c, Dense) else CONV if isinstance(c, Conv2d) else SPARSE
-            rows.append(
-                [
-                    kind,
-                    link.pre.start,
-                    c.n_pre,
-                    link.post.start,
-                    c.n_post,
-                    starts.index(link.post.start),
-                    weight_at,
-                    n_at,
-                ]
-                + [base if separate_sums else link.post.start, link.weight_exp]
-                + _geometry(c, n_tap_at)
-            )
+            ends = [link.pre.start, c.n_pre, link.post.start, c.n_post, starts.index(link.post.start)]
+            sums = [base if separate_sums else link.post.start, link.weight_exp]
+            rows.append([kind, *ends, weight_at, n_at, *sums, *_geometry(c, n_tap_at)])
             if isinstance(c, Conv2d):
                 at, to, which = _taps(c)
                 tap_at.append(at + n_taps)
