@@ -29,6 +29,7 @@ from unlayered.verbs.export import export
 from unlayered.verbs.fit_schedule import fit_schedule
 from unlayered.verbs.inspect import inspect
 from unlayered.verbs.map import map_
+from unlayered.verbs.report import report
 from unlayered.verbs.run import run
 from unlayered.verbs.sweep import sweep
 from unlayered.verbs.train import train
@@ -156,6 +157,7 @@ def front(
       unlayered run mapped.npz --on reference --data digits --out a.npz
       unlayered run mapped.npz --on lava --data digits --out b.npz
       unlayered compare a.npz b.npz         equal, spike for spike?
+      unlayered report net mapped.npz a.npz b.npz
 
     Add --samples 50 to both runs for a quick look; --json anywhere for programs.
 
@@ -173,6 +175,7 @@ for _name, _verb in (
     ("compare", compare),
     ("diff", diff),
     ("sweep", sweep),
+    ("report", report),
     ("inspect", inspect),
     ("check", check),
     ("export", export),

@@ -32,7 +32,7 @@ from unlayered import two_chips
 from unlayered.console import Stopwatch, progress, table
 from unlayered.costs import cost_facts, cost_of_run
 from unlayered.execute import run_reference
-from unlayered.report.page import write_page, write_picture
+from unlayered.report.demo_page import write_page, write_picture
 from unlayered.safety import THIS_INPUT, check_safe
 from unlayered.training import TrainingBar, history
 from unlayered.versions import versions
@@ -78,6 +78,7 @@ class Road:
         metrics: of each epoch.
         tested: E0 statistics and E1 statistics by the schedule they were run under.
         traces: by executor, under the schedule of training; E3 on the first samples only.
+        integers: E1 traces by the schedule they were run under.
         cost: energy and time of the mean sample on the chip; empty where the chip's file holds no costs.
         chips: rows of ``two_chips.COLUMNS``: on the chip, and on one without a barrier.
         timeline: cores of the latter over time, one sample, as an SVG.
@@ -89,6 +90,7 @@ class Road:
     metrics: list[dict[str, Any]]
     tested: dict[str, tuple[dict[str, Any], dict[str, Any]]]
     traces: dict[str, Trace]
+    integers: dict[str, Trace]
     latency: Statistics
     cost: dict[str, Any]
     chips: list[dict[str, Any]]
@@ -155,9 +157,11 @@ def _road(
     npz.save(mapped, out / f"mapped-{kind}.npz")
     watch.lap(f"mapped it to {counted(len(mapped.cores), 'core')}")
     traces: dict[str, Trace] = {}
+    under: dict[str, Trace] = {}
     tested: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
     for name, schedule in schedules.items():
         floats, integers = run_trainer(network, test, schedule), run_trainer(mapped.network, test, schedule)
+        under[name] = integers
         tested[name] = summary(floats, statistics(floats)), summary(integers, statistics(integers))
         if name == kind:
             traces = {"E0": floats, "E1": integers}
@@ -171,7 +175,7 @@ def _road(
     rows, picture = _on_two_chips(kind, network, config, chip, test, traces["E2"], costs, out)
     watch.lap("timed it on a chip without a barrier")
     numbers = statistics(traces["E2"])
-    return Road(kind, network, mapped, history(folder), tested, traces, numbers, costs, rows, picture)
+    return Road(kind, network, mapped, history(folder), tested, traces, under, numbers, costs, rows, picture)
 
 
 def _on_two_chips(

@@ -119,15 +119,18 @@ def map_whole(
     return Mapping(mapped, chip, options, made.report, unsafe, use, limits(chip), moved, made.rates, cost)
 
 
-def look_again(mapped: MappedNetwork) -> Mapping:
-    """What a finished map still tells: use and traffic of its cores, one spike a source.
+def look_again(mapped: MappedNetwork, rates: Floats | None = None) -> Mapping:
+    """What a finished map still tells: use and traffic of its cores.
+
+    Args:
+        rates: (N + inputs,) spikes a time step of each source; None = one spike a source.
 
     Raises:
         ValueError: the network is not mapped.
     """
-    moved, use, chip = traffic(mapped), tuple(utilization(mapped)), mapped.chip
+    moved, use, chip = traffic(mapped, rates), tuple(utilization(mapped, rates)), mapped.chip
     assert chip is not None
-    return Mapping(mapped, chip, MapOptions(), (), (), use, limits(chip), moved, None, None)
+    return Mapping(mapped, chip, MapOptions(), (), (), use, limits(chip), moved, rates, None)
 
 
 def share(use: CoreUse, limit: CoreUse, resource: str) -> float:

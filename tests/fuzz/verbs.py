@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from ir.check import MAX_SENTENCE
 from tests.fuzz.seeds import beside
 from unlayered.cli import app
-from unlayered.report import map_page
+from unlayered.report import page
 
 CODES = {0: "fine", 1: "different", 2: "refused", 3: "no target"}
 LIMIT_S = 10.0
@@ -41,12 +41,12 @@ class Outcome:
 @contextmanager
 def figures_left_out(turn: int) -> Generator[None]:
     """A map's figures take a second: they are drawn for one file in 32."""
-    drawn = map_page.draw
-    map_page.draw = drawn if turn % 32 == 0 else lambda *_, **__: "<svg></svg>"
+    drawn = page.draw
+    page.draw = drawn if turn % 32 == 0 else lambda *_, **__: "<svg></svg>"
     try:
         yield
     finally:
-        map_page.draw = drawn
+        page.draw = drawn
 
 
 def call(*words: object) -> Outcome:

@@ -27,7 +27,7 @@ from sim_reference.fast import run
 from tests.unlayered.verbs import call, made, refused
 from unlayered.check import check_file
 from unlayered.costs import cost_of_run
-from unlayered.report import figures
+from unlayered.report import raster
 from unlayered.report.map_page import map_page
 
 LAYERED = Schedule("layered")
@@ -132,10 +132,10 @@ def test_every_table_scrolls_in_a_box_of_its_own(network: Network, stimulus: Sti
 def test_a_spike_is_a_mark_that_can_be_seen(mapped: MappedNetwork, stimulus: Stimulus, n: int):
     trace = run(mapped, stimulus)
     figure = Figure((4.7, 3.6))
-    figures.raster(figure, {"a": trace, "b": trace}, 0)
+    raster.raster(figure, {"a": trace, "b": trace}, 0)
     sizes = {line.get_markersize() for ax in figure.axes for line in ax.lines if line.get_marker() == "o"}
-    assert len(sizes) == 1 and figures.SMALLEST_MARK <= sizes.pop() <= figures.LARGEST_MARK
-    few, many = (figures.mark_points(2.0, 3.0, 10, size) for size in (n, 4 * n))
+    assert len(sizes) == 1 and raster.SMALLEST_MARK <= sizes.pop() <= raster.LARGEST_MARK
+    few, many = (raster.mark_points(2.0, 3.0, 10, size) for size in (n, 4 * n))
     assert many <= few
 
 

@@ -25,8 +25,7 @@ from unlayered.mapping import (
 )
 from unlayered.pooling import pooling_facts
 from unlayered.report import mesh
-from unlayered.report.page import escaped, html_table, page, section
-from unlayered.report.svg import draw
+from unlayered.report.page import Panel, escaped, figures_of, folded, html_table, page, section
 from unlayered.safety import unchanged
 from unlayered.versions import versions
 
@@ -45,15 +44,14 @@ JUDGED = {True: " on the calibration data", False: ""}
 
 def map_page(title: str, made: Mapping) -> str:
     """The whole report as one HTML document."""
-    limits = html_table(("limit", "fullest core", "uses", "of", "share"), _fullest(made))
-    cores = _folded(html_table(USE_COLUMNS, use_rows(made)), made)
+    limits = html_table(("limit", "fullest core", "uses", "of", "share"), fullest_rows(made))
     sections = [
         _verdict(made),
-        f'<div class="figures">{"".join(_figures(made))}</div>',
+        figures_of(board_panels(made)),
         section("Fullest core, by limit", limits),
         section("Populations", html_table(POPULATION_COLUMNS, population_rows(made))),
         *_max_pooling(made),
-        section("Cores", f"{USE_WORDS}{RATES[made.rates is not None]}.", cores),
+        section("Cores", f"{USE_WORDS}{RATES[made.rates is not None]}.", core_table(made)),
         *_quantization(made),
         *_cost(made),
         section("Made with", html_table(("", ""), _made_with(made))),
@@ -80,7 +78,8 @@ def _verdict(made: Mapping) -> str:
     return f'<p class="verdict bad">{said} Outside the safe envelope:</p><ul>{found}</ul>'
 
 
-def _figures(made: Mapping) -> list[str]:
+def board_panels(made: Mapping) -> list[Panel]:
+    """What each core holds and takes, and how loaded the links are."""
     grid, cores = made.chip.mesh, made.mapped.cores
     unit = "packets a time step" if made.rates is not None else "packets, one a source"
     columns, rows = mesh.board_size(grid, cores)
@@ -90,22 +89,20 @@ def _figures(made: Mapping) -> list[str]:
         values = [float(getattr(use, name)) for use in made.use]
         return partial(mesh.heat, mesh=grid, cores=cores, values=values, label=label)
 
-    painted: list[tuple[str, Callable[[Figure], None]]] = [
-        (f"Neurons (at most {made.limit.neurons:,})", over_cores("neurons", "neurons")),
-        ("Synapses", over_cores("synapses", "synapses")),
-        ("Packets in", over_cores("packets_in", unit)),
+    return [
+        (f"Neurons (at most {made.limit.neurons:,})", over_cores("neurons", "neurons"), height),
+        ("Synapses", over_cores("synapses", "synapses"), height),
+        ("Packets in", over_cores("packets_in", unit), height),
         (
             "Link load",
             partial(mesh.link_heat, mesh=grid, cores=cores, links=links(made.traffic.routes), label=unit),
+            height,
         ),
     ]
-    return [
-        f"<figure><figcaption>{escaped(name)}</figcaption>{draw(paint, height, salt=name)}</figure>"
-        for name, paint in painted
-    ]
 
 
-def _fullest(made: Mapping) -> list[tuple[object, ...]]:
+def fullest_rows(made: Mapping) -> list[tuple[object, ...]]:
+    """For each limit of a core the one that uses most of it."""
     rows: list[tuple[object, ...]] = []
     for name in RESOURCES:
         use = max(made.use, key=lambda u: getattr(u, name))
@@ -114,10 +111,10 @@ def _fullest(made: Mapping) -> list[tuple[object, ...]]:
     return rows
 
 
-def _folded(table: str, made: Mapping) -> str:
-    if len(made.use) <= OPEN_ROWS:
-        return table
-    return f"<details><summary>{counted(len(made.use), 'core')}</summary>{table}</details>"
+def core_table(made: Mapping) -> str:
+    """A line a core; folded where there are many."""
+    table = html_table(USE_COLUMNS, use_rows(made))
+    return table if len(made.use) <= OPEN_ROWS else folded(counted(len(made.use), "core"), table)
 
 
 def _quantization(made: Mapping) -> Sequence[str]:
