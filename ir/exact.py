@@ -63,7 +63,10 @@ def _deliveries(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedul
 
 
 def _largest(values: Array) -> int:
-    """The largest size of a value."""
+    """The largest size of a value; one pass where none is negative."""
+    unsigned = int(values.view(f"u{values.dtype.itemsize}").max(initial=0))
+    if unsigned <= np.iinfo(values.dtype).max:
+        return unsigned
     return max(int(values.max(initial=0)), -int(values.min(initial=0)))
 
 

@@ -6,13 +6,19 @@ import pickle
 import warnings
 import zlib
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
 from ir.check import SlowerWarning
 
 Kernel = Callable[..., Any]
+
+ENTRY: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+"""numba's options of what Python calls: other threads run meanwhile, dividing by 0 is no error, C does not call it."""
+
+PART: dict[str, Any] = {**ENTRY, "_nrt": False, "no_cpython_wrapper": True}
+"""Of what only kernels call: it allocates nothing, so that no references need be counted."""
 
 listeners: list[Callable[[str, bool], None]] = []
 """Called with the name of an entry that is being compiled: when that begins (True), and when it has ended (False)."""
@@ -31,7 +37,7 @@ def kept_on_disk(function: Kernel, **options: Any) -> Kernel:
 
     from ir.parts import EntryCompiler
 
-    options = {"nogil": True, "pipeline_class": EntryCompiler, **options}
+    options = {**ENTRY, "pipeline_class": EntryCompiler, **options}
     _listen()
     try:
         dispatcher = cast(Any, njit)(cache=True, **options)(function)
@@ -46,7 +52,7 @@ def kept_on_disk(function: Kernel, **options: Any) -> Kernel:
 
 
 def part(function: Kernel, **options: Any) -> Any:
-    """Compile what only kernels call, with its entry: see ``ir.parts``.
+    """Compile what only kernels call, and what allocates nothing, with its entry: see ``ir.parts``.
 
     Args:
         options: numba's, of ``njit``.
@@ -55,8 +61,20 @@ def part(function: Kernel, **options: Any) -> Any:
 
     from ir.parts import PartCompiler
 
-    alone = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": PartCompiler}
-    return cast(Any, njit)(**{"nogil": True, **options, **alone})(function)
+    dispatcher = cast(Any, njit)(**{**PART, **options}, pipeline_class=PartCompiler)(function)
+    if dispatcher is not function:
+        # Python's calls are looked up among what was inserted, then compiled for their arguments: here is neither.
+        dispatcher._insert = _say_nothing
+        dispatcher._compile_for_args = partial(_refuse, function.__qualname__)
+    return dispatcher
+
+
+def _say_nothing(*_: Any) -> None:
+    pass
+
+
+def _refuse(name: str, *_: Any, **__: Any) -> None:
+    raise TypeError(f"{name} is called by kernels only; Python calls {name}.py_func")
 
 
 GONE = (AttributeError, ImportError, EOFError, IndexError, KeyError, TypeError, ValueError, pickle.UnpicklingError)

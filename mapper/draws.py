@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ir.kernels import kept_on_disk
+from ir.kernels import part
 from ir.schedule import GOLDEN, MIX_A, MIX_B
 
 
-@kept_on_disk
+@part
 def uniform(random):
     """Draw from (0, 1) by splitmix64; ``random`` is (1,) uint64 and advances."""
     random[0] += GOLDEN

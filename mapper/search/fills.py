@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from ir.arrays import Int32s
-from ir.kernels import kept_on_disk
+from ir.kernels import kept_on_disk, part
 from mapper.view.hypergraph import Caps, Hypergraph, Incidence, cap_array
 
 GROWTH = 1.25  # a waiting vertex is listed again when its gain grew by this factor: few entries, nearly the best one
 
 
-@kept_on_disk
+@part
 def newcomers(v, core, in_start, in_net, axons, last):
     """Input axons that vertex v would add to the open core."""
     added = 0
@@ -21,7 +21,7 @@ def newcomers(v, core, in_start, in_net, axons, last):
     return added
 
 
-@kept_on_disk
+@part
 def fits(v, core, added, use, caps, neurons, memory, group, shared, holds):
     """Whether vertex v, with ``added`` new axons, still fits the open core."""
     need = use[1] + memory[v]
@@ -30,7 +30,7 @@ def fits(v, core, added, use, caps, neurons, memory, group, shared, holds):
     return use[0] + neurons[v] <= caps[0] and use[2] + added <= caps[2] and need + caps[3] * (use[2] + added) <= caps[1]
 
 
-@kept_on_disk
+@part
 def put(v, core, added, use, neurons, memory, group, shared, holds, in_start, in_net, last):
     """Place vertex v on the open core."""
     use[0] += neurons[v]
@@ -62,7 +62,7 @@ def fill_in_order(order, caps, neurons, memory, axons, group, shared, in_start, 
     return block
 
 
-@kept_on_disk
+@part
 def push(heap_gain, heap_vertex, n, gain, v):
     """Add to a binary max-heap of n entries; return n + 1."""
     i = n
@@ -76,7 +76,7 @@ def push(heap_gain, heap_vertex, n, gain, v):
     return n + 1
 
 
-@kept_on_disk
+@part
 def pop(heap_gain, heap_vertex, n):
     """Remove the top of a binary max-heap of n entries; return n - 1."""
     n -= 1
@@ -94,7 +94,7 @@ def pop(heap_gain, heap_vertex, n):
     return n
 
 
-@kept_on_disk
+@part
 def attract(e, weight, start, target, core, block, gain, stamp, listed, heap_gain, heap_vertex, n):
     """Raise the gain of every waiting target of net e; return the heap's length."""
     for i in range(start[e], start[e + 1]):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ir.arrays import Array, Int32s
-from ir.kernels import kept_on_disk
+from ir.kernels import kept_on_disk, part
 from mapper.draws import uniform
 from mapper.view.hypergraph import Caps, Hypergraph, run_starts
 
@@ -70,7 +70,7 @@ def fill_company(block, t):
                     t.company[v, b] += t.rate[e] + t.axon_price[b] * t.axons[e]
 
 
-@kept_on_disk
+@part
 def shift(v, b, block, t):
     """Move vertex v to core b and bring the tables along."""
     a = block[v]
@@ -97,7 +97,7 @@ def shift(v, b, block, t):
     block[v] = b
 
 
-@kept_on_disk
+@part
 def settle_fees(v, stiff, cores, fees):
     """Fill ``fees`` (2, K): what vertex v would pay to join each core, and would save by leaving it."""
     for b in range(cores.use.shape[0]):
@@ -109,7 +109,7 @@ def settle_fees(v, stiff, cores, fees):
         fees[0, b], fees[1, b] = come, go
 
 
-@kept_on_disk
+@part
 def weigh(v, a, t, fees, odds):
     """Fill ``odds`` (K,) with the worth of each core to v; return the lead of the best other core over its own, a."""
     top = -np.inf
@@ -121,7 +121,7 @@ def weigh(v, a, t, fees, odds):
     return top - odds[a]
 
 
-@kept_on_disk
+@part
 def draw_core(lead, a, heat, random, odds):
     """Draw a core with weight exp(odds / heat); ``odds`` is used up."""
     top, total = odds[a] + max(lead, 0.0), 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ir.kernels import kept_on_disk
+from ir.kernels import part
 from mapper.view.slots import add_pin, drop_pin
 
 
@@ -18,7 +18,7 @@ class Leave(NamedTuple):
     axons_freed: int
 
 
-@kept_on_disk
+@part
 def touch(state, b, n, w, m):
     """Add to the scratch sums of core b, listing it at first contact; return the list's length."""
     if state.connected[b] == 0 and state.reached[b] == 0:
@@ -29,7 +29,7 @@ def touch(state, b, n, w, m):
     return n
 
 
-@kept_on_disk
+@part
 def look_around(v, nets, state):
     """Sum, for each core near v, the rate and axons of v's incoming nets that are already there.
 
@@ -60,7 +60,7 @@ def look_around(v, nets, state):
     return Leave(n, rate_in, leave, axons_in, freed)
 
 
-@kept_on_disk
+@part
 def own_nets(v, nets, state, n):
     """Add the rates of v's own nets on the cores their other targets lie on; return the list's length."""
     a = state.block[v]
@@ -75,7 +75,7 @@ def own_nets(v, nets, state, n):
     return n
 
 
-@kept_on_disk
+@part
 def has_loop(v, o, nets):
     """Whether v is a target of net o; its incoming nets are sorted."""
     low, end = nets.in_start[v], nets.in_start[v + 1]
@@ -89,7 +89,7 @@ def has_loop(v, o, nets):
     return low < end and nets.in_net[low] == o
 
 
-@kept_on_disk
+@part
 def forget(state, n):
     """Clear the scratch sums of the ``n`` listed cores."""
     for i in range(n):
@@ -98,7 +98,7 @@ def forget(state, n):
         state.reached[b] = 0
 
 
-@kept_on_disk
+@part
 def move(v, b, nets, state):
     """Move vertex v to core b, keeping slots and uses exact."""
     a = state.block[v]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ir.arrays import Int32s
-from ir.kernels import kept_on_disk
+from ir.kernels import kept_on_disk, part
 from mapper.draws import uniform
 from mapper.search.moves import forget, look_around, move, own_nets, touch
 from mapper.view.hypergraph import Caps, Hypergraph, Incidence, cap_array, incidence
@@ -24,7 +24,6 @@ FEW = 5000  # a cold round ends when fewer than one vertex in so many moves
 COLD_REST = 2  # passes it sits out where only improvements count
 
 
-@kept_on_disk
 def overflow(neurons, memory, axons, caps):
     """Share by which a core's use exceeds its limits, summed over resources; caps[3] = memory an axon."""
     total = max(0.0, neurons / caps[0] - 1.0)
@@ -32,17 +31,21 @@ def overflow(neurons, memory, axons, caps):
     return total + max(0.0, axons / caps[2] - 1.0)
 
 
-@kept_on_disk
+overflow_part = part(overflow)
+"""``overflow`` for kernels; Python calls that itself."""
+
+
+@part
 def use_after(v, b, sign, axons, nets, state, caps):
     """Overflow of core b after vertex v came (sign 1) or went (sign -1)."""
     memory = state.use[b, 1] + sign * nets.memory[v]
     g = nets.group[v]
     if g >= 0 and state.members[b, g] == (0 if sign > 0 else 1):
         memory += sign * nets.shared[g]
-    return overflow(state.use[b, 0] + sign * nets.neurons[v], memory, state.use[b, 2] + sign * axons, caps)
+    return overflow_part(state.use[b, 0] + sign * nets.neurons[v], memory, state.use[b, 2] + sign * axons, caps)
 
 
-@kept_on_disk
+@part
 def choose(v, base, leave, n, heat, price, caps, nets, state, random):
     """Pick the core of v: the cheapest (heat 0) or a draw with weight exp(-cost / heat).
 
@@ -58,13 +61,13 @@ def choose(v, base, leave, n, heat, price, caps, nets, state, random):
     if heat > 0.0:
         best_score = -np.log(-np.log(uniform(random)))
     relief = use_after(v, a, -1, leave.axons_freed, nets, state, caps)
-    relief -= overflow(state.use[a, 0], state.use[a, 1], state.use[a, 2], caps)
+    relief -= overflow_part(state.use[a, 0], state.use[a, 1], state.use[a, 2], caps)
     for i in range(n):
         b = state.touched[i]
         if b == a:
             continue
         strain = use_after(v, b, 1, leave.axons_in - state.reached[b], nets, state, caps)
-        strain -= overflow(state.use[b, 0], state.use[b, 1], state.use[b, 2], caps)
+        strain -= overflow_part(state.use[b, 0], state.use[b, 1], state.use[b, 2], caps)
         cost = float(base - state.connected[b]) + price * (relief + strain)
         least = min(least, cost)
         score = -cost
@@ -93,7 +96,7 @@ def sweep(order, heat, price, caps, nets, state, rest, random):
         here = state.connected[a]
         n = own_nets(v, nets, state, leave.n_touched)
         base = leave.rate_in + leave.leave + state.connected[a] - here
-        if overflow(state.use[a, 0], state.use[a, 1], state.use[a, 2], caps) > 0.0:
+        if overflow_part(state.use[a, 0], state.use[a, 1], state.use[a, 2], caps) > 0.0:
             stranger = min(int(uniform(random) * k), k - 1)
             n = touch(state, stranger, n, 0, 0)
         b, least = choose(v, base, leave, n, heat, price, caps, nets, state, random)
@@ -154,12 +157,12 @@ def refine(
     unit = float(graph.rate.mean()) if graph.n_nets else 1.0
     limits, draw = cap_array(graph, caps), np.random.default_rng(seed)
     random, rest = np.array([seed], np.uint64), np.zeros(graph.n_vertices, np.int32)
-    for part in plan:
-        if part.heat == 0.0:
+    for turn in plan:
+        if turn.heat == 0.0:
             rest[:] = 0
-        for _ in range(part.passes):
+        for _ in range(turn.passes):
             order = visits(state, graph.n_pins, draw)
-            moves = sweep(order, part.heat * unit, part.price * unit, limits, nets, state, rest, random)
-            if part.heat == 0.0 and moves * FEW < graph.n_vertices:
+            moves = sweep(order, turn.heat * unit, turn.price * unit, limits, nets, state, rest, random)
+            if turn.heat == 0.0 and moves * FEW < graph.n_vertices:
                 break
     return state.block

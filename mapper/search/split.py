@@ -7,7 +7,7 @@ import numpy as np
 from ir.arrays import Array, Int32s
 from ir.kernels import kept_on_disk
 from mapper.search.fills import ordered_fill
-from mapper.search.refine import overflow
+from mapper.search.refine import overflow, overflow_part
 from mapper.view.hypergraph import Caps, Hypergraph, Incidence, cap_array
 from mapper.view.slots import PartitionState, build_nets, build_state
 
@@ -99,7 +99,7 @@ def best_pair(common, saved, state, caps, alive):
             if not (alive[a] and alive[b]) or saved[a, b] <= best:
                 continue
             axons = state.use[a, 2] + state.use[b, 2] - common[a, b]
-            if overflow(state.use[a, 0] + state.use[b, 0], state.use[a, 1] + state.use[b, 1], axons, caps) == 0.0:
+            if overflow_part(state.use[a, 0] + state.use[b, 0], state.use[a, 1] + state.use[b, 1], axons, caps) == 0.0:
                 best, pair = saved[a, b], (a, b)
     return pair
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ir.arrays import Array
-from ir.kernels import kept_on_disk
+from ir.kernels import kept_on_disk, part
 from mapper.view.hypergraph import Hypergraph, Incidence
 
 
@@ -54,7 +54,7 @@ class PartitionState(NamedTuple):
     touched: Array
 
 
-@kept_on_disk
+@part
 def add_pin(state, e, b):
     """Count one more target of net e on core b; return whether the net is new there."""
     first = state.slot_start[e]
@@ -69,7 +69,7 @@ def add_pin(state, e, b):
     return True
 
 
-@kept_on_disk
+@part
 def drop_pin(state, e, b):
     """Count one target of net e on core b fewer; return whether the net has left it."""
     first = state.slot_start[e]

@@ -232,7 +232,7 @@ def _update(net: FlatNetwork, k: Int, work: Work, fired: Array) -> Any:
         start, stop = net.pop[p, START], net.pop[p, STOP]
         if (due or work.all_touched[p]) and net.narrow:
             work.all_touched[p] = True
-            update_population(net, work, p, due, early, net.pop[p, KEEPS])
+            update_population(net, work, p, due, early)
             if not net.subtract[start]:
                 n_fires = list_firing(work, net.threshold[start:stop], fired[start:stop], start, n_fires)
             elif net.pop[p, DEPTH] <= k:

@@ -33,16 +33,18 @@ INT32, ACCUMULATOR, U, V = 0, 1, 2, 3
 class Work(NamedTuple):
     """What one worker keeps while it runs a sample.
 
-    ``v``, ``u``, ``x`` (N,); ``acc`` one number for each link and target; ``touched``, ``is_touched`` neurons to
-    update; ``all_touched`` (P,); ``positions``, ``is_position`` convolution outputs reached; ``rows`` sources of one
-    dense link; ``source``, ``times`` what is being delivered; ``n`` lengths: touched, positions, sources; ``flags`` a
-    byte a neuron or input, ``words`` the same memory eight bytes at a time, ``found`` where bytes are set; ``limits``,
-    as they were at the sample's start in ``limits_before``; ``next_row`` free for a spike.
+    ``v``, ``u``, ``x``, ``arriving`` (N,); ``acc`` one number for each link and target; ``touched``, ``is_touched``
+    neurons to update; ``all_touched`` (P,); ``positions``, ``is_position`` convolution outputs reached; ``rows``
+    sources of one dense link; ``source``, ``times`` what is being delivered; ``n`` lengths: touched, positions,
+    sources; ``flags`` a byte a neuron or input, ``words`` the same memory eight bytes at a time; ``found`` where bytes
+    are set, and behind that their words; ``limits``, as they were at the sample's start in ``limits_before``;
+    ``next_row`` free for a spike.
     """
 
     v: Array
     u: Array
     x: Array
+    arriving: Array
     acc: Array
     touched: Array
     is_touched: Array
@@ -81,7 +83,8 @@ def new_work(net: FlatNetwork, max_events: int) -> Work:
     return Work(
         v=zeros(n, np.int32),
         u=zeros(n, np.int32),
-        x=zeros(n, np.int32),
+        x=zeros(n, np.int32 if net.narrow else np.int64),
+        arriving=zeros(n, np.int32),
         acc=zeros(net.n_acc, np.int32 if net.narrow else np.int64),
         touched=zeros(n),
         is_touched=zeros(n, np.bool_),
@@ -95,7 +98,7 @@ def new_work(net: FlatNetwork, max_events: int) -> Work:
         n=np.zeros(3, np.int64),
         flags=words.view(np.uint8),
         words=words,
-        found=zeros(max(n, net.n_inputs) + WORD),
+        found=zeros(max(n, net.n_inputs) + WORD + len(words) + 1),
         limits=np.zeros(4, np.int64),
         limits_before=np.zeros(4, np.int64),
         next_row=np.zeros(1, np.int64),
@@ -108,15 +111,21 @@ def begin_time_step(net: FlatNetwork, work: Work, t: Int) -> None:
     v, u = work.v, work.u
     for p in range(net.pop.shape[0]):
         a, z = net.pop[p, START], net.pop[p, STOP]
-        every = net.pop[p, INTERVAL]
-        if every > 0 and (t + 1) % every == net.pop[p, OFFSET] % every:
-            zero(v[a:z])
-            zero(u[a:z])
+        reset_if_due(net, work, p, t)
         leak(v[a:z], net.keep_v[a:z])
         if net.pop[p, KEEPS]:
             leak(u[a:z], net.keep_u[a:z])
         else:
             zero(u[a:z])
+
+
+@kernel_inside
+def reset_if_due(net: FlatNetwork, work: Work, p: Int, t: Int) -> None:
+    """Clear the registers of a population that is cleared every so many time steps."""
+    a, z, every = net.pop[p, START], net.pop[p, STOP], net.pop[p, INTERVAL]
+    if every > 0 and (t + 1) % every == net.pop[p, OFFSET] % every:
+        zero(work.v[a:z])
+        zero(work.u[a:z])
 
 
 @kernel
@@ -144,16 +153,25 @@ def find_above(x: Array, y: Array, flags: Array, words: Array, found: Array) -> 
 
 @kernel
 def find_flags(n: Int, flags: Array, words: Array, found: Array) -> Int:
-    """List which of the first n flags are set, a branch a word instead of a flag; flags behind n may be lost."""
+    """List which of the first n flags are set; flags behind n may be lost.
+
+    Words with flags are listed first, at the end of ``found``: without a branch, for processors cannot foresee which
+    ones they are, and each wrong guess takes longer than to look at a word.
+    """
     n_words = (n + WORD - 1) // WORD
     for i in range(n, n_words * WORD):
         flags[i] = 0
-    count = 0
+    first = found.size - n_words - 1
+    last = first
     for w in range(n_words):
-        if words[w] != 0:
-            for i in range(w * WORD, w * WORD + WORD):
-                found[count] = i
-                count += flags[i]
+        found[last] = w
+        last += words[w] != 0
+    count = 0
+    for at in range(first, last):
+        w = found[at]
+        for i in range(w * WORD, w * WORD + WORD):
+            found[count] = i
+            count += flags[i]
     return count
 
 

@@ -9,8 +9,10 @@ import numpy as np
 from ir.arrays import Array
 from sim_reference.compiled.flat import (
     DELAY_AT,
+    DUE,
     IN_START,
     IN_STOP,
+    KEEPS,
     MAX_DELAY,
     PLACE,
     POPULATION,
@@ -32,10 +34,12 @@ from sim_reference.compiled.kernels import (
     copy_into,
     find_above,
     find_nonzero,
+    leak,
+    reset_if_due,
     zero,
 )
 from sim_reference.compiled.output import Cut, Output, add_spike, begin_sample, end_sample, keep_registers
-from sim_reference.compiled.registers import update_neuron, update_population
+from sim_reference.compiled.registers import enter_current, leak_and_enter_v, update_neuron
 from sim_reference.compiled.scatter import deliver
 
 Int = Any
@@ -81,13 +85,14 @@ def _run_layered(
         begin_sample(cut, b, work.v, work.u)
         _read_past(net, cut, b, history, work)
         for t in range(frames.shape[0]):
-            begin_time_step(net, work, cut.t0 + t)
+            if not net.narrow:
+                begin_time_step(net, work, cut.t0 + t)
             _read_frame(frames[t, b], (past + t) % history.n_input.size, history, work)
             for i in range(net.order.size):
                 p = net.order[i]
                 _collect(net, work, history, p, past + t)
                 if net.narrow:
-                    update_population(net, work, p, True, False, True)
+                    _update(net, work, p, cut.t0 + t)
                 else:
                     for n in range(net.pop[p, START], net.pop[p, STOP]):
                         update_neuron(net, work, p, n, True, False, True)
@@ -115,6 +120,18 @@ def _read_past(net: FlatNetwork, cut: Cut, b: Int, history: History, work: Work)
                     history.neuron[slot, start + n] = i
                     n += 1
             history.n_neuron[slot, p] = n
+
+
+@kernel_inside
+def _update(net: FlatNetwork, work: Work, p: Int, t: Int) -> None:
+    """Reset what is due to be reset, leak, and ``LIFGroup.receive``, for a population of a narrow network."""
+    a, z = net.pop[p, START], net.pop[p, STOP]
+    reset_if_due(net, work, p, t)
+    if net.pop[p, KEEPS]:
+        leak(work.u[a:z], net.keep_u[a:z])
+    enter_current(net, work, p, True, False, True, net.pop[p, KEEPS] != 0)
+    x, bias = work.arriving[a:z], net.pop[p, DUE] and not net.bias_in_u
+    leak_and_enter_v(work.v[a:z], net.keep_v[a:z], x, net.bias[a:z], bias, net.v_min[a:z], net.v_max, work.limits)
 
 
 @kernel_inside

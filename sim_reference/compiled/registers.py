@@ -16,6 +16,7 @@ from sim_reference.compiled.flat import (
     EXPONENT,
     IN_START,
     IN_STOP,
+    KEEPS,
     KIND,
     N_POST,
     START,
@@ -110,24 +111,31 @@ def update_neuron(net: FlatNetwork, work: Work, p: Int, i: Int, due: bool, early
 
 
 @kernel_inside
-def update_population(net: FlatNetwork, work: Work, p: Int, due: bool, early: bool, keeps: bool) -> None:
-    """``LIFGroup.receive`` for all neurons of a population of a narrow network."""
+def enter_current(net: FlatNetwork, work: Work, p: Int, due: bool, early: bool, keeps: bool, kept: bool) -> None:
+    """Up to the current u, ``LIFGroup.receive`` for all neurons of a population of a narrow network.
+
+    What arrives at the membranes is left in ``work.arriving``.
+
+    Args:
+        keeps: u stays for the rest of the time step. kept: u holds something from before.
+    """
     a, z = net.pop[p, START], net.pop[p, STOP]
-    x, u, v = work.x[a:z], work.u[a:z], work.v[a:z]
-    zero(x)
-    for n in range(net.pop[p, IN_START], net.pop[p, IN_STOP]):
-        _add_link(net, work, net.in_links[n], x)
-    _to_registers(x, net.shift, net.accumulator_bits, work.limits)
-    _enter_u(u, x, net.u_bits, net.u_edge, due or not keeps, work.limits)
-    if early:
-        zero(x)
+    arriving, u = work.arriving[a:z], work.u[a:z]
+    sums, up = work.x[a:z], net.shift
+    first, n_links = net.in_links[net.pop[p, IN_START]], net.pop[p, IN_STOP] - net.pop[p, IN_START]
+    plain = n_links == 1 and net.link[first, KIND] != CONV and net.link[first, EXPONENT] >= 0
+    if plain and not net.accumulator_bits:
+        sums = work.acc[net.link[first, ACC_AT] : net.link[first, ACC_AT] + z - a]
+        up += net.link[first, EXPONENT]
+    else:
+        for n in range(net.pop[p, IN_START], net.pop[p, IN_STOP]):
+            _add_link(net, work, net.in_links[n], sums)
+        if net.accumulator_bits:
+            _wrap_sums(sums, net.shift, net.accumulator_bits, work.limits)
+            up = 0
+    _enter_u(sums, u, arriving, 1 << up, net, due or not keeps, early, keeps, kept, work.limits)
     if net.bias_in_u and due:
-        _bias_in_u(x, net.bias[a:z], net.u_bits, work.limits)
-    elif due and net.pop[p, DUE]:
-        _add(x, net.bias[a:z])
-    _enter_v(v, x, net.v_min[a:z], net.v_max, work.limits)
-    if not keeps:
-        zero(u)
+        _bias_in_u(arriving, net.bias[a:z], net.u_bits, work.limits)
 
 
 @kernel
@@ -159,37 +167,57 @@ def _add_link(net: FlatNetwork, work: Work, link: Int, x: Array) -> None:
 
 
 @kernel
-def _to_registers(x: Array, shift: Int, bits: Int, limits: Array) -> None:
+def _wrap_sums(x: Array, shift: Int, bits: Int, limits: Array) -> None:
+    half = np.int32(1 << bits)
+    mask = np.int32((1 << (bits + 1)) - 1)
+    changed = 0
     for j in range(x.size):
-        x[j] = x[j] << shift
-    if bits:
-        half = np.int32(1 << bits)
-        mask = np.int32((1 << (bits + 1)) - 1)
-        changed = 0
-        for j in range(x.size):
-            wrapped = np.int32((np.int32(x[j] + half) & mask) - half)
-            changed += wrapped != x[j]
-            x[j] = wrapped
-        limits[ACCUMULATOR] += changed
+        shifted = np.int32(x[j] << shift)
+        wrapped = np.int32((np.int32(shifted + half) & mask) - half)
+        changed += wrapped != shifted
+        x[j] = wrapped
+    limits[ACCUMULATOR] += changed
 
 
-@kernel
-def _enter_u(u: Array, x: Array, bits: Int, u_edge: Int, arrives: bool, limits: Array) -> None:
-    """``u <- wrap_u(u + x)``; where the current ``arrives`` x becomes u. Narrow sums need one wrap at most."""
-    high = np.int32((1 << bits) - 1) if u_edge else np.int32(1 << bits)
-    low = np.int32(-(1 << bits)) if u_edge == TWO_SIDED else np.int32(1 - (1 << bits))
-    up, down, none = np.int32(2 << bits), np.int32(-(2 << bits)), np.int32(0)
+@kernel_inside
+def _enter_u(
+    sums: Array,
+    u: Array,
+    arriving: Array,
+    factor: Int,
+    net: FlatNetwork,
+    arrives: bool,
+    early: bool,
+    keeps: bool,
+    kept: bool,
+    limits: Array,
+) -> None:
+    """``u <- wrap_u(u + factor * sums)``; where the current ``arrives`` it goes on, else the sums. One wrap is enough.
+
+    Conditions are masks, so that there is one loop.
+    """
+    bits, none = net.u_bits, np.int32(0)
+    high = np.int32((1 << bits) - 1) if net.u_edge else np.int32(1 << bits)
+    low = np.int32(-(1 << bits)) if net.u_edge == TWO_SIDED else np.int32(1 - (1 << bits))
+    saturates = net.u_edge == SATURATE
+    less, more = np.int32(2 << bits), np.int32(-(2 << bits))
+    times = np.int32(factor)
+    before, after = np.int32(-1 if kept else 0), np.int32(-1 if keeps else 0)
+    take_u, take_x = np.int32(-1 if arrives and not early else 0), np.int32(0 if arrives or early else -1)
     changed = np.int32(0)
     for j in range(u.size):
-        total = np.int32(u[j] + x[j])
-        change = up if total < low else none
-        change = down if total > high else change
+        x = np.int32(sums[j] * times)
+        sums[j] = 0
+        total = np.int32((u[j] & before) + x)
+        change = less if total < low else none
+        change = more if total > high else change
         changed = np.int32(changed + np.int32(change != none))
-        u[j] = np.int32(total + change) if u_edge != SATURATE else min(max(total, low), high)
+        held = low if total < low else total
+        held = high if total > high else held
+        new = held if saturates else np.int32(total + change)
+        u[j] = new & after
+        arriving[j] = (new & take_u) | (x & take_x)
     limits[U] += changed
-    if arrives:
-        for j in range(u.size):
-            x[j] = u[j]
 
 
 @kernel
@@ -203,11 +231,37 @@ def _bias_in_u(x: Array, bias: Array, bits: Int, limits: Array) -> None:
 
 
 @kernel
-def _enter_v(v: Array, x: Array, v_min: Array, v_max: Int, limits: Array) -> None:
-    top = np.int32(v_max)
+def enter_v(v: Array, x: Array, bias: Array, with_bias: bool, v_min: Array, v_max: Int, limits: Array) -> None:
+    """``v <- v + x + bias``, held inside its register."""
+    top, mask = np.int32(v_max), np.int32(-1 if with_bias else 0)
     changed = 0
     for j in range(v.size):
-        total = np.int32(v[j] + x[j])
+        total = np.int32(v[j] + x[j] + (bias[j] & mask))
+        held = total if total < top else top
+        held = held if held > v_min[j] else v_min[j]
+        changed += held != total
+        v[j] = held
+    limits[V] += changed
+
+
+@kernel_inside
+def update_population(net: FlatNetwork, work: Work, p: Int, due: bool, early: bool) -> None:
+    """``LIFGroup.receive`` for all neurons of a population of a narrow network."""
+    a, z, keeps = net.pop[p, START], net.pop[p, STOP], net.pop[p, KEEPS] != 0
+    enter_current(net, work, p, due, early, keeps, keeps)
+    bias = due and net.pop[p, DUE] and not net.bias_in_u
+    enter_v(work.v[a:z], work.arriving[a:z], net.bias[a:z], bias, net.v_min[a:z], net.v_max, work.limits)
+
+
+@kernel
+def leak_and_enter_v(
+    v: Array, keep: Array, x: Array, bias: Array, with_bias: bool, v_min: Array, v_max: Int, limits: Array
+) -> None:
+    """The same after the leak: the product is exact in float64, the cast goes toward zero."""
+    top, mask = np.int32(v_max), np.int32(-1 if with_bias else 0)
+    changed = 0
+    for j in range(v.size):
+        total = np.int32(np.int32(v[j] * keep[j]) + x[j] + (bias[j] & mask))
         held = total if total < top else top
         held = held if held > v_min[j] else v_min[j]
         changed += held != total

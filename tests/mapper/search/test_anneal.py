@@ -40,7 +40,7 @@ def test_tables_after_many_moves_equal_those_built_anew(seed, n, k):
     tables.company[:] = build_company(graph, block, k, tables.axon_price)
     for v, b in zip(rng.integers(0, n, 40), rng.integers(0, k, 40)):
         if block[v] != b:
-            shift(v, b, block, tables)
+            shift.py_func(v, b, block, tables)
     anew, _ = build_tables(graph, block, k)
     assert np.array_equal(tables.pins, anew.pins)
     assert np.array_equal(tables.lone, anew.lone)
