@@ -99,7 +99,7 @@ class TrainConfig:
         train_tau_syn: learn each population's synaptic time constant.
         per_neuron: each neuron learns a threshold and time constants of its own.
         partition: file of a mapped network whose cores each get a queue (``schedule.scope = "core"``).
-        weight_bits: quantization-aware training on a chip's grid: 8, 6, 4 or 2; 0 = floats.
+        weight_bits: quantization-aware training on a chip's grid: 8, 6, 4, 3 or 2; 0 = floats.
         chip: whose formats quantization-aware training uses.
         patience: stop after so many epochs without a better validation accuracy; 0 = never.
         validation_share: share of the training data held out.
@@ -179,7 +179,7 @@ class TrainConfig:
         others = self.optimizer in WITH_MOMENTUM or not self.optimizer_momentum
         require(others, f"optimizer {self.optimizer!r} has no optimizer_momentum; leave it out, or use 'sgd'")
         check_choice("keep", self.keep, ("best", "last"))
-        check_choice("weight_bits", self.weight_bits, (0, 2, 4, 6, 8))
+        check_choice("weight_bits", self.weight_bits, (0, 2, 3, 4, 6, 8))
         check_choice("engine", self.engine, ("auto", "cpu", "gpu", "reference"))
         known_device = re.fullmatch(r"cpu|cuda(:(0|[1-9][0-9]?))?", self.device) is not None
         require(known_device, f"device is {self.device!r}; give 'cpu', 'cuda' or 'cuda:N'")

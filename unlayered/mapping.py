@@ -34,7 +34,7 @@ from unlayered.pooling import pooling_facts
 from unlayered.safety import ANY_INPUT, THIS_INPUT, check_safe, unchanged, warnings
 from unlayered.sources import AnyNetwork, plain_network
 
-BITS = (8, 6, 4, 2)
+BITS = (8, 6, 4, 3, 2)
 MOST_ROWS = 40
 RESOURCES = ("neurons", "synapse_words", "input_axons", "output_axons", "configs", "thresholds")
 """What a core has a limit for, as named in ``mapper.check.utilization.CoreUse``."""

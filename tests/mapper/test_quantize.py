@@ -46,7 +46,7 @@ def calibration(trained: Network) -> Calibration:
     )
 
 
-@pytest.mark.parametrize("bits", [8, 6, 4, 2])
+@pytest.mark.parametrize("bits", [8, 6, 4, 3, 2])
 def test_every_number_lies_in_the_chips_formats(bits: int) -> None:
     chip = find_chip("loihi2")
     fixed, formats = quantize(network(), chip, bits), Formats.of(chip, bits)

@@ -58,7 +58,7 @@ def test_calibration_counts_the_packets_that_real_spikes_cause(network: Network,
     assert found.traffic.routes.packets == pytest.approx(expected, abs=0.01)
 
 
-@pytest.mark.parametrize("bits", [8, 6, 4, 2])
+@pytest.mark.parametrize("bits", [8, 6, 4, 3, 2])
 def test_bits_are_those_of_the_weights(folder: Path, bits: int):
     done = call("map", folder / "network.npz", "--chip", "loihi2", "--bits", bits, "--out", folder / "m.npz")
     assert done.exit_code == 0, done.output

@@ -26,7 +26,7 @@ from tests.unlayered.verbs import call, map_refused, small_chip
     ("words", "says"),
     [
         (["--preset", "best"], "'fast', 'default', 'quality'"),
-        (["--bits", "5"], "8, 6, 4, 2"),
+        (["--bits", "5"], "8, 6, 4, 3, 2"),
         (["--schedule", "often"], "'asynchronous', 'layered'"),
         (["--calibrate", "gone.npz"], "does not exist"),
         (["--report", "no/such/map.html"], "there is no folder"),

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stimuli.own.folder import is_folder
 from unlayered.console import Stages, show
 from unlayered.options import AllowUnsafe, DataOption, Json, Root, Samples, Split
 
-STAGES = ("run", "experiment")
+if TYPE_CHECKING:
+    from ir.stimulus import Stimulus
+    from unlayered.causes.sides import Named
+    from unlayered.causes.value import Diff
+
+STAGES = ("run", "experiment", "remedy")
 
 On = Annotated[str, typer.Option("--on", help="Executors of integers: reference, trainer, lava; or several, by comma.")]
 MaxFlips = Annotated[int | None, typer.Option("--max-flips", min=0, help="Exit 1 above so many flipped decisions.")]
@@ -33,6 +40,10 @@ def diff(
     tau: Annotated[float, typer.Option("--tau", help="Of the van Rossum distance, in time steps.")] = 10.0,
     max_flips: MaxFlips = None,
     max_rate_error: MaxRateError = None,
+    remedy: Annotated[
+        bool,
+        typer.Option("--remedy", help="Also try remedies and measure them: searched scales, a few epochs of training."),
+    ] = False,
     allow_unsafe: AllowUnsafe = False,
     as_json: Json = False,
 ) -> None:
@@ -44,6 +55,7 @@ def diff(
       unlayered diff net mapped.npz --data digits    # exit 1: trained floats against the chip's integers
       unlayered diff mapped.npz c.npz --data digits  # exit 1: a map against a trace of another run
       unlayered diff a.npz b.npz
+      unlayered diff net mapped.npz --data digits --remedy  # exit 1: the same, and what helps
       unlayered diff net mapped.npz --data digits --on trainer,reference --max-flips 40 --max-rate-error 0.5
     """
     from stimuli.own.options import options_of_words
@@ -52,6 +64,8 @@ def diff(
     from unlayered.causes.told import told
     from unlayered.sources import open_stimulus
 
+    if remedy:
+        _check_parts(data, split, data_option)
     named = sides_of([(str(path), open_side(path)) for path in sides], on.split(","))
     check_data(named, data)
     stimulus = None
@@ -63,6 +77,9 @@ def diff(
         ran = [run_side(one, stimulus, stages.tick, allow_unsafe) for one in named]
         stages.begin("experiment")
         diffs = [diff_of(a, b, stimulus, stages.tick, tau) for a, b in pairwise(ran)]
+        if remedy:
+            stages.begin("remedy")
+            diffs = _with_remedies(diffs, named, stimulus, data, root)
     judged = [_passes(len(d.difference.flips), d.difference.rate_error, max_flips, max_rate_error) for d in diffs]
     asked = max_flips is not None or max_rate_error is not None
     fine = all(judged) if asked else not any(d.differs for d in diffs)
@@ -72,6 +89,39 @@ def diff(
     show({"pairs": [d.to_dict() for d in diffs], "fine": fine}, as_json, *lines)
     if not fine:
         raise typer.Exit(1)
+
+
+def _check_parts(data: str | None, split: str, words: list[str] | None) -> None:
+    """Raise unless there is a training part to search and another one to judge by."""
+    parts = data is not None and (is_folder(data) or not Path(data).exists())
+    if not parts or split == "train" or words:
+        raise ValueError("--remedy searches the training part and judges by the test part; give a data set by name")
+
+
+def _with_remedies(
+    diffs: list[Diff],
+    named: Sequence[Named],
+    stimulus: Stimulus | None,
+    data: str | None,
+    root: Path | None,
+) -> list[Diff]:
+    """The diffs of floats and their integers with what was tried against the loss."""
+    from ir.network import Network
+    from ir.trace import Trace
+    from stimuli.own.data import Data as OwnData
+    from unlayered.causes.remedy import SAMPLES, Ward, remedied
+    from unlayered.sources import open_stimulus
+
+    assert data is not None and stimulus is not None
+    found = open_stimulus(data, root, "train", SAMPLES)
+    training = found.stimulus() if isinstance(found, OwnData) else found
+    changed: list[Diff] = []
+    for diff, (a, b) in zip(diffs, pairwise(named)):
+        if isinstance(a.value, Network) and not isinstance(b.value, (Network, Trace)):
+            ward = Ward(a.value, Path(a.name), b.value, data, root, stimulus, training)
+            diff = remedied(diff, ward)
+        changed.append(diff)
+    return changed
 
 
 def _passes(flips: int, rate_error: float, max_flips: int | None, max_rate_error: float | None) -> bool:

@@ -28,7 +28,7 @@ def map_(
     root: Root = None,
     samples: Samples = 256,
     data_option: DataOption = None,
-    bits: Annotated[int, typer.Option("--bits", help="Of a weight: 8, 6, 4 or 2.")] = 8,
+    bits: Annotated[int, typer.Option("--bits", help="Of a weight: 8, 6, 4, 3 or 2.")] = 8,
     preset: Annotated[str, typer.Option("--preset", help="How hard to search: fast, default or quality.")] = "default",
     seed: Annotated[int, typer.Option("--seed", help="Of the search; same seed, same map.")] = 0,
     schedule: Kind = None,

@@ -32,6 +32,11 @@ def train(
     f: F = None,
     order: Order = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Train this long.")] = None,
+    bits: Annotated[
+        int | None,
+        typer.Option("--bits", help="Train on a chip's integers, weights of 8, 6, 4, 3 or 2 bits; 0 = floats."),
+    ] = None,
+    chip: Annotated[str | None, typer.Option("--chip", help="Whose integers, with --bits.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Use only N training samples.")] = None,
     device: Annotated[str | None, typer.Option("--device", help="cpu or cuda; the engine follows it.")] = None,
@@ -46,6 +51,7 @@ def train(
       unlayered train --preset nmnist --root DIR --out net3
       unlayered train own.toml --data folder:recordings --out own
       unlayered train --start net --data digits --schedule asynchronous --F 8 --epochs 3 --out tuned
+      unlayered train --start net --data digits --bits 3 --epochs 5 --out tuned
 
     With --start alone all other keys have their defaults.
     Ctrl-C and SIGTERM stop at once and keep the last whole epoch's checkpoint; the same command with --resume goes on
@@ -60,7 +66,7 @@ def train(
 
     chosen = _chosen(config, preset, start)
     asked = {"data": data, "root": root and str(root), "epochs": epochs, "seed": seed, "limit": limit}
-    asked |= {"device": device, "start": start and str(start)}
+    asked |= {"device": device, "start": start and str(start), "weight_bits": bits, "chip": chip}
     said = options_of_words(data_option or ())
     changes: dict[str, Any] = {"data_options": {**chosen.data_options, **said}} if said else {}
     changes["schedule"] = ScheduleFlags(schedule, f, order).on(chosen.schedule)
