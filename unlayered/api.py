@@ -139,7 +139,8 @@ def run(
     """Run a network and record every spike.
 
     Floats run in the trainer's engine (E0). Integers run on ``reference`` (E2), ``trainer`` (E1) or ``lava`` (E3), with
-    the same spikes; for Lava, floats are quantized for Loihi 2 first.
+    the same spikes; for Lava, floats are quantized for Loihi 2 first. ``clockless`` (E4) times a network on a chip
+    without a barrier, for which floats take SENECA's integers: ``trace.timing``, ``trace.spikes.ps``.
 
     Args:
         schedule: None = the one the network was trained for.
