@@ -103,15 +103,8 @@ def map_whole(
     made = integers_of(network, chip, options.bits, stimulus, stages.tick)
     frames, way_out = (None, ANY_INPUT) if stimulus is None else (stimulus.frames, THIS_INPUT)
     unsafe = check_safe(made.network, chip, frames, options.allow_unsafe, way_out)
-    mapped = map_network(
-        made.network,
-        chip,
-        rates=made.rates,
-        preset=options.preset,
-        seed=options.seed,
-        stage=stages.begin,
-        alternatives=shipped_chips(),
-    )
+    search, others = (options.preset, options.seed), shipped_chips()
+    mapped = map_network(made.network, chip, options.bits, made.rates, *search, stage=stages.begin, alternatives=others)
     stages.begin("check")
     use = tuple(utilization(mapped, made.rates))
     cost = None if stimulus is None or made.trace is None else cost_of_run(mapped, made.trace, stimulus)

@@ -25,13 +25,18 @@ MaxFlips = Annotated[int | None, typer.Option("--max-flips", min=0, help="Exit 1
 MaxRateError = Annotated[
     float | None, typer.Option("--max-rate-error", min=0.0, help="Exit 1 where a population's rate is off by more.")
 ]
+Data = Annotated[
+    str | None, typer.Option("--data", help="What networks are run on: a data set, a file of frames, folder:PATH.")
+]
+Remedies = Annotated[
+    bool,
+    typer.Option("--remedy", help="Also try remedies, and measure them: searched scales, some epochs of training."),
+]
 
 
 def diff(
     sides: Annotated[list[Path], typer.Argument(help="Networks, train folders, mapped files or traces; two or more.")],
-    data: Annotated[
-        str | None, typer.Option("--data", help="What networks are run on: a data set, a file of frames, folder:PATH.")
-    ] = None,
+    data: Data = None,
     root: Root = None,
     split: Split = "test",
     samples: Samples = 200,
@@ -40,10 +45,7 @@ def diff(
     tau: Annotated[float, typer.Option("--tau", help="Of the van Rossum distance, in time steps.")] = 10.0,
     max_flips: MaxFlips = None,
     max_rate_error: MaxRateError = None,
-    remedy: Annotated[
-        bool,
-        typer.Option("--remedy", help="Also try remedies and measure them: searched scales, a few epochs of training."),
-    ] = False,
+    remedy: Remedies = False,
     allow_unsafe: AllowUnsafe = False,
     as_json: Json = False,
 ) -> None:
@@ -80,13 +82,9 @@ def diff(
         if remedy:
             stages.begin("remedy")
             diffs = _with_remedies(diffs, named, stimulus, data, root)
-    judged = [_passes(len(d.difference.flips), d.difference.rate_error, max_flips, max_rate_error) for d in diffs]
-    asked = max_flips is not None or max_rate_error is not None
-    fine = all(judged) if asked else not any(d.differs for d in diffs)
+    fine, said = _judged(diffs, max_flips, max_rate_error)
     lines = [line for d in diffs for line in told(d)]
-    if asked:
-        lines.append("within the thresholds" if fine else "outside the thresholds")
-    show({"pairs": [d.to_dict() for d in diffs], "fine": fine}, as_json, *lines)
+    show({"pairs": [d.to_dict() for d in diffs], "fine": fine}, as_json, *lines, *said)
     if not fine:
         raise typer.Exit(1)
 
@@ -124,6 +122,10 @@ def _with_remedies(
     return changed
 
 
-def _passes(flips: int, rate_error: float, max_flips: int | None, max_rate_error: float | None) -> bool:
-    """Whether a pair keeps the thresholds that were given."""
-    return (max_flips is None or flips <= max_flips) and (max_rate_error is None or rate_error <= max_rate_error)
+def _judged(diffs: list[Diff], max_flips: int | None, max_rate_error: float | None) -> tuple[bool, list[str]]:
+    """Whether all pairs keep the thresholds, where any is given, or else are equal; and what is said of it."""
+    if max_flips is None and max_rate_error is None:
+        return not any(d.differs for d in diffs), []
+    flips = max_flips is None or all(len(d.difference.flips) <= max_flips for d in diffs)
+    rates = max_rate_error is None or all(d.difference.rate_error <= max_rate_error for d in diffs)
+    return flips and rates, [f"{'within' if flips and rates else 'outside'} the thresholds"]

@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from trainer.config import TrainConfig
 
 PRESETS = "A configuration that ships: digits, digits-layered, nmnist, shd, dvsgesture or cifar10."
+Bits = Annotated[int | None, typer.Option("--bits", help="Train on a chip's integers: 8, 6, 4, 3 or 2; 0 = floats.")]
+Chip = Annotated[str | None, typer.Option("--chip", help="Whose integers, with --bits.")]
+Start = Annotated[
+    Path | None, typer.Option("--start", help="Go on from this network: a file of any format, or a train folder.")
+]
 
 
 def train(
     out: Out,
     config: Annotated[Path | None, typer.Argument(help="A TOML file (docs/configuration.md).")] = None,
     preset: Annotated[str | None, typer.Option("--preset", help=PRESETS)] = None,
-    start: Annotated[
-        Path | None, typer.Option("--start", help="Go on from this network: a file of any format, or a train folder.")
-    ] = None,
+    start: Start = None,
     data: Annotated[str | None, typer.Option("--data", help="Another data set than the configuration's.")] = None,
     root: Root = None,
     data_option: DataOption = None,
@@ -32,11 +35,8 @@ def train(
     f: F = None,
     order: Order = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Train this long.")] = None,
-    bits: Annotated[
-        int | None,
-        typer.Option("--bits", help="Train on a chip's integers, weights of 8, 6, 4, 3 or 2 bits; 0 = floats."),
-    ] = None,
-    chip: Annotated[str | None, typer.Option("--chip", help="Whose integers, with --bits.")] = None,
+    bits: Bits = None,
+    chip: Chip = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Use only N training samples.")] = None,
     device: Annotated[str | None, typer.Option("--device", help="cpu or cuda; the engine follows it.")] = None,
@@ -62,7 +62,7 @@ def train(
     from trainer.batch import rank
     from trainer.fit import train as fit
     from unlayered.interruption import go_on
-    from unlayered.training import TrainingBar, history, kept_of_earlier, way_on
+    from unlayered.training import TrainingBar, kept_of_earlier, way_on
 
     chosen = _chosen(config, preset, start)
     asked = {"data": data, "root": root and str(root), "epochs": epochs, "seed": seed, "limit": limit}
@@ -77,6 +77,13 @@ def train(
         fit(chosen, out, resume, bar.report, kept=lambda epochs: go_on(way_on(out, epochs)))
     if rank() > 0:  # torchrun: the first process speaks for all
         return
+    _tell(out, as_json)
+
+
+def _tell(out: Path, as_json: bool) -> None:
+    """The last epochs, and the best one."""
+    from unlayered.training import history
+
     metrics = history(out)
     best = max(metrics, key=lambda m: m["accuracy"])
     columns = ("epoch", "loss", "accuracy", "density", "latency", "samples_per_s")
