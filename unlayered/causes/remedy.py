@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,8 @@ from unlayered.costs import cost_of_run
 from unlayered.mapping import MapOptions, map_whole
 from unlayered.sources import chip_names
 
-SAMPLES, EPOCHS = 256, 5
-"""Samples that guide a search of scales, and epochs of a tuning."""
+SAMPLES, EPOCHS = 256, (5, 12)
+"""Samples that guide a search of scales, and epochs of the tunings."""
 
 WIDTHS = (8, 6, 4, 3, 2)
 
@@ -113,10 +114,11 @@ def _ways(ward: Ward, chip: Chip, bits: int) -> list[tuple[str, str, Callable[[]
         (f"scales, thresholds and decays searched on {SAMPLES} training samples, {bits} bits", search.format(bits),
          lambda: _searched(ward, chip, bits), False),
     ]  # fmt: skip
-    tune = tuning_words(ward, chip, bits)
-    if tune is not None:
-        what = f"{EPOCHS} epochs of training on the {bits}-bit grid"
-        ways.append((what, tune, lambda: _tuned(ward, chip, bits), False))
+    for epochs in EPOCHS:
+        tune = tuning_words(ward, chip, bits, epochs)
+        if tune is not None:
+            what = f"{epochs} epochs of training on the {bits}-bit grid"
+            ways.append((what, tune, partial(_tuned, ward, chip, bits, epochs), False))
     if bits < max(WIDTHS):
         wide = min(x for x in WIDTHS if x > bits)
         what = f"{wide} bits instead of {bits}, searched"
@@ -124,13 +126,13 @@ def _ways(ward: Ward, chip: Chip, bits: int) -> list[tuple[str, str, Callable[[]
     return ways
 
 
-def tuning_words(ward: Ward, chip: Chip, bits: int) -> str | None:
+def tuning_words(ward: Ward, chip: Chip, bits: int, epochs: int) -> str | None:
     """The commands that train on the grid and map; None where no flags spell the schedule."""
     schedule = ward.integers.schedule
     if replace(schedule, seed=0) != _spelled(schedule):
         return None
     train = f"unlayered train --start {_word(ward.file)} --data {_data(ward)}{_schedule_flags(schedule)}"
-    train += f" --bits {bits} --chip {chip.name} --epochs {EPOCHS} --out tuned"
+    train += f" --bits {bits} --chip {chip.name} --epochs {epochs} --out tuned"
     return f"{train}\nunlayered map tuned --chip {chip.name} --out remedied.npz"
 
 
@@ -162,7 +164,7 @@ def _searched(ward: Ward, chip: Chip, bits: int) -> MappedNetwork:
     return _mapped(integers_of(floats, chip, bits, ward.training, lambda done, total: None).network, chip)
 
 
-def _tuned(ward: Ward, chip: Chip, bits: int) -> MappedNetwork:
+def _tuned(ward: Ward, chip: Chip, bits: int, epochs: int) -> MappedNetwork:
     from trainer.config import TrainConfig
     from trainer.fit import train
 
@@ -171,7 +173,7 @@ def _tuned(ward: Ward, chip: Chip, bits: int) -> MappedNetwork:
         npz.save(ward.floats, start)
         changes: dict[str, Any] = {"root": "" if ward.root is None else str(ward.root)}
         schedule = replace(TrainConfig().schedule, **_kind_f_order(ward.integers.schedule))
-        changes |= {"weight_bits": bits, "chip": chip.name, "epochs": EPOCHS}
+        changes |= {"weight_bits": bits, "chip": chip.name, "epochs": epochs}
         config = TrainConfig(data=ward.data, start=str(start), schedule=schedule, **changes)
         network = train(config, Path(folder) / "tuned")
         assert network.quantization is not None

@@ -41,7 +41,7 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_printed_command_does_what_was_measured(net: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(net)
-    monkeypatch.setattr(remedy, "EPOCHS", 2)
+    monkeypatch.setattr(remedy, "EPOCHS", (2,))
     done = call("diff", "net", "two.npz", "--data", "digits", "--samples", 150, "--remedy", "--json")
     assert done.exit_code == 1, done.output
     value = json.loads(done.stdout)
@@ -87,7 +87,7 @@ def test_a_schedule_that_flags_do_not_spell_is_not_tuned(network, mapped, stimul
         return remedy.Ward(network, Path("a b.npz"), changed, "digits", None, stimulus, stimulus)
 
     chip = find_chip("loihi2")
-    assert remedy.tuning_words(ward(Schedule(stop_after=3)), chip, 4) is None
-    words = remedy.tuning_words(ward(Schedule(F=None, order="fifo")), chip, 4)
+    assert remedy.tuning_words(ward(Schedule(stop_after=3)), chip, 4, 5) is None
+    words = remedy.tuning_words(ward(Schedule(F=None, order="fifo")), chip, 4, 5)
     assert words is not None and "--schedule asynchronous --F all --order fifo --bits 4" in words
     assert shlex.split(words)[3] == "a b.npz" and np.all([x.startswith("unlayered ") for x in words.split("\n")])
