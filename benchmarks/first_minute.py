@@ -75,6 +75,11 @@ if "COMPILE_LOG" in os.environ:
 '''
 
 
+def inherited() -> dict[str, str]:
+    """Our environment, but Python may keep what it has parsed: elsewhere it does, and numpy's files always are."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def cpu_s(words: list[str], checkout: Path, environment: dict[str, str], timeout_s: float = 3600) -> float:
     """Processor seconds of a Python program and all that it starts and waits for."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -82,7 +87,7 @@ def cpu_s(words: list[str], checkout: Path, environment: dict[str, str], timeout
         subprocess.run(
             [sys.executable, *words],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(checkout), **environment},
+            env={**inherited(), "PYTHONPATH": str(checkout), **environment},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             timeout=timeout_s,
