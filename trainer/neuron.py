@@ -91,8 +91,7 @@ class LIF(NeuronModule):
         tau_mem_s: membrane time constant in seconds; ``math.inf`` makes an IF neuron.
         v_threshold: at least 0; None = never fires (membrane readout).
         tau_syn_s: synaptic time constant in seconds; None = no current memory (a plain LIF).
-        reset: a name of ``ir.neurons.RESETS``: ``zero``, ``subtract``, ``zero_late``, ``subtract_late``, ``none``;
-            asynchronously the plain engine computes the gradient of all but the first.
+        reset: a name of ``ir.neurons.RESETS``: ``zero``, ``subtract``, ``zero_late``, ``subtract_late``, ``none``.
         bias_in_current: the biases of the layers before it enter the current, as before snnTorch's ``Synaptic``, not
             the membrane.
         refractory: at most one spike a time step.

@@ -29,8 +29,8 @@ class Draw:
         chain: every population sees the one before it and nothing else.
         current, bias, resets, conv, recurrent: whether those are drawn.
         subtract: neurons that reset by subtraction are drawn too.
-        late: neurons that reset one time step late and biases of currents are drawn too; compiled executors leave both
-            to the plain ones.
+        late: neurons that reset one time step late and biases of currents are drawn too; the compiled simulator leaves
+            both to the plain one.
         repeated: neurons without refractoriness, which fire several times in a time step, are drawn too.
         wide: everything that the contract allows, for executors. Several inputs, outputs anywhere, loose
             populations, cycles through several of them, parallel projections, any order of declaration; weights,

@@ -16,6 +16,7 @@ from ir.arithmetic import DECAY_ALL, LIMITS
 from ir.arrays import Array
 from ir.check import require
 from ir.held import Held
+from ir.neurons import RESETS
 from trainer.engines import subset
 from trainer.engines.call import Call
 from trainer.engines.checks import checked
@@ -36,12 +37,18 @@ T = TypeVar("T")
 
 
 class Adjoint(NamedTuple):
-    """Gradients of one sample's registers: membrane, current, delivered sums, queue entries; (N,) each."""
+    """Gradients of one sample's registers: membrane, current, delivered sums, queue entries, late resets; (N,) each.
+
+    Attributes:
+        window: (N,) the first served spike of each max pooling's window; nothing where there is none.
+    """
 
     v: Array
     u: Array
     sums: Array
     entry: Array
+    late: Array
+    window: Array
 
 
 class Gradients(NamedTuple):
@@ -52,19 +59,19 @@ class Gradients(NamedTuple):
     leak_u: Array
     threshold: Array
     bias: Array
+    bias_u: Array
 
 
 def unknown(call: Call) -> str | None:
     """The neuron model, order rule or gradient of a call that the kernels do not know, in words; None = they do."""
-    what = subset.unknown(call, MODELS, ORDERS)
+    what = subset.unknown(call, MODELS, ORDERS, RESETS, currents=True)
     if what is not None:
         return what
+    facts = [lif_facts(p) for p in call.plan.parts]
     if not subset.learns(call):
         return None
-    if any(lif_facts(p).subtract for p in call.plan.parts):
-        return "the gradient of a reset by subtraction"
-    if any(lif_facts(p).pools for p in call.plan.parts):
-        return "the gradient of a max pooling"
+    if call.frames.requires_grad and any(f.pools for f in facts):
+        return "the gradient of frames through a max pooling"
     if call.state is not None and call.state.requires_grad:
         return "the gradient of a state into the call before"
     if call.from_host and call.frames.requires_grad and call.schedule.input != "first":
@@ -90,7 +97,7 @@ def run(call: Call) -> Result:
         kept = kept_inputs(frames, call.plan.n_neurons, call.sample_ids, call.schedule.seed, probability)
         call = replace(call, frames=frames * kept, options=replace(call.options, input_dropout=0.0))
     lif = params.lif
-    tensors = [lif.leak_v, lif.leak_u, lif.threshold, lif.bias, lif.unit]
+    tensors = [lif.leak_v, lif.leak_u, lif.threshold, lif.bias, lif.bias_u, lif.unit]
     job = make_job(call)
     counts, v, steps = Asynchronous.apply(job, call.frames, *tensors, *params.weights)
     return Result(counts, v, steps, call.recording, partial(end_of, call, counts, v, job.last_u))
@@ -101,9 +108,9 @@ class Asynchronous(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, job: Job, frames: Tensor, leak_v: Tensor, leak_u: Tensor | None, threshold: Tensor,
-                bias: Tensor | None, unit: Tensor | None, *weights: Tensor,
+                bias: Tensor | None, bias_u: Tensor | None, unit: Tensor | None, *weights: Tensor,
                 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-        given = kernel_numbers(job, leak_v, leak_u, threshold, bias, unit, list(weights))
+        given = kernel_numbers(job, leak_v, leak_u, threshold, bias, bias_u, unit, list(weights))
         shape = (*frames.shape[:2], job.plan.n_neurons)
         kind = given.leak_v.dtype
         counts, v = np.empty(shape, np.int32), np.empty(shape, kind)
@@ -122,7 +129,7 @@ class Asynchronous(torch.autograd.Function):
             done, before = 0, np.zeros(columns.N_USED, np.int64)
             check_forward(job, given, state, x, seen, steps, chosen)
             batch = Held(Batch(x, bits, job.ids, job.core_of_neuron, job.events_at, job.events, job.cleared,
-                               *seen, steps, before, job.start_v, job.start_u))  # fmt: skip
+                               *seen, steps, before, job.start_v, job.start_u, job.start_late))  # fmt: skip
             held = Held(net), Held(job.rules), Held(given), Held(state)
             while True:
                 done = run_samples(*held, Held(tape), batch, chosen, done)
@@ -150,9 +157,9 @@ class Asynchronous(torch.autograd.Function):
         g_first = np.empty(ctx.seen.v.shape if want_frames else (0, 0, 0), ctx.seen.v.dtype)
         total = backward_in_threads(job, ctx.given, ctx.kept.tapes, ctx.seen, grad_outputs, g_first)
         to_leak = -1.0 / DECAY_ALL if job.fixed else 1.0
-        named = [total.leak_v * to_leak, total.leak_u * to_leak, total.threshold, total.bias]
+        named = [total.leak_v * to_leak, total.leak_u * to_leak, total.threshold, total.bias, total.bias_u]
         grads: list[Tensor | None] = [torch.from_numpy(x) for x in named]
-        grads = [g if need else None for g, need in zip(grads, ctx.needs_input_grad[2:6])]
+        grads = [g if need else None for g, need in zip(grads, ctx.needs_input_grad[2:7])]
         g_frames = frames_gradient(job, frames, weights, torch.from_numpy(g_first)) if want_frames else None
         return None, g_frames, *grads, None, *job.flat.unflatten(torch.from_numpy(total.weights))
 
@@ -166,7 +173,7 @@ def in_threads(work: Callable[[Any], T], chosen: list[Any]) -> list[T]:
 
 
 def kernel_numbers(job: Job, leak_v: Tensor, leak_u: Tensor | None, threshold: Tensor, bias: Tensor | None,
-                   unit: Tensor | None, weights: list[Tensor]) -> kernel.Numbers:  # fmt: skip
+                   bias_u: Tensor | None, unit: Tensor | None, weights: list[Tensor]) -> kernel.Numbers:  # fmt: skip
     """Parameters as arrays; decays of integers become the share that is left."""
 
     def array(x: Tensor | None) -> Array:
@@ -177,7 +184,9 @@ def kernel_numbers(job: Job, leak_v: Tensor, leak_u: Tensor | None, threshold: T
 
     per_unit = torch.ones_like(leak_v) if unit is None else 1 / unit
     flat = job.flat.flatten([w.detach() for w in weights], leak_v)
-    return kernel.Numbers(array(flat), share(leak_v), share(leak_u), array(threshold), array(bias), array(per_unit))
+    return kernel.Numbers(
+        array(flat), share(leak_v), share(leak_u), array(threshold), array(bias), array(bias_u), array(per_unit)
+    )
 
 
 def write_recording(job: Job, tapes: list[kernel.Tape], seen: Outputs) -> None:
@@ -191,9 +200,12 @@ def write_recording(job: Job, tapes: list[kernel.Tape], seen: Outputs) -> None:
         job.recording.fired.append(tape.fired[:n_fired].astype(np.int64))
         job.recording.m.append(tape.fired_m[:n_fired].copy())
         job.recording.served.append(tape.served[:n_served].astype(np.int64))
+    states = {"v": seen.v, **({"u": seen.u} if job.rules.current else {})}
+    if "late" in job.recording.record:
+        net = job.flat.net
+        states["late"] = ((seen.counts > 0) & (net.late[net.part_of] != 0)).astype(seen.v.dtype)
     for name in job.recording.record:
-        kept = seen.v if name == "v" else seen.u if name == "u" and job.rules.current else np.zeros_like(seen.v)
-        job.recording.states[name] = list(kept)
+        job.recording.states[name] = list(states.get(name, np.zeros_like(seen.v)))
 
 
 def backward_in_threads(job: Job, given: kernel.Numbers, tapes: list[kernel.Tape], seen: Outputs,
@@ -205,11 +217,12 @@ def backward_in_threads(job: Job, given: kernel.Numbers, tapes: list[kernel.Tape
     scale = (job.rules.weight_shift * 2.0**shifts if job.fixed else np.ones(len(shifts))).astype(kind)
 
     def run_some(i: int) -> Gradients:
-        rows = [np.zeros(n, kind) for _ in range(4)]
-        g = Adjoint(rows[0], rows[1], rows[2] if job.rules.current else rows[0], rows[3])
-        sums = Gradients(np.zeros(given.weights.size, kind), *(np.zeros(n, kind) for _ in range(4)))
-        check_backward(job, given, seen, (g_counts, g_v), g_first, [*g, *sums[1:]])
-        starts = job.start_v, job.start_u
+        rows = [np.zeros(n, kind) for _ in range(5)]
+        window = np.zeros(n if job.flat.net.pools.any() else 0, np.int64)
+        g = Adjoint(rows[0], rows[1], rows[2] if job.rules.current else rows[0], rows[3], rows[4], window)
+        sums = Gradients(np.zeros(given.weights.size, kind), *(np.zeros(n, kind) for _ in range(5)))
+        check_backward(job, given, seen, (g_counts, g_v), g_first, [*g[:-1], *sums[1:]])
+        starts = job.start_v, job.start_u, job.start_late
         batch = BatchBack(*seen, job.cleared, scale, g_counts, g_v, g_first, *starts, *job.slope)
         held = [Held(x) for x in (job.flat.net, job.rules, given, tapes[i], batch)]
         back_through_samples(*held, job.chosen[i], Held(g), Held(sums))

@@ -48,7 +48,7 @@ class Facts:
     Attributes:
         due: whether something (a bias, a current) arrives at k = depth of every time step; read off the numbers that
             run, not off those that were trained.
-        escapes: whether refractory dropout lets it fire again in a time step; not where its reset comes later.
+        escapes: whether refractory dropout lets it fire again in a time step; not where it waits for k = depth.
     """
 
     due: bool = False

@@ -10,14 +10,21 @@ from trainer.engines.call import Call
 from trainer.engines.neurons.lif import LIFFacts, LIFParams
 
 
-def unknown(call: Call, models: Collection[str], orders: Collection[str]) -> str | None:
-    """What of a call an engine with these tables does not know, in words: a model, a reset, a surrogate; or None."""
+def unknown(
+    call: Call, models: Collection[str], orders: Collection[str], resets: Collection[str], currents: bool = False
+) -> str | None:
+    """What of a call an engine with these tables does not know, in words: a model, a reset, a surrogate; or None.
+
+    Args:
+        currents: whether it knows biases of currents.
+    """
     for part in call.plan.parts:
         if part.model not in models:
             return f"neuron model {part.model!r}"
-        if isinstance(part.facts, LIFFacts) and part.facts.stays:
+        if isinstance(part.facts, LIFFacts) and part.facts.reset not in resets:
             return f"reset {part.facts.reset!r}"
-    if any(isinstance(own, LIFParams) and own.bias_u is not None for own in call.params.neurons.values()):
+    biased = any(isinstance(own, LIFParams) and own.bias_u is not None for own in call.params.neurons.values())
+    if biased and not currents:
         return "a bias of the current (bias_u)"
     if learns(call) and not isinstance(call.options.surrogate, str):
         return "a surrogate of your own"

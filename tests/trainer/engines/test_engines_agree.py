@@ -146,8 +146,8 @@ def backward(result: Result, params: Params) -> list[torch.Tensor]:
     return [torch.zeros_like(x) if g is None else g for x, g in zip(leaves, found)]
 
 
-HARD = Draw(subtract=False)
-"""What the compiled engine knows the gradient of."""
+HARD = Draw(late=True)
+"""With every reset, and biases of currents."""
 
 OPTIONS = st.builds(
     TrainingOptions,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
-from ir.check import SlowerWarning
 from ir.mapped import one_large_core
 from ir.neurons import RESETS
 from ir.schedule import Schedule
@@ -19,6 +20,7 @@ from tests.trainer.engines.test_engines_agree import backward, dyadic, learned, 
 from trainer import LIF, SpikingNetwork
 from trainer.engines import reference
 from trainer.engines.call import Call
+from trainer.engines.options import TrainingOptions
 from trainer.engines.plan import plan_of
 
 
@@ -46,14 +48,43 @@ def test_chains_have_the_same_gradient_without_a_group_size_as_layered(reset: st
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9 * (1 + float(a.abs().sum())))
 
 
-def test_the_gradient_of_a_subtraction_is_left_to_the_plain_engine_with_one_sentence() -> None:
-    network = SpikingNetwork.sequential((3,), torch.nn.Linear(3, 2), LIF(1e-3, 0.3, reset="subtract"))
-    frames, schedule = torch.ones(2, 1, 3), Schedule(F=1)
-    with pytest.warns(SlowerWarning, match="engine 'cpu' does not know the gradient of a reset by subtraction"):
-        network(frames, schedule).counts.sum().backward()
-    with pytest.raises(ValueError, match="use engine 'reference'"):
-        network(frames, schedule, engine="cpu")
-    with torch.no_grad():
-        fast = network(frames, schedule, engine="cpu")
-    slow = network(frames, schedule, engine="reference")
-    assert torch.equal(fast.counts, slow.counts) and torch.equal(fast.v, slow.v)
+POOLED = st.fixed_dictionaries(
+    {
+        "seed": st.integers(0, 2**16),
+        "reset": st.sampled_from(list(RESETS)),
+        "kernel": st.sampled_from([2, 3, (1, 3)]),
+        "stride": st.sampled_from([1, 2, None]),
+        "F": st.sampled_from([1, 2, 5, None]),
+        "order": st.sampled_from(["momentum", "random", "fifo"]),
+        "silent": st.sampled_from(["slots", "all", "none"]),
+        "drop": st.sampled_from([0.0, 0.25]),
+    }
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(POOLED)
+def test_compiled_gradients_through_a_max_pooling_are_autograds(draw: dict[str, Any]) -> None:
+    def gradients(engine: str) -> tuple[torch.Tensor, ...]:
+        torch.manual_seed(draw["seed"])
+        modules = (
+            nn.Conv2d(2, 3, 3), LIF(5e-3, 0.3, reset=draw["reset"], train_threshold=True),
+            nn.MaxPool2d(draw["kernel"], draw["stride"]), nn.Conv2d(3, 2, 2), LIF(4e-3, 0.3, train_threshold=True),
+            nn.Flatten(), nn.LazyLinear(4), LIF(4e-3, 0.2, reset=draw["reset"], train_tau=True),
+        )  # fmt: skip
+        plain = [m for m in modules if not isinstance(m, LIF)]
+        torch.nn.Sequential(*plain)(torch.zeros(1, 2, 8, 8))
+        network = SpikingNetwork.sequential((2, 8, 8), *modules).double()
+        frames = (torch.rand(4, 3, 2, 8, 8) < 0.4).double()
+        schedule = Schedule(F=draw["F"], order=draw["order"], seed=draw["seed"])
+        options = TrainingOptions(silent_gradient=draw["silent"], spike_dropout=draw["drop"])
+        result = network(frames, schedule, options=options, engine=engine)
+        weight = torch.randn(result.counts.shape, dtype=torch.float64)
+        ((result.counts + 0.1 * result.v) * weight).sum().backward()
+        learnt = (p.grad for p in network.parameters() if p.requires_grad)
+        return result.counts.detach(), result.v.detach(), *(torch.zeros(1) if g is None else g for g in learnt)
+
+    slow, fast = gradients("reference"), gradients("cpu")
+    assert torch.equal(slow[0], fast[0]) and torch.equal(slow[1], fast[1]) and slow[0].sum() > 0
+    for a, b in zip(slow[2:], fast[2:]):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9 * (1 + float(a.abs().sum())))

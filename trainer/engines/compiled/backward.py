@@ -6,60 +6,58 @@ import numpy as np
 
 from trainer.engines.compiled import flat as col
 from trainer.engines.compiled.arrival import copy, fill
+from trainer.engines.compiled.integrate import is_fixed
 from trainer.engines.compiled.jit import entry, exact, fingerprint
 from trainer.engines.compiled.links import add_row, collect
 from trainer.engines.compiled.state import NONE
+from trainer.engines.compiled.through import through_pooling, through_spike, through_waiting
 
-KIND, PRE, N_PRE, POST, N_POST, WEIGHT, DENSE = (
-    col.KIND, col.PRE, col.N_PRE, col.POST, col.N_POST, col.WEIGHT, col.DENSE,
+KIND, PRE, N_PRE, POST, N_POST, WEIGHT, DENSE, SYNAPSE, POOLS = (
+    col.KIND, col.PRE, col.N_PRE, col.POST, col.N_POST, col.WEIGHT, col.DENSE, col.SYNAPSE, col.POOLS,
 )  # fmt: skip
 
 
 @exact
-def slope_at(shape, y, peak, one):
-    """The slope of a surrogate (``trainer.surrogate.SURROGATES`` by number) at ``y = |steep x|``; ``one``: 1."""
-    if shape == 0:
-        return peak / (one + y * y)
-    if shape == 1:
-        return peak / ((one + y) * (one + y))
-    if shape == 2:
-        fall = np.exp(-y)
-        return (peak + peak + peak + peak) * fall / ((one + fall) * (one + fall))
-    return peak * max(one - y, y * 0)
+def note_first_served(net, tape, first, stop, window):
+    """The smallest index among the spikes of these slots, of each window of a max pooling: (N,) ``window``."""
+    n = net.part_of.shape[0]
+    fill(window, n)
+    for at in range(first, stop):
+        j = tape.slot[at]
+        if j >= n or tape.slot_q[at] <= 0:
+            continue
+        for e in range(net.from_at[net.part_of[j]], net.from_at[net.part_of[j] + 1]):
+            row = net.link[net.from_links[e]]
+            if row[POOLS]:
+                for s in range(
+                    net.synapse_at[row[SYNAPSE] + j - row[PRE]], net.synapse_at[row[SYNAPSE] + j - row[PRE] + 1]
+                ):
+                    to = row[POST] + net.synapse_post[s]
+                    window[to] = min(window[to], j)
 
 
 @exact
-def through_spike(values, threshold, per_unit, shape, steep, peak, g_count, g_entry, g_v, g_threshold, silent_none):
-    """Through reset, spike and surrogate: ``g_v`` from after the reset to before it (Koopman et al. 2025).
-
-    ``s = H(v - threshold)``, ``v_after = v (1 - s)``, slope of the surrogate where ``values`` is not NaN.
-    """
-    number = values.dtype.type
-    sharp, top = number(steep), number(peak)
-    one, zero = number(1), number(0)
-    for j in range(values.shape[0]):
-        v = values[j]
-        acts = v == v
-        v = v if acts else zero
-        above = v - threshold[j]
-        fired = above > zero
-        slope = slope_at(shape, abs(sharp * (above * per_unit[j])), top, one) * per_unit[j]
-        entry = zero if silent_none and not fired else g_entry[j]
-        e = slope * (g_count[j] + entry - g_v[j] * v)
-        e = e if acts else zero
-        g_threshold[j] -= e
-        g_v[j] = (zero if acts and fired else g_v[j]) + e
+def pooled_gradient(net, row, j, g_sums, window):
+    """The gradients of the windows whose first served spike is that of ``j``."""
+    total, i = g_sums[0] * 0, row[SYNAPSE] + j - row[PRE]
+    for s in range(net.synapse_at[i], net.synapse_at[i + 1]):
+        to = row[POST] + net.synapse_post[s]
+        total += g_sums[to] if window[to] == j else g_sums[to] * 0
+    return total
 
 
 @exact
-def source_gradient(net, numbers, j, value, g_sums, scale, g_weights):
+def source_gradient(net, numbers, j, value, g_sums, scale, window, g_weights):
     """The gradient of one entry's value; its weights' gradients are added up."""
     part = net.part_of[j]
     total = g_sums[0] * 0
     for e in range(net.from_at[part], net.from_at[part + 1]):
         l = net.from_links[e]
         row = net.link[l]
-        total += scale[l] * collect(net, row, j, value * scale[l], numbers.weights, g_sums, g_weights)
+        if row[POOLS]:
+            total += scale[l] * pooled_gradient(net, row, j, g_sums, window)
+        else:
+            total += scale[l] * collect(net, row, j, value * scale[l], numbers.weights, g_sums, g_weights)
     return total
 
 
@@ -73,30 +71,46 @@ def input_gradient(net, numbers, i, value, g_sums, scale, g_weights):
 
 
 @exact
-def back_through_slots(net, numbers, tape, first, stop, g_sums, scale, g_entry, g_weights):
+def back_through_slots(net, numbers, tape, first, stop, scale, g, g_weights):
     """Step e in reverse: each slot reads the gradient of what it delivered."""
     n = net.part_of.shape[0]
+    if g.window.shape[0] == n:
+        note_first_served(net, tape, first, stop, g.window)
     for at in range(first, stop):
         j, value = np.int64(tape.slot[at]), tape.slot_q[at]
         if j >= n:
-            input_gradient(net, numbers, j - n, value, g_sums, scale, g_weights)
+            input_gradient(net, numbers, j - n, value, g.sums, scale, g_weights)
         elif value < 0:
-            g_entry[j] = 0
+            g.entry[j] = 0
         else:
-            g_entry[j] = source_gradient(net, numbers, j, value, g_sums, scale, g_weights)
+            g.entry[j] = source_gradient(net, numbers, j, value, g.sums, scale, g.window, g_weights)
 
 
 @exact
 def back_through_blocks(net, rules, numbers, tape, r, k, batch, g_count, g, grads):
     """Steps a to d in reverse for the populations that round ``r`` touched."""
+    for p in range(net.depth.shape[0]):
+        if net.pools[p]:  # they keep nothing from one round to the next
+            fill(g.v[net.part_at[p] : net.part_at[p + 1]], 0)
     for at in range(tape.round[r, col.FIRST_BLOCK], tape.round[r + 1, col.FIRST_BLOCK]):
         p, where = tape.block[at, col.BLOCK_PART], tape.block[at, col.FIRST_VALUE]
         first, stop = net.part_at[p], net.part_at[p + 1]
-        through_spike(
+        values, threshold, per_unit = (
             tape.values[where : where + stop - first], numbers.threshold[first:stop], numbers.per_unit[first:stop],
-            batch.shape, batch.steep, batch.peak, g_count[first:stop], g.entry[first:stop], g.v[first:stop],
-            grads.threshold[first:stop], rules.silent == NONE,
         )  # fmt: skip
+        if net.pools[p]:
+            through_pooling(values, per_unit, g_count[first:stop], g.entry[first:stop], g.v[first:stop])
+        elif net.waits[p]:
+            through_waiting(
+                values, threshold, per_unit, batch.shape, batch.steep, batch.peak, g_count[first:stop],
+                g.entry[first:stop], g.late[first:stop], g.v[first:stop], grads.threshold[first:stop],
+                net.subtract[p] > net.late[p], rules.silent == NONE,
+            )  # fmt: skip
+        else:
+            through_spike(
+                values, threshold, per_unit, batch.shape, batch.steep, batch.peak, g_count[first:stop],
+                g.entry[first:stop], g.v[first:stop], grads.threshold[first:stop], rules.silent == NONE,
+            )  # fmt: skip
     for at in range(tape.round[r, col.FIRST_CLIP], tape.round[r + 1, col.FIRST_CLIP]):
         g.v[tape.clip[at]] = 0
     if rules.biased:
@@ -106,6 +120,11 @@ def back_through_blocks(net, rules, numbers, tape, r, k, batch, g_count, g, grad
                     grads.bias[j] += g.v[j]
     if rules.current:
         back_through_current(net, k, g)
+    if rules.biased_u:
+        for p in range(net.depth.shape[0]):
+            if net.depth[p] == k:
+                for j in range(net.part_at[p], net.part_at[p + 1]):
+                    grads.bias_u[j] += g.sums[j]
 
 
 @exact
@@ -120,34 +139,69 @@ def back_through_current(net, k, g):
 
 
 @exact
-def end_of_time_step(net, numbers, membranes, currents, spikes, shut, cleared_next, g_out, g, grads, current, last):
+def back_through_late_reset(net, rules, numbers, p, membranes, spikes, cleared_next, g, grads):
+    """From the start of the next time step to the end of this one, for a population that resets in between: ``g.late``,
+    the gradient of what fired, and that of membranes.
+
+    By subtraction ``v_next = leak v - threshold late``, held above the lowest membrane; to zero
+    ``leak (v (1 - late))``, through which a neuron that fired passes no gradient.
+    """
+    number, low = membranes.dtype.type, max(net.v_min[p], -rules.v_max)
+    for j in range(net.part_at[p], net.part_at[p + 1]):
+        fired, leak, height = spikes[j] > 0, numbers.leak_v[j], numbers.threshold[j]
+        height = height if height < np.inf else number(0)
+        if cleared_next:
+            g.v[j] = g.late[j] = 0
+        elif net.subtract[p]:
+            left = membranes[j] * leak
+            after = (np.trunc(left) if is_fixed(rules, membranes) else left) - height
+            g.v[j] = number(0) if fired and (after < low or after > rules.v_max) else g.v[j]
+            g.late[j] = -height * g.v[j]
+            grads.threshold[j] -= g.v[j] if fired else number(0)
+            grads.leak_v[j] += g.v[j] * membranes[j]
+            g.v[j] *= leak
+        else:
+            g.late[j] = number(0) if fired else -membranes[j] * g.v[j] * leak
+            grads.leak_v[j] += number(0) if fired else g.v[j] * membranes[j]
+            g.v[j] = number(0) if fired else g.v[j] * leak
+
+
+@exact
+def end_of_time_step(net, rules, numbers, membranes, currents, spikes, shut, cleared_next, g_out, g, grads, last):
     """From the start of the next time step, through the leak, to the end of this one; ``last``: there is no next."""
     for p in range(net.depth.shape[0]):
         if last or cleared_next[p]:
             fill(g.v[net.part_at[p] : net.part_at[p + 1]], 0)
-            if current:
+            if rules.current:
                 fill(g.u[net.part_at[p] : net.part_at[p + 1]], 0)
-    if current:
+    if rules.current:
         for j in range(g.u.shape[0]):
             grads.leak_u[j] += g.u[j] * currents[j]
             g.u[j] *= numbers.leak_u[j]
     zero = g_out.dtype.type(0)
-    if not last:
-        for j in range(g_out.shape[0]):
-            grads.leak_v[j] += g.v[j] * membranes[j]
-            g.v[j] = zero if spikes[j] > 0 else g.v[j] * numbers.leak_v[j]
-    for j in range(g_out.shape[0]):
-        g.v[j] = zero if shut[j] != 0 else g.v[j] + g_out[j]
+    for p in range(net.depth.shape[0]):
+        first, stop, keeps = net.part_at[p], net.part_at[p + 1], net.waits[p] != 0
+        if net.late[p]:
+            back_through_late_reset(net, rules, numbers, p, membranes, spikes, last or cleared_next[p], g, grads)
+        elif not last:
+            for j in range(first, stop):
+                grads.leak_v[j] += g.v[j] * membranes[j]
+                g.v[j] = zero if spikes[j] > 0 and not keeps else g.v[j] * numbers.leak_v[j]
+        for j in range(first, stop):
+            g.v[j] = zero if shut[j] != 0 and not keeps else g.v[j] + g_out[j]
 
 
 @exact
-def start_of_sample(net, v, u, cleared, g, grads, current):
-    """Through the first leak, to the registers that the sample began with: only leaks have a gradient there."""
+def start_of_sample(net, rules, numbers, v, u, late, cleared, g, grads):
+    """Through late resets and the first leak, to the registers that the sample began with, which carry none on."""
     for p in range(net.depth.shape[0]):
+        if net.late[p]:
+            back_through_late_reset(net, rules, numbers, p, v, late, cleared[p] != 0, g, grads)
         if cleared[p] == 0:
             for j in range(net.part_at[p], net.part_at[p + 1]):
-                grads.leak_v[j] += g.v[j] * v[j]
-                if current:
+                if not net.late[p]:
+                    grads.leak_v[j] += g.v[j] * v[j]
+                if rules.current:
                     grads.leak_u[j] += g.u[j] * u[j]
 
 
@@ -185,15 +239,15 @@ def _entry(version):
                 last = t == n_steps - 1
                 currents = batch.currents[t if rules.current else 0, b if rules.current else 0]
                 end_of_time_step(
-                    net, numbers, batch.membranes[t, b], currents, batch.counts[t, b], batch.shut[t, b],
-                    batch.cleared[0 if last else t + 1], batch.g_membranes[t, b], g, grads, rules.current, last,
+                    net, rules, numbers, batch.membranes[t, b], currents, batch.counts[t, b], batch.shut[t, b],
+                    batch.cleared[0 if last else t + 1], batch.g_membranes[t, b], g, grads, last,
                 )  # fmt: skip
                 fill(g.entry, 0)
                 at = place * n_steps + t
                 r0, r1 = tape.step[at, col.FIRST_ROUND], tape.step[at + 1, col.FIRST_ROUND]
                 for r in range(r1 - 1, r0 - 1, -1):
                     slots, until = tape.round[r, col.FIRST_SLOT], tape.round[r + 1, col.FIRST_SLOT]
-                    back_through_slots(net, numbers, tape, slots, until, g.sums, scale, g.entry, grads.weights)
+                    back_through_slots(net, numbers, tape, slots, until, scale, g, grads.weights)
                     back_through_blocks(net, rules, numbers, tape, r, r - r0, batch, batch.g_counts[t, b], g, grads)
                 e0, e1 = tape.step[at, col.FIRST_EVENT], tape.step[at + 1, col.FIRST_EVENT]
                 back_through_frame(net, numbers, tape, e0, e1, g.sums, scale, grads.weights)
@@ -201,7 +255,8 @@ def _entry(version):
                     copy(g.sums, g_first[t, b])
             if n_steps > 0:
                 u = batch.start_u[b if rules.current else 0]
-                start_of_sample(net, batch.start_v[b], u, batch.cleared[0], g, grads, rules.current)
+                late = batch.start_late[b]
+                start_of_sample(net, rules, numbers, batch.start_v[b], u, late, batch.cleared[0], g, grads)
 
     return back_through_samples
 

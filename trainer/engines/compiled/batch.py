@@ -19,7 +19,7 @@ class Batch(NamedTuple):
         cleared: (T, P) populations whose registers are reset before a time step.
         counts, membranes, currents, shut: (T, B, N); ``steps``: (T, B).
         before: (N_USED,) working space: the tape's ``used`` at the start of a sample.
-        start_v, start_u: (B, N) registers that samples begin with.
+        start_v, start_u: (B, N) registers that samples begin with; start_late: (B, N) whose late reset is due.
     """
 
     frames: Floats
@@ -37,6 +37,7 @@ class Batch(NamedTuple):
     before: Ints
     start_v: Floats
     start_u: Floats
+    start_late: NDArray[np.int32]
 
 
 class BatchBack(NamedTuple):
@@ -59,6 +60,7 @@ class BatchBack(NamedTuple):
     g_first: Floats
     start_v: Floats
     start_u: Floats
+    start_late: NDArray[np.int32]
     shape: int
     steep: float
     peak: float

@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ir.connection import Conv2d, Dense, Sparse
+from ir.connection import Connection, Conv2d, Dense, Sparse, synapses, with_weight
+from ir.neurons import RESETS
 from trainer.engines.neurons.lif import lif_facts
-from trainer.engines.parts import Link
+from trainer.engines.parts import Link, Part
 from trainer.engines.plan import Plan
 
 Ints = NDArray[np.int64]
@@ -22,7 +23,10 @@ DENSE, CONV, SPARSE = 0, 1, 2
 (TAP, PLACES, KERNEL, GROUP_IN, AREA, GROUP_OUT) = range(10, 16)
 """Of a convolution: where its taps begin; places of an input channel, elements of the kernel; channels of a group."""
 
-N_FIELDS = 16
+POOLS = 16
+"""Whether a link leads into a max pooling."""
+
+N_FIELDS = 17
 
 VALUES, BLOCKS, SLOT, ROUNDS, EVENTS, CLIPS, FIRED, SERVED, INT32, ACCUMULATOR, U, V = range(12)
 N_USED = 12
@@ -41,10 +45,12 @@ class Net(NamedTuple):
     Attributes:
         part_at: (P + 1,) where each population begins in the global index.
         part_of: (N,) the population of each neuron.
-        depth, refractory, has_current, subtract: (P,).
+        depth, refractory, has_current: (P,); subtract, late, waits: (P,) what ``ir.neurons.RESETS`` says of its reset.
+        escapes: (P,) whether refractory dropout lets neurons fire again.
+        pools: (P,) max poolings, whose gradient goes to the first spike of each window.
         sends: (P,) whether a population has a projection; ``input_sends``: (N_in,) likewise each input.
         v_min: (P,) lowest membrane; -inf = unbounded.
-        link: (L, N_FIELDS) geometry of each link, columns named above.
+        link: (L, N_FIELDS) geometry of each link, columns named above; one into a max pooling is sparse.
         input_links: (.,) the links that read inputs.
         from_at, from_links: links that leave each population, ``from_links[from_at[p]:from_at[p + 1]]``.
         into_at, into_links: likewise the links that enter it.
@@ -61,6 +67,10 @@ class Net(NamedTuple):
     refractory: NDArray[np.uint8]
     has_current: NDArray[np.uint8]
     subtract: NDArray[np.uint8]
+    late: NDArray[np.uint8]
+    waits: NDArray[np.uint8]
+    pools: NDArray[np.uint8]
+    escapes: NDArray[np.uint8]
     sends: NDArray[np.uint8]
     input_sends: NDArray[np.uint8]
     v_min: NDArray[np.float64]
@@ -95,6 +105,17 @@ def _sparse_order(c: Sparse) -> tuple[Ints, Ints, Ints]:
     return starts.astype(np.int64), post.astype(np.int64), order.astype(np.int64)
 
 
+def _windows(c: Connection) -> tuple[Ints, Ints, Ints]:
+    """The same of the spikes that each window of a max pooling reads; weights of 0 belong to no window."""
+    pre, post, weight = synapses(c)
+    place = np.arange(c.weight.size).reshape(c.weight.shape)
+    at = synapses(with_weight(c, place))[2]
+    seen = np.flatnonzero(np.asarray(weight) != 0)
+    order = seen[np.argsort(pre[seen], kind="stable")]
+    starts = np.concatenate([[0], np.cumsum(np.bincount(pre[seen], minlength=c.n_pre))])
+    return starts.astype(np.int64), post[order].astype(np.int64), at[order].astype(np.int64)
+
+
 def _reached(size: int, kernel: int, out: int, stride: int, pad: int, dilation: int) -> tuple[Ints, NDArray[np.bool_]]:
     """(size, kernel) along one axis: where each kernel element carries each coordinate, and whether it does."""
     moved = np.arange(size)[:, None] + pad - np.arange(kernel) * dilation
@@ -116,10 +137,22 @@ def _taps(c: Conv2d) -> tuple[Ints, Ints, Ints]:
 def _geometry(c: Any, tap: int) -> list[int]:
     """The convolution columns of a link's row; ``tap``: where its starts begin among those of all."""
     if not isinstance(c, Conv2d):
-        return [0] * (N_FIELDS - TAP)
+        return [0] * (POOLS - TAP)
     (_, h, w), (_, ho, wo) = c.in_shape, c.out_shape
     c_out, c_group, kh, kw = c.weight.shape
     return [tap, h * w, kh * kw, c_group, ho * wo, c_out // c.groups]
+
+
+def _flags(parts: tuple[Part, ...]) -> dict[str, NDArray[np.uint8]]:
+    """(P,) of each flag of populations, by the names of :class:`Net`."""
+    rows = []
+    for part in parts:
+        facts = lif_facts(part)
+        reset = RESETS[facts.reset]
+        kept = facts.has_current, reset.subtracts, reset.late, reset.waits
+        rows.append([part.refractory, *kept, facts.pools, facts.escapes, part.sends])
+    names = "refractory", "has_current", "subtract", "late", "waits", "pools", "escapes", "sends"
+    return dict(zip(names, np.array(rows, np.uint8).T.copy()))
 
 
 class FlatPlan:
@@ -139,67 +172,72 @@ class FlatPlan:
         tap_at, tap_to, tap_weight = [], [], []
         self.links, self.orders, self.sizes, self.usual = plan.links, [], [], np.zeros(N_USED)
         self.spare: list[Any] = []
+        self.pools: list[bool] = []
         for link in plan.links:
             c, order = link.connection, None
-            kind = DENSE if isinstance(c, Dense) else CONV if isinstance(c, Conv2d) else SPARSE
+            pools = facts[starts.index(link.post.start)].pools
+            kind = SPARSE if pools else DENSE if isinstance(c, Dense) else CONV if isinstance(c, Conv2d) else SPARSE
             ends = [link.pre.start, c.n_pre, link.post.start, c.n_post, starts.index(link.post.start)]
             sums = [base if separate_sums else link.post.start, link.weight_exp]
-            rows.append([kind, *ends, weight_at, n_at, *sums, *_geometry(c, n_tap_at)])
+            rows.append([kind, *ends, weight_at, n_at, *sums, *_geometry(c, n_tap_at), pools])
+            n_weights = int(c.weight.size)
             if isinstance(c, Conv2d):
                 at, to, which = _taps(c)
                 tap_at.append(at + n_taps)
                 tap_to.append(to)
                 tap_weight.append(which)
                 n_tap_at, n_taps = n_tap_at + len(at), n_taps + len(to)
-            if isinstance(c, Sparse):
-                at, post, order = _sparse_order(c)
+            if pools or isinstance(c, Sparse):
+                at, post, order = _sparse_order(c) if isinstance(c, Sparse) and not pools else _windows(c)
                 synapse_at.append(at + n_synapses)
                 synapse_post.append(post)
-                n_at, n_synapses = n_at + len(at), n_synapses + len(post)
+                n_at, n_synapses, n_weights = n_at + len(at), n_synapses + len(post), len(post)
             self.orders.append(None if order is None else torch.as_tensor(order))
-            self.sizes.append(int(c.weight.size))
-            base, weight_at = base + c.n_post, weight_at + int(c.weight.size)
+            self.pools.append(pools)
+            self.sizes.append(n_weights)
+            base, weight_at = base + c.n_post, weight_at + n_weights
         owners = [-1 if e.from_input else starts.index(e.pre.start) for e in plan.links]
         from_at, from_links = _groups(owners, len(starts))
         into_at, into_links = _groups([starts.index(e.post.start) for e in plan.links], len(starts))
         self.net = Net(
-            part_at,
-            np.repeat(np.arange(len(starts)), np.diff(part_at)).astype(np.int64),
-            np.array([p.depth for p in plan.parts], np.int64),
-            np.array([p.refractory for p in plan.parts], np.uint8),
-            np.array([f.has_current for f in facts], np.uint8),
-            np.array([f.subtract for f in facts], np.uint8),
-            np.array([p.sends for p in plan.parts], np.uint8),
-            plan.inputs_that_send().astype(np.uint8),
-            np.array([-np.inf if f.v_min is None else f.v_min for f in facts], np.float64),
-            np.array(rows, np.int64).reshape(-1, N_FIELDS),
-            np.array([i for i, e in enumerate(plan.links) if e.from_input], np.int64),
-            from_at,
-            from_links,
-            into_at,
-            into_links,
-            np.concatenate([*synapse_at, np.zeros(1, np.int64)]),
-            np.concatenate([*synapse_post, np.zeros(1, np.int64)]),
-            np.concatenate([*tap_at, np.zeros(1, np.int64)]),
-            np.concatenate([*tap_to, np.zeros(1, np.int64)]),
-            np.concatenate([*tap_weight, np.zeros(1, np.int64)]),
-            int(plan.output.start),
-            int(plan.output.stop),
-            base if separate_sums else plan.n_neurons,
+            part_at=part_at,
+            part_of=np.repeat(np.arange(len(starts)), np.diff(part_at)).astype(np.int64),
+            depth=np.array([p.depth for p in plan.parts], np.int64),
+            **_flags(plan.parts),
+            input_sends=plan.inputs_that_send().astype(np.uint8),
+            v_min=np.array([-np.inf if f.v_min is None else f.v_min for f in facts], np.float64),
+            link=np.array(rows, np.int64).reshape(-1, N_FIELDS),
+            input_links=np.array([i for i, e in enumerate(plan.links) if e.from_input], np.int64),
+            from_at=from_at,
+            from_links=from_links,
+            into_at=into_at,
+            into_links=into_links,
+            synapse_at=np.concatenate([*synapse_at, np.zeros(1, np.int64)]),
+            synapse_post=np.concatenate([*synapse_post, np.zeros(1, np.int64)]),
+            tap_at=np.concatenate([*tap_at, np.zeros(1, np.int64)]),
+            tap_to=np.concatenate([*tap_to, np.zeros(1, np.int64)]),
+            tap_weight=np.concatenate([*tap_weight, np.zeros(1, np.int64)]),
+            out_start=int(plan.output.start),
+            out_stop=int(plan.output.stop),
+            n_sums=base if separate_sums else plan.n_neurons,
         )
 
     def flatten(self, weights: list[Tensor], like: Tensor) -> Tensor:
         """All weights in one row, those of a source beside each other; ``like``: the type where there are none."""
         flat = torch.empty(sum(self.sizes), dtype=like.dtype)
-        for part, link, weight, order in zip(torch.split(flat, self.sizes), self.links, weights, self.orders):
-            by_source = _by_source(link, weight, order)
+        each = zip(torch.split(flat, self.sizes), self.links, weights, self.orders, self.pools)
+        for part, link, weight, order, pools in each:
+            by_source = weight.reshape(-1)[order] if pools else _by_source(link, weight, order)
             part.view(by_source.shape).copy_(by_source)
         return flat
 
     def unflatten(self, flat: Tensor) -> list[Tensor]:
-        """The inverse of ``flatten``, link by link in the layout of ``ir.connection``."""
+        """The inverse of ``flatten``, link by link in the layout of ``ir.connection``; 0 where a max pooling reads."""
         parts = torch.split(flat, self.sizes)
-        return [_by_link(e, w, o) for e, w, o in zip(self.links, parts, self.orders)]
+        return [
+            w.new_zeros(e.connection.weight.shape) if pools else _by_link(e, w, o)
+            for e, w, o, pools in zip(self.links, parts, self.orders, self.pools)
+        ]
 
 
 def _by_source(link: Link, weight: Tensor, order: Tensor | None) -> Tensor:

@@ -9,11 +9,11 @@ from trainer.engines.compiled.arrival import (
     copy,
     deliver_event,
     deliver_first,
-    fill,
     list_events,
     list_inputs,
     take_paced,
 )
+from trainer.engines.compiled.begin import begin_time_step
 from trainer.engines.compiled.flat import BLOCKS, CLIPS, EVENTS, FIRED, ROUNDS, SERVED, SLOT, VALUES
 from trainer.engines.compiled.integrate import fire, is_fixed, mark_hot, move, move_general
 from trainer.engines.compiled.jit import entry, exact, fingerprint
@@ -36,53 +36,18 @@ KIND, POST_PART, DENSE = col.KIND, col.POST_PART, col.DENSE
 
 
 @exact
-def scale(x, share, whole):
-    """``x *= share``, toward zero for integers."""
-    for j in range(x.shape[0]):
-        x[j] = x[j] * share[j]
-    if whole:
-        for j in range(x.shape[0]):
-            x[j] = np.trunc(x[j])
-
-
-@exact
-def begin_time_step(net, rules, numbers, state, cleared):
-    """Leak once, clear flags and the queue; ``cleared``: populations whose registers are reset before the leak."""
-    v, u = state.v, state.u
-    for p in range(net.depth.shape[0]):
-        if cleared[p]:
-            fill(v[net.part_at[p] : net.part_at[p + 1]], 0)
-            if rules.current:
-                fill(u[net.part_at[p] : net.part_at[p + 1]], 0)
-    scale(v, numbers.leak_v, is_fixed(rules, v))
-    if rules.current:
-        scale(u, numbers.leak_u, is_fixed(rules, v))
-    fill(state.shut, 0)
-    fill(state.spikes, 0)
-    fill(state.waiting, 0)
-    fill(state.q, 0)
-    fill(state.live, 0)
-    fill(state.sums, 0)
-    fill(state.touched, 0)
-    fill(state.n, 0)
-    for p in range(net.depth.shape[0]):
-        if is_fixed(rules, state.v) and net.has_current[p]:
-            mark_hot(net, rules, state, p)
-
-
-@exact
 def update(net, rules, numbers, state, tape, k, h_escape):
     """Steps a to d: every population with a new drive, a bias or a current that is due."""
     state.n[N_NOW] = 0
     for p in range(net.depth.shape[0]):
-        due = k == net.depth[p] and (rules.biased or net.has_current[p] != 0 or net.subtract[p] != 0)
+        due = k == net.depth[p] and (rules.biased or rules.biased_u or net.has_current[p] != 0 or net.waits[p] != 0)
         if not (state.touched[p] or due):
             continue
         state.touched[p] = 0
         first, stop = net.part_at[p], net.part_at[p + 1]
         at = tape.used[VALUES] if rules.training else 0
         values = tape.values[at : at + stop - first]
-        if is_fixed(rules, state.v) or due or net.has_current[p] or net.subtract[p] or net.v_min[p] > -np.inf:
+        if is_fixed(rules, state.v) or due or net.has_current[p] or net.waits[p] or net.v_min[p] > -np.inf:
             move_general(net, rules, numbers, state, tape, p, k, values)
             if is_fixed(rules, state.v) and net.has_current[p]:
                 mark_hot(net, rules, state, p)
@@ -93,7 +58,7 @@ def update(net, rules, numbers, state, tape, k, h_escape):
             block[col.BLOCK_PART], block[col.FIRST_VALUE] = p, at
             tape.used[BLOCKS] += 1
             tape.used[VALUES] += stop - first
-        fire(net, rules, numbers, state, p, k, h_escape)
+        fire(net, rules, numbers, state, p, k, h_escape, values)
 
 
 @exact
@@ -246,13 +211,14 @@ def _entry(version):
             b = chosen[place]
             copy(tape.used, batch.before)
             copy(batch.start_v[b], state.v)
+            copy(batch.start_late[b], state.spikes)
             if rules.current:
                 copy(batch.start_u[b], state.u)
             h_order, h_escape = extend(rules.h_order, ids[b]), extend(rules.h_escape, ids[b])
             h_noise, h_spike = extend(rules.h_noise, ids[b]), extend(rules.h_spike, ids[b])
             h_input = extend(rules.h_input, ids[b])
             for t in range(n_steps):
-                begin_time_step(net, rules, numbers, state, batch.cleared[t])
+                begin_time_step(net, rules, numbers, state, tape.used, batch.cleared[t])
                 now = rules.t0 + t
                 h_in = extend(extend(h_input, now), 0)
                 if rules.input == FIRST:

@@ -88,6 +88,7 @@ def _numbers(job: Job, given: Numbers) -> Sized:
         "leak_u": n if rules.current else 1,
         "threshold": n,
         "bias": n if rules.biased else 1,
+        "bias_u": n if rules.biased_u else 1,
         "per_unit": n,
     }
     return [(name, getattr(given, name), (size,)) for name, size in wanted.items()]
@@ -99,6 +100,7 @@ def _starts(job: Job, n_samples: int) -> Sized:
     return [
         ("first membranes", job.start_v, whole),
         ("first currents", job.start_u, whole if job.rules.current else none),
+        ("first late resets", job.start_late, whole),
     ]
 
 

@@ -116,7 +116,7 @@ def reaching(rules, state, used, j, x, keeps, after):
         u = state.u[j] + x
         state.u[j] = number(edge_u(edge(u, 2.0**32, used, INT32), rules, used)) if is_fixed(rules, state.v) else u
         return number(0) if after < 0 else (state.u[j] if after == 0 else x)
-    return number(edge_u(x, rules, used)) if is_fixed(rules, state.v) else x
+    return number(edge_u(edge(x, 2.0**32, used, INT32), rules, used)) if is_fixed(rules, state.v) else x
 
 
 @exact
@@ -125,14 +125,18 @@ def move_general(net, rules, numbers, state, tape, part, k, values):
     number, fixed = state.v.dtype.type, is_fixed(rules, state.v)
     first, stop = net.part_at[part], net.part_at[part + 1]
     after, keeps, used = k - net.depth[part], net.has_current[part] != 0, tape.used
-    subtracts = net.subtract[part] != 0
+    waits = net.waits[part] != 0
     low, high = number(max(net.v_min[part], -rules.v_max)), number(rules.v_max)
     for j in range(first, stop):
         x = number(arrived(net, rules, part, j - first, state.sums, used))
+        x += numbers.bias_u[j] if rules.biased_u and after == 0 else number(0)
         bias = numbers.bias[j] if rules.biased and after == 0 else number(0)
         i = reaching(rules, state, used, j, x, keeps, after)
-        moved = i != 0 or bias != 0
+        acts = i != 0 or bias != 0
         values[j - first] = np.nan
+        if waits:
+            state.reached[j] = np.uint8(1) if acts else state.reached[j]
+            acts = (acts or (after == 0 and state.reached[j] != 0)) and after >= 0 and state.shut[j] == 0
         if fixed:
             y = state.v[j] + (number(edge_u(i + bias, rules, used)) if rules.bias_in_u else i + bias)
             y = number(edge(y, 2.0**32, used, INT32))
@@ -140,7 +144,7 @@ def move_general(net, rules, numbers, state, tape, part, k, values):
             y = state.v[j] + i + bias
         beyond = y < low or y > high
         used[V] += np.int64(beyond and fixed)
-        if state.shut[j] and not subtracts:
+        if state.shut[j] and not waits:
             state.v[j] = 0
             continue
         if beyond:
@@ -149,20 +153,40 @@ def move_general(net, rules, numbers, state, tape, part, k, values):
                 tape.clip[used[CLIPS]] = j
                 used[CLIPS] += 1
         state.v[j] = y
-        if moved:
+        if acts:
             values[j - first] = y
             state.live[j] = 1
 
 
 @exact
-def list_subtracting(net, numbers, state, part, k, n):
-    """Who fires of a population that resets by subtraction: those wait for k = depth, and resting ones keep charge."""
+def list_waiting(net, numbers, state, part, k, n, values):
+    """Who fires of a population that waits for k = depth, whose resting neurons keep charge.
+
+    Where nothing has reached a neuron that fires, what an earlier time step left does: no surrogate acts, and its value
+    is infinite.
+    """
     if k >= net.depth[part]:
-        for j in range(net.part_at[part], net.part_at[part + 1]):
+        first = net.part_at[part]
+        for j in range(first, net.part_at[part + 1]):
             if state.v[j] > numbers.threshold[j] and not state.shut[j]:
                 state.now[n] = j
                 n += 1
+                if values[j - first] != values[j - first]:
+                    values[j - first] = np.inf
     return n
+
+
+@exact
+def reset_late(net, rules, numbers, state, part):
+    """What fired in the time step before loses its threshold, after the leak."""
+    number, used_v, low = state.v.dtype.type, 0, max(net.v_min[part], -rules.v_max)
+    for j in range(net.part_at[part], net.part_at[part + 1]):
+        if state.spikes[j] > 0:
+            y = state.v[j] - numbers.threshold[j]
+            held = min(max(y, number(low)), number(rules.v_max))
+            used_v += np.int64(held != y)
+            state.v[j] = held
+    return used_v
 
 
 @exact
@@ -182,19 +206,22 @@ def list_above(v, threshold, first, now, n):
 
 
 @exact
-def fire(net, rules, numbers, state, part, k, h_escape):
+def fire(net, rules, numbers, state, part, k, h_escape, values):
     """Spike where ``v > threshold``: momentum, reset, refractoriness, one more in the queue."""
     first, stop = net.part_at[part], net.part_at[part + 1]
     v, threshold, n = state.v[first:stop], numbers.threshold[first:stop], state.n[N_NOW]
-    if net.subtract[part]:
-        n = list_subtracting(net, numbers, state, part, k, n)
+    if net.waits[part]:
+        n = list_waiting(net, numbers, state, part, k, n, values)
     else:
         n = list_above(v, threshold, first, state.now, n)
-    refractory = net.refractory[part] != 0
+    waits, refractory = net.waits[part] != 0, net.refractory[part] != 0
+    stays = net.late[part] != 0 or (waits and net.subtract[part] == 0)
+    escapes = rules.escape > 0 and net.escapes[part] != 0
     for e in range(state.n[N_NOW], n):
         j = state.now[e]
         state.m[j], state.since[j] = state.v[j], k
-        state.v[j] = state.v[j] - numbers.threshold[j] if net.subtract[part] else 0
+        if not stays:
+            state.v[j] = state.v[j] - numbers.threshold[j] if net.subtract[part] else 0
         state.spikes[j] += 1
         state.q[j] += 1
         if state.waiting[j] == IDLE:
@@ -202,6 +229,6 @@ def fire(net, rules, numbers, state, part, k, h_escape):
             state.queue[state.n[N_QUEUE]] = j
             state.n[N_QUEUE] += 1
             state.n[N_ON_WAY] += np.int64(net.sends[part])
-        if refractory and not (rules.escape > 0 and draw(h_escape, j) < rules.escape):
+        if refractory and not (escapes and draw(h_escape, j) < rules.escape):
             state.shut[j] = 1
     state.n[N_NOW] = n

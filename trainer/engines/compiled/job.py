@@ -37,7 +37,8 @@ class Job:
         chosen: for each thread the samples it runs; fixed, so that sums have a fixed order.
         cleared: (T, P) populations whose registers are reset before a time step.
         most_events: of a sample in a time step.
-        start_v, start_u: (B, N) registers that samples begin with; (1, 1) where no current is kept.
+        start_v, start_u: (B, N) registers that samples begin with; (1, 1) where no current is kept. start_late: (B, N)
+            1 where a late reset is due.
         slope: number, steepness and peak of the surrogate.
         last_u: (B, N) currents after the last time step, once it has run; None where none is kept.
     """
@@ -55,6 +56,7 @@ class Job:
     most_events: int
     start_v: Array
     start_u: Array
+    start_late: Array
     slope: tuple[int, float, float]
     fixed: bool
     recording: Recording | None
@@ -114,6 +116,7 @@ def make_rules(call: Call, training: bool) -> kernel.Rules:
         a is not None,
         lif.leak_u is not None,
         lif.bias is not None,
+        lif.bias_u is not None,
         prefix(seeds[0]),
         prefix(seeds[1]),
         prefix(seeds[2]),
@@ -149,15 +152,16 @@ def list_events(frames: Tensor, schedule: Schedule, events: np.ndarray | None) -
     return starts, rows[:, 3].astype(np.int64), longest
 
 
-def starts_of(call: Call) -> tuple[Array, Array]:
-    """Membranes and currents that samples begin with."""
+def starts_of(call: Call) -> tuple[Array, Array, Array]:
+    """Membranes and currents that samples begin with, and whose late reset is due."""
     like, state = call.params.like, call.state
     none = np.zeros((call.frames.shape[1], call.plan.n_neurons), like.detach().numpy().dtype)
     no_current = np.zeros((1, 1), none.dtype)
     if state is None:
-        return none, none if call.params.lif.leak_u is not None else no_current
+        return none, none if call.params.lif.leak_u is not None else no_current, np.zeros(none.shape, np.int32)
+    late = state.states["late"].detach().numpy().astype(np.int32) if "late" in state.states else none.astype(np.int32)
     v, u = (state.states[name].detach().contiguous().numpy() for name in ("v", "u"))
-    return v, u if call.params.lif.leak_u is not None else no_current
+    return v, u if call.params.lif.leak_u is not None else no_current, late
 
 
 def cleared_at(plan: Plan, n_steps: int, t0: int = 0) -> Array:

@@ -69,6 +69,7 @@ class Rules(NamedTuple):
     fixed: bool
     current: bool
     biased: bool
+    biased_u: bool
     h_order: np.uint64
     h_escape: np.uint64
     h_noise: np.uint64
@@ -100,6 +101,7 @@ class Numbers(NamedTuple):
     leak_u: Floats
     threshold: Floats
     bias: Floats
+    bias_u: Floats
     per_unit: Floats
 
 
@@ -141,6 +143,7 @@ class SampleState(NamedTuple):
         waiting, queue: state and list of the neurons with an entry; ``q``: its count.
         m, since: momentum and round of the newest spike.
         live: the surrogate acted since the neuron was last selected.
+        reached: something has arrived in this time step; kept of neurons that wait for k = depth.
         touched: populations with a new drive.
         now: neurons that fired in this round; ``chosen``: what is served.
         going, value: the neurons whose entries are delivered in this round, and what those hold.
@@ -159,6 +162,7 @@ class SampleState(NamedTuple):
     m: Floats
     since: NDArray[np.int32]
     live: Flags
+    reached: Flags
     touched: Flags
     now: NDArray[np.int32]
     chosen: NDArray[np.int32]
@@ -192,7 +196,7 @@ def fresh_state(net: Net, rules: Rules, kind: Any, n_cores: int, n_events: int) 
 
     return SampleState(
         v=floats(n), u=floats(n if rules.current else 1), sums=floats(net.n_sums), shut=flags(n), spikes=small(n),
-        waiting=flags(n), queue=small(n), q=floats(n), m=floats(n), since=small(n), live=flags(n),
+        waiting=flags(n), queue=small(n), q=floats(n), m=floats(n), since=small(n), live=flags(n), reached=flags(n),
         touched=flags(n_parts), now=small(n), chosen=small(wide + 1), going=small(n + 1),
         value=floats(n + 1), first=np.zeros(wide),
         second=np.zeros(wide, np.uint64),

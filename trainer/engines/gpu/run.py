@@ -46,7 +46,7 @@ def interpreted() -> bool:
 
 def unknown(call: Call) -> str | None:
     """The neuron model or order rule of a call that the kernels do not know, in words; None = they know it."""
-    return subset.unknown(call, MODELS, ORDERS)
+    return subset.unknown(call, MODELS, ORDERS, ("zero", "subtract"))
 
 
 def reason_against(call: Call) -> str | None:

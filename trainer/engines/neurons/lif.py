@@ -28,7 +28,7 @@ class LIFModel:
     def facts(self, neuron: LIF | FixedLIF) -> LIFFacts:
         interval, offset = getattr(neuron, "reset_interval", 0), getattr(neuron, "reset_offset", 0)
         multi_spike = getattr(neuron, "multi_spike", False)
-        once = not RESETS[neuron.reset].stays
+        once = not RESETS[neuron.reset].waits
         clock = interval, offset
         return LIFFacts(False, once, neuron.reset, *clock, neuron.v_min, multi_spike, pools=neuron.pools)
 
