@@ -48,10 +48,10 @@ class HostLIF:
             if lif.tau_syn_s is not None:
                 u = self.u * _single(lif.leak_u(self.dt_s), 0) + u
             v = self._held(v + u + _single(lif.bias, 0))
-            fired = v > threshold
-            s = fired.astype(np.float32)
+            s = (v > threshold).astype(np.float32)
             if lif.multi_spike:
-                s = np.where(fired, np.floor(v / threshold), s)
+                s = np.maximum(np.floor(v / threshold), np.float32(0))
+            fired = s > 0
             at_once = np.zeros_like(v) if not reset.subtracts or not lif.fires else v - threshold * s
         self.u, self.late = u, fired & reset.late
         self.v = v if reset.stays else np.where(fired, at_once, v)

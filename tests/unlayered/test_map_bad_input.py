@@ -108,7 +108,7 @@ PLACES = (
     "mapper.find_partition",
     "mapper.place",
     "unlayered.mapping.utilization",
-    "unlayered.report.map_page.draw",
+    "unlayered.report.map_page.page",
 )
 
 

@@ -31,7 +31,7 @@ def test_a_warning_of_others_keeps_its_place(folder: Path, monkeypatch: pytest.M
     def warns(*_: object, **__: object) -> None:
         warnings.warn("beware", UserWarning, stacklevel=2)
 
-    monkeypatch.setattr("exchange.npz.save", warns)
+    monkeypatch.setattr("exchange.npz.write_together", warns)
     words = ["run", folder / "mapped.npz", "--on", "reference", "--data", folder / "data.npz"]
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("default")

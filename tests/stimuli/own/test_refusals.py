@@ -278,7 +278,7 @@ def test_a_loader_that_does_not_fit_is_refused_with_the_way_out():
         ({"sensor": [8, 0, 2]}, "a number of sensor is 0"),
         ({"sensor": [8, 8, 3]}, "polarities are 1 or 2"),
         ({"crop": [0, 0, 0, 4]}, "a number of crop is 0"),
-        ({"images": "latency"}, "images is 'latency'"),
+        ({"images": "burst"}, "images is 'burst'"),
         ({"camera": "davis"}, "camera is 'davis'"),
         ({"time_unit_us": 0}, "time_unit_us is 0"),
         ({"time_unit_us": float("nan")}, "time_unit_us is nan"),

@@ -158,7 +158,7 @@ def small_call(frames: Any) -> Call:
 
 
 def test_tensors_on_a_gpu_choose_this_engine_where_it_can_run() -> None:
-    there = small_call(SimpleNamespace(device=torch.device("cuda")))
+    there = small_call(SimpleNamespace(device=torch.device("cuda"), requires_grad=False))
     schedules = Schedule(), Schedule(input="queued"), Schedule("layered")
     chosen = [choose("auto", replace(there, schedule=schedule)) for schedule in schedules]
     assert chosen == ["gpu", "reference", "reference"]
