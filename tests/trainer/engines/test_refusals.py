@@ -84,7 +84,7 @@ def compiled_call(**change: Any) -> tuple[Any, ...]:
     job = make_job(checked(good()))
     net, kind = job.flat.net, np.dtype(np.float32)
     n = job.plan.n_neurons
-    given = Numbers(np.ones(12, kind), *(np.ones(size, kind) for size in (n, 1, n, 1, n)))
+    given = Numbers(np.ones(12, kind), *(np.ones(size, kind) for size in (n, 1, n, 1, 1, n)))
     whole, none = np.zeros((1, 2, n), kind), np.zeros((1, 1, 1), kind)
     seen = Outputs(whole, whole, none, none)
     state = fresh_state(net, job.rules, kind, job.n_cores, job.most_events)
