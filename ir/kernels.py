@@ -24,20 +24,21 @@ listeners: list[Callable[[str, bool], None]] = []
 """Called with the name of an entry that is being compiled: when that begins (True), and when it has ended (False)."""
 
 
-def kept_on_disk(function: Kernel, **options: Any) -> Kernel:
+def kept_on_disk(function: Kernel, allocates: bool = True, **options: Any) -> Kernel:
     """Compile what Python calls when it is first called, once for this version and processor.
 
     numba keeps it beside the source, else in the user's cache folder (``NUMBA_CACHE_DIR`` names another). Where none
     can be written, it is compiled anew in every process, and a warning says so.
 
     Args:
+        allocates: whether it makes arrays; one that does not goes without counting references.
         options: numba's, of ``njit``.
     """
     from numba import njit
 
     from ir.parts import EntryCompiler
 
-    options = {**ENTRY, "pipeline_class": EntryCompiler, **options}
+    options = {**ENTRY, "_nrt": allocates, "pipeline_class": EntryCompiler, **options}
     _listen()
     try:
         dispatcher = cast(Any, njit)(cache=True, **options)(function)

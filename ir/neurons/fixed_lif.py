@@ -127,6 +127,24 @@ class FixedLIF(FixedNeuron):
         bias = np.asarray(0 if self.bias_u is None else self.bias_u, np.int64)
         return bias << weight_shift if bool(bias.any()) else None
 
+    def registers(self, arithmetic: Arithmetic, never: int) -> dict[str, Array | int]:
+        """The numbers of a population in register units, () or (n,) each, by the names that executors give them.
+
+        Args:
+            never: the highest threshold, which no membrane passes; that of neurons without one.
+        """
+        shift = arithmetic.weight_shift
+        bias, bias_u, most = self.register_bias(), self.current_bias(shift), never >> shift
+        threshold = np.minimum(most if self.v_threshold is None else self.v_threshold, most) << shift
+        return {
+            "decay_v": self.decay_v,
+            "decay_u": self.decay_u,
+            "threshold": threshold,
+            "bias": 0 if bias is None else bias,
+            "bias_u": 0 if bias_u is None else bias_u,
+            "v_min": -arithmetic.v_max if self.v_min is None else max(self.v_min, -arithmetic.v_max),
+        }
+
     @property
     def fires(self) -> bool:
         return self.v_threshold is not None

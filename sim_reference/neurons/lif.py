@@ -86,19 +86,9 @@ def columns_of(members: Members) -> Columns:
 
 def _in_registers(neuron: FixedLIF, arithmetic: Arithmetic) -> dict[str, Any]:
     """The parameters of one population in register units."""
-    bias, bias_u = neuron.register_bias(), neuron.current_bias(arithmetic.weight_shift)
     reset = RESETS[neuron.reset]
-    v_min = -arithmetic.v_max if neuron.v_min is None else max(neuron.v_min, -arithmetic.v_max)
-    shift = arithmetic.weight_shift
-    never = NEVER >> shift
-    threshold = np.minimum(never if neuron.v_threshold is None else neuron.v_threshold, never) << shift
     return {
-        "decay_v": neuron.decay_v,
-        "decay_u": neuron.decay_u,
-        "threshold": threshold,
-        "bias": 0 if bias is None else bias,
-        "bias_u": 0 if bias_u is None else bias_u,
-        "v_min": v_min,
+        **neuron.registers(arithmetic, NEVER),
         "has_current": neuron.has_current,
         "due": neuron.due,
         "subtract": reset.subtracts and not reset.late,

@@ -19,7 +19,7 @@ class Waiting(Protocol):
 
 
 def stuck(
-    cores: Sequence[Any],
+    cores: Sequence[Waiting],
     now: int,
     t: int,
     queue_events: int,

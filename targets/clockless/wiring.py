@@ -15,7 +15,7 @@ from ir.clockless import Clockless
 from ir.connection import synapses
 from ir.graph import input_depths, slices
 from ir.mapped import MappedNetwork
-from ir.neurons import FixedLIF, as_lif
+from ir.neurons import as_lif
 from ir.quantized import FixedProjection, QuantizedNetwork
 
 NEVER = 1 << 40
@@ -228,7 +228,7 @@ def _columns(network: QuantizedNetwork) -> dict[str, Array]:
             f"population {name!r} has reset {lif.reset!r}, which the timed executor does not know; use one of "
             f"{', '.join(RESETS)}, or run on the reference",
         )
-    rows = [(n, _row(lif, arithmetic)) for _, n, lif in lifs]
+    rows = [(n, lif.registers(arithmetic, NEVER)) for _, n, lif in lifs]
     per_neuron = {
         name: np.concatenate([np.broadcast_to(np.asarray(row[name], np.int64), (n,)) for n, row in rows])
         for name in ("decay_v", "decay_u", "threshold", "bias", "bias_u", "v_min")
@@ -242,19 +242,4 @@ def _columns(network: QuantizedNetwork) -> dict[str, Array]:
         "reset": np.array([RESETS.index(lif.reset) for _, _, lif in lifs], np.int64),
         "interval": np.array([lif.reset_interval for _, _, lif in lifs], np.int64),
         "offset": np.array([lif.reset_offset for _, _, lif in lifs], np.int64),
-    }
-
-
-def _row(lif: FixedLIF, arithmetic: Arithmetic) -> dict[str, Any]:
-    shift = arithmetic.weight_shift
-    bias, bias_u = lif.register_bias(), lif.current_bias(shift)
-    never = NEVER >> shift
-    threshold = np.minimum(never if lif.v_threshold is None else lif.v_threshold, never) << shift
-    return {
-        "decay_v": lif.decay_v,
-        "decay_u": lif.decay_u,
-        "threshold": threshold,
-        "bias": 0 if bias is None else bias,
-        "bias_u": 0 if bias_u is None else bias_u,
-        "v_min": -arithmetic.v_max if lif.v_min is None else max(lif.v_min, -arithmetic.v_max),
     }

@@ -15,7 +15,6 @@ from ir.words import counted
 from sim_reference.compare.difference import Difference, PopulationDifference
 from sim_reference.compare.divergence import Divergence
 from unlayered.causes.experiment import Tried
-from unlayered.causes.setup import KINDS
 
 FORMAT = "unlayered diff 1"
 """What the JSON says of itself; unlayered/causes/schema.json describes it."""
@@ -179,8 +178,3 @@ def remedy_line(r: Remedy) -> str:
     """A remedy in a line."""
     a, b, after = r.accuracy
     return f"{r.command}  (accuracy {a:.3f} -> {b:.3f} -> {after:.3f} on {counted(r.samples, 'held-out sample')})"
-
-
-def kinds_words() -> dict[str, str]:
-    """What each kind means, for tables and reports."""
-    return dict(KINDS)

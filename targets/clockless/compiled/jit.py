@@ -7,22 +7,20 @@ from typing import Any
 
 from ir import kernels
 
-OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
-
 
 def kernel(function: kernels.Kernel) -> Any:
     """Compile a function that other kernels call."""
-    return kernels.part(function, **OPTIONS)
+    return kernels.part(function)
 
 
 def kernel_inside(function: kernels.Kernel) -> Any:
     """The same, written out where it is called: a call would copy the description of every table (measured: 2x)."""
-    return kernels.part(function, **OPTIONS, forceinline=True)
+    return kernels.part(function, forceinline=True)
 
 
 def kernel_on_disk(function: kernels.Kernel) -> Any:
     """Compile what Python calls, and keep it on disk."""
-    return kernels.kept_on_disk(function, **OPTIONS)
+    return kernels.kept_on_disk(function, allocates=False)
 
 
 def fingerprint() -> int:

@@ -51,17 +51,15 @@ class LIFTable:
 
 def _row(lif: FixedLIF, arithmetic: Arithmetic) -> dict[str, Array | int]:
     """The parameters of one population."""
-    shift = arithmetic.weight_shift
-    bias, bias_u = lif.register_bias(), lif.current_bias(shift)
-    threshold = NEVER >> shift if lif.v_threshold is None else np.minimum(lif.v_threshold, NEVER >> shift)
+    own = lif.registers(arithmetic, NEVER)
     return {
         "keep_u": DECAY_ALL - np.asarray(lif.decay_u),
         "keep_v": DECAY_ALL - np.asarray(lif.decay_v),
         "has_current": lif.has_current,
-        "threshold": np.asarray(threshold) << shift,
-        "bias": 0 if bias is None else bias,
-        "bias_u": 0 if bias_u is None else bias_u,
-        "v_low": -arithmetic.v_max if lif.v_min is None else max(lif.v_min, -arithmetic.v_max),
+        "threshold": own["threshold"],
+        "bias": own["bias"],
+        "bias_u": own["bias_u"],
+        "v_low": own["v_min"],
         "subtract": lif.reset == "subtract",
         "subtract_late": lif.reset == "subtract_late",
         "zero_late": lif.reset == "zero_late",

@@ -7,27 +7,24 @@ would cost more than the work.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from ir import kernels
 from ir.kernels import Kernel
 
-OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
-
 
 def exact(function: Kernel) -> Kernel:
     """Compile into what Python calls, additions in the order written."""
-    return kernels.part(function, **OPTIONS)
+    return kernels.part(function)
 
 
 def loose(function: Kernel) -> Kernel:
     """The same for sums that may be reordered, gradients; deterministic all the same."""
-    return kernels.part(function, **OPTIONS, fastmath={"reassoc", "contract", "nsz"})
+    return kernels.part(function, fastmath={"reassoc", "contract", "nsz"})
 
 
 def entry(function: Kernel) -> Kernel:
     """Compile what Python calls, and keep it on disk."""
-    return kernels.kept_on_disk(function, **OPTIONS)
+    return kernels.kept_on_disk(function, allocates=False)
 
 
 def fingerprint() -> int:
