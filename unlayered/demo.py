@@ -246,8 +246,7 @@ def tables(report: dict[str, Any]) -> list[Table | str]:
     shown: list[Table | str] = [
         table("Trained x tested (E0)", columns, [[row[c] for c in columns] for row in report["table"]])
     ]
-    columns = two_chips.COLUMNS
-    kinds = table("Two kinds of chip", columns, [[row[c] for c in columns] for row in report["chips"]])
+    kinds = table("Two kinds of chip", two_chips.IN_A_TERMINAL, [*map(two_chips.in_a_terminal, report["chips"])])
     shown += [kinds, two_chips.WORDS]
     columns = ("a", "b", "schedule", "samples", "spikes_compared", "differing")
     shown.append(table("Spike for spike", columns, [[row[c] for c in columns] for row in report["equal"]]))

@@ -20,13 +20,22 @@ from unlayered.timed import PJ, in_time, in_units, price_of, timed_numbers
 
 COLUMNS = ("trained", "chip", "next_frame", "accuracy", "spikes_per_sample", "energy", "time", "first_output")
 
+IN_A_TERMINAL = ("trained", "chip", "next_frame", "accuracy", "energy", "time")
+"""As many columns as 80 characters hold; ranges stand in the report."""
+
 WORDS = (
     "With a barrier a forward step ends when the last core is done: the asynchronous network takes more of them and "
     "pays a barrier for each, so that it may take longer although it spikes less. Without one a spike costs its events "
     "and nobody waits. There the next frame enters when nothing of the last is left: to know that at once is an ideal, "
-    "so the next line gives it the time of the first chip's barrier. Times are of a sample, and to its first output "
-    "spike."
+    "so the next line gives it the time of the first chip's barrier. Times are of a sample; the report adds ranges and "
+    "the time to its first output spike."
 )
+
+
+def in_a_terminal(row: dict[str, Any]) -> list[Any]:
+    """A row of ``IN_A_TERMINAL``, without ranges."""
+    short = {name: row[name] and str(row[name]).partition(" (")[0] for name in ("energy", "time")}
+    return [{**row, **short}[name] for name in IN_A_TERMINAL]
 
 
 def clockless_chip(neurons_per_core: int, name: str = "seneca") -> Chip:
