@@ -4,7 +4,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 3000
 
-.PHONY: help setup demo test lint types unit slow pythons bench interop configuration crosscheck fuzz fuzz-quick clean
+.PHONY: help setup demo test lint types unit slow pythons bench interop docs configuration crosscheck fuzz fuzz-quick clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
@@ -46,6 +46,9 @@ interop: setup  ## our spikes against each framework's own, 20 drawn networks ea
 	$(PYTHON) -m tests.interop.compare
 	$(PYTHON) -m tests.interop.netx
 
+docs: setup  ## the documentation as a site, in site/; a warning is an error
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+
 configuration: setup  ## write docs/configuration.md anew from the dataclasses
 	$(PYTHON) tools/configuration.py
 
@@ -60,4 +63,4 @@ fuzz-quick: setup  ## the same, 20 seconds a kind
 	$(PYTHON) -m tests.fuzz.readers --seconds 240
 
 clean:  ## remove what set-up and runs made
-	rm -rf .venv .uv .pythons .pytest_cache .ruff_cache .hypothesis demo
+	rm -rf .venv .uv .pythons .pytest_cache .ruff_cache .hypothesis demo site

@@ -49,7 +49,7 @@ if ! is_wanted .venv/bin/python; then
 fi
 
 say "installing pinned packages into .venv (some gigabytes on the first run)"
-"$UV" pip install --quiet --python .venv/bin/python -e '.[dev]' -c constraints.txt ||
+"$UV" pip install --quiet --python .venv/bin/python -e '.[dev,docs]' -c constraints.txt ||
     die "the packages could not be installed; check the network and the package index, and run make again"
 touch .venv/.stamp
 
