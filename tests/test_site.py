@@ -1,4 +1,4 @@
-"""The documentation builds as a site without a warning: links and headings lead somewhere, every page is in its place."""
+"""The documentation builds as a site without a warning: links and headings lead somewhere, every page has its place."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What mkdocs needs to know of our pages: the Markdown of code hosts is a little more generous than Python-Markdown's.
 
-Pages link to programs outside ``docs/``; the site gets a page for each of those. Lists need no empty line before them on
-code hosts, and three blanks put a list into another.
+Pages link to programs outside ``docs/``; the site gets a page for each of those. On code hosts lists need no empty line
+before them, and three blanks put a list into another.
 """
 
 from __future__ import annotations
