@@ -7,7 +7,6 @@ import sys
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -136,6 +135,8 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version
+
         typer.echo(f"unlayered {version('unlayered')}")
         raise typer.Exit
 

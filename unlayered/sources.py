@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,13 @@ from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.stimulus import Stimulus
 from ir.words import counted
-from stimuli.own.data import Data, open_data
 from stimuli.own.folder import FOLDER, is_folder
 from stimuli.own.form import EVENTS
 
-Samples = Union[Stimulus, Data]
+if TYPE_CHECKING:
+    from stimuli.own.data import Data
+
+Samples = Union[Stimulus, "Data"]
 """All frames at once, or own samples that are read when they are needed."""
 
 AnyNetwork = Union[Network, QuantizedNetwork, MappedNetwork]
@@ -69,6 +71,8 @@ def open_stimulus(
         options: how own recordings become frames: ``DataOptions`` or a table of its keys.
     """
     if is_folder(data):
+        from stimuli.own.data import open_data
+
         own = open_data(data, root, split, options, npz)
         return own if samples is None else own.select(slice(samples))
     if options:
@@ -139,7 +143,7 @@ def input_counts(stimulus: Stimulus) -> Ints:
 
 def check_width(stimulus: Samples, n_inputs: int, data: str) -> None:
     """Raise unless the frames fit the network's inputs."""
-    width = stimulus.n_inputs if isinstance(stimulus, Data) else stimulus.frames.shape[2]
+    width = stimulus.frames.shape[2] if isinstance(stimulus, Stimulus) else stimulus.n_inputs
     if width != n_inputs:
         raise ValueError(
             f"{data} has {counted(width, 'input')} a frame, the network has {n_inputs}; choose data of its size"
@@ -148,7 +152,7 @@ def check_width(stimulus: Samples, n_inputs: int, data: str) -> None:
 
 def other_time_steps(samples: Samples, dt_s: float) -> list[str]:
     """A line where own events were binned in other time steps than the network's; frames and files have no clock."""
-    if not isinstance(samples, Data) or samples.form.kind != EVENTS or abs(samples.dt_s - dt_s) <= 1e-6 * dt_s:
+    if isinstance(samples, Stimulus) or samples.form.kind != EVENTS or abs(samples.dt_s - dt_s) <= 1e-6 * dt_s:
         return []
     return [
         f"{samples.name} is binned in time steps of {samples.dt_s * 1e3:g} ms, the network has {dt_s * 1e3:g} ms: "

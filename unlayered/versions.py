@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = ("unlayered", "numpy", "scipy", "torch", "numba", "tonic", "scikit-learn", "lava-nc", "nir", "onnx")
 
 
 def versions() -> dict[str, str]:
     """Python and every package that touches a number; ``absent`` where one is not installed."""
+    from importlib.metadata import PackageNotFoundError, version  # late: `--help` reads no package's metadata
+
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
