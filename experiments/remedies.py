@@ -20,8 +20,9 @@ from trainer import preset, train
 from trainer.execute import run
 from unlayered.causes.experiment import runner
 from unlayered.causes.pair import Side, diff_of
-from unlayered.causes.remedy import SAMPLES, Ward, remedied
+from unlayered.causes.remedy import remedied
 from unlayered.causes.setup import setup_of
+from unlayered.causes.ward import ward_of
 
 CASES = (
     ("digits", ("8", "10"), 1e-2),
@@ -40,7 +41,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("out/remedies"), help="keeps the trained networks")
     parser.add_argument("--epochs", type=int, default=12)
     options = parser.parse_args()
-    test, search = load("digits", None, "test", None, store=npz), load("digits", None, "train", SAMPLES, store=npz)
+    test = load("digits", None, "test", None, store=npz)
     for name, layers, rate in CASES:
         folder = options.out / f"{name}-{'-'.join(layers)}"
         config = preset(name, epochs=options.epochs, tau_mem_s=0.03, initial_density=0.1, learning_rate=rate)
@@ -49,7 +50,7 @@ def main() -> int:
         few = test.select(slice(4))
         setup = setup_of(integers)
         sides = Side("floats", run(network, few), setup_of(network)), Side("integers", runner(few)(setup), setup)
-        ward = Ward(network, folder, one_large_core(integers), "digits", None, test, search)
+        ward = ward_of(network, folder, one_large_core(integers), ("digits", None), test)
         diff = remedied(diff_of(*sides, few, lambda done, total: None), ward)
         print(f"{name} {'-'.join(layers)}", *diff.notes)
         for r in diff.remedies:

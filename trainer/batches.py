@@ -23,16 +23,20 @@ BATCH_ORDER, SHIFT = 11, 13
 
 def split(data: Samples, config: TrainConfig) -> tuple[Samples, Samples]:
     """Hold out the share of the training data with the smallest keys; without one, validate on the training data."""
-    n_held = int(round(config.validation_share * data.n_samples))
+    held, rest = held_out(data.n_samples, config.validation_share, config.seed)
     require(
-        n_held < data.n_samples,
+        len(rest) > 0,
         f"{counted(data.n_samples, 'sample')} with validation_share {config.validation_share} leave none to train on; "
         "give more samples or a smaller share",
     )
-    order = np.argsort(key(stream(config.seed, BATCH_ORDER), 0, 0, 0, np.arange(data.n_samples)))
-    if n_held == 0:
-        return data, data
-    return data.select(np.sort(order[n_held:])), data.select(np.sort(order[:n_held]))
+    return (data.select(rest), data.select(held)) if len(held) else (data, data)
+
+
+def held_out(n: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which of n training samples are held out under a seed, and the rest; both in order."""
+    n_held = int(round(share * n))
+    order = np.argsort(key(stream(seed, BATCH_ORDER), 0, 0, 0, np.arange(n)))
+    return np.sort(order[:n_held]), np.sort(order[n_held:])
 
 
 def batches(n: int, config: TrainConfig, epoch: int) -> Iterator[np.ndarray]:

@@ -72,6 +72,9 @@ def remedy_lines(r: Remedy) -> list[str]:
     a, b, after = r.accuracy
     said = f"tried: {r.what}: accuracy {b:.4f} -> {after:.4f} (a: {a:.4f}) on {counted(r.samples, 'held-out sample')}, "
     said += f"{percent(r.recovered)} of the loss recovered, in {r.seconds:.0f} s"
+    said += (
+        f"; ranked by {counted(r.ranking_samples, 'training sample')} left out: {r.ranked[1]:.4f} -> {r.ranked[2]:.4f}"
+    )
     if r.cores is not None:
         said += f"; cores {r.cores[0]} -> {r.cores[1]}"
     if r.energy is not None:

@@ -22,16 +22,18 @@ FORMAT = "unlayered diff 1"
 
 @dataclass(frozen=True)
 class Remedy:
-    """Something against the loss that was tried, and what it did on samples that the search never saw.
+    """Something against the loss that was tried, and what it did on samples that decided nothing.
 
     Attributes:
         command: what does it. what: in words.
-        accuracy: of a, of b, and of the remedied network, on the held-out samples.
+        accuracy: of a, of b, and of the remedied network, on held-out samples.
         recovered: share of the lost accuracy that came back.
         samples: held out.
+        ranked: the same three on training samples that the search did not see; which remedies are told, and in which
+            order, is theirs to say. ranking_samples: how many.
         seconds: the trial took. cores, energy: of b and of the remedied network where they are mapped and the chip's
             file holds costs; energy of a sample in pJ.
-        more: whether it takes what b does not have (more bits).
+        more: whether it takes what b does not have (more bits, more cores).
     """
 
     command: str
@@ -39,6 +41,8 @@ class Remedy:
     accuracy: tuple[float, float, float]
     recovered: float
     samples: int
+    ranked: tuple[float, float, float]
+    ranking_samples: int
     seconds: float
     cores: tuple[int, int] | None = None
     energy: tuple[float, float] | None = None

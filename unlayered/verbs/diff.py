@@ -106,18 +106,14 @@ def _with_remedies(
     """The diffs of floats and their integers with what was tried against the loss."""
     from ir.network import Network
     from ir.trace import Trace
-    from stimuli.own.data import Data as OwnData
-    from unlayered.causes.remedy import SAMPLES, Ward, remedied
-    from unlayered.sources import open_stimulus
+    from unlayered.causes.remedy import remedied
+    from unlayered.causes.ward import ward_of
 
     assert data is not None and stimulus is not None
-    found = open_stimulus(data, root, "train", SAMPLES)
-    training = found.stimulus() if isinstance(found, OwnData) else found
     changed: list[Diff] = []
     for diff, (a, b) in zip(diffs, pairwise(named)):
         if isinstance(a.value, Network) and not isinstance(b.value, (Network, Trace)):
-            ward = Ward(a.value, Path(a.name), b.value, data, root, stimulus, training)
-            diff = remedied(diff, ward)
+            diff = remedied(diff, ward_of(a.value, Path(a.name), b.value, (data, root), stimulus))
         changed.append(diff)
     return changed
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from trainer.config import TrainConfig
 
 PRESETS = "A configuration that ships: digits, digits-layered, nmnist, shd, dvsgesture or cifar10."
+SET = "Any key of a configuration, KEY=VALUE, e.g. learning_rate=3e-4 (docs/configuration.md); may be repeated."
 Bits = Annotated[int | None, typer.Option("--bits", help="Train on a chip's integers: 8, 6, 4, 3 or 2; 0 = floats.")]
 Chip = Annotated[str | None, typer.Option("--chip", help="Whose integers, with --bits.")]
 Start = Annotated[
@@ -40,6 +41,7 @@ def train(
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Use only N training samples.")] = None,
     device: Annotated[str | None, typer.Option("--device", help="cpu or cuda; the engine follows it.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help=SET)] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard event files.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -51,7 +53,7 @@ def train(
       unlayered train --preset nmnist --root DIR --out net3
       unlayered train own.toml --data folder:recordings --out own
       unlayered train --start net --data digits --schedule asynchronous --F 8 --epochs 3 --out tuned
-      unlayered train --start net --data digits --bits 3 --epochs 5 --out tuned
+      unlayered train --start net --data digits --bits 3 --epochs 5 --set rate_schedule=cosine --out tuned
 
     With --start alone all other keys have their defaults.
     Ctrl-C and SIGTERM stop at once and keep the last whole epoch's checkpoint; the same command with --resume goes on
@@ -61,6 +63,7 @@ def train(
     from stimuli.own.options import options_of_words
     from trainer.batch import rank
     from trainer.fit import train as fit
+    from trainer.said import said_to
     from unlayered.interruption import go_on
     from unlayered.training import TrainingBar, kept_of_earlier, way_on
 
@@ -71,7 +74,7 @@ def train(
     changes: dict[str, Any] = {"data_options": {**chosen.data_options, **said}} if said else {}
     changes["schedule"] = ScheduleFlags(schedule, f, order).on(chosen.schedule)
     changes |= {name: value for name, value in asked.items() if value is not None}
-    chosen = replace(chosen, **changes, tensorboard=tensorboard or chosen.tensorboard)
+    chosen = said_to(replace(chosen, **changes, tensorboard=tensorboard or chosen.tensorboard), set_ or ())
     go_on(kept_of_earlier(out, resume))
     with TrainingBar(f"training on {chosen.data}", chosen.epochs, as_json) as bar:
         fit(chosen, out, resume, bar.report, kept=lambda epochs: go_on(way_on(out, epochs)))

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.plantings import PLANTS, ask, draw_one, draw_two, trace_of
+from experiments.plantings import ask, draw_one, draw_two, trace_of
+from experiments.plants import PLANTS
 from ir.connection import Dense, Sparse, synapses
 from unlayered.causes.pair import Side, diff_of
 from unlayered.causes.setup import KINDS, setup_of

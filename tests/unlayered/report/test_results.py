@@ -134,7 +134,8 @@ def test_what_diff_prints_is_read(folder: Path, asynchronous: Trace):
 def test_causes_and_remedies_of_a_diff_are_read(tmp_path: Path, asynchronous: Trace):
     other = one_more(asynchronous)
     tried = Tried("threshold", "hidden", "250 -> 251", 0.5, 0.25, 0.5), Tried("seed", None, "0 -> 1", 0.0, 0.0, 0.5)
-    remedy = Remedy("unlayered map net --bits 8", "more bits", (0.9, 0.5, 0.8), 0.75, 40, 2.0, (3, 4), (5.0, 6.0), True)
+    accuracy, ranked, cost = (0.9, 0.5, 0.8), (0.9, 0.6, 0.9), (2.0, (3, 4), (5.0, 6.0))
+    remedy = Remedy("unlayered map net --bits 8", "more bits", accuracy, 0.75, 40, ranked, 30, *cost, True)
     found = Diff(("a", "b"), ("E2", "E2"), difference(asynchronous, other), None, tried, 0.5, 7, (remedy,), ("n",))
     value = json.loads(json.dumps(plain({"pairs": [found.to_dict()], "fine": False})))
     ((_, pair),) = read_results(written(tmp_path, value))

@@ -1,0 +1,173 @@
+"""Ways back to the accuracy that rounding took: each a command, and what makes the same network here."""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from exchange import npz
+from ir.chip import Chip
+from ir.formats import Formats
+from ir.mapped import MappedNetwork
+from ir.quantized import QuantizedNetwork
+from ir.schedule import Schedule, group_word
+from unlayered.calibration import integers_of
+from unlayered.causes.ward import SAMPLES, SHARE, Ward
+from unlayered.console import Stages
+from unlayered.mapping import MapOptions, map_whole
+
+WIDTHS = (8, 6, 4, 3, 2)
+
+TUNINGS = ((5, 1e-3), (12, 1e-3))
+"""Epochs and learning rate of each tuning."""
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """Something that can be tried.
+
+    Attributes:
+        what: in words. command: what does it, a line each.
+        make: the same, here.
+        more: whether it takes more bits.
+    """
+
+    what: str
+    command: str
+    make: Callable[[], MappedNetwork]
+    more: bool = False
+
+
+def width_of(network: QuantizedNetwork, chip: Chip) -> int:
+    """The fewest bits whose grid holds all weights.
+
+    >>> from exchange.chip_toml import find_chip
+    >>> from ir.connection import Dense
+    >>> from ir.network import Input
+    >>> from ir.quantized import FixedPopulation, FixedProjection
+    >>> chain = (FixedPopulation("a", (1,)),), (FixedProjection("in", "a", Dense(np.array([[64, -192]]))),)
+    >>> width_of(QuantizedNetwork((Input("in", (2,)),), *chain, "a"), find_chip("loihi2"))
+    3
+    """
+    weights = [np.asarray(e.connection.weight, np.int64).reshape(-1) for e in network.projections]
+    step = int(np.gcd.reduce(np.concatenate(weights))) if weights else 0
+    fitting = [bits for bits in WIDTHS if step == 0 or step % Formats.of(chip, bits).weight.step == 0]
+    return min(fitting, default=max(WIDTHS))
+
+
+def ways_of(ward: Ward, chip: Chip, bits: int) -> list[Way]:
+    """What can be tried, what keeps the bits first."""
+    n = ward.search.n_samples
+    ways = [
+        Way(
+            f"scales, thresholds and decays searched on {n} training samples, {bits} bits",
+            search_words(ward, chip, bits),
+            partial(_searched, ward, chip, bits),
+        )
+    ]
+    for epochs, rate in TUNINGS:
+        words = tuning_words(ward, chip, bits, epochs, rate)
+        if words is not None:
+            what = f"{epochs} epochs of training on the {bits}-bit grid"
+            ways.append(Way(what, words, partial(_tuned, ward, chip, bits, epochs, rate)))
+    if bits < max(WIDTHS):
+        wide = min(x for x in WIDTHS if x > bits)
+        make = partial(_searched, ward, chip, wide)
+        ways.append(Way(f"{wide} bits instead of {bits}, searched", search_words(ward, chip, wide), make, True))
+    return ways
+
+
+def search_words(ward: Ward, chip: Chip, bits: int) -> str:
+    """The command that searches scales, thresholds and decays, and maps."""
+    n = ward.search.n_samples
+    words = f"unlayered map {_word(ward.file)} --chip {chip.name} --bits {bits} --calibrate {_data(ward)}"
+    words += "" if n == SAMPLES else f" --samples {n}"
+    return f"{words}{_schedule_flags(ward.integers.schedule)} --out remedied.npz"
+
+
+def tuning_words(ward: Ward, chip: Chip, bits: int, epochs: int, rate: float) -> str | None:
+    """The commands that train on the grid and map; None where no flags spell the schedule."""
+    schedule = ward.integers.schedule
+    if replace(schedule, seed=0) != _spelled(schedule):
+        return None
+    train = f"unlayered train --start {_word(ward.file)} --data {_data(ward)}{_schedule_flags(schedule)}"
+    train += f" --bits {bits} --chip {chip.name} --epochs {epochs}"
+    train += "".join(f" --set {shlex.quote(word)}" for word in settings_of(ward, rate)) + " --out tuned"
+    return f"{train}\nunlayered map tuned --chip {chip.name} --out remedied.npz"
+
+
+def settings_of(ward: Ward, rate: float) -> list[str]:
+    """What a tuning sets beside the flags: a rate that falls, no sample that ranks, and what the first training had."""
+    from trainer.config import TrainConfig
+
+    usual = TrainConfig().to_dict()
+    said: dict[str, Any] = {"learning_rate": rate, "rate_schedule": "cosine", "keep": "last", "validation_share": SHARE}
+    for name, value in ward.trained.items():
+        if isinstance(value, dict):
+            said |= {f"{name}.{key}": x for key, x in value.items() if x != usual[name][key]}
+        elif value != usual[name]:
+            said[name] = value
+    return [f"{name}={value}" for name, value in said.items()]
+
+
+def _schedule_flags(schedule: Schedule) -> str:
+    flags = f" --schedule {schedule.kind}"
+    if schedule.kind == "asynchronous":
+        flags += f" --F {group_word(schedule.F)} --order {schedule.order}"
+    return flags
+
+
+def _spelled(schedule: Schedule) -> Schedule:
+    """The schedule that kind, F and order alone spell."""
+    if schedule.kind == "layered":
+        return replace(schedule, seed=0)
+    return Schedule(F=schedule.F, order=schedule.order)
+
+
+def _word(path: Path) -> str:
+    return shlex.quote(str(path))
+
+
+def _data(ward: Ward) -> str:
+    root = "" if ward.root is None else f" --root {_word(ward.root)}"
+    return f"{shlex.quote(ward.data)}{root}"
+
+
+def _searched(ward: Ward, chip: Chip, bits: int) -> MappedNetwork:
+    floats = replace(ward.floats, schedule=ward.integers.schedule)
+    return _mapped(integers_of(floats, chip, bits, ward.search, lambda done, total: None).network, chip)
+
+
+def _tuned(ward: Ward, chip: Chip, bits: int, epochs: int, rate: float) -> MappedNetwork:
+    from trainer.config import TrainConfig
+    from trainer.fit import train
+    from trainer.said import said_to
+
+    with tempfile.TemporaryDirectory() as folder:
+        start = Path(folder) / "start.npz"
+        npz.save(ward.floats, start)
+        schedule = replace(TrainConfig().schedule, **_kind_f_order(ward.integers.schedule))
+        root = "" if ward.root is None else str(ward.root)
+        config = TrainConfig(data=ward.data, root=root, start=str(start), schedule=schedule)
+        config = replace(config, weight_bits=bits, chip=chip.name, epochs=epochs)
+        network = train(said_to(config, settings_of(ward, rate)), Path(folder) / "tuned")
+        assert network.quantization is not None
+        return _mapped(network.quantization.quantized(network.export()), chip)
+
+
+def _kind_f_order(schedule: Schedule) -> dict[str, Any]:
+    if schedule.kind == "layered":
+        return {"kind": "layered"}
+    return {"kind": schedule.kind, "F": schedule.F, "order": schedule.order}
+
+
+def _mapped(network: QuantizedNetwork, chip: Chip) -> MappedNetwork:
+    with Stages("remedy", ("quantize", "partition", "place", "check"), quiet=True) as stages:
+        return map_whole(network, chip, MapOptions(allow_unsafe=True), None, stages).mapped
