@@ -21,17 +21,18 @@ from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork
 from ir.runnable import check_record, check_run
 from ir.schedule import Schedule
-from ir.state import State, state_names
+from ir.state import State
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
 from ir.trace_parts import ended
 from sim_reference import simulate
 from sim_reference.compiled.asynchronous import run_asynchronous
-from sim_reference.compiled.flat import FlatNetwork, flatten, largest_count, starts
+from sim_reference.compiled.flat import FlatNetwork, flatten, starts
 from sim_reference.compiled.kernels import Work, new_work
 from sim_reference.compiled.known import reason_against
 from sim_reference.compiled.layered import new_history, run_layered
-from sim_reference.compiled.output import K_SERVED, NEURON, Cut, K, M, Output, T, new_rows
+from sim_reference.compiled.narrow import largest_count
+from sim_reference.compiled.output import K_SERVED, NEURON, REGISTERS, Cut, K, M, Output, T, new_rows
 from sim_reference.compiled.queue import flat_schedule, new_queue
 from sim_reference.layout import Layout, layout_of
 from sim_reference.serve import check_order
@@ -94,22 +95,22 @@ def run(
     check_order(schedule)
     check_record(layout.network, record)
     require(n_threads is None or n_threads >= 1, f"n_threads is {n_threads}; use at least 1")
-    reason = reason_against(layout.network, schedule, state)
+    reason = reason_against(layout.network, schedule)
     if reason is not None:
         warnings.warn(sentence(f"{reason}; the plain one runs it, slower"), SlowerWarning, stacklevel=2)
         ends: Any = {"state": state, "keep_state": keep_state}
         trace = simulate.run(mapped, stimulus, schedule, record=record, progress=progress, **ends)
         return trace if record_spikes else replace(trace, spikes=None)
     shape = stimulus.n_steps, stimulus.n_samples, layout.n_neurons
-    states: dict[str, Array] = {name: np.zeros(shape, np.int64) for name in record}
-    out, cut = _output(shape, states, record_spikes or keep_state), _cut(shape, layout.network, state, keep_state)
+    names = tuple(dict.fromkeys(record))
+    out, cut = _output(shape, names, record_spikes or keep_state), _cut(shape, layout.network, state, keep_state)
     parts = _over_threads(_task(kept, stimulus, schedule, cut), out, n_threads or n_usable_cores(), progress)
     limits = np.sum([np.zeros(len(LIMITS), np.int64), *(p.limits for p in parts)], 0)
     trace = Trace(
         executor="E2",
         spikes=_spikes(parts, stimulus) if out.keep_rows else None,
         counts=out.counts,
-        states=states,
+        states=dict(zip(names, out.kept)),
         forward_steps=out.forward_steps,
         sample_ids=_ids(stimulus),
         populations=layout.populations(),
@@ -126,29 +127,29 @@ def _with_end(
     trace: Trace, network: QuantizedNetwork, stimulus: Stimulus, cut: Cut, state: State | None, record_spikes: bool
 ) -> Trace:
     """The trace with where its samples ended; its spikes are needed for that, and then only where asked for."""
-    none = dict.fromkeys(state_names(network), np.zeros_like(cut.end_v))
-    end = ended(network, stimulus, trace, {**none, "v": cut.end_v, "u": cut.end_u}, state)
+    end = ended(network, stimulus, trace, dict(zip(REGISTERS, cut.end)), state)
     return replace(trace, state=end, spikes=trace.spikes if record_spikes else None)
 
 
 def _cut(shape: tuple[int, int, int], network: QuantizedNetwork, state: State | None, keep_state: bool) -> Cut:
     """Where the samples of a run of ``shape`` (T, B, N) begin, and room for where they end."""
     _, b, n = shape
-    ends = (np.zeros((b, n) if keep_state else (0, 0), np.int64) for _ in range(2))
+    n_registers = len(REGISTERS)
+    end = np.zeros((n_registers, b, n) if keep_state else (n_registers, 0, 0), np.int64)
     if state is None:
-        none, history = np.zeros((0, 0), np.int64), (np.zeros((0, b, k), np.int64) for k in (n, network.n_inputs))
-        return Cut(0, none, none, *history, *ends)
-    begins = (np.ascontiguousarray(state.states[name], np.int64) for name in ("v", "u"))
+        history = (np.zeros((0, b, k), np.int64) for k in (n, network.n_inputs))
+        return Cut(0, np.zeros((n_registers, 0, 0), np.int64), *history, end)
+    begin = np.stack([state.states[name] for name in REGISTERS]).astype(np.int64)
     history = (np.ascontiguousarray(x, np.int64) for x in (state.sent, state.inputs))
-    return Cut(state.t, *begins, *history, *ends)
+    return Cut(state.t, begin, *history, end)
 
 
-def _output(shape: tuple[int, int, int], states: dict[str, Array], record_spikes: bool) -> Output:
+def _output(shape: tuple[int, int, int], names: tuple[str, ...], record_spikes: bool) -> Output:
     """Room for what a run of ``shape`` (T, B, N) leaves; for spikes each worker makes its own."""
     t, b, n = shape
-    v, u = (states.get(name, np.zeros((0, 0, 0), np.int64)) for name in ("v", "u"))
+    kept, which = np.zeros((len(names), *shape), np.int64), np.array([REGISTERS.index(x) for x in names], np.int64)
     counts, steps, starts_at = np.zeros((b, n), np.int32), np.zeros((t, b), np.int32), np.zeros(b + 1, np.int64)
-    return Output(counts, steps, v, u, new_rows(0), starts_at, np.zeros(1, np.int64), record_spikes)
+    return Output(counts, steps, kept, which, new_rows(0), starts_at, np.zeros(1, np.int64), record_spikes)
 
 
 def n_usable_cores() -> int:
@@ -162,10 +163,10 @@ def _ids(stimulus: Stimulus) -> Array:
 
 
 class _Kept(NamedTuple):
-    """What one network needs in every run; ``flat`` by schedule kind and largest input count."""
+    """What one network needs in every run; ``flat`` by schedule kind and the most that is sent at once."""
 
     layout: Layout
-    flat: dict[tuple[bool, int], FlatNetwork]
+    flat: dict[tuple[bool, int, int], FlatNetwork]
 
 
 def _prepare(mapped: MappedNetwork | QuantizedNetwork) -> _Kept:
@@ -182,12 +183,13 @@ def _kept(mapped: MappedNetwork | QuantizedNetwork) -> _Kept:
     return _remembered(mapped) if n_bytes <= KEPT_BYTES else _prepare(mapped)
 
 
-def _flat(kept: _Kept, stimulus: Stimulus, layered: bool) -> FlatNetwork:
+def _flat(kept: _Kept, stimulus: Stimulus, layered: bool, cut: Cut) -> FlatNetwork:
     """The network's arrays."""
-    key = layered, largest_count(stimulus.frames)
+    most = max(largest_count(stimulus.frames), largest_count(cut.inputs)), max(largest_count(cut.sent), 1)
+    key = layered, *most
     flat = kept.flat.get(key)
     if flat is None:
-        flat = flatten(kept.layout, key[1], layered)
+        flat = flatten(kept.layout, most, layered)
         if len(kept.flat) < KEPT_VARIANTS:
             kept.flat[key] = flat
     return flat
@@ -204,7 +206,7 @@ def _task(kept: _Kept, stimulus: Stimulus, schedule: Schedule, cut: Cut) -> _Tas
             stamped = np.ascontiguousarray(stimulus.events[:, 3])
             slot = stimulus.events[:, 0] * stimulus.n_steps + stimulus.events[:, 1]
             stamped_start = starts(np.bincount(slot, minlength=stimulus.n_steps * stimulus.n_samples))
-    return _Task(_flat(kept, stimulus, layered), schedule, stimulus, max_events, stamped, stamped_start, cut)
+    return _Task(_flat(kept, stimulus, layered, cut), schedule, stimulus, max_events, stamped, stamped_start, cut)
 
 
 class _Share(NamedTuple):

@@ -17,6 +17,10 @@ from hypothesis import strategies as st
 from exchange import npz
 from ir import Core, MappedNetwork, Schedule, State, Stimulus, Trace
 from ir.check import SlowerWarning
+from ir.connection import Dense
+from ir.network import Input
+from ir.neurons import FixedLIF
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.trace_parts import join_in_time
 from sim_reference.fast import run as run_twin
 from sim_reference.simulate import run as run_plain
@@ -65,15 +69,15 @@ def same_traces(a: Trace, b: Trace) -> None:
 def cut_at(case: tuple[Any, Stimulus, Any], at: int, first: Run, then: Run) -> Trace:
     """Run the first time steps on one executor, the others on another, or the same."""
     network, stimulus, schedule = case
-    begin = first(network, stimulus.steps(0, at), schedule, record=("v", "u"), keep_state=True)
+    begin = first(network, stimulus.steps(0, at), schedule, record=("v", "u", "late"), keep_state=True)
     rest = stimulus.steps(at, stimulus.n_steps)
-    end = then(network, rest, schedule, record=("v", "u"), state=begin.state, keep_state=True)
+    end = then(network, rest, schedule, record=("v", "u", "late"), state=begin.state, keep_state=True)
     return join_in_time([replace(begin, executor=end.executor), end])
 
 
 def whole(case: tuple[Any, Stimulus, Any], run: Run) -> Trace:
     """The run that is not cut."""
-    return run(*case, record=("v", "u"), keep_state=True)
+    return run(*case, record=("v", "u", "late"), keep_state=True)
 
 
 @law(200)
@@ -120,21 +124,47 @@ def test_one_executor_goes_on_where_another_ended(case: Any, data: st.DataObject
     same_traces(there, back)
 
 
-def on_twin(*args: Any, **options: Any) -> Trace:
-    """The compiled simulator, where it runs the case."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SlowerWarning)
-        return run_twin(*args, **options)
-
-
 @law(100)
 @given(st.one_of(ASYNCHRONOUS, LAYERED), st.data())
 def test_a_cut_run_of_the_compiled_simulator_is_the_whole_run(case: Any, data: st.DataObject):
     at = data.draw(st.integers(0, case[1].n_steps))
     expected = whole(case, run_plain)
-    same_traces(expected, whole(case, on_twin))
-    same_traces(expected, cut_at(case, at, on_twin, on_twin))
-    same_traces(expected, cut_at(case, at, on_twin, run_plain))
+    same_traces(expected, whole(case, run_twin))
+    same_traces(expected, cut_at(case, at, run_twin, run_twin))
+    same_traces(expected, cut_at(case, at, run_twin, run_plain))
+
+
+@law(60)
+@given(cases(replace(WIDE, late=True)).filter(runs), st.data())
+def test_a_layered_run_goes_on_from_an_asynchronous_one_alike(case: Any, data: st.DataObject):
+    """Where neurons may have fired more than once in a time step."""
+    network, stimulus, schedule = case
+    at = data.draw(st.integers(0, stimulus.n_steps))
+    state = run_twin(network, stimulus.steps(0, at), schedule, keep_state=True).state
+    then = network, stimulus.steps(at, stimulus.n_steps), Schedule(kind="layered", F=None)
+    options: dict[str, Any] = {"record": ("v", "u", "late"), "state": state, "keep_state": True}
+    same_traces(run_plain(*then, **options), run_twin(*then, **options))
+
+
+@pytest.mark.parametrize("run", [run_plain, run_twin])
+def test_what_spiked_twice_in_a_time_step_arrives_twice_in_the_next(run: Run):
+    """7 back from itself: 11, then 11 + 7 fire over a threshold of 10; a step later 2 x 7 do, and then 7 do not."""
+    lif = FixedLIF(v_threshold=10, refractory=False)
+    edges = FixedProjection("in", "a", Dense(np.array([[11]]))), FixedProjection("a", "a", Dense(np.array([[7]])))
+    network = QuantizedNetwork((Input("in", (1,)),), (FixedPopulation("a", (1,), lif),), edges, "a")
+    twice = run(network, Stimulus([[[2]]]), Schedule(input="paced", R=1, stop_after=5), keep_state=True)
+    assert twice.counts.item() == 2
+    rest = run(network, Stimulus([[[0]], [[0]]]), Schedule(kind="layered", F=None), state=twice.state)
+    assert rest.spikes is not None
+    assert [rest.spikes.t.tolist(), rest.spikes.m.tolist()] == [[0], [14 << 6]]
+
+
+def test_a_count_still_on_its_way_may_be_larger_than_all_that_follow():
+    """It arrives a step after the cut, and its sum leaves 32 bits."""
+    edge = FixedProjection("in", "a", Dense(np.array([[1 << 12]])), delay_steps=1)
+    network = QuantizedNetwork((Input("in", (1,)),), (FixedPopulation("a", (1,), FixedLIF()),), (edge,), "a")
+    case = network, Stimulus([[[(1 << 20) - 1]], [[0]]]), Schedule(kind="layered", F=None)
+    same_traces(whole(case, run_plain), cut_at(case, 1, run_twin, run_twin))
 
 
 def test_a_state_is_kept_without_spikes_and_bounds_nothing_else():

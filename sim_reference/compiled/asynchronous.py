@@ -7,25 +7,35 @@ from typing import Any
 import numpy as np
 
 from ir.arrays import Array
-from sim_reference.compiled.flat import CORE, DEPTH, DUE, KEEPS, POPULATION, REFRACTORY, START, STOP, FlatNetwork
+from sim_reference.compiled.events import last_paced, next_paced, read_events, read_frame
+from sim_reference.compiled.flat import (
+    CORE,
+    DEPTH,
+    DUE,
+    KEEPS,
+    POPULATION,
+    REFRACTORY,
+    RESET,
+    START,
+    STOP,
+    ZERO,
+    FlatNetwork,
+)
 from sim_reference.compiled.heap import clear
-from sim_reference.compiled.jit import fingerprint, kernel, kernel_inside, kernel_on_disk
+from sim_reference.compiled.jit import fingerprint, kernel_inside, kernel_on_disk
 from sim_reference.compiled.kernels import (
     N_POSITIONS,
     N_SOURCES,
     N_TOUCHED,
     Work,
-    begin_time_step,
     copy_into,
-    find_nonzero,
     list_firing,
     list_if_firing,
-    list_subtracting,
+    list_keeping,
     zero,
 )
 from sim_reference.compiled.output import Cut, Output, add_spike, begin_sample, end_sample, keep_registers
 from sim_reference.compiled.queue import (
-    N_EVENTS,
     N_FIRED,
     N_WAITING,
     FlatSchedule,
@@ -36,6 +46,7 @@ from sim_reference.compiled.queue import (
     serve,
 )
 from sim_reference.compiled.registers import is_hot, update_neuron, update_population
+from sim_reference.compiled.resets import begin_time_step, reset_at_spike
 from sim_reference.compiled.scatter import deliver, touch, touch_positions
 
 Int = Any
@@ -72,38 +83,23 @@ def _run_asynchronous(
     for b in range(first, last):
         at[0] = out.row_start[b]
         copy_into(before, work.limits)
-        begin_sample(cut, b, work.v, work.u)
+        begin_sample(cut, b, work.registers)
         for t in range(n_steps):
             begin_time_step(net, work, cut.t0 + t)
             if schedule.input != FIRST:
                 slot = b * n_steps + t
-                _read_events(frames[t, b], events[event_start[slot] : event_start[slot + 1]], events.size > 0, queue)
+                read_events(frames[t, b], events[event_start[slot] : event_start[slot + 1]], events.size > 0, queue)
             steps = _time_step(net, schedule, frames[t, b], sample_ids[b], t, cut.t0 + t, b, work, queue, at, out)
             out.forward_steps[t, b] = steps
             _end_time_step(queue)
-            keep_registers(out, b, t, work.v, work.u)
+            keep_registers(out, b, t, work.registers)
             if out.full[0]:
                 zero(out.counts[b])
                 copy_into(work.limits, before)
                 return b
         out.row_start[b + 1] = at[0]
-        end_sample(cut, b, work.v, work.u)
+        end_sample(cut, b, work.registers)
     return last
-
-
-@kernel
-def _read_events(frame: Array, stamped: Array, has_stamps: bool, queue: Queue) -> None:
-    n = 0
-    if has_stamps:
-        for i in range(stamped.size):
-            queue.event[i] = stamped[i]
-        n = stamped.size
-    else:
-        for i in range(frame.size):
-            for _ in range(frame[i]):
-                queue.event[n] = i
-                n += 1
-    queue.n[N_EVENTS] = n
 
 
 @kernel_inside
@@ -118,38 +114,6 @@ def _end_time_step(queue: Queue) -> None:
     for i in range(queue.n[N_FIRED]):
         queue.fired[queue.fired_list[i]] = False
     queue.n[N_FIRED] = 0
-
-
-@kernel_inside
-def _read_frame(frame: Array, n_neurons: Int, work: Work) -> None:
-    """The whole frame arrives at k = 0."""
-    n = find_nonzero(frame, work.flags, work.words, work.found)
-    for i in range(n):
-        work.source[i] = n_neurons + work.found[i]
-        work.times[i] = frame[work.found[i]]
-    work.n[N_SOURCES] = n
-
-
-@kernel_inside
-def _next_paced(schedule: FlatSchedule, taken: Int, sends: Array, work: Work, queue: Queue) -> Int:
-    """Append those of the next R events that have targets to the sources; returns how many are taken in all."""
-    stop = min(queue.n[N_EVENTS], taken + schedule.R)
-    for e in range(taken, stop):
-        source = queue.q.size + queue.event[e]
-        if sends[source]:
-            work.source[work.n[N_SOURCES]] = source
-            work.times[work.n[N_SOURCES]] = 1
-            work.n[N_SOURCES] += 1
-    return stop
-
-
-@kernel_inside
-def _last_paced(sends: Array, queue: Queue) -> Int:
-    """How many events there are up to the last one that has a target."""
-    n = queue.n[N_EVENTS]
-    while n > 0 and not sends[queue.q.size + queue.event[n - 1]]:
-        n -= 1
-    return n
 
 
 @kernel_inside
@@ -168,10 +132,10 @@ def _time_step(
     work.n[N_SOURCES] = 0
     taken, to_take, first_output, k = np.int64(0), np.int64(0), np.int64(-1), np.int64(0)
     if schedule.input == FIRST:
-        _read_frame(frame, queue.q.size, work)
+        read_frame(frame, queue.q.size, work)
     elif schedule.input == PACED:
-        to_take = _last_paced(net.sends, queue)
-        taken = _next_paced(schedule, taken, net.sends, work, queue)
+        to_take = last_paced(net.sends, queue)
+        taken = next_paced(schedule, taken, net.sends, work, queue)
     else:
         enqueue_events(queue, net.sends)
         k = np.int64(-1)
@@ -186,7 +150,7 @@ def _time_step(
         serve(work, queue, schedule, key_before_neuron(schedule.seed, sample, since, k), k, out.rows, net.sends)
         left = queue.n[N_WAITING] > 0 or taken < to_take
         if schedule.input == PACED:
-            taken = _next_paced(schedule, taken, net.sends, work, queue)
+            taken = next_paced(schedule, taken, net.sends, work, queue)
         if work.n[N_SOURCES] == 0 and not left and net.last_due <= k and k >= 0:
             return k + 1
         k += 1
@@ -233,10 +197,10 @@ def _update(net: FlatNetwork, k: Int, work: Work, fired: Array) -> Any:
         if (due or work.all_touched[p]) and net.narrow:
             work.all_touched[p] = True
             update_population(net, work, p, due, early)
-            if not net.subtract[start]:
+            if net.pop[p, RESET] == ZERO:
                 n_fires = list_firing(work, net.threshold[start:stop], fired[start:stop], start, n_fires)
             elif net.pop[p, DEPTH] <= k:
-                n_fires = list_subtracting(work, net.threshold, fired, start, stop, n_fires)
+                n_fires = list_keeping(work, net.threshold, fired, start, stop, n_fires)
         elif due or work.all_touched[p]:
             work.all_touched[p] = False
             for i in range(start, stop):
@@ -249,10 +213,10 @@ def _update(net: FlatNetwork, k: Int, work: Work, fired: Array) -> Any:
             due = net.pop[p, DUE] and net.pop[p, DEPTH] == k
             early = net.pop[p, KEEPS] and net.pop[p, DEPTH] > k
             update_neuron(net, work, p, i, due, early, net.pop[p, KEEPS])
-            if not net.subtract[i]:
+            if net.pop[p, RESET] == ZERO:
                 n_fires = list_if_firing(work, net.threshold[i], fired[i], i, n_fires)
             elif net.pop[p, DEPTH] <= k:
-                n_fires = list_subtracting(work, net.threshold, fired, i, i + 1, n_fires)
+                n_fires = list_keeping(work, net.threshold, fired, i, i + 1, n_fires)
     work.n[N_TOUCHED] = 0
     zero(work.all_touched)
     return n_fires
@@ -261,12 +225,12 @@ def _update(net: FlatNetwork, k: Int, work: Work, fired: Array) -> Any:
 @kernel_inside
 def _fire(net: FlatNetwork, schedule: FlatSchedule, i: Int, k: Int, t: Int, b: Int, work: Work, queue: Queue, at: Array,
           out: Output) -> None:  # fmt: skip
-    m = np.int64(work.v[i])
+    p, m = net.place_of[POPULATION, i], np.int64(work.v[i])
     earlier = queue.row[i] if queue.q[i] > 0 else -1
     queue.row[i] = add_spike(out, at, b, t, k, i, m, -1, earlier)
     enqueue(queue, schedule, net.place_of[CORE, i] if schedule.per_core else 0, i, m, k, net.sends[i])
-    work.v[i] = work.v[i] - net.threshold[i] if net.subtract[i] else 0
-    if net.pop[net.place_of[POPULATION, i], REFRACTORY]:
+    reset_at_spike(net, work, p, i)
+    if net.pop[p, REFRACTORY]:
         queue.fired[i] = True
         queue.fired_list[queue.n[N_FIRED]] = i
         queue.n[N_FIRED] += 1

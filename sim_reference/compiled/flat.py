@@ -9,6 +9,8 @@ import numpy as np
 from ir.arithmetic import DECAY_ALL
 from ir.arrays import Array
 from ir.connection import Conv2d, Dense, Sparse, source_lists
+from ir.neurons import as_lif
+from sim_reference.compiled.narrow import is_narrow
 from sim_reference.layout import Layout, Link
 from sim_reference.neurons.lif import Columns, columns_of
 
@@ -16,8 +18,9 @@ DENSE, SPARSE, CONV = 0, 1, 2
 """Kinds of links."""
 
 START, STOP, DEPTH, DUE, KEEPS, REFRACTORY, INTERVAL, OFFSET, IN_START, IN_STOP, PLACE = range(11)
+RESET, BIAS_U = 11, 12
 """Columns of ``FlatNetwork.pop``: where its neurons lie; its neurons' properties; its part of ``in_links``; its place
-in the layered order."""
+in the layered order; its reset, a number of ``RESETS``; whether its current has a bias."""
 
 PRE_START, PRE_STOP, POST, KIND, EXPONENT, N_POST, WEIGHT_AT, ACC_AT, RECURRENT, DELAY_AT, MAX_DELAY = range(11)
 LIST_AT, POSITION_AT = 11, 12
@@ -25,6 +28,16 @@ C_IN, HEIGHT, WIDTH, C_OUT, HEIGHT_OUT, WIDTH_OUT, KERNEL_H, KERNEL_W = range(13
 STRIDE_Y, STRIDE_X, PAD_Y, PAD_X, DILATION_Y, DILATION_X, GROUPS = range(21, 28)
 """Columns of ``FlatNetwork.link``: its sources, the population it ends in, how it connects, and where its weights,
 sums, delays, target lists (sparse) and output positions (convolution) begin; then a convolution's geometry."""
+
+ZERO, SUBTRACT, ZERO_LATE, SUBTRACT_LATE, NONE = range(5)
+RESETS = {
+    "zero": ZERO,
+    "subtract": SUBTRACT,
+    "zero_late": ZERO_LATE,
+    "subtract_late": SUBTRACT_LATE,
+    "none": NONE,
+}
+"""The resets that are compiled, by their names in ``ir.neurons.RESETS``."""
 
 POPULATION, CORE = 0, 1
 """Rows of ``FlatNetwork.place_of``."""
@@ -34,20 +47,17 @@ N_GEOMETRY = GROUPS + 1 - C_IN
 NO_THRESHOLD = (1 << 31) - 1
 """Above every membrane."""
 
-NARROW_WEIGHT = (1 << 15) - 1
-"""Weights up to this size are kept in int16."""
-
 
 class FlatNetwork(NamedTuple):
     """Populations, links, neurons (0..N-1) and sources (the neurons, then the inputs).
 
     Attributes:
-        pop: (P, 11) and link: (L, 28), see the columns above.
+        pop: (P, 13) and link: (L, 28), see the columns above.
         in_links: links by the population they end in.
         order: populations in the layered order.
-        keep_v, keep_u: (N,) shares left by the leak, exact in float64.
-        threshold, bias, v_min: (N,) register values, int32.
-        subtract: (N,).
+        keep_v: (2, N) shares left by the leak, exact in float64, and in row 1 ones, for what has leaked already.
+        keep_u: (N,) the same of the current.
+        threshold, bias, bias_u, v_min: (N,) register values, int32.
         sends: (N + N_in,) whether a source's population or input has a projection.
         place_of: (2, N) population and core of each neuron.
         delay: one a source of each link.
@@ -66,8 +76,8 @@ class FlatNetwork(NamedTuple):
     keep_u: Array
     threshold: Array
     bias: Array
+    bias_u: Array
     v_min: Array
-    subtract: Array
     sends: Array
     place_of: Array
     delay: Array
@@ -95,8 +105,12 @@ def starts(sizes: Any) -> Array:
     return np.concatenate([[0], np.cumsum(np.asarray(sizes, np.int64))]).astype(np.int64)
 
 
-def flatten(layout: Layout, largest_count: int, layered: bool) -> FlatNetwork:
-    """Lay everything out for the kernels; ``narrow`` follows from the largest input count."""
+def flatten(layout: Layout, most: tuple[int, int], layered: bool) -> FlatNetwork:
+    """Lay everything out for the kernels.
+
+    Args:
+        most: how often an input, and a neuron, delivers its weights at once at most; ``narrow`` follows from it.
+    """
     network, links, arithmetic = layout.network, layout.links, layout.arithmetic
     lif = columns_of(layout.members(network.populations))
     names = [p.name for p in network.populations]
@@ -104,7 +118,7 @@ def flatten(layout: Layout, largest_count: int, layered: bool) -> FlatNetwork:
     lists = [_lists(link) for link in links]
     shared = [_shared_zeros(link) for link in links]
     weights = [_source_major(link) >> zeros for link, zeros in zip(links, shared)]
-    narrow = _is_narrow(layout, lif, incoming, largest_count, layered)
+    narrow = is_narrow(layout, lif, incoming, most, layered)
     list_at = starts([len(post) for _, post in lists])
     owners = np.repeat(np.arange(len(names)), [p.n for p in network.populations])
     return FlatNetwork(
@@ -112,12 +126,12 @@ def flatten(layout: Layout, largest_count: int, layered: bool) -> FlatNetwork:
         link=_link_table(layout, names, weights, lists, shared),
         in_links=np.array([i for x in incoming for i in x], np.int64),
         order=np.array([names.index(x) for x in layout.order.order], np.int64),
-        keep_v=(DECAY_ALL - lif.decay_v) / DECAY_ALL,
+        keep_v=np.stack([(DECAY_ALL - lif.decay_v) / DECAY_ALL, np.ones(layout.n_neurons)]),
         keep_u=(DECAY_ALL - lif.decay_u) / DECAY_ALL,
         threshold=np.minimum(lif.threshold, NO_THRESHOLD).astype(np.int32),
         bias=lif.bias.astype(np.int32),
+        bias_u=lif.bias_u.astype(np.int32),
         v_min=lif.v_min.astype(np.int32),
-        subtract=lif.subtract,
         sends=np.concatenate([layout.sends, layout.sends_input]),
         place_of=np.stack([owners, layout.core_of_neuron]).astype(np.int64),
         delay=_joined([link.delay_steps for link in links], np.int64),
@@ -156,6 +170,8 @@ def _pop_table(layout: Layout, lif: Columns, names: list[str], incoming: list[li
         IN_START: in_start[:-1],
         IN_STOP: in_start[1:],
         PLACE: [layout.order.place[n] for n in names],
+        RESET: [RESETS[as_lif(p.name, p.neuron, "the compiled simulator").reset] for p in layout.network.populations],
+        BIAS_U: [bool(lif.bias_u[layout.blocks[n]].any()) for n in names],
     }
     return _table(columns, len(names))
 
@@ -241,43 +257,3 @@ def _geometry(link: Link) -> tuple[int, ...]:
     if not isinstance(c, Conv2d):
         return (0,) * N_GEOMETRY
     return (*c.in_shape, *c.out_shape, *c.weight.shape[2:], *c.stride, *c.padding, *c.dilation, c.groups)
-
-
-def largest_count(frames: Array) -> int:
-    """The largest input count, negative ones by their size; one pass where none is negative."""
-    largest = int(frames.view(f"u{frames.dtype.itemsize}").max(initial=0))
-    return largest if largest <= np.iinfo(frames.dtype).max else max(int(frames.max()), -int(frames.min()))
-
-
-def _is_narrow(layout: Layout, lif: Columns, incoming: list[list[int]], largest_count: int, layered: bool) -> bool:
-    """Whether every sum provably stays inside int32, and a kept current within one wrap.
-
-    An input counts at most ``largest_count`` times (once an event elsewhere), a refractory neuron once. An
-    accumulator's own wrap keeps what enters a current small enough.
-    """
-    if not layered and not bool(layout.refractory.all()):
-        return False
-    if int(np.abs(lif.bias).max(initial=0)) >= 1 << 29:
-        return False
-    arithmetic = layout.arithmetic
-    for population, links in zip(layout.network.populations, incoming):
-        total = 0.0
-        for link in (layout.links[i] for i in links):
-            weight = np.abs(link.connection.weight.astype(np.int32, copy=False))
-            if weight.max(initial=0) > NARROW_WEIGHT:
-                return False
-            count = max(largest_count, 1) if link.from_input else 1
-            total += _largest_sum(link, weight) * count * 2.0 ** max(link.weight_exp, 0)
-        one_wrap = bool(lif.has_current[layout.blocks[population.name]].any()) and arithmetic.accumulator_bits is None
-        if total * (1 << arithmetic.weight_shift) >= (1 << 24 if one_wrap else 1 << 30):
-            return False
-    return True
-
-
-def _largest_sum(link: Link, weight: Array) -> float:
-    """The largest sum of absolute weights into one target (times all sources at once)."""
-    c = link.connection
-    if isinstance(c, Sparse):
-        owners = np.repeat(np.arange(c.n_post), np.diff(c.indptr))
-        return float(np.bincount(owners, weight, c.n_post).max(initial=0))
-    return float(weight.reshape(weight.shape[0], -1).sum(1, dtype=np.int64).max())

@@ -1,4 +1,4 @@
-"""What compiled runs of both schedules share: working memory, the start of a time step, loops over arrays."""
+"""What compiled runs of both schedules share: working memory, loops over arrays."""
 
 from __future__ import annotations
 
@@ -11,17 +11,13 @@ from sim_reference.compiled.flat import (
     ACC_AT,
     C_OUT,
     HEIGHT_OUT,
-    INTERVAL,
-    KEEPS,
     KIND,
-    OFFSET,
     SPARSE,
-    START,
-    STOP,
     WIDTH_OUT,
     FlatNetwork,
 )
 from sim_reference.compiled.jit import kernel, kernel_inside
+from sim_reference.compiled.output import REGISTERS
 
 Int = Any
 """An integer of numpy or Python: compiled code sees no difference."""
@@ -33,16 +29,18 @@ INT32, ACCUMULATOR, U, V = 0, 1, 2, 3
 class Work(NamedTuple):
     """What one worker keeps while it runs a sample.
 
-    ``v``, ``u``, ``x``, ``arriving`` (N,); ``acc`` one number for each link and target; ``touched``, ``is_touched``
-    neurons to update; ``all_touched`` (P,); ``positions``, ``is_position`` convolution outputs reached; ``rows``
-    sources of one dense link; ``source``, ``times`` what is being delivered; ``n`` lengths: touched, positions,
-    sources; ``flags`` a byte a neuron or input, ``words`` the same memory eight bytes at a time; ``found`` where bytes
-    are set, and behind that their words; ``limits``, as they were at the sample's start in ``limits_before``;
-    ``next_row`` free for a spike.
+    ``v``, ``u``, ``late`` (N,), together ``registers`` (3, N); ``x``, ``arriving`` (N,); ``acc`` one number for each
+    link and target; ``touched``, ``is_touched`` neurons to update; ``all_touched`` (P,); ``positions``, ``is_position``
+    convolution outputs reached; ``rows`` sources of one dense link; ``source``, ``times`` what is being delivered;
+    ``n`` lengths: touched, positions, sources; ``flags`` a byte a neuron or input, ``words`` the same memory eight
+    bytes at a time; ``found`` where bytes are set, and behind that their words; ``limits``, as they were at the
+    sample's start in ``limits_before``; ``next_row`` free for a spike.
     """
 
+    registers: Array
     v: Array
     u: Array
+    late: Array
     x: Array
     arriving: Array
     acc: Array
@@ -76,13 +74,16 @@ def new_work(net: FlatNetwork, max_events: int) -> Work:
     n_sources = n + net.n_inputs + max_events
 
     words = np.zeros(max(n, net.n_inputs) // WORD + 1, np.uint64)
+    registers = np.zeros((len(REGISTERS), n), np.int32)
 
     def zeros(size: int, dtype: Any = np.int64) -> Array:
         return np.zeros(max(size, 1), dtype)
 
     return Work(
-        v=zeros(n, np.int32),
-        u=zeros(n, np.int32),
+        registers=registers,
+        v=registers[0],
+        u=registers[1],
+        late=registers[2],
         x=zeros(n, np.int32 if net.narrow else np.int64),
         arriving=zeros(n, np.int32),
         acc=zeros(net.n_acc, np.int32 if net.narrow else np.int64),
@@ -103,29 +104,6 @@ def new_work(net: FlatNetwork, max_events: int) -> Work:
         limits_before=np.zeros(4, np.int64),
         next_row=np.zeros(1, np.int64),
     )
-
-
-@kernel_inside
-def begin_time_step(net: FlatNetwork, work: Work, t: Int) -> None:
-    """Reset what is due to be reset, then leak once: the product is exact in float64, the cast goes toward zero."""
-    v, u = work.v, work.u
-    for p in range(net.pop.shape[0]):
-        a, z = net.pop[p, START], net.pop[p, STOP]
-        reset_if_due(net, work, p, t)
-        leak(v[a:z], net.keep_v[a:z])
-        if net.pop[p, KEEPS]:
-            leak(u[a:z], net.keep_u[a:z])
-        else:
-            zero(u[a:z])
-
-
-@kernel_inside
-def reset_if_due(net: FlatNetwork, work: Work, p: Int, t: Int) -> None:
-    """Clear the registers of a population that is cleared every so many time steps."""
-    a, z, every = net.pop[p, START], net.pop[p, STOP], net.pop[p, INTERVAL]
-    if every > 0 and (t + 1) % every == net.pop[p, OFFSET] % every:
-        zero(work.v[a:z])
-        zero(work.u[a:z])
 
 
 @kernel
@@ -204,8 +182,8 @@ def list_if_firing(work: Work, threshold: Int, fired: Any, i: Int, n: Int) -> An
 
 
 @kernel_inside
-def list_subtracting(work: Work, threshold: Array, fired: Array, start: Int, stop: Int, n: Int) -> Any:
-    """The same for neurons that reset by subtraction: charge that reaches a resting one stays."""
+def list_keeping(work: Work, threshold: Array, fired: Array, start: Int, stop: Int, n: Int) -> Any:
+    """The same for neurons of other resets than to zero at once: charge that reaches a resting one stays."""
     for i in range(start, stop):
         if work.v[i] > threshold[i] and not fired[i]:
             work.rows[n] = i
@@ -222,6 +200,7 @@ def copy_into(x: Array, y: Array) -> None:
 
 @kernel
 def leak(x: Array, keep: Array) -> None:
+    """The product is exact in float64, the cast goes toward zero."""
     for i in range(x.size):
         x[i] = np.int32(x[i] * keep[i])
 

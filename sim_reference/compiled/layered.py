@@ -20,6 +20,7 @@ from sim_reference.compiled.flat import (
     PRE_START,
     PRE_STOP,
     RECURRENT,
+    RESET,
     START,
     STOP,
     FlatNetwork,
@@ -30,25 +31,28 @@ from sim_reference.compiled.kernels import (
     N_SOURCES,
     N_TOUCHED,
     Work,
-    begin_time_step,
     copy_into,
     find_above,
     find_nonzero,
     leak,
-    reset_if_due,
     zero,
 )
 from sim_reference.compiled.output import Cut, Output, add_spike, begin_sample, end_sample, keep_registers
 from sim_reference.compiled.registers import enter_current, leak_and_enter_v, update_neuron
+from sim_reference.compiled.resets import begin_time_step, leak_v, reset_at_spike, reset_if_due, resets_late
 from sim_reference.compiled.scatter import deliver
 
 Int = Any
 """An integer of numpy or Python: compiled code sees no difference."""
 
 
+TIMES = 32
+INDEX = (1 << TIMES) - 1
+
+
 class History(NamedTuple):
-    """Who spiked in the last time steps, as lists: ``neuron`` (H, N) with ``n_neuron`` (H, P), ``input`` (H, N_in) with
-    ``times`` and ``n_input`` (H,); time step t lies in row t % H."""
+    """Who sent in the last time steps, as lists: ``neuron`` (H, N), how often (from bit ``TIMES`` on) beside its index,
+    with ``n_neuron`` (H, P); ``input`` (H, N_in) with ``times`` and ``n_input`` (H,); time step t lies in row t % H."""
 
     neuron: Array
     n_neuron: Array
@@ -82,7 +86,7 @@ def _run_layered(
     for b in range(first, last):
         at[0] = out.row_start[b]
         copy_into(before, work.limits)
-        begin_sample(cut, b, work.v, work.u)
+        begin_sample(cut, b, work.registers)
         _read_past(net, cut, b, history, work)
         for t in range(frames.shape[0]):
             if not net.narrow:
@@ -98,26 +102,26 @@ def _run_layered(
                         update_neuron(net, work, p, n, True, False, True)
                 _fire(net, work, history, p, t, past + t, b, at, out)
             out.forward_steps[t, b] = net.n_places
-            keep_registers(out, b, t, work.v, work.u)
+            keep_registers(out, b, t, work.registers)
             if out.full[0]:
                 zero(out.counts[b])
                 copy_into(work.limits, before)
                 return b
         out.row_start[b + 1] = at[0]
-        end_sample(cut, b, work.v, work.u)
+        end_sample(cut, b, work.registers)
     return last
 
 
 @kernel_inside
 def _read_past(net: FlatNetwork, cut: Cut, b: Int, history: History, work: Work) -> None:
-    """Fill the history with what neurons and inputs sent before the run; a neuron sent once, or nothing."""
+    """Fill the history with what neurons and inputs sent before the run."""
     for slot in range(cut.sent.shape[0]):
         _read_frame(cut.inputs[slot, b], slot, history, work)
         for p in range(net.pop.shape[0]):
             start, n = net.pop[p, START], 0
             for i in range(start, net.pop[p, STOP]):
                 if cut.sent[slot, b, i]:
-                    history.neuron[slot, start + n] = i
+                    history.neuron[slot, start + n] = cut.sent[slot, b, i] << TIMES | i
                     n += 1
             history.n_neuron[slot, p] = n
 
@@ -125,13 +129,18 @@ def _read_past(net: FlatNetwork, cut: Cut, b: Int, history: History, work: Work)
 @kernel_inside
 def _update(net: FlatNetwork, work: Work, p: Int, t: Int) -> None:
     """Reset what is due to be reset, leak, and ``LIFGroup.receive``, for a population of a narrow network."""
-    a, z = net.pop[p, START], net.pop[p, STOP]
-    reset_if_due(net, work, p, t)
+    a, z, leaked = net.pop[p, START], net.pop[p, STOP], 0
+    if resets_late(net.pop[p, RESET]):
+        leak_v(net, work, p, t)
+        leaked = 1
+    else:
+        reset_if_due(net, work, p, t)
     if net.pop[p, KEEPS]:
         leak(work.u[a:z], net.keep_u[a:z])
     enter_current(net, work, p, True, False, True, net.pop[p, KEEPS] != 0)
     x, bias = work.arriving[a:z], net.pop[p, DUE] and not net.bias_in_u
-    leak_and_enter_v(work.v[a:z], net.keep_v[a:z], x, net.bias[a:z], bias, net.v_min[a:z], net.v_max, work.limits)
+    keep, low = net.keep_v[leaked, a:z], net.v_min[a:z]
+    leak_and_enter_v(work.v[a:z], keep, x, net.bias[a:z], bias, low, net.v_max, work.limits)
 
 
 @kernel_inside
@@ -178,10 +187,10 @@ def _collect_from(net: FlatNetwork, work: Work, history: History, link: Int, del
                 n += 1
     else:
         for i in range(history.n_neuron[slot, net.place_of[POPULATION, start]]):
-            source = history.neuron[slot, start + i]
+            source = history.neuron[slot, start + i] & INDEX
             if not checked or delays[source - start] == delay:
                 work.source[n] = source
-                work.times[n] = 1
+                work.times[n] = history.neuron[slot, start + i] >> TIMES
                 n += 1
     work.n[N_SOURCES] = n
 
@@ -195,8 +204,8 @@ def _fire(net: FlatNetwork, work: Work, history: History, p: Int, t: Int, known:
     for j in range(n):
         i = start + work.found[j]
         add_spike(out, at, b, t, k, i, v[i], k, -1)
-        v[i] = v[i] - threshold[i] if net.subtract[i] else 0
-        history.neuron[slot, start + j] = i
+        reset_at_spike(net, work, p, i)
+        history.neuron[slot, start + j] = 1 << TIMES | i
     history.n_neuron[slot, p] = n
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ir.arrays import Array
-from sim_reference.compiled.jit import kernel_inside
+from sim_reference.compiled.jit import kernel, kernel_inside
 
 Int = Any
 """An integer of numpy or Python: compiled code sees no difference."""
@@ -16,18 +16,22 @@ T, K, NEURON, M, K_SERVED, EARLIER = range(6)
 """Columns of ``Output.rows``; ``EARLIER`` is the row of the spike before in the same queue entry, or -1."""
 
 
+REGISTERS = ("v", "u", "late")
+"""What neurons keep from one time step to the next, by the names of their states."""
+
+
 class Output(NamedTuple):
     """What a range of samples leaves behind.
 
-    ``counts`` (B, N); ``forward_steps`` (T, B); ``v``, ``u`` (T, B, N) or empty; ``rows`` (capacity, 6) spikes, none
-    kept where ``keep_rows`` is False; ``row_start`` (B + 1,) where each sample's rows begin; ``full`` (1,) set where
-    rows ran out.
+    ``counts`` (B, N); ``forward_steps`` (T, B); ``kept`` (R, T, B, N) the registers ``which`` (R,), places in
+    ``REGISTERS``; ``rows`` (capacity, 6) spikes, none kept where ``keep_rows`` is False; ``row_start`` (B + 1,) where
+    each sample's rows begin; ``full`` (1,) set where rows ran out.
     """
 
     counts: Array
     forward_steps: Array
-    v: Array
-    u: Array
+    kept: Array
+    which: Array
     rows: Array
     row_start: Array
     full: Array
@@ -37,35 +41,33 @@ class Output(NamedTuple):
 class Cut(NamedTuple):
     """Where samples begin and end when a run is cut in time.
 
-    ``t0`` time steps before the run; ``v``, ``u`` (B, N) registers to begin with, (0, 0): zero; ``sent`` (H, B, N) and
-    ``inputs`` (H, B, N_in) of the time steps before, of the layered schedule alone; ``end_v``, ``end_u`` (B, N)
-    registers at the end, (0, 0): nobody asks.
+    ``t0`` time steps before the run; ``begin`` (3, B, N) registers to begin with, (3, 0, 0): zero; ``sent`` (H, B, N)
+    and ``inputs`` (H, B, N_in) of the time steps before, of the layered schedule alone; ``end`` (3, B, N) registers at
+    the end, (3, 0, 0): nobody asks.
     """
 
     t0: int
-    v: Array
-    u: Array
+    begin: Array
     sent: Array
     inputs: Array
-    end_v: Array
-    end_u: Array
+    end: Array
 
 
-@kernel_inside
-def begin_sample(cut: Cut, b: Int, v: Array, u: Array) -> None:
+@kernel
+def begin_sample(cut: Cut, b: Int, registers: Array) -> None:
     """Set the registers that sample b begins with."""
-    for i in range(v.size):
-        v[i] = cut.v[b, i] if cut.v.size else 0
-        u[i] = cut.u[b, i] if cut.v.size else 0
+    for r in range(registers.shape[0]):
+        for i in range(registers.shape[1]):
+            registers[r, i] = cut.begin[r, b, i] if cut.begin.size else 0
 
 
-@kernel_inside
-def end_sample(cut: Cut, b: Int, v: Array, u: Array) -> None:
+@kernel
+def end_sample(cut: Cut, b: Int, registers: Array) -> None:
     """Write the registers that sample b ends with, where somebody asks."""
-    if cut.end_v.size:
-        for i in range(v.size):
-            cut.end_v[b, i] = v[i]
-            cut.end_u[b, i] = u[i]
+    if cut.end.size:
+        for r in range(registers.shape[0]):
+            for i in range(registers.shape[1]):
+                cut.end[r, b, i] = registers[r, i]
 
 
 def new_rows(capacity: int) -> Array:
@@ -97,12 +99,9 @@ def add_spike(out: Output, at: Array, b: Int, t: Int, k: Int, neuron: Int, m: In
     return row
 
 
-@kernel_inside
-def keep_registers(out: Output, b: Int, t: Int, v: Array, u: Array) -> None:
+@kernel
+def keep_registers(out: Output, b: Int, t: Int, registers: Array) -> None:
     """Write the registers at the end of a time step where they are recorded."""
-    if out.v.size:
-        for i in range(v.size):
-            out.v[t, b, i] = v[i]
-    if out.u.size:
-        for i in range(u.size):
-            out.u[t, b, i] = u[i]
+    for r in range(out.which.size):
+        for i in range(registers.shape[1]):
+            out.kept[r, t, b, i] = registers[out.which[r], i]

@@ -10,6 +10,7 @@ from ir.arithmetic import U_WRAPS
 from ir.arrays import Array
 from sim_reference.compiled.flat import (
     ACC_AT,
+    BIAS_U,
     C_OUT,
     CONV,
     DUE,
@@ -91,7 +92,10 @@ def update_neuron(net: FlatNetwork, work: Work, p: Int, i: Int, due: bool, early
     """``LIFGroup.receive`` for one neuron."""
     limits = work.limits
     x = take_drive(net, work, p, i)
-    total = int32(np.int64(work.u[i]) + x, limits)
+    total = np.int64(work.u[i]) + x
+    if due:
+        total += net.bias_u[i]
+    total = int32(total, limits)
     u = wrap_current(total, net.u_bits, net.u_edge)
     limits[U] += u != total
     arriving = u if due or not keeps else np.int64(0) if early else x
@@ -123,7 +127,8 @@ def enter_current(net: FlatNetwork, work: Work, p: Int, due: bool, early: bool, 
     arriving, u = work.arriving[a:z], work.u[a:z]
     sums, up = work.x[a:z], net.shift
     first, n_links = net.in_links[net.pop[p, IN_START]], net.pop[p, IN_STOP] - net.pop[p, IN_START]
-    plain = n_links == 1 and net.link[first, KIND] != CONV and net.link[first, EXPONENT] >= 0
+    biased = due and net.pop[p, BIAS_U]
+    plain = n_links == 1 and not biased and net.link[first, KIND] != CONV and net.link[first, EXPONENT] >= 0
     if plain and not net.accumulator_bits:
         sums = work.acc[net.link[first, ACC_AT] : net.link[first, ACC_AT] + z - a]
         up += net.link[first, EXPONENT]
@@ -133,6 +138,8 @@ def enter_current(net: FlatNetwork, work: Work, p: Int, due: bool, early: bool, 
         if net.accumulator_bits:
             _wrap_sums(sums, net.shift, net.accumulator_bits, work.limits)
             up = 0
+        if biased:
+            _add_bias(sums, net.bias_u[a:z], up)
     _enter_u(sums, u, arriving, 1 << up, net, due or not keeps, early, keeps, kept, work.limits)
     if net.bias_in_u and due:
         _bias_in_u(arriving, net.bias[a:z], net.u_bits, work.limits)
@@ -142,6 +149,13 @@ def enter_current(net: FlatNetwork, work: Work, p: Int, due: bool, early: bool, 
 def _add(x: Array, y: Array) -> None:
     for j in range(x.size):
         x[j] += y[j]
+
+
+@kernel
+def _add_bias(x: Array, bias: Array, up: Int) -> None:
+    """Add register values to sums that are yet to be shifted: biases of currents are multiples of that."""
+    for j in range(x.size):
+        x[j] += bias[j] >> up
 
 
 @kernel_inside

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from exchange import npz
 from ir.connection import Conv2d, Dense
@@ -24,9 +25,15 @@ from tests.strategies import LAYERED, WIDE, Draw, cases, runs
 twin_laws = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
+def drawn(options, layered=False):
+    """Cases of some options, half of them with late resets, none, and biases of currents too."""
+    either = (replace(options, asynchronous=not layered, late=late) for late in (False, True))
+    return st.one_of(cases(x, layered=layered) for x in either)
+
+
 def assert_same(mapped, stimulus, schedule):
-    slow = simulate.run(mapped, stimulus, schedule, record=("v", "u"))
-    quick = fast.run(mapped, stimulus, schedule, record=("v", "u"))
+    slow = simulate.run(mapped, stimulus, schedule, record=("v", "u", "late"))
+    quick = fast.run(mapped, stimulus, schedule, record=("v", "u", "late"))
     divergence = first_divergence(slow, quick)
     assert divergence is None, str(divergence)
     assert slow.limits_reached == quick.limits_reached
@@ -41,37 +48,37 @@ def test_a_network_without_projections_lives_on_its_bias(schedule):
 
 
 @twin_laws
-@given(cases(Draw()))
+@given(drawn(Draw()))
 def test_asynchronous_runs_are_equal(case):
     assert_same(*case)
 
 
 @twin_laws
-@given(cases(Draw(extremes=True)))
+@given(drawn(Draw(extremes=True)))
 def test_asynchronous_runs_are_equal_at_every_edge(case):
     assert_same(*case)
 
 
 @twin_laws
-@given(cases(Draw(repeated=True)))
+@given(drawn(Draw(repeated=True)))
 def test_asynchronous_runs_of_neurons_that_fire_repeatedly_are_equal(case):
     assert_same(*case)
 
 
 @twin_laws
-@given(cases(Draw(asynchronous=False), layered=True))
+@given(drawn(Draw(), layered=True))
 def test_layered_runs_are_equal(case):
     assert_same(*case)
 
 
 @twin_laws
-@given(cases(Draw(asynchronous=False, extremes=True), layered=True))
+@given(drawn(Draw(extremes=True), layered=True))
 def test_layered_runs_are_equal_at_every_edge(case):
     assert_same(*case)
 
 
 @twin_laws
-@given(cases(WIDE).filter(runs) | cases(replace(WIDE, asynchronous=False), layered=True).filter(runs))
+@given(st.one_of(drawn(WIDE, layered).filter(runs) for layered in (False, True)))
 def test_runs_of_anything_that_may_be_drawn_are_equal(case):
     assert_same(*case)
 

@@ -29,8 +29,7 @@ class Draw:
         chain: every population sees the one before it and nothing else.
         current, bias, resets, conv, recurrent: whether those are drawn.
         subtract: neurons that reset by subtraction are drawn too.
-        late: neurons that reset one time step late and biases of currents are drawn too; the compiled simulator leaves
-            both to the plain one.
+        late: neurons that reset one time step late, or never, and biases of currents are drawn too.
         repeated: neurons without refractoriness, which fire several times in a time step, are drawn too.
         wide: everything that the contract allows, for executors. Several inputs, outputs anywhere, loose
             populations, cycles through several of them, parallel projections, any order of declaration; weights,
@@ -67,4 +66,4 @@ WIDE = Draw(extremes=True, repeated=True, wide=True, max_populations=5, max_side
 """What executors are held equal on."""
 
 LATE = replace(WIDE, late=True)
-"""The same with resets one time step late and biases of currents, which plain executors alone run."""
+"""The same with resets one time step late and biases of currents."""
