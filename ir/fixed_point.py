@@ -7,6 +7,7 @@ import numpy as np
 from ir.arrays import Array
 from ir.check import require, within
 from ir.chip import IntFormat
+from ir.coding import delivered
 from ir.connection import with_weight
 from ir.formats import Formats, to_grid
 from ir.network import Network, Population, Projection
@@ -30,12 +31,14 @@ def to_fixed(network: Network, scales: dict[str, float], formats: Formats) -> Qu
         FixedPopulation(p.name, p.shape, _neuron_to_fixed(p, scales[p.name], network.dt_s, formats), scales[p.name])
         for p in network.populations
     )
+    payload_bits = {p.name: p.neuron.payload_bits for p in populations}
     projections = tuple(
         FixedProjection(
             e.pre,
             e.post,
             with_weight(e.connection, _weight_to_fixed(network, e, scales[e.post], formats)),
-            delay_steps=e.delay_steps,
+            -payload_bits.get(e.pre, 0),
+            e.delay_steps,
         )
         for e in network.projections
     )
@@ -56,7 +59,7 @@ def _weight_to_fixed(network: Network, e: Projection, scale: float, formats: For
     """Rounded, but for the weights of a max pooling: they stay 1, whatever the step of the format."""
     if e.post in pooling(network):
         return np.asarray(e.connection.weight).astype(np.int32)
-    return to_grid(e.connection.weight, scale, formats.weight)
+    return to_grid(delivered(network, e), scale, formats.weight)
 
 
 def _neuron_to_fixed(p: Population, scale: float, dt_s: float, formats: Formats) -> FixedNeuron:
@@ -85,7 +88,7 @@ def largest_scale(network: Network, population: str, formats: Formats) -> float:
 
 def _limits(network: Network, population: str, formats: Formats) -> list[float]:
     """Scales at which a weight, threshold or bias of a population reaches an end of its format."""
-    weights = [np.asarray(e.connection.weight) for e in network.projections if e.post == population]
+    weights = [delivered(network, e) for e in network.projections if e.post == population]
     return [x for w in weights for x in _ends(w, formats.weight)] + _neuron_limits(network, population, formats)
 
 
@@ -106,7 +109,7 @@ def weight_error(network: Network, population: str, scale: float, formats: Forma
     error = power = 0.0
     for e in network.projections:
         if e.post == population:
-            w = np.asarray(e.connection.weight, np.float64)
+            w = np.asarray(delivered(network, e), np.float64)
             error += float(((to_grid(w, scale, formats.weight) / scale - w) ** 2).sum())
             power += float((w**2).sum())
     return error / power if power else 0.0

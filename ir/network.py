@@ -19,6 +19,7 @@ from ir.check import (
     real,
     require,
 )
+from ir.coding import check_codes
 from ir.connection import CONNECTIONS, Connection
 from ir.neurons import LIF, Neuron, check_neuron, check_only_lif
 from ir.picture import beside, network_picture
@@ -67,10 +68,7 @@ class Population:
             f"population {self.name!r} is empty (shape {self.shape}); remove it or give it neurons",
         )
         check_neuron(f"the neuron of population {self.name!r}", self.neuron, fixed=False)
-        for name in self.neuron.PER_NEURON:
-            value = getattr(self.neuron, name)
-            if value is not None:
-                check_per_neuron(f"{name} of population {self.name!r}", value, self.n)
+        self.neuron.check_size(f"population {self.name!r}", self.n)
 
     @property
     def n(self) -> int:
@@ -124,6 +122,7 @@ def check_parts(network: Any, inputs: type, populations: type, projections: type
     check_encoder(network.encoder, network)
     check_ends(network.inputs, network.populations, network.projections, network.output)
     check_pooling(network)
+    check_codes(network)
 
 
 def check_encoder(encoder: Any, body: Any) -> None:

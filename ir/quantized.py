@@ -12,7 +12,6 @@ from ir.check import (
     INT32,
     block_shape,
     check_choice,
-    check_per_neuron,
     check_range,
     check_type,
     real,
@@ -51,10 +50,7 @@ class FixedPopulation:
         set_field(
             self, "scale", real(f"scale of population {self.name!r}", self.scale, 0.0, np.inf, "it must be positive")
         )
-        for name in self.neuron.PER_NEURON:
-            value = getattr(self.neuron, name)
-            if value is not None:
-                check_per_neuron(f"{name} of population {self.name!r}", value, self.n)
+        self.neuron.check_size(f"population {self.name!r}", self.n)
 
     @property
     def n(self) -> int:

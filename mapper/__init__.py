@@ -13,6 +13,7 @@ from ir.quantized import QuantizedNetwork
 from mapper.board.place import place
 from mapper.board.route import core_traffic, route
 from mapper.check.capacity import check_board
+from mapper.check.models import check_models
 from mapper.partition import Partition, find_partition, partition
 from mapper.quantize import quantize
 
@@ -48,6 +49,7 @@ def map_network(
     begin = stage or (lambda _: None)
     begin("quantize")
     fixed = network if isinstance(network, QuantizedNetwork) else quantize(network, chip, weight_bits)
+    check_models(fixed, chip)
     begin("partition")
     found = find_partition(fixed, chip, rates, preset, seed, alternatives)
     check_board(fixed, chip, found.core_of_neuron, found.use)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ir.arithmetic import ARITHMETICS
 from ir.chip import IntFormat
+from ir.coding import delivered
 from ir.network import Network
 from ir.quantized import FixedPopulation, QuantizedNetwork
 from ir.trace import Trace
@@ -74,10 +75,11 @@ def _weight_error(
 ) -> tuple[float, float]:
     """Root mean square of the rounding over that of the weights; share of weights beyond the ends of the format."""
     error = power = clipped = n = 0.0
+    bits = {q.name: q.neuron.payload_bits for q in fixed.populations}
     for before, after in zip(trained.projections, fixed.projections):
         if after.post == p.name:
-            wanted = np.asarray(before.connection.weight, np.float64) * p.scale
-            got = np.asarray(after.connection.weight, np.float64) * 2.0**after.weight_exp
+            wanted = np.asarray(delivered(trained, before), np.float64) * p.scale
+            got = np.asarray(after.connection.weight, np.float64) * 2.0 ** (after.weight_exp + bits.get(after.pre, 0))
             error += float(((got - wanted) ** 2).sum())
             power += float((wanted**2).sum())
             clipped += float(((wanted > form.hi + form.step / 2) | (wanted < form.lo - form.step / 2)).sum())

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ir.arithmetic import ARITHMETICS, DECAY_ALL
 from ir.check import require
 from ir.chip import Chip
-from ir.envelope import worst_case
 from ir.fixed_point import best_scale, largest_scale, to_fixed
 from ir.formats import Formats
 from ir.graph import layered_order
@@ -20,6 +19,7 @@ from ir.network import Network
 from ir.neurons import Neuron
 from ir.pooling import pooling
 from ir.quantized import QuantizedNetwork
+from ir.safe_scales import ROUNDING_ROOM, headroom, safe_scales
 from ir.trace import Trace
 
 SCALE_STEPS = (1.0, 0.94, 0.87, 1.12, 1.25, 1.4, 1.6, 1.85, 2.2, 2.6)
@@ -28,15 +28,11 @@ SCALE_STEPS = (1.0, 0.94, 0.87, 1.12, 1.25, 1.4, 1.6, 1.85, 2.2, 2.6)
 THRESHOLD_STEPS = (1.0, 0.98, 1.02, 0.95, 1.05, 0.9, 1.1, 0.8, 1.2)
 """Tried thresholds, as shares of the trained one: coarse weights shift a neuron's mean drive."""
 
-
 DECAY_STEPS = (1.0, 0.9, 1.1, 0.8, 1.25)
 """Tried membrane time constants, as shares of the trained one, where a population remembers at all."""
 
 FEW = 128
 """Weights that take as many values or fewer gain from a scale that clips outliers."""
-
-ROUNDING_ROOM = 0.97
-"""The share of a register's range that is used: weights that round up take the rest."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ def quantize(
     check_decays(network, chip)
     first_guess = largest_scale if formats.weight.n_values > FEW else best_scale
     frames = None if calibration is None else calibration.frames
-    most = safe_scales(network, chip, frames)
+    most = safe_scales(network, Formats.of(chip), frames)
     scales = {p.name: min(float(first_guess(network, p.name, formats)), most[p.name]) for p in network.populations}
     scales = {name: inside(network, name, scales, formats, frames) for name in scales}
     if calibration is None:
@@ -106,25 +102,6 @@ def check_decays(network: Network, chip: Chip) -> None:
             )
 
 
-def safe_scales(network: Network, chip: Chip, frames: NDArray[Any] | None = None) -> dict[str, float]:
-    """For each population the scale above which some input could carry a sum over a register's edge.
-
-    Read off the chip's own weights, at a scale that clips none, where sums grow with the scale.
-
-    Args:
-        frames: (T, B, N_in) all the input there will be; None = any whose counts are 0 or 1.
-    """
-    formats = Formats.of(chip)
-    unclipped = to_fixed(
-        network, {p.name: largest_scale(network, p.name, formats) for p in network.populations}, formats
-    )
-    arithmetic = ARITHMETICS[formats.arithmetic]
-    return {
-        p.name: p.scale * worst_case(unclipped, p.name, arithmetic, frames=frames).headroom * ROUNDING_ROOM
-        for p in unclipped.populations
-    }
-
-
 def inside(
     network: Network, name: str, scales: dict[str, float], formats: Formats, frames: NDArray[Any] | None
 ) -> float:
@@ -134,10 +111,10 @@ def inside(
         return scale  # its weights stay 1
     while True:
         fixed = to_fixed(network, {**scales, name: scale}, formats)
-        headroom = worst_case(fixed, name, arithmetic, frames=frames).headroom
-        if headroom > 1:
+        room = headroom(fixed, name, arithmetic, frames)
+        if room > 1:
             return scale
-        scale *= headroom * ROUNDING_ROOM
+        scale *= room * ROUNDING_ROOM
 
 
 def mismatch(target: Trace, candidate: Trace, population: str) -> float:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
+
 from ir.arithmetic import ARITHMETICS
+from ir.coding import quanta
 from ir.fixed_point import to_fixed
 from ir.formats import Formats
 from ir.network import Network
@@ -38,9 +41,10 @@ class FixedGrid:
     def params(self, trained: Network, live: Params) -> Params:
         """The integers as tensors, with the gradients of the floats ``live`` behind them."""
         exact = fixed_params(self.quantized(trained)).to(live.like.device)
-        ends = [e.post for e in trained.projections]
+        units = [torch.as_tensor(quanta(trained, e) * self.scales[e.post]) for e in trained.projections]
         weights = [
-            straight_through(e, w.double() * self.scales[post]) for e, w, post in zip(exact.weights, live.weights, ends)
+            straight_through(e, w.double() * unit.to(w.device))
+            for e, w, unit in zip(exact.weights, live.weights, units)
         ]
         neurons = {name: MODELS[name].on_grid(own, live.neurons[name]) for name, own in exact.neurons.items()}
         return Params(weights, neurons)

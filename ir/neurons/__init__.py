@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 from ir.check import check_type, require
 from ir.neurons.fixed_lif import FixedLIF
+from ir.neurons.fixed_spiking_gamma import FixedSpikingGamma
 from ir.neurons.lif import LIF
 from ir.neurons.model import FixedNeuron, Neuron
 from ir.neurons.reset import RESETS
+from ir.neurons.spiking_gamma import SpikingGamma
 
 __all__ = [
     "LIF",
@@ -17,8 +19,10 @@ __all__ = [
     "RESETS",
     "FixedLIF",
     "FixedNeuron",
+    "FixedSpikingGamma",
     "Model",
     "Neuron",
+    "SpikingGamma",
     "as_lif",
     "as_trained_lif",
     "check_neuron",
@@ -33,7 +37,10 @@ class Model(NamedTuple):
     fixed: type[FixedNeuron]
 
 
-MODELS: dict[str, Model] = {"lif": Model(LIF, FixedLIF)}
+MODELS: dict[str, Model] = {
+    "lif": Model(LIF, FixedLIF),
+    "spiking_gamma": Model(SpikingGamma, FixedSpikingGamma),
+}
 
 
 def check_neuron(who: str, neuron: Any, fixed: bool) -> None:

@@ -7,7 +7,8 @@ from typing import ClassVar, Union
 
 from ir.arithmetic import Arithmetic
 from ir.arrays import Array
-from ir.chip import IntFormat
+from ir.check import check_per_neuron
+from ir.chip import Chip, IntFormat
 from ir.formats import Excess, Formats, RegisterFormats
 from ir.schedule import Schedule
 
@@ -18,15 +19,18 @@ class Neuron(ABC):
     Attributes:
         MODEL: the model's name in ``ir.neurons.MODELS`` and in the table of each executor.
         STATES: what a neuron keeps from one time step to the next; a trace may record each by name, and ``v`` is one.
+            Of the model, or of a population where their number is a parameter.
         FLAGS: those of the states that are 0 or 1 and so have no edge.
         PER_NEURON: parameters that are one number or one a neuron (or None).
+        FEED_FORWARD: whether it has no meaning on a cycle.
         refractory: at most one spike a time step.
     """
 
     MODEL: ClassVar[str]
-    STATES: ClassVar[tuple[str, ...]]
+    STATES: tuple[str, ...]
     FLAGS: ClassVar[tuple[str, ...]] = ()
     PER_NEURON: ClassVar[tuple[str, ...]]
+    FEED_FORWARD: ClassVar[bool] = False
     refractory: bool
 
     @property
@@ -37,6 +41,20 @@ class Neuron(ABC):
     @abstractmethod
     def refusal(self, schedule: Schedule) -> str | None:
         """Why ``schedule`` does not define such neurons, and the way out; None = it does."""
+
+    def check_size(self, who: str, n: int) -> None:
+        """Raise unless its numbers are those of a population of ``n`` neurons; ``who``: the population, in words."""
+        check_per_population(who, n, self)
+
+    @property
+    def code(self) -> float | None:
+        """What the receivers of its spikes must share to read them; None = they are plain spikes."""
+        return None
+
+    @property
+    def quantum(self) -> Array | float:
+        """What a spike carries of a weight, one number or one a neuron: a chip's integer spikes carry it in weights."""
+        return 1.0
 
     @abstractmethod
     def to_fixed(self, scale: float, dt_s: float, formats: Formats) -> FixedNeuron:
@@ -74,14 +92,15 @@ class FixedNeuron(ABC):
     """A population's neurons in a chip's integers.
 
     Attributes:
-        MODEL, STATES, FLAGS, PER_NEURON: as of :class:`Neuron`.
+        MODEL, STATES, FLAGS, PER_NEURON, FEED_FORWARD: as of :class:`Neuron`.
         refractory: at most one spike a time step.
     """
 
     MODEL: ClassVar[str]
-    STATES: ClassVar[tuple[str, ...]]
+    STATES: tuple[str, ...]
     FLAGS: ClassVar[tuple[str, ...]] = ()
     PER_NEURON: ClassVar[tuple[str, ...]]
+    FEED_FORWARD: ClassVar[bool] = False
     refractory: bool
 
     @property
@@ -97,6 +116,24 @@ class FixedNeuron(ABC):
     @abstractmethod
     def refusal(self, schedule: Schedule) -> str | None:
         """Why ``schedule`` does not define such neurons, and the way out; None = it does."""
+
+    def check_size(self, who: str, n: int) -> None:
+        """:meth:`Neuron.check_size`."""
+        check_per_population(who, n, self)
+
+    @property
+    def code(self) -> float | None:
+        """:attr:`Neuron.code`."""
+        return None
+
+    def chip_refusal(self, chip: Chip) -> str | None:
+        """Why ``chip`` has no such neurons, and the way out; None = it has."""
+        return None
+
+    @property
+    def payload_bits(self) -> int:
+        """Bits behind the point of what a spike carries: the sum of a projection is shifted right by them."""
+        return 0
 
     @property
     def carries(self) -> int:
@@ -128,3 +165,11 @@ class FixedNeuron(ABC):
             in_all: (n,) the most that one time step brings.
             n_steps: time steps at most.
         """
+
+
+def check_per_population(who: str, n: int, neuron: Neuron | FixedNeuron) -> None:
+    """Raise unless every parameter of ``PER_NEURON`` is one number, one of each of n neurons, or None."""
+    for name in neuron.PER_NEURON:
+        value = getattr(neuron, name)
+        if value is not None:
+            check_per_neuron(f"{name} of {who}", value, n)

@@ -91,7 +91,7 @@ def check_numbers(call: Call) -> None:
         n = sum(p.n for p in parts)
         whose = f"the network has {n} neurons{f' of model {model!r}' if len(groups) > 1 else ''}"
         for name, value in own[model].named().items():
-            require(tuple(value.shape) == (n,), f"{name} has shape {tuple(value.shape)}; {whose}")
+            require(value.shape[:1] == (n,), f"{name} has shape {tuple(value.shape)}; {whose}")
     kinds = {x.dtype for x in call.params.tensors()}
     one = len(kinds) == 1 and kinds <= {torch.float32, torch.float64}
     names = ", ".join(sorted(str(kind) for kind in kinds))

@@ -34,6 +34,26 @@ class FloatNumbers:
         """``add_to_current(0, drive)``: of neurons without current memory."""
         return drive
 
+    def approach(self, x: Tensor, target: Tensor, leak: Tensor) -> Tensor:
+        """``leak x + (1 - leak) target``."""
+        return x + (target - x) * (1 - leak)
+
+    def share(self, x: Tensor, share: Tensor) -> Tensor:
+        """``share * x``."""
+        return x * share
+
+    def held(self, x: Tensor, state: str) -> Tensor:
+        """Floats have no edge."""
+        return x
+
+    def add_to_state(self, x: Tensor, drive: Tensor, state: str) -> Tensor:
+        """``x + drive``."""
+        return x + drive
+
+    def shift_state(self, total: Tensor, bits: Tensor, state: str) -> Tensor:
+        """Floats are not shifted."""
+        return total
+
     def drive(self, drive: Tensor) -> Tensor:
         """A summed drive in membrane units."""
         return drive
@@ -77,6 +97,32 @@ class FixedNumbers:
         """``sign(x) * ((|x| * (4096 - decay)) >> 12)``; ``leak`` holds the decay."""
         smooth = x * ((DECAY_ALL - leak) / DECAY_ALL)
         return straight_through(torch.trunc(smooth), smooth)
+
+    def approach(self, x: Tensor, target: Tensor, leak: Tensor) -> Tensor:
+        """``x + rtz((target - x) * decay)``, both of them (``share``); ``leak`` holds the decay."""
+        return x + self.share(target - x, leak)
+
+    def share(self, x: Tensor, decay: Tensor) -> Tensor:
+        """``sign(x) * ((|x| * decay) >> 12)``."""
+        smooth = x * (decay / DECAY_ALL)
+        return straight_through(torch.trunc(smooth), smooth)
+
+    def held(self, x: Tensor, state: str) -> Tensor:
+        """A state at its edge, as wide as the membrane's."""
+        most = float(self.arithmetic.v_max)
+        held = x.detach().clamp(-most, most)
+        self.count(state, x, held)
+        return straight_through(held, x)
+
+    def add_to_state(self, x: Tensor, drive: Tensor, state: str) -> Tensor:
+        """``x + drive`` in int32, at the edge of a state."""
+        return self.held(self._wrap("int32", x + drive, x + drive, 31), state)
+
+    def shift_state(self, total: Tensor, bits: Tensor, state: str) -> Tensor:
+        """A sum in int32, shifted right (floor), at the edge of a state."""
+        wrapped = self._wrap("int32", total, total, 31)
+        smooth = wrapped / 2**bits
+        return self.held(straight_through(torch.floor(smooth), smooth), state)
 
     def shift(self, drive: Tensor, weight_exp: int) -> Tensor:
         """Shift a projection's sum; right shifts floor. Then int32."""

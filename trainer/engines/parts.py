@@ -84,7 +84,8 @@ class Part:
 class NeuronParams:
     """The numbers of all neurons of one model, in the order of the global index.
 
-    A model has a subclass; each of its fields is a tensor (n,), or None where no neuron of the model has such a number.
+    A model has a subclass; each of its fields is a tensor (n,), or (n, ...) where a neuron has several of them, or None
+    where no neuron of the model has such a number.
     """
 
     def named(self) -> dict[str, Tensor]:

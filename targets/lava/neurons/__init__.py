@@ -2,7 +2,11 @@
 
 from targets.lava.neurons.lif import LIFDynamics, needs_ours, stock_refusal
 from targets.lava.neurons.model import Dynamics, Members, Model, Piece
+from targets.lava.neurons.spiking_gamma import SpikingGammaDynamics
 
 __all__ = ["MODELS", "Dynamics", "Members", "Model", "Piece"]
 
-MODELS: dict[str, Model] = {"lif": Model(LIFDynamics, stock_refusal, needs_ours)}
+MODELS: dict[str, Model] = {
+    "lif": Model(LIFDynamics, stock_refusal, needs_ours),
+    "spiking_gamma": Model(SpikingGammaDynamics),
+}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from ir.check import require
 from trainer.engines.neurons.lif import LIFModel
 from trainer.engines.neurons.model import Model
+from trainer.engines.neurons.spiking_gamma import GammaModel
 
-MODELS: dict[str, Model] = {"lif": LIFModel()}
+MODELS: dict[str, Model] = {"lif": LIFModel(), "spiking_gamma": GammaModel()}
 """The names are those of ``ir.neurons.MODELS``."""
 
 
