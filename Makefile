@@ -4,7 +4,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 3000
 
-.PHONY: help setup demo test lint types unit slow pythons bench interop docs configuration crosscheck fuzz fuzz-quick clean
+.PHONY: help setup demo test lint types unit slow pythons bench interop docs configuration crosscheck priced fuzz fuzz-quick clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
@@ -55,6 +55,10 @@ configuration: setup  ## write docs/configuration.md anew from the dataclasses
 crosscheck: setup  ## our integers against the emulators nengo-loihi and brian2-loihi, spikes and registers
 	PATH="$$PATH:.uv/bin" tests/interop/environments.sh nengo-loihi brian2-loihi
 	$(PYTHON) -m tests.interop.crosscheck
+
+priced: setup  ## our events, energy and time on Loihi against SANA-FE's, three networks
+	PATH="$$PATH:.uv/bin" tests/interop/environments.sh sanafe
+	$(PYTHON) -m tests.interop.priced
 
 fuzz: setup  ## spoilt files through every reader and every verb that takes what it returns, five minutes a kind
 	$(PYTHON) -m tests.fuzz.readers --seconds 3600

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -89,19 +90,33 @@ class Stimulus:
     def n_samples(self) -> int:
         return int(self.frames.shape[1])
 
+    @cached_property
+    def begins(self) -> Ints:
+        """(B * T + 1,) where the events of each sample's time steps begin; they lie in this order."""
+        assert self.events is not None
+        place = self.events[:, 0] * self.n_steps + self.events[:, 1]
+        return np.searchsorted(place, np.arange(self.n_samples * self.n_steps + 1))
+
     def select(self, which: Any) -> Stimulus:
         """The samples ``which`` (a slice or indices of the batch), ids kept."""
         chosen = np.arange(self.n_samples)[which]
         labels = None if self.labels is None else self.labels[chosen]
         events = None
         if self.events is not None:
-            parts = [self.events[self.events[:, 0] == b] for b in chosen]
-            for new, part in enumerate(parts):
-                part[:, 0] = new
-            events = np.concatenate(parts) if parts else self.events[:0]
+            first, last = self.begins[chosen * self.n_steps], self.begins[(chosen + 1) * self.n_steps]
+            size = last - first
+            inside = np.arange(int(size.sum())) - np.repeat(np.cumsum(size) - size, size)
+            events = self.events[np.repeat(first, size) + inside]
+            events[:, 0] = np.repeat(np.arange(len(chosen)), size)
         return Stimulus(
             self.frames[:, chosen], self.sample_ids[chosen] if self.sample_ids is not None else None, labels, events
         )
+
+    def events_in(self, b: int, t: int) -> Ints:
+        """(n, 4) events of sample b in time step t, in their order."""
+        assert self.events is not None
+        place = b * self.n_steps + t
+        return self.events[self.begins[place] : self.begins[place + 1]]
 
     def steps(self, start: int, stop: int) -> Stimulus:
         """Time steps ``start`` to ``stop`` - 1 of all samples, ids and labels kept; they count from 0 again."""
@@ -113,7 +128,7 @@ class Stimulus:
     def inputs_in_order(self, b: int, t: int) -> Ints:
         """(n,) input indices of sample b's events in time step t, by time stamp, ties by index."""
         if self.events is not None:
-            return self.events[(self.events[:, 0] == b) & (self.events[:, 1] == t), 3]
+            return self.events_in(b, t)[:, 3]
         require(
             self.frames.dtype.kind == "i" and bool((self.frames[t, b] >= 0).all()),
             "queued and paced input need counts, whole and at least 0",

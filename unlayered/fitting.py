@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,9 @@ from targets.clockless.run import run as run_timed
 
 GROUPS = (1, 2, 4, 8, 16, 32, 64, None)
 """The group sizes F that are tried."""
+
+TUNING_EPOCHS = 6
+"""Of the command that ``fit-schedule`` ends with; ``experiments/clockless.py`` tunes as long."""
 
 Tick = Callable[[int, int], None]
 
@@ -165,3 +170,20 @@ def flags(schedule: Schedule) -> str:
         return "--schedule layered"
     said = {**asdict(schedule), "F": group_word(schedule.F)}
     return " ".join(f"--{name} {said[name]}" for name in ("F", "order", "scope", "input"))
+
+
+def tuning(schedule: Schedule, network: Path, floats: bool, data: str, root: Path | None) -> str:
+    """The command that goes on training a network under a schedule.
+
+    Args:
+        floats: whether ``network`` is one of floats; of integers ``NET`` stands for the network that they were.
+    """
+    words = ["unlayered train --start", shlex.quote(str(network)) if floats else "NET", "--data", shlex.quote(data)]
+    words += ["--root", shlex.quote(str(root))] if root is not None else []
+    if schedule.kind == "layered" or schedule.scope == "network":
+        words += [flags(schedule).replace(" --scope network", "")]
+    else:
+        partition = shlex.quote(f'partition="{"MAPPED" if floats else network}"')
+        words += [f"--F {group_word(schedule.F)} --order {schedule.order}"]
+        words += [f"--set schedule.scope=core --set {partition}"]
+    return " ".join([*words, f"--epochs {TUNING_EPOCHS} --out tuned"])

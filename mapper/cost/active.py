@@ -9,7 +9,7 @@ import scipy.sparse
 
 from ir.arrays import Array, Bits, Floats, Ints
 from ir.connection import Connection, Conv2d, Dense, synapses
-from ir.graph import slices
+from ir.graph import layered_order, slices
 from ir.quantized import QuantizedNetwork
 from ir.stimulus import Stimulus
 from ir.trace import Trace
@@ -25,7 +25,8 @@ def charged(network: QuantizedNetwork, trace: Trace, stimulus: Stimulus) -> Ints
     """(N,) ticks in which each neuron gets charge, all samples together.
 
     A tick is a time step of the layered schedule and a forward step of the asynchronous one, where what is served in a
-    round reaches its targets in the next. A bias is a tick of its own in every time step; delays are left out.
+    round reaches its targets in the next; layered, an edge that looks back delivers the spikes of the time step before.
+    A bias is a tick of its own in every time step; delays are left out.
 
     Returns:
         None where the trace does not say: it only counted, or its input was served one event at a time.
@@ -35,19 +36,24 @@ def charged(network: QuantizedNetwork, trace: Trace, stimulus: Stimulus) -> Ints
         return None
     ticks, sources, n_ticks = _arrivals(network, trace, stimulus)
     n, found = network.n_neurons, np.zeros(network.n_neurons, np.int64)
+    late = n + network.n_inputs
     order = np.argsort(ticks, kind="stable")
     ticks, sources = ticks[order], sources[order]
     at, inputs = slices(network.populations), slices(network.inputs)
+    back = layered_order(network).recurrent if trace.schedule.kind == "layered" else [False] * len(network.projections)
+    begins = [
+        n + inputs[e.pre].start if e.pre in inputs else at[e.pre].start + (late if looks_back else 0)
+        for e, looks_back in zip(network.projections, back)
+    ]
     for first in range(0, n_ticks, TICKS_AT_ONCE):
         size = min(TICKS_AT_ONCE, n_ticks - first)
         part = slice(*np.searchsorted(ticks, (first, first + size)))
         served = scipy.sparse.csr_matrix(
             (np.ones(part.stop - part.start, np.int8), (ticks[part] - first, sources[part])),
-            shape=(size, n + network.n_inputs),
+            shape=(size, late + n),
         )
         for p in network.populations:
-            low = {e.pre: n + inputs[e.pre].start if e.pre in inputs else at[e.pre].start for e in network.projections}
-            into = [(e.connection, low[e.pre]) for e in network.projections if e.post == p.name]
+            into = [(e.connection, low) for e, low in zip(network.projections, begins) if e.post == p.name]
             found[at[p.name]] += _reached(served, into, p.n)
     for p in network.populations:
         found[at[p.name]] += np.broadcast_to(p.neuron.biased(), (p.n,)) * trace.forward_steps.size
@@ -55,7 +61,10 @@ def charged(network: QuantizedNetwork, trace: Trace, stimulus: Stimulus) -> Ints
 
 
 def _arrivals(network: QuantizedNetwork, trace: Trace, stimulus: Stimulus) -> tuple[Ints, Ints, int]:
-    """(m,) tick and source of everything that reaches its targets, and how many ticks there are."""
+    """(m,) tick and source of everything that reaches its targets, and how many ticks there are.
+
+    Sources are neurons, then inputs, then, layered, neurons again, a tick later: what edges that look back deliver.
+    """
     s, n = trace.spikes, network.n_neurons
     assert s is not None
     steps = np.ones_like(trace.forward_steps) if trace.schedule.kind == "layered" else trace.forward_steps
@@ -70,8 +79,13 @@ def _arrivals(network: QuantizedNetwork, trace: Trace, stimulus: Stimulus) -> tu
     kept = np.ones(len(s), bool)
     if trace.schedule.kind == "asynchronous":
         within, kept = s.k_served + 1, (s.k_served >= 0) & (s.k_served + 1 < lasts)
-    ticks = np.concatenate([tick_of_frame, (at + within)[kept]]).astype(np.int64)
-    return ticks, np.concatenate([n + i, s.neuron[kept]]).astype(np.int64), int(begin[n_steps * n_samples])
+    ticks, sources = [tick_of_frame, (at + within)[kept]], [n + i, s.neuron[kept]]
+    if trace.schedule.kind == "layered":
+        goes_on = s.t + 1 < n_steps
+        ticks.append(at[goes_on] + 1)
+        sources.append(n + network.n_inputs + s.neuron[goes_on])
+    whole = int(begin[n_steps * n_samples])
+    return np.concatenate(ticks).astype(np.int64), np.concatenate(sources).astype(np.int64), whole
 
 
 def _reached(served: Sources, into: list[tuple[Connection, int]], n: int) -> Array:

@@ -93,8 +93,7 @@ def entering(stimulus: Stimulus, b: int, t: int, time: Timekeeping) -> tuple[Int
     after = np.zeros(len(ordered), np.int64)
     if time.stamp_ps is not None:
         assert stimulus.events is not None
-        mine = (stimulus.events[:, 0] == b) & (stimulus.events[:, 1] == t)
-        stamps = stimulus.events[mine, 2]
+        stamps = stimulus.events_in(b, t)[:, 2]
         after = (stamps - stamps.min()) * time.stamp_ps if len(stamps) else after
     behind = np.arange(len(ordered)) * time.port_ps
     return ordered, np.maximum.accumulate(after - behind) + behind if len(ordered) else after

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds one environment a framework (they cannot share one: sinabs pins nir 1.0.4, lava-dl an old torch).
+# Builds one environment a framework or simulator (they cannot share one: sinabs pins nir 1.0.4, lava-dl an old torch).
 # usage: environments.sh [FRAMEWORK...]; UNLAYERED_INTEROP names the folder, UV the uv to use.
 set -eu
 root=${UNLAYERED_INTEROP:-${XDG_CACHE_HOME:-$HOME/.cache}/unlayered-interop}
@@ -15,7 +15,7 @@ make() { # name python packages...
     "$uv" pip install --quiet --python "$root/$name/bin/python" "$@" && touch "$root/$name/ready"
 }
 
-for framework in ${*:-norse snntorch spikingjelly sinabs rockpool lava-dl nengo-loihi brian2-loihi}; do
+for framework in ${*:-norse snntorch spikingjelly sinabs rockpool lava-dl nengo-loihi brian2-loihi sanafe}; do
     case $framework in
         norse) make norse 3.11 "$torch" norse==1.1.0 nir==1.0.8 nirtorch==2.6 h5py ;;
         snntorch) make snntorch 3.11 "$torch" snntorch==1.0.0 nir==1.0.8 nirtorch==2.6 h5py ;;
@@ -28,6 +28,7 @@ for framework in ${*:-norse snntorch spikingjelly sinabs rockpool lava-dl nengo-
         lava-dl) make lava-dl 3.10 lava-dl==0.6.0 "setuptools<81" ;;
         nengo-loihi) make nengo-loihi 3.11 nengo-loihi==1.1.0 "numpy<1.25" "scipy<1.12" "setuptools<70" ;;
         brian2-loihi) make brian2-loihi 3.11 brian2-loihi==0.5.2 "numpy<2" "setuptools<70" ;;
+        sanafe) make sanafe 3.11 sanafe==2.2.9 ;;
         *) echo "no framework $framework" >&2; exit 2 ;;
     esac
 done

@@ -49,3 +49,21 @@ def test_each_count_has_one_event_at_its_own_place(seed: int, most: int):
 def test_negative_counts_have_no_events():
     with pytest.raises(ValueError, match="events and frames disagree"):
         Stimulus(np.array([[[1, -1]]]), events=np.zeros((0, 4), int))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 3), st.integers(0, 4))
+def test_chosen_samples_keep_their_events_in_their_order(seed: int, n_steps: int, n_samples: int):
+    rng = np.random.default_rng(seed)
+    frames = rng.integers(0, 3, (n_steps, n_samples, 4))
+    t, b, i = (np.repeat(x, frames[np.nonzero(frames)]) for x in np.nonzero(frames))
+    whole = Stimulus(frames, events=np.stack([b, t, rng.integers(0, 9, len(t)), i], 1))
+    chosen = rng.permutation(n_samples)[: rng.integers(0, n_samples + 1)]
+    part = whole.select(chosen)
+    assert whole.events is not None and part.events is not None
+    assert len(part.events) == np.isin(whole.events[:, 0], chosen).sum()
+    for new, old in enumerate(chosen):
+        mine = whole.events[whole.events[:, 0] == old]
+        assert (part.events[part.events[:, 0] == new, 1:] == mine[:, 1:]).all()
+        for step in range(n_steps):
+            assert (part.inputs_in_order(new, step) == mine[mine[:, 1] == step, 3]).all()

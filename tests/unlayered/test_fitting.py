@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +13,15 @@ import numpy as np
 from exchange import npz
 from exchange.chip_toml import find_chip
 from ir.mapped import one_large_core
-from ir.schedule import ORDERS
+from ir.schedule import ORDERS, Schedule
 from ir.stimulus import Stimulus
 from targets.clockless.options import Timekeeping
 from tests.targets.clockless.test_toy import toy
 from tests.targets.lava_cases import chain, counts
 from tests.unlayered.verbs import call
-from unlayered.fitting import GROUPS, a_core_a_population, candidates, fit
+from trainer.config import TrainConfig
+from trainer.said import said_to
+from unlayered.fitting import GROUPS, a_core_a_population, candidates, fit, tuning
 
 
 def test_on_one_core_the_chip_keeps_the_fifo_schedule_of_its_group():
@@ -56,6 +60,30 @@ def test_the_verb_tells_the_closest_and_how_it_is_judged(tmp_path: Path):
     assert value["flags"].startswith("--")
     said = call(*words).output
     assert "closest:" in said and "chip's accuracy" in " ".join(said.split())
+
+
+def test_the_command_that_tunes_is_one_that_train_takes(tmp_path: Path):
+    words = ("train", "--preset", "digits", "--limit", "60", "--epochs", "1", "--out", str(tmp_path / "net"))
+    assert call(*words).exit_code == 0
+    said = " ".join(call("fit-schedule", str(tmp_path / "net"), "--data", "digits", "--samples", "4").output.split())
+    command = shlex.split(said.split("tune: ")[1])
+    assert command[:4] == ["unlayered", "train", "--start", str(tmp_path / "net")]
+    done = call(*command[1:-3], "1", "--limit", "40", "--out", str(tmp_path / "tuned"))
+    assert done.exit_code == 0, done.stderr
+    told = json.loads((tmp_path / "tuned" / "config.json").read_text())
+    assert told["schedule"]["input"] == command[command.index("--input") + 1]
+    assert told["schedule"]["order"] == command[command.index("--order") + 1]
+
+
+def test_integers_are_tuned_as_the_network_that_they_were():
+    one, many = Schedule(F=8, order="fifo", input="queued"), Schedule(F=4, scope="core")
+    said = tuning(one, Path("a b.npz"), True, "digits", Path("d"))
+    start = "unlayered train --start 'a b.npz' --data digits --root d --F 8 --order fifo --input queued --epochs"
+    assert said.startswith(start)
+    words = shlex.split(tuning(many, Path("m.npz"), False, "digits", None))
+    assert words[words.index("--start") + 1] == "NET"
+    made = said_to(TrainConfig(), [word for before, word in itertools.pairwise(words) if before == "--set"])
+    assert (made.schedule.scope, made.partition) == ("core", "m.npz")
 
 
 def test_one_sample_and_a_chip_with_a_barrier_are_refused(tmp_path: Path):

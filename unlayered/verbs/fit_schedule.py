@@ -31,16 +31,18 @@ def fit_schedule(
     """Find the F, order, scope and input rule whose spike counts come closest to those of a chip without a barrier.
 
     Half of the samples choose, on the network's mapping; the rest judge, there and with a population a core. The
-    distance is the sum of differences in spike counts over the chip's spikes; accuracies stand beside it.
+    distance is the sum of differences in spike counts over the chip's spikes; accuracies stand beside it. Last comes
+    the command that tunes the network under the closest schedule.
 
       unlayered fit-schedule timed.npz --chip seneca --data digits --samples 40
     """
     from exchange.chip_toml import find_chip
     from ir.mapped import MappedNetwork
+    from ir.network import Network
     from ir.stimulus import Stimulus
     from mapper import map_network
     from stimuli.own.options import options_of_words
-    from unlayered.fitting import fit, flags
+    from unlayered.fitting import fit, flags, tuning
     from unlayered.sources import check_width, open_network, open_stimulus, plain_network
 
     opened, target, time = open_network(network, as_, dt), find_chip(chip), timekeeping(clock or [])
@@ -63,4 +65,5 @@ def fit_schedule(
         table(f"Closest to {target.title}, on the samples that choose", COLUMNS, rows),
         table("The closest, judged", ("where", "distance", "accuracy", "chip's accuracy"), lines),
         f"closest: {flags(fitted.best.schedule)}",
+        f"tune: {tuning(fitted.best.schedule, network, isinstance(opened, Network), data, root)}",
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unlayered.console import show, table
-from unlayered.options import DataOption, F, Json, Kind, Order, Out, Root, ScheduleFlags
+from unlayered.options import DataOption, F, InputRule, Json, Kind, Order, Out, Root, ScheduleFlags
 
 if TYPE_CHECKING:
     from trainer.config import TrainConfig
@@ -35,6 +35,7 @@ def train(
     schedule: Kind = None,
     f: F = None,
     order: Order = None,
+    input_rule: InputRule = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Train this long.")] = None,
     bits: Bits = None,
     chip: Chip = None,
@@ -52,7 +53,7 @@ def train(
       unlayered train my.toml --out net2 --resume
       unlayered train --preset nmnist --root DIR --out net3
       unlayered train own.toml --data folder:recordings --out own
-      unlayered train --start net --data digits --schedule asynchronous --F 8 --epochs 3 --out tuned
+      unlayered train --start net --data digits --order fifo --input queued --epochs 6 --out tuned
       unlayered train --start net --data digits --bits 3 --epochs 5 --set rate_schedule=cosine --out tuned
 
     With --start alone all other keys have their defaults.
@@ -72,7 +73,7 @@ def train(
     asked |= {"device": device, "start": start and str(start), "weight_bits": bits, "chip": chip}
     said = options_of_words(data_option or ())
     changes: dict[str, Any] = {"data_options": {**chosen.data_options, **said}} if said else {}
-    changes["schedule"] = ScheduleFlags(schedule, f, order).on(chosen.schedule)
+    changes["schedule"] = ScheduleFlags(schedule, f, order, input=input_rule).on(chosen.schedule)
     changes |= {name: value for name, value in asked.items() if value is not None}
     chosen = said_to(replace(chosen, **changes, tensorboard=tensorboard or chosen.tensorboard), set_ or ())
     go_on(kept_of_earlier(out, resume))

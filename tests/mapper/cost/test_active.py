@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ir.connection import synapses
-from ir.graph import slices
+from ir.graph import layered_order, slices
 from ir.mapped import MappedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
@@ -26,10 +26,12 @@ def by_hand(mapped: MappedNetwork, stimulus: Stimulus, trace: Trace) -> np.ndarr
     network, layered = mapped.network, trace.schedule.kind == "layered"
     at, inputs = slices(network.populations), slices(network.inputs)
     targets: dict[int, set[int]] = defaultdict(set)
-    for e in network.projections:
+    next_step: dict[int, set[int]] = defaultdict(set)
+    """Of edges that look back, layered."""
+    for e, back in zip(network.projections, layered_order(network).recurrent):
         low = network.n_neurons + inputs[e.pre].start if e.pre in inputs else at[e.pre].start
         for pre, post, _ in zip(*synapses(e.connection)):
-            targets[low + int(pre)].add(at[e.post].start + int(post))
+            (next_step if back and layered else targets)[low + int(pre)].add(at[e.post].start + int(post))
     reached: set[tuple[int, int, int, int]] = set()
     for t, b, i in zip(*np.nonzero(stimulus.frames)):
         reached |= {(int(b), int(t), 0, x) for x in targets[network.n_neurons + int(i)]}
@@ -39,6 +41,7 @@ def by_hand(mapped: MappedNetwork, stimulus: Stimulus, trace: Trace) -> np.ndarr
         b = trace.sample_ids.tolist().index(sample)
         if layered or 0 <= served < trace.forward_steps[t, b] - 1:
             reached |= {(b, t, 0 if layered else served + 1, x) for x in targets[neuron]}
+            reached |= {(b, t + 1, 0, x) for x in next_step[neuron] if t + 1 < len(trace.forward_steps)}
     found = np.bincount([x[3] for x in reached], minlength=network.n_neurons)
     biased = [np.broadcast_to(p.neuron.biased(), (p.n,)) for p in network.populations]
     return found + np.concatenate(biased) * trace.forward_steps.size
