@@ -52,17 +52,19 @@ def kept_on_disk(function: Kernel, allocates: bool = True, **options: Any) -> Ke
     return cast(Any, njit)(**options)(function)
 
 
-def part(function: Kernel, **options: Any) -> Any:
+def part(function: Kernel, apart: bool = False, **options: Any) -> Any:
     """Compile what only kernels call, and what allocates nothing, with its entry: see ``ir.parts``.
 
     Args:
+        apart: the arrays that it is given share no memory, unless it only reads them.
         options: numba's, of ``njit``.
     """
     from numba import njit
 
-    from ir.parts import PartCompiler
+    from ir.parts import ApartCompiler, PartCompiler
 
-    dispatcher = cast(Any, njit)(**{**PART, **options}, pipeline_class=PartCompiler)(function)
+    compiler = ApartCompiler if apart else PartCompiler
+    dispatcher = cast(Any, njit)(**{**PART, **options}, pipeline_class=compiler)(function)
     if dispatcher is not function:
         # Python's calls are looked up among what was inserted, then compiled for their arguments: here is neither.
         dispatcher._insert = _say_nothing

@@ -78,6 +78,14 @@ class PartCompiler(Compiler):  # type: ignore[misc]
         return super().define_pipelines()
 
 
+class ApartCompiler(PartCompiler):
+    """The same for a function whose arrays share no memory, which compilers need not ask at each call."""
+
+    def define_pipelines(self) -> Any:
+        self.state.flags.noalias = True
+        return super().define_pipelines()
+
+
 class EntryCompiler(Compiler):  # type: ignore[misc]
     """Numba's pipeline for what Python calls, where that calls parts; for ``pipeline_class``."""
 

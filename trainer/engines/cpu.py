@@ -40,6 +40,7 @@ class Adjoint(NamedTuple):
     """Gradients of one sample's registers: membrane, current, delivered sums, queue entries, late resets; (N,) each.
 
     Attributes:
+        slope: (N,) working space: the surrogate's slopes in one round.
         window: (N,) the first served spike of each max pooling's window; nothing where there is none.
     """
 
@@ -48,6 +49,7 @@ class Adjoint(NamedTuple):
     sums: Array
     entry: Array
     late: Array
+    slope: Array
     window: Array
 
 
@@ -217,9 +219,9 @@ def backward_in_threads(job: Job, given: kernel.Numbers, tapes: list[kernel.Tape
     scale = (job.rules.weight_shift * 2.0**shifts if job.fixed else np.ones(len(shifts))).astype(kind)
 
     def run_some(i: int) -> Gradients:
-        rows = [np.zeros(n, kind) for _ in range(5)]
+        rows = [np.zeros(n, kind) for _ in range(6)]
         window = np.zeros(n if job.flat.net.pools.any() else 0, np.int64)
-        g = Adjoint(rows[0], rows[1], rows[2] if job.rules.current else rows[0], rows[3], rows[4], window)
+        g = Adjoint(rows[0], rows[1], rows[2] if job.rules.current else rows[0], *rows[3:], window)
         sums = Gradients(np.zeros(given.weights.size, kind), *(np.zeros(n, kind) for _ in range(5)))
         check_backward(job, given, seen, (g_counts, g_v), g_first, [*g[:-1], *sums[1:]])
         starts = job.start_v, job.start_u, job.start_late

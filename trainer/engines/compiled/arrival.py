@@ -6,8 +6,9 @@ import numpy as np
 
 from trainer.engines.compiled import flat as col
 from trainer.engines.compiled.flat import EVENTS
-from trainer.engines.compiled.jit import exact
+from trainer.engines.compiled.jit import apart, exact
 from trainer.engines.compiled.keys import draw
+from trainer.engines.compiled.lanes import LANES, list_set, nonzero
 from trainer.engines.compiled.links import deliver, deliver_frame
 from trainer.engines.compiled.order import mark_taken
 from trainer.engines.compiled.state import FIRST, GONE, LEFT, N_EVENTS, N_EVENTS_ON_WAY, N_TAKEN, PACED, TAKEN
@@ -22,7 +23,7 @@ def fill(array, value):
         array[j] = value
 
 
-@exact
+@apart
 def copy(source, target):
     """``target[:] = source``."""
     for j in range(target.shape[0]):
@@ -35,8 +36,10 @@ def list_inputs(rules, state, frame, bits, h_input, n_neurons):
 
     ``bits``: the frame read as integers, which are compared in half the time.
     """
-    n = 0
-    for i in range(bits.shape[0]):
+    n, whole = 0, bits.shape[0] // LANES * LANES
+    for i in range(0, whole, LANES):
+        n = list_set(nonzero(bits, i), i, state.event, n)
+    for i in range(whole, bits.shape[0]):
         state.event[n] = i
         n += np.int64(bits[i] != 0)
     if rules.input_drop > 0:

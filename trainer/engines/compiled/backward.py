@@ -7,10 +7,10 @@ import numpy as np
 from trainer.engines.compiled import flat as col
 from trainer.engines.compiled.arrival import copy, fill
 from trainer.engines.compiled.integrate import is_fixed
-from trainer.engines.compiled.jit import entry, exact, fingerprint
+from trainer.engines.compiled.jit import apart, entry, exact, fingerprint
 from trainer.engines.compiled.links import add_row, collect
 from trainer.engines.compiled.state import NONE
-from trainer.engines.compiled.through import through_pooling, through_spike, through_waiting
+from trainer.engines.compiled.through import slopes, through_pooling, through_spike, through_waiting
 
 KIND, PRE, N_PRE, POST, N_POST, WEIGHT, DENSE, SYNAPSE, POOLS = (
     col.KIND, col.PRE, col.N_PRE, col.POST, col.N_POST, col.WEIGHT, col.DENSE, col.SYNAPSE, col.POOLS,
@@ -98,19 +98,19 @@ def back_through_blocks(net, rules, numbers, tape, r, k, batch, g_count, g, grad
         values, threshold, per_unit = (
             tape.values[where : where + stop - first], numbers.threshold[first:stop], numbers.per_unit[first:stop],
         )  # fmt: skip
+        slope, count, entry_, v, height = (
+            g.slope[: stop - first], g_count[first:stop], g.entry[first:stop], g.v[first:stop],
+            grads.threshold[first:stop],
+        )  # fmt: skip
         if net.pools[p]:
-            through_pooling(values, per_unit, g_count[first:stop], g.entry[first:stop], g.v[first:stop])
-        elif net.waits[p]:
-            through_waiting(
-                values, threshold, per_unit, batch.shape, batch.steep, batch.peak, g_count[first:stop],
-                g.entry[first:stop], g.late[first:stop], g.v[first:stop], grads.threshold[first:stop],
-                net.subtract[p] > net.late[p], rules.silent == NONE,
-            )  # fmt: skip
+            through_pooling(values, per_unit, count, entry_, v)
+            continue
+        slopes(values, threshold, per_unit, batch.shape, batch.steep, batch.peak, slope)
+        if net.waits[p]:
+            late, lost = g.late[first:stop], net.subtract[p] > net.late[p]
+            through_waiting(values, threshold, slope, count, entry_, late, v, height, lost, rules.silent == NONE)
         else:
-            through_spike(
-                values, threshold, per_unit, batch.shape, batch.steep, batch.peak, g_count[first:stop],
-                g.entry[first:stop], g.v[first:stop], grads.threshold[first:stop], rules.silent == NONE,
-            )  # fmt: skip
+            through_spike(values, threshold, slope, count, entry_, v, height, rules.silent == NONE)
     for at in range(tape.round[r, col.FIRST_CLIP], tape.round[r + 1, col.FIRST_CLIP]):
         g.v[tape.clip[at]] = 0
     if rules.biased:
@@ -166,6 +166,30 @@ def back_through_late_reset(net, rules, numbers, p, membranes, spikes, cleared_n
             g.v[j] = number(0) if fired else g.v[j] * leak
 
 
+@apart
+def through_leak(g, x, leak, g_leak):
+    """Through ``x_next = leak x``: ``g`` from after it to before it."""
+    for j in range(g.shape[0]):
+        g_leak[j] += g[j] * x[j]
+        g[j] *= leak[j]
+
+
+@apart
+def add(g, more):
+    """``g += more``."""
+    for j in range(g.shape[0]):
+        g[j] += more[j]
+
+
+@apart
+def end(g, g_out, spikes, shut, passed):
+    """What arrives at membranes at the end of a time step: through neurons that fired nothing ``passed`` the leak."""
+    zero = g.dtype.type(0)
+    for j in range(g.shape[0]):
+        own = zero if passed and spikes[j] > 0 else g[j]
+        g[j] = zero if shut[j] != 0 else own + g_out[j]
+
+
 @exact
 def end_of_time_step(net, rules, numbers, membranes, currents, spikes, shut, cleared_next, g_out, g, grads, last):
     """From the start of the next time step, through the leak, to the end of this one; ``last``: there is no next."""
@@ -175,20 +199,18 @@ def end_of_time_step(net, rules, numbers, membranes, currents, spikes, shut, cle
             if rules.current:
                 fill(g.u[net.part_at[p] : net.part_at[p + 1]], 0)
     if rules.current:
-        for j in range(g.u.shape[0]):
-            grads.leak_u[j] += g.u[j] * currents[j]
-            g.u[j] *= numbers.leak_u[j]
-    zero = g_out.dtype.type(0)
+        through_leak(g.u, currents, numbers.leak_u, grads.leak_u)
     for p in range(net.depth.shape[0]):
-        first, stop, keeps = net.part_at[p], net.part_at[p + 1], net.waits[p] != 0
+        first, stop = net.part_at[p], net.part_at[p + 1]
+        v = g.v[first:stop]
         if net.late[p]:
             back_through_late_reset(net, rules, numbers, p, membranes, spikes, last or cleared_next[p], g, grads)
         elif not last:
-            for j in range(first, stop):
-                grads.leak_v[j] += g.v[j] * membranes[j]
-                g.v[j] = zero if spikes[j] > 0 and not keeps else g.v[j] * numbers.leak_v[j]
-        for j in range(first, stop):
-            g.v[j] = zero if shut[j] != 0 and not keeps else g.v[j] + g_out[j]
+            through_leak(v, membranes[first:stop], numbers.leak_v[first:stop], grads.leak_v[first:stop])
+        if net.waits[p]:
+            add(v, g_out[first:stop])
+        else:
+            end(v, g_out[first:stop], spikes[first:stop], shut[first:stop], not (last or net.late[p]))
 
 
 @exact

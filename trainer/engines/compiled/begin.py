@@ -7,10 +7,10 @@ import numpy as np
 from trainer.engines.compiled.arrival import fill
 from trainer.engines.compiled.flat import V
 from trainer.engines.compiled.integrate import is_fixed, mark_hot, reset_late
-from trainer.engines.compiled.jit import exact
+from trainer.engines.compiled.jit import apart, exact
 
 
-@exact
+@apart
 def scale(x, share, whole):
     """``x *= share``, toward zero for integers."""
     for j in range(x.shape[0]):

@@ -7,15 +7,13 @@ import numpy as np
 from ir.arithmetic import U_WRAPS
 from trainer.engines.compiled import flat as col
 from trainer.engines.compiled.flat import ACCUMULATOR, CLIPS, INT32, U, V
-from trainer.engines.compiled.jit import exact
+from trainer.engines.compiled.jit import apart, exact
 from trainer.engines.compiled.keys import draw
+from trainer.engines.compiled.lanes import LANES, above, list_set
 from trainer.engines.compiled.state import IDLE, N_NOW, N_ON_WAY, N_QUEUE, WAITING
 
 EXACT_BYTES = 8
 """float64 holds every integer up to 2^53; integers come in nothing less (``engines.checks``)."""
-
-BLOCK = 64
-"""Neurons that are looked at together."""
 
 BASE, EXPONENT = col.BASE, col.EXPONENT
 
@@ -29,16 +27,16 @@ def is_fixed(rules, x):
     return rules.fixed and x.itemsize == EXACT_BYTES
 
 
-@exact
+@apart
 def move(v, sums, shut, live, values):
     """``v <- v + sums`` where not refractory; ``values`` gets v where the surrogate acts, else NaN."""
-    zero = v.dtype.type(0)
+    zero, nothing = v.dtype.type(0), v.dtype.type(np.nan)
     for j in range(v.shape[0]):
         x = sums[j]
         y = v[j] + x
         is_open = shut[j] == 0
         acts = is_open and x != zero
-        values[j] = y if acts else np.nan
+        values[j] = y if acts else nothing
         v[j] = y if is_open else zero
         live[j] = np.uint8(1) if acts else live[j]
         sums[j] = zero
@@ -191,17 +189,14 @@ def reset_late(net, rules, numbers, state, part):
 
 @exact
 def list_above(v, threshold, first, now, n):
-    """Append the neurons above their thresholds to ``now``; most blocks hold none, which is seen at a glance."""
-    for start in range(0, v.shape[0], BLOCK):
-        block, limit, above = v[start : start + BLOCK], threshold[start : start + BLOCK], 0
-        for i in range(block.shape[0]):
-            above += np.int64(block[i] > limit[i])
-        if above > 0:
-            at = np.uint64(n)
-            for i in range(block.shape[0]):
-                now[at] = first + start + i
-                at += np.uint64(block[i] > limit[i])
-            n += above
+    """Append the neurons above their thresholds to ``now``."""
+    whole = v.shape[0] // LANES * LANES
+    for at in range(0, whole, LANES):
+        n = list_set(above(v, threshold, at), first + at, now, n)
+    for i in range(whole, v.shape[0]):
+        if v[i] > threshold[i]:
+            now[n] = first + i
+            n += 1
     return n
 
 

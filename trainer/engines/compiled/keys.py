@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ir.schedule import GOLDEN, MIX_A, MIX_B
-from trainer.engines.compiled.jit import exact
+from trainer.engines.compiled.jit import apart, exact
 
 S11, S27, S30, S31 = np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(31)
 UNIT = 2.0**-53
@@ -37,3 +37,10 @@ def fill_keys(h, keys):
     """The keys of neurons 0, 1, ... under prefix ``h``."""
     for j in range(keys.shape[0]):
         keys[j] = mix(h + np.uint64(j))
+
+
+@apart
+def fill_keys_of(h, neurons, n, keys):
+    """The keys of the first ``n`` of some neurons under prefix ``h``."""
+    for i in range(n):
+        keys[i] = mix(h + np.uint64(neurons[i]))

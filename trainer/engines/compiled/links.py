@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trainer.engines.compiled import flat as col
-from trainer.engines.compiled.jit import exact, loose
+from trainer.engines.compiled.jit import apart, exact, loose
 
 KIND, PRE, N_PRE, N_POST, POST, WEIGHT, SYNAPSE, BASE = (
     col.KIND, col.PRE, col.N_PRE, col.N_POST, col.POST, col.WEIGHT, col.SYNAPSE, col.BASE,
@@ -14,14 +14,14 @@ DENSE, CONV = col.DENSE, col.CONV
 TAP, PLACES, KERNEL, GROUP_IN, AREA, GROUP_OUT = col.TAP, col.PLACES, col.KERNEL, col.GROUP_IN, col.AREA, col.GROUP_OUT
 
 
-@exact
+@apart
 def add_row(target, weight, value):
     """``target += value * weight``."""
     for j in range(target.shape[0]):
         target[j] += value * weight[j]
 
 
-@exact
+@apart
 def add_four_rows(target, a, b, c, d, values):
     """``target += values[0] a + values[1] b + values[2] c + values[3] d``."""
     x, y, z, w = values[0], values[1], values[2], values[3]
@@ -29,7 +29,7 @@ def add_four_rows(target, a, b, c, d, values):
         target[j] += (x * a[j] + y * b[j]) + (z * c[j] + w * d[j])
 
 
-@exact
+@apart
 def add_rows_in_turn(target, a, b, c, d, values):
     """``add_row`` four times, one after the other: the same sums to the last bit, a target read and written once."""
     x, y, z, w = values[0], values[1], values[2], values[3]

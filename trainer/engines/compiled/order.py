@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from trainer.engines.compiled.jit import exact
-from trainer.engines.compiled.keys import draw, extend, fill_keys
+from trainer.engines.compiled.keys import draw, extend, fill_keys, fill_keys_of
+from trainer.engines.compiled.lanes import LANES, NOTHING, ONE, at_most, first_bits, lowest, nonzero
 from trainer.engines.compiled.smallest import HIGHEST, limit_of_smallest, smallest
 from trainer.engines.compiled.state import (
     ALL,
@@ -128,17 +129,23 @@ def choose(rules, state, core_of_neuron, group, h_k, h_noise):
 @exact
 def choose_at_random(state, group, h_k):
     """The ``group`` entries of the queue with the smallest keys."""
-    n = state.n[N_QUEUE]
-    for i in range(n):
-        state.second[i] = extend(h_k, state.queue[i])
+    n, queue, chosen = state.n[N_QUEUE], state.queue, 0
+    fill_keys_of(h_k, queue, n, state.second)
     limit = smallest(state.second[:n]) if group == 1 else limit_of_smallest(state.second[:n], n, group)
-    kept = chosen = 0
-    for i in range(n):
-        j, now = state.queue[i], state.second[i] <= limit
-        state.chosen[chosen], state.queue[kept] = j, j
-        chosen, kept = chosen + np.int64(now), kept + 1 - np.int64(now)
-        state.waiting[j] = np.uint8(IDLE) if now else np.uint8(WAITING)
-    state.room[0], state.n[N_QUEUE], state.n[N_CHOSEN] = 0, kept, chosen
+    kept = -1
+    for start in range(0, n, LANES):
+        mask = at_most(state.second, limit, start) & first_bits(n - start)
+        while mask != NOTHING:
+            i = start + lowest(mask)
+            mask &= mask - ONE
+            kept = i if kept < 0 else kept
+            state.chosen[chosen] = queue[i]
+            state.waiting[queue[i]] = IDLE
+            chosen += 1
+    for i in range(kept, n):
+        queue[np.uint64(kept)] = queue[i]
+        kept += np.int64(state.second[i] > limit)
+    state.room[0], state.n[N_QUEUE], state.n[N_CHOSEN] = 0, n - chosen, chosen
 
 
 @exact
@@ -164,7 +171,7 @@ def choose_silent(rules, state, core_of_neuron, n_served, h_k):
     for i in range(n_served):
         state.live[state.chosen[i]] = 0
     if rules.silent == ALL or rules.group == NO_LIMIT:
-        append_silent(state, state.second[:n_neurons], HIGHEST)
+        append_silent(state, n_neurons, HIGHEST)
         return
     free = 0
     for core in range(state.room.shape[0]):
@@ -176,7 +183,7 @@ def choose_silent(rules, state, core_of_neuron, n_served, h_k):
     fill_keys(h_k, state.second[:n_neurons])
     if state.room.shape[0] == 1:
         limit = limit_of_idle(state, state.second[:n_neurons])
-        append_silent(state, state.second[:n_neurons], limit)
+        append_silent(state, n_neurons, limit)
         clear_served(state, n_served)
         return
     smallest_keys_by_core(state, core_of_neuron)
@@ -198,14 +205,18 @@ def clear_served(state, n_served):
 
 
 @exact
-def append_silent(state, keys, limit):
+def append_silent(state, n_neurons, limit):
     """Silent slots: neurons outside the queue with a key up to ``limit`` whose surrogate acted."""
     n = state.n[N_CHOSEN]
-    for j in range(keys.shape[0]):
-        take = state.live[j] & np.uint8(state.waiting[j] == IDLE) & np.uint8(keys[j] <= limit)
-        state.chosen[n] = j
-        state.live[j] ^= take
-        n += np.int64(take)
+    for start in range(0, n_neurons, LANES):
+        mask = nonzero(state.live, start) & ~nonzero(state.waiting, start)
+        if limit != HIGHEST and mask != NOTHING:
+            mask &= at_most(state.second, limit, start)
+        while mask != NOTHING:
+            j = start + lowest(mask)
+            mask &= mask - ONE
+            state.chosen[n], state.live[j] = j, 0
+            n += 1
     state.n[N_CHOSEN] = n
 
 

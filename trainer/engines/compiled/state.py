@@ -19,6 +19,7 @@ from trainer.engines.compiled.flat import (
     VALUES,
     Net,
 )
+from trainer.engines.compiled.lanes import padded
 
 Floats = NDArray[Any]
 Ints = NDArray[np.int64]
@@ -196,10 +197,11 @@ def fresh_state(net: Net, rules: Rules, kind: Any, n_cores: int, n_events: int) 
 
     return SampleState(
         v=floats(n), u=floats(n if rules.current else 1), sums=floats(net.n_sums), shut=flags(n), spikes=small(n),
-        waiting=flags(n), queue=small(n), q=floats(n), m=floats(n), since=small(n), live=flags(n), reached=flags(n),
+        waiting=flags(padded(n)), queue=small(n), q=floats(n), m=floats(n), since=small(n), live=flags(padded(n)),
+        reached=flags(n),
         touched=flags(n_parts), now=small(n), chosen=small(wide + 1), going=small(n + 1),
         value=floats(n + 1), first=np.zeros(wide),
-        second=np.zeros(wide, np.uint64),
+        second=np.zeros(padded(wide), np.uint64),
         heap=np.zeros((n_cores, heap), np.int32), held=np.zeros(n_cores, np.int64), room=np.zeros(n_cores, np.int64),
         event=small(n_events + 1), event_x=floats(n_events + 1), event_left=flags(n_events + 1),
         n=np.zeros(N_COUNTERS, np.int64),

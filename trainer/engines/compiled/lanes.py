@@ -1,0 +1,91 @@
+"""Comparing 64 values at once: one bit each, of which few are set and only those are looked at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir as llvm
+from numba import types
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
+
+from trainer.engines.compiled.jit import exact
+
+LANES = 64
+NOTHING, ONE = np.uint64(0), np.uint64(1)
+EVERYTHING = np.uint64(0xFFFFFFFFFFFFFFFF)
+
+
+def padded(n: int) -> int:
+    """The length of an array of ``n`` values that are compared: the last 64 may begin at any of them."""
+    return n + LANES
+
+
+def _lanes(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
+    """The 64 values of an array from ``at`` on."""
+    element = context.get_data_type(kind.dtype)
+    vector = llvm.VectorType(element, LANES)
+    place = builder.gep(make_array(kind)(context, builder, array).data, [at])
+    return builder.load(builder.bitcast(place, vector.as_pointer()), align=context.get_abi_sizeof(element))
+
+
+@intrinsic
+def nonzero(_: Any, array: Any, at: Any) -> Any:
+    """The bits of ``array[at : at + 64] != 0``, of whole numbers."""
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        lanes = _lanes(context, builder, signature.args[0], *given)
+        return builder.bitcast(builder.icmp_unsigned("!=", lanes, llvm.Constant(lanes.type, None)), llvm.IntType(64))
+
+    return types.uint64(array, types.intp), build
+
+
+@intrinsic
+def above(_: Any, array: Any, limits: Any, at: Any) -> Any:
+    """The bits of ``array[at : at + 64] > limits[at : at + 64]``, of floats."""
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        lanes, limit = (_lanes(context, builder, signature.args[i], given[i], given[2]) for i in (0, 1))
+        return builder.bitcast(builder.fcmp_ordered(">", lanes, limit), llvm.IntType(64))
+
+    return types.uint64(array, limits, types.intp), build
+
+
+@intrinsic
+def at_most(_: Any, keys: Any, limit: Any, at: Any) -> Any:
+    """The bits of ``keys[at : at + 64] <= limit``, of keys."""
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        lanes = _lanes(context, builder, signature.args[0], given[0], given[2])
+        one = builder.insert_element(llvm.Constant(lanes.type, llvm.Undefined), given[1], llvm.IntType(32)(0))
+        all_lanes = builder.shuffle_vector(one, one, llvm.Constant(llvm.VectorType(llvm.IntType(32), LANES), None))
+        return builder.bitcast(builder.icmp_unsigned("<=", lanes, all_lanes), llvm.IntType(64))
+
+    return types.uint64(keys, types.uint64, types.intp), build
+
+
+@intrinsic
+def lowest(_: Any, mask: Any) -> Any:
+    """The number of the lowest bit that is set; some is."""
+
+    def build(_context: Any, builder: Any, _signature: Any, given: Any) -> Any:
+        return builder.cttz(given[0], llvm.IntType(1)(1))
+
+    return types.int64(types.uint64), build
+
+
+@exact
+def first_bits(n):
+    """The lowest ``n`` bits, at most 64."""
+    return EVERYTHING if n >= LANES else (ONE << np.uint64(n)) - ONE
+
+
+@exact
+def list_set(mask, first, listed, n):
+    """Append ``first`` plus the number of each bit that is set to ``listed``, of which ``n`` are there."""
+    while mask != NOTHING:
+        listed[np.uint64(n)] = first + lowest(mask)
+        mask &= mask - ONE
+        n += 1
+    return n
