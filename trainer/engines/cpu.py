@@ -27,6 +27,7 @@ from trainer.engines.compiled.batch import Batch, BatchBack
 from trainer.engines.compiled.forward import run_samples
 from trainer.engines.compiled.guard import Outputs, check_backward, check_forward
 from trainer.engines.compiled.job import MODELS, ORDERS, Job, make_job
+from trainer.engines.compiled.later import add_up_tapes, fresh_notes
 from trainer.engines.ending import end_of
 from trainer.engines.neurons.lif import lif_facts
 from trainer.engines.parts import apply_link
@@ -113,41 +114,17 @@ class Asynchronous(torch.autograd.Function):
                 bias: Tensor | None, bias_u: Tensor | None, unit: Tensor | None, *weights: Tensor,
                 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
         given = kernel_numbers(job, leak_v, leak_u, threshold, bias, bias_u, unit, list(weights))
-        shape = (*frames.shape[:2], job.plan.n_neurons)
-        kind = given.leak_v.dtype
-        counts, v = np.empty(shape, np.int32), np.empty(shape, kind)
-        u = np.empty(shape if job.rules.current else (1, 1, 1), kind)
-        steps = np.empty(shape[:2], np.int64)
-        shut = np.empty(shape if job.rules.training else (1, 1, 1), np.uint8)
         x = frames.detach().contiguous().numpy()
-        bits = x.view(np.int32 if x.itemsize == 4 else np.int64)
-        seen = Outputs(counts, v, u, shut)
-
-        def run_some(chosen: Array) -> kernel.Tape:
-            net, most = job.flat.net, job.most_events
-            state = kernel.fresh_state(net, job.rules, kind, job.n_cores, most)
-            tape = kernel.fresh_tape(net, job.rules, kind, len(x) * len(chosen), most, job.flat.usual)
-            tape = kernel.reusing(tape, job.flat.spare) if job.rules.training else tape
-            done, before = 0, np.zeros(columns.N_USED, np.int64)
-            check_forward(job, given, state, x, seen, steps, chosen)
-            batch = Held(Batch(x, bits, job.ids, job.core_of_neuron, job.events_at, job.events, job.cleared,
-                               *seen, steps, before, job.start_v, job.start_u, job.start_late))  # fmt: skip
-            held = Held(net), Held(job.rules), Held(given), Held(state)
-            while True:
-                done = run_samples(*held, Held(tape), batch, chosen, done)
-                if done == len(chosen):
-                    return tape
-                tape = kernel.grown(tape, job.plan.n_neurons, len(job.plan.parts), most)
-
-        tapes = in_threads(run_some, job.chosen)
-        job.last_u = u[-1].copy() if job.rules.current and len(x) else None
+        seen, steps, tapes = forward_in_threads(job, given, x)
+        job.last_u = seen.u[-1].copy() if job.rules.current and len(x) else None
         job.flat.usual = np.sum([tape.used for tape in tapes], axis=0) / max(1, steps.size)
         write_recording(job, tapes, seen)
         if job.rules.training:
             ctx.job, ctx.given, ctx.seen = job, given, seen
-            ctx.kept = kernel.Tapes(tapes, job.flat.spare)
+            ctx.kept, ctx.is_read = kernel.Tapes(tapes, job.flat.spare), False
             ctx.save_for_backward(frames, *weights)
-        result = torch.from_numpy(counts).to(leak_v.dtype), torch.from_numpy(v), torch.from_numpy(steps)
+        counts = torch.from_numpy(seen.counts).to(leak_v.dtype)
+        result = counts, torch.from_numpy(seen.v), torch.from_numpy(steps)
         ctx.mark_non_differentiable(result[2])
         return result
 
@@ -157,6 +134,10 @@ class Asynchronous(torch.autograd.Function):
         frames, *weights = ctx.saved_tensors
         want_frames = ctx.needs_input_grad[1]
         g_first = np.empty(ctx.seen.v.shape if want_frames else (0, 0, 0), ctx.seen.v.dtype)
+        if ctx.is_read and job.flat.net.keeps.any():  # gradients stand where the membranes were
+            x = frames.detach().contiguous().numpy()
+            ctx.kept = kernel.Tapes(forward_in_threads(job, ctx.given, x)[2], job.flat.spare)
+        ctx.is_read = True
         total = backward_in_threads(job, ctx.given, ctx.kept.tapes, ctx.seen, grad_outputs, g_first)
         to_leak = -1.0 / DECAY_ALL if job.fixed else 1.0
         named = [total.leak_v * to_leak, total.leak_u * to_leak, total.threshold, total.bias, total.bias_u]
@@ -164,6 +145,33 @@ class Asynchronous(torch.autograd.Function):
         grads = [g if need else None for g, need in zip(grads, ctx.needs_input_grad[2:7])]
         g_frames = frames_gradient(job, frames, weights, torch.from_numpy(g_first)) if want_frames else None
         return None, g_frames, *grads, None, *job.flat.unflatten(torch.from_numpy(total.weights))
+
+
+def forward_in_threads(job: Job, given: kernel.Numbers, x: Array) -> tuple[Outputs, Array, list[kernel.Tape]]:
+    """Run the samples of frames ``x``: what is seen of them, (T, B) forward steps, the tape of each thread."""
+    kind, shape, none = given.leak_v.dtype, (*x.shape[:2], job.plan.n_neurons), (1, 1, 1)
+    counts, v, steps = np.empty(shape, np.int32), np.empty(shape, kind), np.empty(shape[:2], np.int64)
+    u = np.empty(shape if job.rules.current else none, kind)
+    seen = Outputs(counts, v, u, np.empty(shape if job.rules.training else none, np.uint8))
+    bits = x.view(np.int32 if x.itemsize == 4 else np.int64)
+
+    def run_some(chosen: Array) -> kernel.Tape:
+        net, most = job.flat.net, job.most_events
+        state = kernel.fresh_state(net, job.rules, kind, job.n_cores, most)
+        tape = kernel.fresh_tape(net, job.rules, kind, len(x) * len(chosen), most, job.flat.usual)
+        tape = kernel.reusing(tape, job.flat.spare) if job.rules.training else tape
+        done, before = 0, np.zeros(columns.N_USED, np.int64)
+        check_forward(job, given, state, x, seen, steps, chosen)
+        batch = Held(Batch(x, bits, job.ids, job.core_of_neuron, job.events_at, job.events, job.cleared,
+                           *seen, steps, before, job.start_v, job.start_u, job.start_late))  # fmt: skip
+        held = Held(net), Held(job.rules), Held(given), Held(state)
+        while True:
+            done = run_samples(*held, Held(tape), batch, chosen, done)
+            if done == len(chosen):
+                return tape
+            tape = kernel.grown(tape, job.plan.n_neurons, len(job.plan.parts), most)
+
+    return seen, steps, in_threads(run_some, job.chosen)
 
 
 def in_threads(work: Callable[[Any], T], chosen: list[Any]) -> list[T]:
@@ -218,6 +226,8 @@ def backward_in_threads(job: Job, given: kernel.Numbers, tapes: list[kernel.Tape
     shifts = job.flat.net.link[:, columns.EXPONENT]
     scale = (job.rules.weight_shift * 2.0**shifts if job.fixed else np.ones(len(shifts))).astype(kind)
 
+    notes = [fresh_notes(job.flat.net, tape) for tape in tapes]
+
     def run_some(i: int) -> Gradients:
         rows = [np.zeros(n, kind) for _ in range(6)]
         window = np.zeros(n if job.flat.net.pools.any() else 0, np.int64)
@@ -227,13 +237,19 @@ def backward_in_threads(job: Job, given: kernel.Numbers, tapes: list[kernel.Tape
         starts = job.start_v, job.start_u, job.start_late
         batch = BatchBack(*seen, job.cleared, scale, g_counts, g_v, g_first, *starts, *job.slope)
         held = [Held(x) for x in (job.flat.net, job.rules, given, tapes[i], batch)]
-        back_through_samples(*held, job.chosen[i], Held(g), Held(sums))
+        back_through_samples(*held, job.chosen[i], Held(g), Held(sums), Held(notes[i]))
         return sums
 
-    first, *others = in_threads(run_some, list(range(len(tapes))))
+    threads = list(range(len(tapes)))
+    first, *others = in_threads(run_some, threads)
     for other in others:
-        for total, part in zip(first, other):
+        for total, part in zip(first[1:], other[1:]):
             total += part
+        for at, wide, size in zip(*job.flat.net.link[:, [columns.WEIGHT, columns.WIDE]].T, job.flat.sizes):
+            if not wide:  # memory that nobody has touched would be made now
+                first.weights[at : at + size] += other.weights[at : at + size]
+    if job.flat.net.keeps.any():
+        in_threads(partial(add_up_tapes, job.flat.net, notes, tapes, first.weights), threads)
     return first
 
 

@@ -24,6 +24,7 @@ from tests.trainer.engines.test_small_cases import chain, constant, ones
 from trainer import run as run_network
 from trainer.engines import cpu, reference
 from trainer.engines.call import Call
+from trainer.engines.compiled import flat
 from trainer.engines.neurons.lif import LIFParams
 from trainer.engines.numbers import FixedNumbers, FloatNumbers
 from trainer.engines.options import TrainingOptions
@@ -138,11 +139,11 @@ def trained(params: Params) -> Params:
     return params
 
 
-def backward(result: Result, params: Params) -> list[torch.Tensor]:
+def backward(result: Result, params: Params, retain_graph: bool = False) -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     loss = sum((x * torch.randn(x.shape, generator=generator, dtype=x.dtype)).sum() for x in (result.counts, result.v))
     leaves = learned(params)
-    found = torch.autograd.grad(loss, leaves, allow_unused=True)  # type: ignore[arg-type]
+    found = torch.autograd.grad(loss, leaves, allow_unused=True, retain_graph=retain_graph)  # type: ignore[arg-type]
     return [torch.zeros_like(x) if g is None else g for x, g in zip(leaves, found)]
 
 
@@ -190,6 +191,24 @@ def test_integer_engines_have_the_same_straight_through_gradients(case: Case, op
     assert torch.equal(slow.counts, fast.counts) and torch.equal(slow.v, fast.v)
     for a, b in zip(backward(slow, params), backward(fast, params)):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9 * (1 + float(a.abs().sum())))
+
+
+@EXAMPLES
+@given(cases(HARD), OPTIONS, st.sampled_from([1, 3]), st.sampled_from([1, 2]))
+def test_gradients_agree_where_all_links_are_wide(
+    case: Case, options: TrainingOptions, strip: int, threads: int
+) -> None:
+    params, before = trained(dyadic(case[0])), torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flat, "WIDE_FROM", 1)
+        patch.setattr(flat, "WIDE_ROW", strip)
+        torch.set_num_threads(threads)
+        slow, fast = both(case, options, params, FloatNumbers())
+        found = [backward(fast, params, retain_graph=True), backward(fast, params)]  # the first writes over the tape
+        torch.set_num_threads(before)
+    for a, b, again in zip(backward(slow, params), *found):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9 * (1 + float(a.abs().sum())))
+        assert torch.equal(b, again)
 
 
 @EXAMPLES

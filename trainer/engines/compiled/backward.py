@@ -6,14 +6,16 @@ import numpy as np
 
 from trainer.engines.compiled import flat as col
 from trainer.engines.compiled.arrival import copy, fill
-from trainer.engines.compiled.integrate import is_fixed
-from trainer.engines.compiled.jit import apart, entry, exact, fingerprint
-from trainer.engines.compiled.links import add_row, collect
+from trainer.engines.compiled.between import end_of_time_step, start_of_sample
+from trainer.engines.compiled.jit import entry, exact, fingerprint
+from trainer.engines.compiled.later import note_block, note_delivery
+from trainer.engines.compiled.links import add_row, collect, dot
 from trainer.engines.compiled.state import NONE
 from trainer.engines.compiled.through import slopes, through_pooling, through_spike, through_waiting
 
-KIND, PRE, N_PRE, POST, N_POST, WEIGHT, DENSE, SYNAPSE, POOLS = (
-    col.KIND, col.PRE, col.N_PRE, col.POST, col.N_POST, col.WEIGHT, col.DENSE, col.SYNAPSE, col.POOLS,
+KIND, PRE, N_PRE, POST, N_POST, POST_PART, WEIGHT, DENSE, SYNAPSE, POOLS, WIDE = (
+    col.KIND, col.PRE, col.N_PRE, col.POST, col.N_POST, col.POST_PART, col.WEIGHT, col.DENSE, col.SYNAPSE, col.POOLS,
+    col.WIDE,
 )  # fmt: skip
 
 
@@ -47,7 +49,16 @@ def pooled_gradient(net, row, j, g_sums, window):
 
 
 @exact
-def source_gradient(net, numbers, j, value, g_sums, scale, window, g_weights):
+def wide_gradient(net, row, l, i, value, weights, g_sums, notes):
+    """The gradient of what source ``i`` of a wide link delivers, which is noted."""
+    n, post, start = row[N_POST], row[POST], row[WEIGHT] + i * row[N_POST]
+    if value != 0:
+        note_delivery(notes, l, row[POST_PART], i, value)
+    return dot(weights[start : start + n], g_sums[post : post + n])
+
+
+@exact
+def source_gradient(net, numbers, j, value, g_sums, scale, window, g_weights, notes):
     """The gradient of one entry's value; its weights' gradients are added up."""
     part = net.part_of[j]
     total = g_sums[0] * 0
@@ -56,22 +67,29 @@ def source_gradient(net, numbers, j, value, g_sums, scale, window, g_weights):
         row = net.link[l]
         if row[POOLS]:
             total += scale[l] * pooled_gradient(net, row, j, g_sums, window)
+        elif row[WIDE]:
+            wide = wide_gradient(net, row, l, j - row[PRE], value * scale[l], numbers.weights, g_sums, notes)
+            total += scale[l] * wide
         else:
             total += scale[l] * collect(net, row, j, value * scale[l], numbers.weights, g_sums, g_weights)
     return total
 
 
 @exact
-def input_gradient(net, numbers, i, value, g_sums, scale, g_weights):
+def input_gradient(net, numbers, i, value, g_sums, scale, g_weights, notes):
     """The gradients of the weights that one input went through."""
     for l in net.input_links:
         row = net.link[l]
-        if row[PRE] <= i < row[PRE] + row[N_PRE]:
+        if not row[PRE] <= i < row[PRE] + row[N_PRE]:
+            continue
+        if row[WIDE]:
+            note_delivery(notes, l, row[POST_PART], i - row[PRE], value * scale[l])
+        else:
             collect(net, row, i, value * scale[l], numbers.weights, g_sums, g_weights)
 
 
 @exact
-def back_through_slots(net, numbers, tape, first, stop, scale, g, g_weights):
+def back_through_slots(net, numbers, tape, first, stop, scale, g, g_weights, notes):
     """Step e in reverse: each slot reads the gradient of what it delivered."""
     n = net.part_of.shape[0]
     if g.window.shape[0] == n:
@@ -79,15 +97,15 @@ def back_through_slots(net, numbers, tape, first, stop, scale, g, g_weights):
     for at in range(first, stop):
         j, value = np.int64(tape.slot[at]), tape.slot_q[at]
         if j >= n:
-            input_gradient(net, numbers, j - n, value, g.sums, scale, g_weights)
+            input_gradient(net, numbers, j - n, value, g.sums, scale, g_weights, notes)
         elif value < 0:
             g.entry[j] = 0
         else:
-            g.entry[j] = source_gradient(net, numbers, j, value, g.sums, scale, g.window, g_weights)
+            g.entry[j] = source_gradient(net, numbers, j, value, g.sums, scale, g.window, g_weights, notes)
 
 
 @exact
-def back_through_blocks(net, rules, numbers, tape, r, k, batch, g_count, g, grads):
+def back_through_blocks(net, rules, numbers, tape, r, k, batch, g_count, g, grads, notes):
     """Steps a to d in reverse for the populations that round ``r`` touched."""
     for p in range(net.depth.shape[0]):
         if net.pools[p]:  # they keep nothing from one round to the next
@@ -125,6 +143,11 @@ def back_through_blocks(net, rules, numbers, tape, r, k, batch, g_count, g, grad
             if net.depth[p] == k:
                 for j in range(net.part_at[p], net.part_at[p + 1]):
                     grads.bias_u[j] += g.sums[j]
+    for at in range(tape.round[r, col.FIRST_BLOCK], tape.round[r + 1, col.FIRST_BLOCK]):
+        p, where = tape.block[at, col.BLOCK_PART], tape.block[at, col.FIRST_VALUE]
+        first, stop = net.part_at[p], net.part_at[p + 1]
+        if net.keeps[p]:
+            note_block(notes, p, g.sums[first:stop], tape.values[where : where + stop - first], where)
 
 
 @exact
@@ -139,96 +162,7 @@ def back_through_current(net, k, g):
 
 
 @exact
-def back_through_late_reset(net, rules, numbers, p, membranes, spikes, cleared_next, g, grads):
-    """From the start of the next time step to the end of this one, for a population that resets in between: ``g.late``,
-    the gradient of what fired, and that of membranes.
-
-    By subtraction ``v_next = leak v - threshold late``, held above the lowest membrane; to zero
-    ``leak (v (1 - late))``, through which a neuron that fired passes no gradient.
-    """
-    number, low = membranes.dtype.type, max(net.v_min[p], -rules.v_max)
-    for j in range(net.part_at[p], net.part_at[p + 1]):
-        fired, leak, height = spikes[j] > 0, numbers.leak_v[j], numbers.threshold[j]
-        height = height if height < np.inf else number(0)
-        if cleared_next:
-            g.v[j] = g.late[j] = 0
-        elif net.subtract[p]:
-            left = membranes[j] * leak
-            after = (np.trunc(left) if is_fixed(rules, membranes) else left) - height
-            g.v[j] = number(0) if fired and (after < low or after > rules.v_max) else g.v[j]
-            g.late[j] = -height * g.v[j]
-            grads.threshold[j] -= g.v[j] if fired else number(0)
-            grads.leak_v[j] += g.v[j] * membranes[j]
-            g.v[j] *= leak
-        else:
-            g.late[j] = number(0) if fired else -membranes[j] * g.v[j] * leak
-            grads.leak_v[j] += number(0) if fired else g.v[j] * membranes[j]
-            g.v[j] = number(0) if fired else g.v[j] * leak
-
-
-@apart
-def through_leak(g, x, leak, g_leak):
-    """Through ``x_next = leak x``: ``g`` from after it to before it."""
-    for j in range(g.shape[0]):
-        g_leak[j] += g[j] * x[j]
-        g[j] *= leak[j]
-
-
-@apart
-def add(g, more):
-    """``g += more``."""
-    for j in range(g.shape[0]):
-        g[j] += more[j]
-
-
-@apart
-def end(g, g_out, spikes, shut, passed):
-    """What arrives at membranes at the end of a time step: through neurons that fired nothing ``passed`` the leak."""
-    zero = g.dtype.type(0)
-    for j in range(g.shape[0]):
-        own = zero if passed and spikes[j] > 0 else g[j]
-        g[j] = zero if shut[j] != 0 else own + g_out[j]
-
-
-@exact
-def end_of_time_step(net, rules, numbers, membranes, currents, spikes, shut, cleared_next, g_out, g, grads, last):
-    """From the start of the next time step, through the leak, to the end of this one; ``last``: there is no next."""
-    for p in range(net.depth.shape[0]):
-        if last or cleared_next[p]:
-            fill(g.v[net.part_at[p] : net.part_at[p + 1]], 0)
-            if rules.current:
-                fill(g.u[net.part_at[p] : net.part_at[p + 1]], 0)
-    if rules.current:
-        through_leak(g.u, currents, numbers.leak_u, grads.leak_u)
-    for p in range(net.depth.shape[0]):
-        first, stop = net.part_at[p], net.part_at[p + 1]
-        v = g.v[first:stop]
-        if net.late[p]:
-            back_through_late_reset(net, rules, numbers, p, membranes, spikes, last or cleared_next[p], g, grads)
-        elif not last:
-            through_leak(v, membranes[first:stop], numbers.leak_v[first:stop], grads.leak_v[first:stop])
-        if net.waits[p]:
-            add(v, g_out[first:stop])
-        else:
-            end(v, g_out[first:stop], spikes[first:stop], shut[first:stop], not (last or net.late[p]))
-
-
-@exact
-def start_of_sample(net, rules, numbers, v, u, late, cleared, g, grads):
-    """Through late resets and the first leak, to the registers that the sample began with, which carry none on."""
-    for p in range(net.depth.shape[0]):
-        if net.late[p]:
-            back_through_late_reset(net, rules, numbers, p, v, late, cleared[p] != 0, g, grads)
-        if cleared[p] == 0:
-            for j in range(net.part_at[p], net.part_at[p + 1]):
-                if not net.late[p]:
-                    grads.leak_v[j] += g.v[j] * v[j]
-                if rules.current:
-                    grads.leak_u[j] += g.u[j] * u[j]
-
-
-@exact
-def back_through_frame(net, numbers, tape, first, stop, g_sums, scale, g_weights):
+def back_through_frame(net, numbers, tape, first, stop, g_sums, scale, g_weights, notes):
     """The input events of one time step: the gradients of the weights that they went through."""
     for l in net.input_links:
         row = net.link[l]
@@ -237,6 +171,12 @@ def back_through_frame(net, numbers, tape, first, stop, g_sums, scale, g_weights
                 i = np.int64(tape.event[e])
                 if row[PRE] <= i < row[PRE] + row[N_PRE]:
                     collect(net, row, i, tape.event_x[e] * scale[l], numbers.weights, g_sums, g_weights)
+            continue
+        if row[WIDE]:
+            for e in range(first, stop):
+                i = np.int64(tape.event[e])
+                if row[PRE] <= i < row[PRE] + row[N_PRE]:
+                    note_delivery(notes, l, row[POST_PART], i - row[PRE], tape.event_x[e] * scale[l])
             continue
         n, post = row[N_POST], row[POST]
         g, start = g_sums[post : post + n], row[WEIGHT] - row[PRE] * n
@@ -250,7 +190,7 @@ def _entry(version):
     """The entry, kept compiled on disk as long as ``version`` is the same."""
 
     @entry
-    def back_through_samples(net, rules, numbers, tape, batch, chosen, g, grads):
+    def back_through_samples(net, rules, numbers, tape, batch, chosen, g, grads, notes):
         n_steps = batch.counts.shape[0] * (version > 0)
         scale, g_first = batch.scale, batch.g_first
         for place in range(chosen.shape[0]):
@@ -269,10 +209,11 @@ def _entry(version):
                 r0, r1 = tape.step[at, col.FIRST_ROUND], tape.step[at + 1, col.FIRST_ROUND]
                 for r in range(r1 - 1, r0 - 1, -1):
                     slots, until = tape.round[r, col.FIRST_SLOT], tape.round[r + 1, col.FIRST_SLOT]
-                    back_through_slots(net, numbers, tape, slots, until, scale, g, grads.weights)
-                    back_through_blocks(net, rules, numbers, tape, r, r - r0, batch, batch.g_counts[t, b], g, grads)
+                    back_through_slots(net, numbers, tape, slots, until, scale, g, grads.weights, notes)
+                    g_count = batch.g_counts[t, b]
+                    back_through_blocks(net, rules, numbers, tape, r, r - r0, batch, g_count, g, grads, notes)
                 e0, e1 = tape.step[at, col.FIRST_EVENT], tape.step[at + 1, col.FIRST_EVENT]
-                back_through_frame(net, numbers, tape, e0, e1, g.sums, scale, grads.weights)
+                back_through_frame(net, numbers, tape, e0, e1, g.sums, scale, grads.weights, notes)
                 if g_first.shape[0] > 0:
                     copy(g.sums, g_first[t, b])
             if n_steps > 0:
@@ -284,4 +225,7 @@ def _entry(version):
 
 
 back_through_samples = _entry(fingerprint())
-"""Read a tape in reverse; adds to ``grads``, and fills ``g_first`` (T, B, N), the gradient of the first drive."""
+"""Read a tape in reverse, which afterwards is of no use to anybody else.
+
+Adds to ``grads``, notes what ``later`` adds up, and fills ``g_first`` (T, B, N), the gradient of the first drive.
+"""

@@ -26,7 +26,16 @@ DENSE, CONV, SPARSE = 0, 1, 2
 POOLS = 16
 """Whether a link leads into a max pooling."""
 
-N_FIELDS = 17
+WIDE = 17
+"""Whether the gradients of its weights are added up later; see ``later``."""
+
+N_FIELDS = 18
+
+WIDE_FROM = 1 << 18
+"""Weights of a dense link that is wide: a core's own cache holds no more, beside their gradients."""
+
+WIDE_ROW = 128
+"""Its least targets: shorter rows are added as quickly as noted."""
 
 VALUES, BLOCKS, SLOT, ROUNDS, EVENTS, CLIPS, FIRED, SERVED, INT32, ACCUMULATOR, U, V = range(12)
 N_USED = 12
@@ -48,6 +57,7 @@ class Net(NamedTuple):
         depth, refractory, has_current: (P,); subtract, late, waits: (P,) what ``ir.neurons.RESETS`` says of its reset.
         escapes: (P,) whether refractory dropout lets neurons fire again.
         pools: (P,) max poolings, whose gradient goes to the first spike of each window.
+        keeps: (P,) whether a wide link leads into a population.
         sends: (P,) whether a population has a projection; ``input_sends``: (N_in,) likewise each input.
         v_min: (P,) lowest membrane; -inf = unbounded.
         link: (L, N_FIELDS) geometry of each link, columns named above; one into a max pooling is sparse.
@@ -70,6 +80,7 @@ class Net(NamedTuple):
     late: NDArray[np.uint8]
     waits: NDArray[np.uint8]
     pools: NDArray[np.uint8]
+    keeps: NDArray[np.uint8]
     escapes: NDArray[np.uint8]
     sends: NDArray[np.uint8]
     input_sends: NDArray[np.uint8]
@@ -179,8 +190,9 @@ class FlatPlan:
             kind = SPARSE if pools else DENSE if isinstance(c, Dense) else CONV if isinstance(c, Conv2d) else SPARSE
             ends = [link.pre.start, c.n_pre, link.post.start, c.n_post, starts.index(link.post.start)]
             sums = [base if separate_sums else link.post.start, link.weight_exp]
-            rows.append([kind, *ends, weight_at, n_at, *sums, *_geometry(c, n_tap_at), pools])
             n_weights = int(c.weight.size)
+            wide = kind == DENSE and n_weights >= WIDE_FROM and c.n_post >= WIDE_ROW
+            rows.append([kind, *ends, weight_at, n_at, *sums, *_geometry(c, n_tap_at), pools, wide])
             if isinstance(c, Conv2d):
                 at, to, which = _taps(c)
                 tap_at.append(at + n_taps)
@@ -199,6 +211,7 @@ class FlatPlan:
         owners = [-1 if e.from_input else starts.index(e.pre.start) for e in plan.links]
         from_at, from_links = _groups(owners, len(starts))
         into_at, into_links = _groups([starts.index(e.post.start) for e in plan.links], len(starts))
+        links = np.array(rows, np.int64).reshape(-1, N_FIELDS)
         self.net = Net(
             part_at=part_at,
             part_of=np.repeat(np.arange(len(starts)), np.diff(part_at)).astype(np.int64),
@@ -206,7 +219,8 @@ class FlatPlan:
             **_flags(plan.parts),
             input_sends=plan.inputs_that_send().astype(np.uint8),
             v_min=np.array([-np.inf if f.v_min is None else f.v_min for f in facts], np.float64),
-            link=np.array(rows, np.int64).reshape(-1, N_FIELDS),
+            keeps=np.isin(np.arange(len(starts)), links[links[:, WIDE] != 0, POST_PART]).astype(np.uint8),
+            link=links,
             input_links=np.array([i for i, e in enumerate(plan.links) if e.from_input], np.int64),
             from_at=from_at,
             from_links=from_links,

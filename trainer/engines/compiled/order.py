@@ -7,7 +7,7 @@ import numpy as np
 from trainer.engines.compiled.jit import exact
 from trainer.engines.compiled.keys import draw, extend, fill_keys, fill_keys_of
 from trainer.engines.compiled.lanes import LANES, NOTHING, ONE, at_most, first_bits, lowest, nonzero
-from trainer.engines.compiled.smallest import HIGHEST, limit_of_smallest, smallest
+from trainer.engines.compiled.smallest import HIGHEST, limit_of_smallest, place_of_smallest
 from trainer.engines.compiled.state import (
     ALL,
     FIFO,
@@ -131,8 +131,13 @@ def choose_at_random(state, group, h_k):
     """The ``group`` entries of the queue with the smallest keys."""
     n, queue, chosen = state.n[N_QUEUE], state.queue, 0
     fill_keys_of(h_k, queue, n, state.second)
-    limit = smallest(state.second[:n]) if group == 1 else limit_of_smallest(state.second[:n], n, group)
-    kept = -1
+    if group == 1:
+        i = place_of_smallest(state.second, n)
+        state.chosen[0], state.waiting[queue[i]] = queue[i], IDLE
+        queue[i] = queue[n - 1]  # the order of a queue does not matter where one entry is served
+        state.room[0], state.n[N_QUEUE], state.n[N_CHOSEN] = 0, n - 1, 1
+        return
+    limit, kept = limit_of_smallest(state.second[:n], n, group), -1
     for start in range(0, n, LANES):
         mask = at_most(state.second, limit, start) & first_bits(n - start)
         while mask != NOTHING:

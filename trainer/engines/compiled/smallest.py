@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trainer.engines.compiled.jit import exact
+from trainer.engines.compiled.lanes import LANES, NOTHING, at_most, lowest
 
 HIGHEST = np.uint64(0xFFFFFFFFFFFFFFFF)
 ONE = np.uint64(1)
@@ -20,12 +21,15 @@ def count_up_to(keys, limit):
 
 
 @exact
-def smallest(keys):
-    """The smallest of keys below ``HIGHEST``."""
+def place_of_smallest(keys, n):
+    """Where the smallest of the first ``n`` keys stands."""
     found = HIGHEST
-    for i in range(keys.shape[0]):
-        found = keys[i] if keys[i] < found else found
-    return found
+    for i in range(n):
+        found = min(keys[i], found)
+    start = 0
+    while start + LANES < n and at_most(keys, found, start) == NOTHING:
+        start += LANES
+    return start + lowest(at_most(keys, found, start))
 
 
 @exact
