@@ -10,8 +10,8 @@ from trainer.engines.compiled.jit import apart, exact
 from trainer.engines.compiled.keys import draw
 from trainer.engines.compiled.lanes import LANES, list_set, nonzero
 from trainer.engines.compiled.links import deliver, deliver_frame
-from trainer.engines.compiled.order import mark_taken
 from trainer.engines.compiled.state import FIRST, GONE, LEFT, N_EVENTS, N_EVENTS_ON_WAY, N_TAKEN, PACED, TAKEN
+from trainer.engines.compiled.taken import mark_taken
 
 KIND, PRE, N_PRE, POST_PART, DENSE = col.KIND, col.PRE, col.N_PRE, col.POST_PART, col.DENSE
 

@@ -19,7 +19,7 @@ from trainer.engines.compiled.integrate import fire, is_fixed, mark_hot, move, m
 from trainer.engines.compiled.jit import entry, exact, fingerprint
 from trainer.engines.compiled.keys import draw, extend
 from trainer.engines.compiled.links import deliver, deliver_four
-from trainer.engines.compiled.order import choose, choose_inputs, choose_silent
+from trainer.engines.compiled.order import choose, choose_silent
 from trainer.engines.compiled.state import (
     FIRST,
     N_CHOSEN,
@@ -31,6 +31,7 @@ from trainer.engines.compiled.state import (
     NONE,
     TAKEN,
 )
+from trainer.engines.compiled.taken import choose_inputs
 
 KIND, POST_PART, DENSE = col.KIND, col.POST_PART, col.DENSE
 

@@ -11,20 +11,14 @@ from trainer.engines.compiled.smallest import HIGHEST, limit_of_smallest, place_
 from trainer.engines.compiled.state import (
     ALL,
     FIFO,
-    GONE,
     IDLE,
-    LEFT,
     MOMENTUM,
     N_CHOSEN,
-    N_EVENTS,
     N_QUEUE,
-    N_TAKEN,
     NO_LIMIT,
     NONE,
-    QUEUED,
     RANDOM,
     SERVED_NOW,
-    TAKEN,
     WAITING,
 )
 
@@ -247,55 +241,3 @@ def smallest_keys_by_core(state, core_of_neuron):
             continue
         state.first[j] = 0.0
         state.held[core] = offer(state.heap[core], state.held[core], state.room[core], j, state.first, state.second)
-
-
-@exact
-def choose_inputs(rules, state, n_neurons, h_k, group):
-    """Queued input: mark which events are served now, and how many neurons may still be; random competes by key.
-
-    Returns:
-        How many places are left for neurons; ``NO_LIMIT`` as ``group``.
-    """
-    n_events = state.n[N_EVENTS]
-    left = n_events - state.n[N_TAKEN]
-    if rules.input != QUEUED or left == 0:
-        return group
-    if group == NO_LIMIT or (rules.order != RANDOM and left <= group):
-        take_first(state, left)
-        return group if group == NO_LIMIT else group - left
-    if rules.order != RANDOM:
-        take_first(state, group)
-        return 0
-    heap, n = state.heap[0], 0
-    for i in range(state.n[N_QUEUE]):
-        rank(rules, state, state.queue[i], n_neurons, h_k, h_k)
-        n = offer(heap, n, group, state.queue[i], state.first, state.second)
-    for e in range(n_events):
-        if state.event_left[e] != GONE:
-            state.first[n_neurons + e] = 0.0
-            state.second[n_neurons + e] = extend(h_k, n_neurons + state.event[e])
-            n = offer(heap, n, group, n_neurons + e, state.first, state.second)
-    taken = 0
-    for i in range(n):
-        if heap[i] >= n_neurons:
-            mark_taken(state, heap[i] - n_neurons)
-            taken += 1
-    return group - taken
-
-
-@exact
-def take_first(state, count):
-    """Take the first ``count`` events that are left."""
-    for e in range(state.n[N_EVENTS]):
-        if count == 0:
-            return
-        if state.event_left[e] == LEFT:
-            mark_taken(state, e)
-            count -= 1
-
-
-@exact
-def mark_taken(state, e):
-    """Event ``e`` is on its way."""
-    state.event_left[e] = TAKEN
-    state.n[N_TAKEN] += 1
