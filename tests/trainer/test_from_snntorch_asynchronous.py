@@ -28,6 +28,7 @@ from tests.judge.simulator import run as judge
 from tests.trainer.test_from_snntorch import theirs
 from trainer.execute import run
 from trainer.from_snntorch import read
+from trainer.trainable import TrainableNetwork
 
 snn: Any = pytest.importorskip("snntorch")
 
@@ -139,3 +140,37 @@ def test_a_default_model_runs_asynchronously_and_rounded(schedule: Schedule) -> 
     assert len(meaning.spikes) > 100
     assert first_divergence(meaning, run(fixed, stimulus, schedule, engine="reference")) is None
     assert difference(judge(one_large_core(fixed), stimulus, schedule), meaning, fixed) is None
+
+
+@pytest.mark.parametrize("schedule", [EVERY_SPIKE, Schedule("layered", None)], ids=["F = all", "layered"])
+@pytest.mark.parametrize("engine", ["reference", "auto"])
+@pytest.mark.parametrize("reset", ["subtract", "zero", "none"])
+def test_the_gradient_of_neurons_that_reset_late_is_snntorchs(reset: str, engine: str, schedule: Schedule) -> None:
+    """Two layers of Leaky with biases, so that something reaches every neuron and its surrogate acts."""
+    rng = np.random.default_rng(5)
+    linears = [nn.Linear(5, 6).double(), nn.Linear(6, 4).double()]
+    for linear in linears:
+        for p in linear.parameters():
+            p.data = torch.tensor(rng.integers(-24, 40, tuple(p.shape)) / 64)
+    lifs = [snn.Leaky(beta, reset_mechanism=reset) for beta in (0.875, 0.75)]
+    frames = torch.tensor(rng.integers(0, 3, (7, 3, 5)), dtype=torch.float64)
+    price = torch.tensor(rng.integers(-8, 9, (7, 3, 4)) / 8)
+
+    net = TrainableNetwork(read(nn.Sequential(linears[0], lifs[0], linears[1], lifs[1]), (5,))).double().train()
+    result = net(frames, schedule, engine=engine)
+    ours = result.counts[:, :, net.plan().output]
+    (ours * price).sum().backward()
+
+    membranes, spikes = [lif.init_leaky() for lif in lifs], []
+    for x in frames:
+        for i in (0, 1):
+            spiked, membranes[i] = lifs[i](linears[i](x), membranes[i])
+            x = spiked.double()  # its surrogate says float, and so does its gradient
+        spikes.append(x)
+    (torch.stack(spikes) * price).sum().backward()
+    assert torch.equal(torch.stack(spikes), ours) and 10 < ours.sum() < 0.9 * ours.numel()
+    own = [p.grad for name, p in net.named_parameters() if name.startswith("weights")]
+    assert len(own) == 2
+    for mine, linear in zip(own, linears):
+        assert mine is not None and linear.weight.grad is not None and mine.abs().sum() > 0
+        torch.testing.assert_close(mine, linear.weight.grad, rtol=1e-5, atol=1e-6)

@@ -109,7 +109,7 @@ def test_a_compiled_engine_refuses_the_gradient_of_a_current_it_would_leave_out(
         net(x[3:], SCHEDULES[1], engine="cpu", state=state)
     with pytest.warns(SlowerWarning, match="the gradient of a state into the call before; the plain engine runs it"):
         result = net(x[3:], SCHEDULES[1], state=state)
-    with pytest.raises(ValueError, match="a late reset carries no gradient from one call of a compiled engine"):
+    with pytest.raises(ValueError, match="a synaptic current carries no gradient from one call of a compiled engine"):
         scored(result).backward()
 
 

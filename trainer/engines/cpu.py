@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 class Adjoint(NamedTuple):
-    """Gradients of one sample's registers: membrane, current, delivered sums, queue entries, late resets; (N,) each.
+    """Gradients of one sample's registers: membrane, current, delivered sums, queue entries; (N,) each.
 
     Attributes:
         slope: (N,) working space: the surrogate's slopes in one round.
@@ -49,7 +49,6 @@ class Adjoint(NamedTuple):
     u: Array
     sums: Array
     entry: Array
-    late: Array
     slope: Array
     window: Array
 
@@ -229,7 +228,7 @@ def backward_in_threads(job: Job, given: kernel.Numbers, tapes: list[kernel.Tape
     notes = [fresh_notes(job.flat.net, tape) for tape in tapes]
 
     def run_some(i: int) -> Gradients:
-        rows = [np.zeros(n, kind) for _ in range(6)]
+        rows = [np.zeros(n, kind) for _ in range(5)]
         window = np.zeros(n if job.flat.net.pools.any() else 0, np.int64)
         g = Adjoint(rows[0], rows[1], rows[2] if job.rules.current else rows[0], *rows[3:], window)
         sums = Gradients(np.zeros(given.weights.size, kind), *(np.zeros(n, kind) for _ in range(5)))

@@ -15,7 +15,7 @@ from trainer.engines.live import LiveState
 from trainer.engines.neurons.lif_params import lif_facts
 
 NO_GRADIENT = (
-    "a synaptic current or a late reset carries no gradient from one call of a compiled engine into the next; give "
+    "a synaptic current carries no gradient from one call of a compiled engine into the next; give "
     "result.state.detach(), or use engine 'reference'"
 )
 
@@ -33,7 +33,7 @@ class Ends(torch.autograd.Function):
 
 
 def end_of(call: Call, counts: Tensor, v: Tensor, last_u: np.ndarray | None = None) -> LiveState:
-    """The state after a run of LIF neurons; membranes carry their gradient, currents and late resets refuse theirs.
+    """The state after a run of LIF neurons; membranes carry their gradient, currents refuse theirs.
 
     Args:
         counts, v: (T, B, N) of every time step.
@@ -48,6 +48,6 @@ def end_of(call: Call, counts: Tensor, v: Tensor, last_u: np.ndarray | None = No
         late = torch.zeros_like(none)
         for at in [p.at for p in call.plan.parts if RESETS[lif_facts(p).reset].late]:
             late[:, at] = (counts[-1][:, at].detach() > 0).to(none.dtype)
-        others["late"] = Ends.apply(late, v) if v.requires_grad else late
+        others["late"] = late
     states = {**others, "v": v[-1].clone() if len(v) else none, "u": u}
     return call.ended(states, counts, counts[len(counts) - min(len(counts), call.look_back) :])

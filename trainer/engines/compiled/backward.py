@@ -125,8 +125,8 @@ def back_through_blocks(net, rules, numbers, tape, r, k, batch, g_count, g, grad
             continue
         slopes(values, threshold, per_unit, batch.shape, batch.steep, batch.peak, slope)
         if net.waits[p]:
-            late, lost = g.late[first:stop], net.subtract[p] > net.late[p]
-            through_waiting(values, threshold, slope, count, entry_, late, v, height, lost, rules.silent == NONE)
+            lost = net.subtract[p] > net.late[p]
+            through_waiting(values, threshold, slope, count, entry_, v, height, lost, rules.silent == NONE)
         else:
             through_spike(values, threshold, slope, count, entry_, v, height, rules.silent == NONE)
     for at in range(tape.round[r, col.FIRST_CLIP], tape.round[r + 1, col.FIRST_CLIP]):

@@ -11,28 +11,26 @@ from trainer.engines.compiled.jit import apart, exact
 
 @exact
 def back_through_late_reset(net, rules, numbers, p, membranes, spikes, cleared_next, g, grads):
-    """From the start of the next time step to the end of this one, for a population that resets in between: ``g.late``,
-    the gradient of what fired, and that of membranes.
+    """The gradient of membranes from the start of the next time step to the end of this one, for a population that
+    resets in between.
 
     By subtraction ``v_next = leak v - threshold late``, held above the lowest membrane; to zero
-    ``leak (v (1 - late))``, through which a neuron that fired passes no gradient.
+    ``leak (v (1 - late))``, through which a neuron that fired passes no gradient. ``late``, what fired, carries none.
     """
     number, low = membranes.dtype.type, max(net.v_min[p], -rules.v_max)
     for j in range(net.part_at[p], net.part_at[p + 1]):
         fired, leak, height = spikes[j] > 0, numbers.leak_v[j], numbers.threshold[j]
         height = height if height < np.inf else number(0)
         if cleared_next:
-            g.v[j] = g.late[j] = 0
+            g.v[j] = number(0)
         elif net.subtract[p]:
             left = membranes[j] * leak
             after = (np.trunc(left) if is_fixed(rules, membranes) else left) - height
             g.v[j] = number(0) if fired and (after < low or after > rules.v_max) else g.v[j]
-            g.late[j] = -height * g.v[j]
             grads.threshold[j] -= g.v[j] if fired else number(0)
             grads.leak_v[j] += g.v[j] * membranes[j]
             g.v[j] *= leak
         else:
-            g.late[j] = number(0) if fired else -membranes[j] * g.v[j] * leak
             grads.leak_v[j] += number(0) if fired else g.v[j] * membranes[j]
             g.v[j] = number(0) if fired else g.v[j] * leak
 

@@ -54,7 +54,7 @@ def through_spike(values, threshold, slope, g_count, g_entry, g_v, g_threshold, 
 
 
 @apart
-def through_waiting(values, threshold, slope, g_count, g_entry, g_late, g_v, g_threshold, lost, silent_none):
+def through_waiting(values, threshold, slope, g_count, g_entry, g_v, g_threshold, lost, silent_none):
     """The same for neurons that reset by subtraction or late, which keep their charge.
 
     ``v_after = v - lost * threshold * s``, ``lost`` 0 where the reset is late; a value is infinite where a neuron fired
@@ -66,7 +66,7 @@ def through_waiting(values, threshold, slope, g_count, g_entry, g_late, g_v, g_t
         acts = values[j] - values[j] == zero
         height = threshold[j] if lost and threshold[j] < np.inf else zero
         entry = zero if silent_none and not fired else g_entry[j]
-        e = slope[j] * (g_count[j] + entry + g_late[j] - g_v[j] * height)
+        e = slope[j] * (g_count[j] + entry - g_v[j] * height)
         e = e if acts else zero
         g_threshold[j] -= e + (g_v[j] if fired and lost else zero)
         g_v[j] += e

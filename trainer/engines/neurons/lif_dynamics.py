@@ -23,7 +23,8 @@ class LIFDynamics:
         v, u: membranes and currents; without current memory u is None under the asynchronous schedule, and what
             reached the membrane under the layered one.
         fired: which neurons have fired in this time step, or in the last one at its beginning.
-        late: spikes of this time step whose reset comes at the start of the next, with their gradient.
+        late: spikes of this time step whose reset comes at the start of the next; no gradient goes back through it: a
+            surrogate in every round until then would add up, and snnTorch, whose reset it is, has none either.
     """
 
     def __init__(self, members: Members) -> None:
@@ -115,7 +116,7 @@ class LIFDynamics:
             now = torch.where(self.subtracts, v - self.height * s, now)
             now = torch.where(self.stays, v, now)
         if self.any_late:
-            self.late = self.late + torch.where(self.resets_late, s, 0.0)
+            self.late = self.late + torch.where(self.resets_late, s.detach(), 0.0)
         return now
 
     def _reaching(self, x: Tensor, k: int, active: Tensor) -> Tensor:
