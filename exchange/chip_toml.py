@@ -12,6 +12,7 @@ from ir.check import FormatError, check_choice
 from ir.chip import CHIP_KINDS, Chip, IntFormat, Limits, Mesh, Range, SynapseFormat
 from ir.clockless import CORE, CORE_OPS, PACKETS, Clockless
 from ir.clockless import WORDS as CHOICES
+from ir.toml_lines import located
 from ir.words import meant
 
 T = TypeVar("T")
@@ -76,7 +77,8 @@ def load_chip(path: str | Path) -> Chip:
     try:
         return _chip(table)
     except ValueError as error:
-        raise FormatError(f"chip file {path}: {error}; {shown} shows all entries") from error
+        said = located(f"chip file {path}: {error}", f"chip file {path}", Path(path).read_text("utf-8"))
+        raise FormatError(f"{said}; {shown} shows all entries") from error
 
 
 def _chip(table: dict[str, Any]) -> Chip:

@@ -184,4 +184,4 @@ def test_options_for_a_built_in_data_set_are_refused(here: Path):
     said = refused(2, "train", "own.toml", "--data", "digits", "--out", "net")
     assert "data_options have no meaning for data set 'digits'" in said
     (here / "own.toml").write_text(TOML.replace("n_steps = 5", "n_steps = -5"))
-    assert "own.toml: data_options: n_steps is -5" in refused(2, "train", "own.toml", "--out", "net")
+    assert "own.toml, line 10: data_options: n_steps is -5" in refused(2, "train", "own.toml", "--out", "net")

@@ -12,6 +12,7 @@ from ir.arrays import set_field
 from ir.check import FormatError, check_choice, require
 from ir.neurons import RESETS
 from ir.schedule import Schedule, group_of
+from ir.toml_lines import located
 from stimuli.data_sets import NAMES, unknown_data
 from stimuli.own.folder import is_folder
 from stimuli.own.options import table_of
@@ -285,8 +286,16 @@ def from_dict(values: dict[str, Any], who: str = "config") -> TrainConfig:
 
 
 def read_toml(path: str | Path) -> TrainConfig:
-    """Read a configuration; a group size may be ``"all"``."""
-    return from_dict(toml.read_toml(path, "configuration "), str(path))
+    """Read a configuration; a group size may be ``"all"``.
+
+    Raises:
+        FormatError: no TOML, an unknown key or an unusable value; names file and line.
+    """
+    values = toml.read_toml(path, "configuration ")
+    try:
+        return from_dict(values, str(path))
+    except FormatError as error:
+        raise FormatError(located(str(error), str(path), Path(path).read_text("utf-8"))) from error
 
 
 def preset_names() -> list[str]:

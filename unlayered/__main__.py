@@ -24,7 +24,7 @@ def _open_streams() -> None:
 def _verbs() -> None:
     from unlayered.cli import app
 
-    app()
+    app(prog_name="unlayered")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from unlayered.interruption import how_to_go_on
 from unlayered.verbs.check import check
 from unlayered.verbs.chips import chips
 from unlayered.verbs.compare import compare
+from unlayered.verbs.completion import COMPLETE, completion
 from unlayered.verbs.demo import demo
 from unlayered.verbs.diff import diff
 from unlayered.verbs.doctor import doctor
@@ -184,5 +185,11 @@ for _name, _verb in (
     ("fit-schedule", fit_schedule),
     ("chips", chips),
     ("doctor", doctor),
+    ("completion", completion),
 ):
     app.command(_name, cls=Verb, help=help_of(_verb))(_verb)
+
+if COMPLETE in os.environ:  # a shell asks; typer's shells are loaded only then
+    from typer.completion import completion_init
+
+    completion_init()

@@ -133,7 +133,12 @@ class Stages:
 
     def __init__(self, title: str, names: Sequence[str], quiet: bool = False) -> None:
         console = stderr()
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[known]}"))
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[known]}"),
+            TimeRemainingColumn(),
+        )
         self.bar = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
         self.title, self.names = word(title), list(names)
         self.task = self.bar.add_task(self.title, total=None, known="")

@@ -9,12 +9,20 @@ from typing import Annotated, Any
 import typer
 
 from ir.schedule import ALL, Schedule, group_of
+from unlayered.completing import offered
+
+RULES = "ir.schedule"
+"""Where the tables of a schedule's words are."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of text.")]
 Out = Annotated[Path, typer.Option("--out", help="Where to write; appears whole or not at all.")]
 Data = Annotated[
     str,
-    typer.Option("--data", help="A data set (digits, ...), a file of frames (.npz of ours, .npy), or folder:PATH."),
+    typer.Option(
+        "--data",
+        help="A data set (digits, ...), a file of frames (.npz of ours, .npy), or folder:PATH.",
+        autocompletion=offered("stimuli.data_sets", "NAMES"),
+    ),
 ]
 DataOption = Annotated[
     list[str] | None,
@@ -25,15 +33,35 @@ Samples = Annotated[int | None, typer.Option("--samples", min=1, help="Use only 
 Split = Annotated[str, typer.Option("--split", help="Which part of a data set: train or test.")]
 As = Annotated[
     str | None,
-    typer.Option("--as", help="Whose semantics a foreign file has, e.g. norse."),
+    typer.Option(
+        "--as",
+        help="Whose semantics a foreign file has, e.g. norse.",
+        autocompletion=offered("exchange.nir", "FRAMEWORKS"),
+    ),
 ]
 Dt = Annotated[float | None, typer.Option("--dt", help="Seconds a time step of a NIR file.")]
 
-Kind = Annotated[str | None, typer.Option("--schedule", help="layered or asynchronous (default: the network's).")]
+Kind = Annotated[
+    str | None,
+    typer.Option(
+        "--schedule", help="layered or asynchronous (default: the network's).", autocompletion=offered(RULES, "KINDS")
+    ),
+]
 F = Annotated[str | None, typer.Option("--F", help="Queue entries served in a forward step, or 'all'.")]
-Order = Annotated[str | None, typer.Option("--order", help="Served first: random, momentum or fifo.")]
-Scope = Annotated[str | None, typer.Option("--scope", help="One queue for the network, or one a core.")]
-InputRule = Annotated[str | None, typer.Option("--input", help="How a frame enters: first, paced or queued.")]
+Order = Annotated[
+    str | None,
+    typer.Option("--order", help="Served first: random, momentum or fifo.", autocompletion=offered(RULES, "ORDERS")),
+]
+Scope = Annotated[
+    str | None,
+    typer.Option("--scope", help="One queue for the network, or one a core.", autocompletion=offered(RULES, "SCOPES")),
+]
+InputRule = Annotated[
+    str | None,
+    typer.Option(
+        "--input", help="How a frame enters: first, paced or queued.", autocompletion=offered(RULES, "INPUT_RULES")
+    ),
+]
 R = Annotated[int | None, typer.Option("--R", help="Input events a forward step, with --input paced.")]
 StopAfter = Annotated[int | None, typer.Option("--stop-after", help="At most N forward steps a time step.")]
 StopAfterOutput = Annotated[

@@ -16,7 +16,7 @@ from unlayered.console import stderr
 
 
 class TrainingBar:
-    """Two numbers a batch, a line an epoch; on standard error."""
+    """On a terminal a bar with the time left; elsewhere a line an epoch; both on standard error."""
 
     def __init__(self, title: str, epochs: int, quiet: bool) -> None:
         console = stderr()
@@ -28,6 +28,8 @@ class TrainingBar:
         )
         self.bar = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
         self.title, self.epochs, self.last = word(title), epochs, ""
+        self.console = None if quiet or console.is_terminal else console
+        self.whole = -1
 
     def __enter__(self) -> TrainingBar:
         self.bar.start()
@@ -41,9 +43,18 @@ class TrainingBar:
         """Show where the run is; what ``trainer.fit.train`` calls."""
         if metrics.accuracy == metrics.accuracy:
             self.last = f", validation accuracy {metrics.accuracy:.3f}"
+        if batch == n_batches:
+            self._line(metrics)
         text = f"{self.title}: loss {metrics.loss:.3f}{self.last}, {metrics.samples_per_s:,.0f} samples/s"
         total = self.epochs * n_batches
         self.bar.update(self.task, description=text, completed=metrics.epoch * n_batches + batch, total=total)
+
+    def _line(self, metrics: Metrics) -> None:
+        """Say how an epoch went: the trainer reports its last batch, then the epoch as a whole."""
+        if self.console is not None and self.whole == metrics.epoch:
+            done = f"{self.title}: epoch {metrics.epoch + 1} of {self.epochs}, loss {metrics.loss:.3f}{self.last}"
+            self.console.print(done, markup=False, soft_wrap=True)
+        self.whole = metrics.epoch
 
 
 def history(folder: Path) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ir.arrays import set_field
 from ir.check import FormatError, check_choice, check_type, real, require, whole
+from ir.toml_lines import located
 from ir.words import meant
 from stimuli.own.cameras import CAMERAS
 
@@ -173,4 +174,7 @@ def options_of_folder(path: Path) -> DataOptions:
         raise FormatError(f"{file} is nested too deeply; write it flat") from error
     except ValueError as error:
         raise FormatError(f"{file} cannot be read as TOML: {error}") from error
-    return options_of(table, str(file))
+    try:
+        return options_of(table, str(file))
+    except FormatError as error:
+        raise FormatError(located(str(error), str(file), content.decode("utf-8"))) from error

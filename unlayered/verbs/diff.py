@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stimuli.own.folder import is_folder
+from unlayered.completing import offered
 from unlayered.console import Stages, show
 from unlayered.options import AllowUnsafe, DataOption, Json, Root, Samples, Split
 
@@ -20,7 +21,14 @@ if TYPE_CHECKING:
 
 STAGES = ("run", "experiment", "remedy")
 
-On = Annotated[str, typer.Option("--on", help="Executors of integers: reference, trainer, lava; or several, by comma.")]
+On = Annotated[
+    str,
+    typer.Option(
+        "--on",
+        help="Executors of integers: reference, trainer, lava; or several, by comma.",
+        autocompletion=offered("unlayered.execute", "EXECUTORS"),
+    ),
+]
 MaxFlips = Annotated[int | None, typer.Option("--max-flips", min=0, help="Exit 1 above so many flipped decisions.")]
 MaxRateError = Annotated[
     float | None, typer.Option("--max-rate-error", min=0.0, help="Exit 1 where a population's rate is off by more.")

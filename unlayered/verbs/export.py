@@ -7,13 +7,17 @@ from typing import Annotated
 
 import typer
 
+from unlayered.completing import offered
 from unlayered.console import show
 from unlayered.options import As, Dt, Json, Out
 
 
 def export(
     network: Annotated[Path, typer.Argument(help="A train folder or a network file.")],
-    to: Annotated[str, typer.Option("--to", help="nir, onnx or net (lava-dl).")],
+    to: Annotated[
+        str,
+        typer.Option("--to", help="nir, onnx or net (lava-dl).", autocompletion=offered("exchange.open", "WRITERS")),
+    ],
     out: Out,
     as_: As = None,
     dt: Dt = None,

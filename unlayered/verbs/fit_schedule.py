@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from unlayered.clock import Clock, timekeeping
+from unlayered.completing import chips
 from unlayered.console import progress, show, table
 from unlayered.options import As, Data, DataOption, Dt, Json, Root, Samples, Split
 
@@ -18,7 +19,9 @@ COLUMNS = ("schedule", "F", "order", "scope", "input", "distance", "accuracy")
 def fit_schedule(
     network: Annotated[Path, typer.Argument(help="A mapped network, a train folder, or a network file.")],
     data: Data,
-    chip: Annotated[str, typer.Option("--chip", help="seneca or a .toml file of a clockless chip.")] = "seneca",
+    chip: Annotated[
+        str, typer.Option("--chip", help="seneca or a .toml file of a clockless chip.", autocompletion=chips)
+    ] = "seneca",
     root: Root = None,
     split: Split = "train",
     samples: Samples = 64,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unlayered.completing import chips, offered
 from unlayered.console import Stages, show, text_of
 from unlayered.destinations import check_destinations, check_ending
 from unlayered.options import AllowUnsafe, As, DataOption, Dt, F, Json, Kind, Order, Out, Root, Samples, ScheduleFlags
@@ -19,7 +20,9 @@ STAGES = ("quantize", "partition", "place", "check")
 
 def map_(
     network: Annotated[Path, typer.Argument(help="A train folder or a network file.")],
-    chip: Annotated[str, typer.Option("--chip", help="loihi1, loihi2 or a .toml file; see `unlayered chips`.")],
+    chip: Annotated[
+        str, typer.Option("--chip", help="loihi1, loihi2 or a .toml file; see `unlayered chips`.", autocompletion=chips)
+    ],
     out: Out,
     calibrate: Annotated[
         str | None,
@@ -29,7 +32,14 @@ def map_(
     samples: Samples = 256,
     data_option: DataOption = None,
     bits: Annotated[int, typer.Option("--bits", help="Of a weight: 8, 6, 4, 3 or 2.")] = 8,
-    preset: Annotated[str, typer.Option("--preset", help="How hard to search: fast, default or quality.")] = "default",
+    preset: Annotated[
+        str,
+        typer.Option(
+            "--preset",
+            help="How hard to search: fast, default or quality.",
+            autocompletion=offered("mapper.search.search", "PRESETS"),
+        ),
+    ] = "default",
     seed: Annotated[int, typer.Option("--seed", help="Of the search; same seed, same map.")] = 0,
     schedule: Kind = None,
     f: F = None,

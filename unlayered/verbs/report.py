@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unlayered.console import show
+from unlayered.console import Stages, show
 from unlayered.destinations import check_apart, check_destinations, check_ending
 from unlayered.options import DataOption, Json, Root, Split
 
@@ -55,12 +55,16 @@ def report(
     check_ending(out, ".html", "a page")
     chosen = list(dict.fromkeys(runs))
     check_apart(out, *(path for path in chosen if path.is_file()))
-    material = open_material(chosen)
-    stimulus = None if data is None else _stimulus(data, root, split, data_option)
+    with Stages("report", ("read", "draw"), as_json) as stages:
+        stages.begin("read")
+        material = open_material(chosen)
+        stimulus = None if data is None else _stimulus(data, root, split, data_option)
     if sample is not None and not any(sample in trace.sample_ids for _, trace in material.traces):
         raise ValueError(f"no run that is given holds sample {sample}; `unlayered compare` names those that differ")
     command = _command(chosen, out, data, root, split, data_option, sample)
-    text, value = run_page(f"unlayered: {', '.join(map(str, chosen))}", material, stimulus, sample, command)
+    with Stages("report", ("read", "draw"), as_json) as stages:
+        stages.begin("draw")
+        text, value = run_page(f"unlayered: {', '.join(map(str, chosen))}", material, stimulus, sample, command)
     npz.write_atomically(out, text.encode())
     lines = [f"{p['a']} and {p['b']}: {'equal' if p['equal'] else p['first']}" for p in value["pairs"]]
     show({"page": str(out), **value}, as_json, *lines, f"wrote {out}")

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from unlayered.clock import Clock, Kept, Replay, Timeline
+from unlayered.completing import chips, offered
 from unlayered.console import facts, progress, show
 from unlayered.destinations import check_apart, check_destinations
 from unlayered.options import (
@@ -43,9 +44,17 @@ if TYPE_CHECKING:
     from unlayered.sources import Samples as Stimuli
 
 On = Annotated[
-    str, typer.Option("--on", help="reference (E2), lava (E3), trainer (E1) or clockless (E4); floats run as E0.")
+    str,
+    typer.Option(
+        "--on",
+        help="reference (E2), lava (E3), trainer (E1) or clockless (E4); floats run as E0.",
+        autocompletion=offered("unlayered.execute", "EXECUTORS"),
+    ),
 ]
-Chip = Annotated[str | None, typer.Option("--chip", help="Give a network of floats this chip's integers first.")]
+Chip = Annotated[
+    str | None,
+    typer.Option("--chip", help="Give a network of floats this chip's integers first.", autocompletion=chips),
+]
 TimeLimit = Annotated[float | None, typer.Option("--time-limit", min=1.0, help="Seconds that Lava may take.")]
 ProcessPerCore = Annotated[
     bool, typer.Option("--process-per-core", help="On Lava: processes of its own for every core; slower.")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ir.words import counted
-from unlayered.console import show, table
+from unlayered.console import Stages, show, table
 from unlayered.options import Json
 
 
@@ -23,7 +23,9 @@ def verify(
     """
     from sim_reference.verify import verify as replay
 
-    found = replay(network, against)
+    with Stages(str(network), ("replay",), as_json) as stages:
+        stages.begin("replay")
+        found = replay(network, against)
     rows = [(x.name, x.quantity, x.compared, x.differing) for x in found.layers]
     last = "equal" if found.first is None else f"first difference: {found.first}"
     told = f"{counted(found.compared, 'value')} compared, {found.differing:,} differing"

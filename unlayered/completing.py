@@ -1,0 +1,26 @@
+"""The values that the Tab key offers behind an option, of the tables that the verbs check them against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+
+def offered(module: str, table: str) -> Callable[[str], list[str]]:
+    """What Typer asks: the names of a table, or of what a function returns, that begin as the word does.
+
+    The module is imported when a shell asks.
+    """
+
+    def values(incomplete: str) -> list[str]:
+        names = getattr(import_module(module), table)
+        return [name for name in (names() if callable(names) else names) if name.startswith(incomplete)]
+
+    return values
+
+
+def chips(incomplete: str) -> list[str]:
+    """The chips that ship with the package."""
+    from exchange.chip_toml import CHIPS
+
+    return sorted(path.stem for path in CHIPS.glob(f"{incomplete}*.toml"))
