@@ -11,14 +11,14 @@ from exchange import toml
 from ir.arrays import set_field
 from ir.check import FormatError, check_choice, require
 from ir.neurons import RESETS
-from ir.schedule import Schedule, group_of
+from ir.schedule import Schedule
 from ir.toml_lines import located
 from stimuli.data_sets import NAMES, unknown_data
 from stimuli.own.folder import is_folder
 from stimuli.own.options import table_of
 from stimuli.own.protocol import OWN
 from trainer.engines.options import TrainingOptions
-from trainer.kinds import check_kinds, fits, known
+from trainer.kinds import check_kinds, fits, group_in_file, is_group, known
 from trainer.optimizers import OPTIMIZERS, SCHEDULES, WITH_MOMENTUM
 from trainer.rules import RULES
 
@@ -194,9 +194,9 @@ class TrainConfig:
         check_start(self)
         words = isinstance(self.layers, (tuple, list)) and all(isinstance(word, str) for word in self.layers)
         require(words, f"layers is {self.layers!r}; give a list such as ['64', '10']")
-        drawn = all(_is_group(f) for f in self.f_drawn)
+        drawn = all(is_group(f) for f in self.f_drawn)
         require(drawn, f"f_drawn is {list(self.f_drawn)}; give whole numbers from 1, None ('all' in a file) for all")
-        pairs = all(len(x) == 2 and fits(x[0], "int") and x[0] >= 0 and _is_group(x[1]) for x in self.f_curriculum)
+        pairs = all(len(x) == 2 and fits(x[0], "int") and x[0] >= 0 and is_group(x[1]) for x in self.f_curriculum)
         require(
             pairs,
             f"f_curriculum is {list(map(list, self.f_curriculum))}; give pairs [first epoch, F], F from 1 or None "
@@ -245,16 +245,6 @@ def check_start(config: TrainConfig) -> None:
             )
 
 
-def _is_group(f: object) -> bool:
-    """Whether ``f`` is a group size."""
-    return f is None or (isinstance(f, int) and fits(f, "int") and f >= 1)
-
-
-def _group_in_file(word: Any) -> Any:
-    """A group size as a file spells it: a number, ``all``, or 0, which older files say for all."""
-    return None if type(word) is int and word == 0 else group_of(word)
-
-
 def from_dict(values: dict[str, Any], who: str = "config") -> TrainConfig:
     """Build a configuration from plain values.
 
@@ -265,7 +255,7 @@ def from_dict(values: dict[str, Any], who: str = "config") -> TrainConfig:
     schedule = known(values.get("schedule", {}), Schedule, f"{who}: schedule")
     options = known(values.get("options", {}), TrainingOptions, f"{who}: options")
     if "F" in schedule:
-        schedule["F"] = _group_in_file(schedule["F"])
+        schedule["F"] = group_in_file(schedule["F"])
     rows = {name: values[name] for name in ("layers", "f_drawn", "f_curriculum") if name in values}
     for name, row in rows.items():
         if not isinstance(row, (list, tuple)):
@@ -274,10 +264,10 @@ def from_dict(values: dict[str, Any], who: str = "config") -> TrainConfig:
     if "layers" in lists:
         lists["layers"] = tuple(str(word) if fits(word, "int") else word for word in lists["layers"])
     if "f_drawn" in lists:
-        lists["f_drawn"] = tuple(map(_group_in_file, lists["f_drawn"]))
+        lists["f_drawn"] = tuple(map(group_in_file, lists["f_drawn"]))
     if "f_curriculum" in lists:
         pairs = [tuple(x) if isinstance(x, (list, tuple)) else (x,) for x in lists["f_curriculum"]]
-        lists["f_curriculum"] = tuple((*x[:1], *map(_group_in_file, x[1:])) for x in pairs)
+        lists["f_curriculum"] = tuple((*x[:1], *map(group_in_file, x[1:])) for x in pairs)
     try:
         made: dict[str, Any] = {"schedule": Schedule(**schedule), "options": TrainingOptions(**options)}
         return TrainConfig(**{**values, **lists, **made})

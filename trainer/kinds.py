@@ -8,6 +8,7 @@ from typing import Any
 
 from ir.arrays import set_field
 from ir.check import FormatError, require
+from ir.schedule import group_of
 from ir.words import meant
 
 WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text in quotes"}
@@ -46,3 +47,13 @@ def known(values: Any, settings: Any, who: str) -> dict[str, Any]:
         named = ", ".join(f"{key}{meant(key, names)}" for key in unknown)
         raise FormatError(f"{who} has unknown keys {named}; known are {', '.join(sorted(names))}")
     return dict(values)
+
+
+def is_group(f: object) -> bool:
+    """Whether ``f`` is a group size."""
+    return f is None or (isinstance(f, int) and fits(f, "int") and f >= 1)
+
+
+def group_in_file(word: Any) -> Any:
+    """A group size as a file spells it: a number, ``all``, or 0, which older files say for all."""
+    return None if type(word) is int and word == 0 else group_of(word)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from types import FunctionType
+from typing import Any
 
 
 def offered(module: str, table: str) -> Callable[[str], list[str]]:
@@ -13,8 +15,9 @@ def offered(module: str, table: str) -> Callable[[str], list[str]]:
     """
 
     def values(incomplete: str) -> list[str]:
-        names = getattr(import_module(module), table)
-        return [name for name in (names() if callable(names) else names) if name.startswith(incomplete)]
+        found: Any = getattr(import_module(module), table)
+        names: list[str] = list(found() if isinstance(found, FunctionType) else found)
+        return [name for name in names if name.startswith(incomplete)]
 
     return values
 

@@ -17,12 +17,22 @@ if TYPE_CHECKING:
 
 STAGES = ("quantize", "partition", "place", "check")
 
+Chip = Annotated[
+    str, typer.Option("--chip", help="loihi1, loihi2 or a .toml file; see `unlayered chips`.", autocompletion=chips)
+]
+Preset = Annotated[
+    str,
+    typer.Option(
+        "--preset",
+        help="How hard to search: fast, default or quality.",
+        autocompletion=offered("mapper.search.search", "PRESETS"),
+    ),
+]
+
 
 def map_(
     network: Annotated[Path, typer.Argument(help="A train folder or a network file.")],
-    chip: Annotated[
-        str, typer.Option("--chip", help="loihi1, loihi2 or a .toml file; see `unlayered chips`.", autocompletion=chips)
-    ],
+    chip: Chip,
     out: Out,
     calibrate: Annotated[
         str | None,
@@ -32,14 +42,7 @@ def map_(
     samples: Samples = 256,
     data_option: DataOption = None,
     bits: Annotated[int, typer.Option("--bits", help="Of a weight: 8, 6, 4, 3 or 2.")] = 8,
-    preset: Annotated[
-        str,
-        typer.Option(
-            "--preset",
-            help="How hard to search: fast, default or quality.",
-            autocompletion=offered("mapper.search.search", "PRESETS"),
-        ),
-    ] = "default",
+    preset: Preset = "default",
     seed: Annotated[int, typer.Option("--seed", help="Of the search; same seed, same map.")] = 0,
     schedule: Kind = None,
     f: F = None,

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 PRESETS = "A configuration that ships: digits, digits-layered, nmnist, shd, dvsgesture or cifar10."
 SET = "Any key of a configuration, KEY=VALUE, e.g. learning_rate=3e-4 (docs/configuration.md); may be repeated."
+Preset = Annotated[
+    str | None,
+    typer.Option("--preset", help=PRESETS, autocompletion=offered("trainer.config", "preset_names")),
+]
 Bits = Annotated[int | None, typer.Option("--bits", help="Train on a chip's integers: 8, 6, 4, 3 or 2; 0 = floats.")]
 Chip = Annotated[str | None, typer.Option("--chip", help="Whose integers, with --bits.", autocompletion=chips)]
 Start = Annotated[
@@ -27,9 +31,7 @@ Start = Annotated[
 def train(
     out: Out,
     config: Annotated[Path | None, typer.Argument(help="A TOML file (docs/configuration.md).")] = None,
-    preset: Annotated[
-        str | None, typer.Option("--preset", help=PRESETS, autocompletion=offered("trainer.config", "preset_names"))
-    ] = None,
+    preset: Preset = None,
     start: Start = None,
     data: Annotated[str | None, typer.Option("--data", help="Another data set than the configuration's.")] = None,
     root: Root = None,
