@@ -17,12 +17,14 @@ from ir.schedule import ORDERS, Schedule  # noqa: E402
 from stimuli.own.options import DataOptions  # noqa: E402
 from trainer.config import TrainConfig  # noqa: E402
 from trainer.engines.options import TrainingOptions  # noqa: E402
+from trainer.gamma_options import GammaOptions  # noqa: E402
 from trainer.optimizers import OPTIMIZERS  # noqa: E402
 from trainer.rules import RULES  # noqa: E402
 
 PAGE = ROOT / "docs" / "configuration.md"
-TABLES = (("", TrainConfig), ("[schedule]", Schedule), ("[options]", TrainingOptions), ("[data_options]", DataOptions))
-INNER = {"schedule": "[schedule]", "options": "[options]", "data_options": "[data_options]"}
+TABLES = (("", TrainConfig), ("[schedule]", Schedule), ("[options]", TrainingOptions),
+          ("[gamma]", GammaOptions), ("[data_options]", DataOptions))  # fmt: skip
+INNER = {"schedule": "[schedule]", "options": "[options]", "gamma": "[gamma]", "data_options": "[data_options]"}
 """Keys that are tables of their own."""
 
 NAMED = {"a name of `ORDERS`": ORDERS, "a name of `trainer.rules.RULES`": RULES,

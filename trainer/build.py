@@ -19,7 +19,7 @@ from trainer.config import TrainConfig
 from trainer.data import Kind, kind_of
 from trainer.linear_map import SumPool2d, fold
 from trainer.network import SpikingNetwork
-from trainer.neuron import LIF
+from trainer.neuron import LIF, NeuronModule
 from trainer.pooling import fold_pooling, pools
 from trainer.trainable import TrainableNetwork
 
@@ -56,7 +56,7 @@ def build_network(config: TrainConfig, kind: Kind | None = None) -> SpikingNetwo
                 continue  # a population of its own
             if fires or i == len(config.layers) - 1:
                 readout = config.loss == "membrane" and i == len(config.layers) - 1
-                modules.append(_neuron(config, readout))
+                modules.append(_neuron(config, readout, data.dt_s))
     n = int(torch.Size(shape).numel())
     require(
         n == data.n_classes,
@@ -84,8 +84,10 @@ def _started(config: TrainConfig, data: Kind) -> SpikingNetwork:
     return network
 
 
-def _neuron(config: TrainConfig, readout: bool) -> LIF:
+def _neuron(config: TrainConfig, readout: bool, dt_s: float) -> NeuronModule:
     threshold = None if readout else config.v_threshold
+    if config.neuron == "spiking_gamma":
+        return config.gamma.neuron(dt_s, threshold, config.train_tau)
     return LIF(
         config.tau_mem_s,
         threshold,

@@ -18,34 +18,18 @@ from stimuli.own.folder import is_folder
 from stimuli.own.options import table_of
 from stimuli.own.protocol import OWN
 from trainer.engines.options import TrainingOptions
-from trainer.kinds import check_kinds, fits, group_in_file, is_group, known
+from trainer.gamma_options import GammaOptions, check_gamma
+from trainer.kinds import AT_LEAST, check_kinds, fits, group_in_file, is_group, known
 from trainer.optimizers import OPTIMIZERS, SCHEDULES, WITH_MOMENTUM
 from trainer.rules import RULES
 
 LOSSES = ("rate", "count", "membrane", "first_spike")
 SHIPPED = Path(__file__).with_name("presets")
+MODULES = ("lif", "spiking_gamma")
+"""The neurons that a configuration builds, by their models."""
+
 MOST = 1e30
 """Of what enters float32 with a factor."""
-
-AT_LEAST = {
-    "encoder": 0,
-    **dict.fromkeys(("epochs", "batch_size"), 1),
-    "tau_mem_s": 0,
-    "tau_syn_s": 0,
-    "v_threshold": 0,
-    "weight_decay": 0,
-    "spike_penalty": 0,
-    "spike_penalty_after": 0,
-    "patience": 0,
-    "shift_px": 0,
-    "limit": 0,
-    "truncate": 0,
-    "optimizer_momentum": 0,
-    "rate_factor": 0,
-    "rate_every": 1,
-    "warmup_epochs": 0,
-    "momentum_noise_decay": 0,
-}
 
 
 @dataclass(frozen=True)
@@ -63,6 +47,7 @@ class TrainConfig:
         start: file of a network to go on from, of any format that is read, or a train folder: its structure, neurons
             and numbers stand in the place of ``layers``, ``tau_mem_s``, ``v_threshold``, ``reset`` and
             ``initial_density``.
+        neuron: of every layer: ``lif``, or ``spiking_gamma`` with the settings of the table ``gamma``.
         encoder: so many of the first layers with neurons run on the host, in floats, and may take currents; 0 = none.
         tau_mem_s: time constant of every population's membranes in seconds, where training begins.
         tau_syn_s: time constant of synaptic currents, in seconds; 0 = none, spikes reach the membrane at once.
@@ -70,6 +55,7 @@ class TrainConfig:
         reset: of every population: ``zero``, ``subtract``, one step late ``zero_late``, ``subtract_late``, or ``none``.
         schedule: how spikes are served in training and, by default, in every run.
         options: dropouts, noise, gradient choices.
+        gamma: buckets and spike rule of SpikingGamma.
         initial_density: scale the initial weights until so many spikes a neuron and time step are fired, layer by
             layer (``trainer.initial``); 0 = torch's own, with which deep or sparsely driven networks stay silent.
         epochs: how often the training data are gone through.
@@ -91,6 +77,7 @@ class TrainConfig:
         momentum_noise_decay: the ``momentum_noise`` of an epoch is that of the epoch before times this.
         loss: ``rate`` (cross-entropy of spike counts a time step), ``count`` (of the whole sample's), ``membrane``,
             ``first_spike``.
+        loss_steps: so many last time steps count for the loss, where labels say something of the end alone; 0 = all.
         spike_penalty: added loss for each network spike a neuron and time step, from epoch
             ``spike_penalty_after`` on: a network that does not spike yet would never start.
         spike_penalty_after: the first epoch, from 0, in which spikes cost.
@@ -117,6 +104,7 @@ class TrainConfig:
     data_options: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
     layers: tuple[str, ...] = ("64", "64", "10")
     start: str = ""
+    neuron: str = "lif"
     encoder: int = 0
     tau_mem_s: float = 1e-3
     tau_syn_s: float = 0.0
@@ -124,6 +112,7 @@ class TrainConfig:
     reset: str = "zero"
     schedule: Schedule = field(default_factory=Schedule)
     options: TrainingOptions = field(default_factory=TrainingOptions)
+    gamma: GammaOptions = field(default_factory=GammaOptions)
     initial_density: float = 0.0
     epochs: int = 20
     batch_size: int = 64
@@ -141,6 +130,7 @@ class TrainConfig:
     rule: str = "surrogate"
     momentum_noise_decay: float = 1.0
     loss: str = "rate"
+    loss_steps: int = 0
     spike_penalty: float = 0.0
     spike_penalty_after: int = 0
     keep: str = "best"
@@ -171,6 +161,8 @@ class TrainConfig:
             own or not self.data_options, f"data_options have no meaning for data set {self.data!r}; leave them out"
         )
         check_choice("rule", self.rule, RULES)
+        check_choice("neuron", self.neuron, MODULES)
+        check_gamma(self)
         check_choice("reset", self.reset, tuple(RESETS))
         check_choice("loss", self.loss, LOSSES)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
@@ -254,6 +246,7 @@ def from_dict(values: dict[str, Any], who: str = "config") -> TrainConfig:
     values = known(values, TrainConfig, who)
     schedule = known(values.get("schedule", {}), Schedule, f"{who}: schedule")
     options = known(values.get("options", {}), TrainingOptions, f"{who}: options")
+    gamma = known(values.get("gamma", {}), GammaOptions, f"{who}: gamma")
     if "F" in schedule:
         schedule["F"] = group_in_file(schedule["F"])
     rows = {name: values[name] for name in ("layers", "f_drawn", "f_curriculum") if name in values}
@@ -270,6 +263,7 @@ def from_dict(values: dict[str, Any], who: str = "config") -> TrainConfig:
         lists["f_curriculum"] = tuple((*x[:1], *map(group_in_file, x[1:])) for x in pairs)
     try:
         made: dict[str, Any] = {"schedule": Schedule(**schedule), "options": TrainingOptions(**options)}
+        made["gamma"] = GammaOptions(**gamma)
         return TrainConfig(**{**values, **lists, **made})
     except ValueError as error:
         raise FormatError(f"{who}: {error}") from error

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ir.check import require
-from ir.encoder.run import encode, fresh_state, host_state, saved_state
+from ir.encoder import encode
 from ir.encoder.split import HOST
 from ir.network import Network
 from ir.schedule import Schedule
 from trainer.engines import run as run_engine
 from trainer.engines.call import Call
-from trainer.engines.live import LiveHost, live
 from trainer.engines.numbers import straight_through
 from trainer.engines.options import EVALUATION, TrainingOptions
 from trainer.engines.plan import Params, Plan
@@ -32,52 +30,21 @@ class Encoder(Protocol):
     def params(self) -> Params: ...
 
 
-class Sent(NamedTuple):
-    """What an encoder did with a batch.
-
-    Attributes:
-        spikes: (T, B, n) its output's, with a gradient.
-        ended: gives where it ended.
-    """
-
-    spikes: Tensor
-    ended: Callable[[], LiveHost]
-
-
-def sent(
-    encoder: Encoder,
-    frames: Tensor,
-    ids: Tensor,
-    options: TrainingOptions = EVALUATION,
-    before: LiveHost | None = None,
-) -> Sent:
-    """The output's spikes of an encoder as every executor has them, with a gradient behind.
+def sent(encoder: Encoder, frames: Tensor, ids: Tensor, options: TrainingOptions = EVALUATION) -> Tensor:
+    """The output's spikes of an encoder, (T, B, n), as every executor has them, with a gradient behind.
 
     The one implementation is ``ir.encoder``; the layered engine's own spikes may differ where a sum rounds otherwise,
     and are looked at for their gradient alone.
-
-    Args:
-        before: where the samples go on from; None = they begin.
     """
-    frozen = encoder.export()
-    own = fresh_state(frozen, frames.shape[1]) if before is None else host_state(frozen, before.exact)
-    exact = torch.as_tensor(encode(frozen, frames.detach().flatten(2).cpu().numpy(), own), device=frames.device)
-
+    exact = torch.as_tensor(encode(encoder.export(), frames.detach().flatten(2).cpu().numpy()), device=frames.device)
     with torch.autocast(frames.device.type, enabled=False):
         params = encoder.params()
-
-        def stopped() -> LiveHost:
-            state = saved_state(frozen, own, ids.cpu().numpy())
-            return LiveHost(state, live(state, params.like))
-
         learns = frames.requires_grad or any(x.requires_grad for x in params.tensors())
         if not (learns and torch.is_grad_enabled()):
-            return Sent(exact, stopped)
+            return exact
         how = Schedule("layered", None), options.evaluated
-        state = None if before is None else before.live
-        result = run_engine(Call(encoder.plan(), params, frames.flatten(2), ids, *how, state=state), "reference")
-    spikes = straight_through(exact, result.counts[:, :, encoder.plan().output])
-    return Sent(spikes, lambda: stopped()._replace(live=result.state))
+        result = run_engine(Call(encoder.plan(), params, frames.flatten(2), ids, *how), "reference")
+    return straight_through(exact, result.counts[:, :, encoder.plan().output])
 
 
 def in_two(

@@ -14,6 +14,28 @@ from ir.words import meant
 WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text in quotes"}
 TYPES: dict[str, type] = {"int": Integral, "float": Real, "bool": bool, "str": str}
 
+AT_LEAST = {
+    "encoder": 0,
+    **dict.fromkeys(("epochs", "batch_size"), 1),
+    "tau_mem_s": 0,
+    "tau_syn_s": 0,
+    "v_threshold": 0,
+    "weight_decay": 0,
+    "spike_penalty": 0,
+    "spike_penalty_after": 0,
+    "loss_steps": 0,
+    "patience": 0,
+    "shift_px": 0,
+    "limit": 0,
+    "truncate": 0,
+    "optimizer_momentum": 0,
+    "rate_factor": 0,
+    "rate_every": 1,
+    "warmup_epochs": 0,
+    "momentum_noise_decay": 0,
+}
+"""The least values of a training's numbers."""
+
 
 def fits(value: object, kind: str) -> bool:
     """Whether ``value`` is of a ``kind`` (true is no number, and NaN is none either)."""

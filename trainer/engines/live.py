@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,18 +12,6 @@ from torch import Tensor
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.state import State, fingerprint
-
-
-class LiveHost(NamedTuple):
-    """Where the encoder on the host ended.
-
-    Attributes:
-        exact: as every executor has it: the next spikes come from there.
-        live: the same as a layered engine has it, for the gradient.
-    """
-
-    exact: State
-    live: LiveState
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +26,6 @@ class LiveState:
         fired: (B, N) bool, who fired in the last time step.
         sent: (H, B, N) what neurons sent in the last time steps, oldest first, H as ``ir.State`` says.
         inputs: (H, B, N_in) what the inputs did.
-        host: the encoder's; None where the network has none.
     """
 
     t: int
@@ -48,7 +34,6 @@ class LiveState:
     fired: Tensor
     sent: Tensor
     inputs: Tensor
-    host: LiveHost | None = None
 
     def detach(self) -> LiveState:
         """The same without gradients: backpropagation through time ends here."""
@@ -65,13 +50,11 @@ class LiveState:
             states={name: change(x) for name, x in self.states.items()},
             sent=change(self.sent),
             inputs=change(self.inputs),
-            host=self.host and self.host._replace(live=self.host.live._each(change)),
         )
 
     def tensors(self) -> list[Tensor]:
         """Those that may carry a gradient."""
-        own = [*self.states.values(), self.sent, self.inputs]
-        return own if self.host is None else [*own, *self.host.live.tensors()]
+        return [*self.states.values(), self.sent, self.inputs]
 
     @property
     def requires_grad(self) -> bool:
@@ -88,8 +71,7 @@ class LiveState:
 
         states = {name: array(x) for name, x in self.states.items()}
         ids, fired = (x.cpu().numpy() for x in (self.sample_ids, self.fired))
-        host = self.host and self.host.exact
-        return State(fingerprint(network), self.t, ids, states, fired, array(self.sent), array(self.inputs), host)
+        return State(fingerprint(network), self.t, ids, states, fired, array(self.sent), array(self.inputs))
 
 
 def live(state: State, like: Tensor) -> LiveState:
@@ -100,8 +82,7 @@ def live(state: State, like: Tensor) -> LiveState:
 
     states = {name: tensor(x) for name, x in state.states.items()}
     ids, fired = (torch.as_tensor(np.array(x)).to(like.device) for x in (state.sample_ids, state.fired))
-    host = None if state.host is None else LiveHost(state.host, live(state.host, like))
-    return LiveState(state.t, ids, states, fired, tensor(state.sent), tensor(state.inputs), host)
+    return LiveState(state.t, ids, states, fired, tensor(state.sent), tensor(state.inputs))
 
 
 def latest(before: Tensor | None, rows: Tensor, most: int) -> Tensor:

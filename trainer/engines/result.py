@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -96,6 +96,10 @@ class Result:
         check_choice("population", population, names)
         at = self.plan.parts[names.index(population)].at
         return self.counts[:, :, at], self.v[:, :, at]
+
+    def last(self, n: int) -> Result:
+        """The same of the last n time steps alone."""
+        return replace(self, counts=self.counts[-n:], v=self.v[-n:], forward_steps=self.forward_steps[-n:])
 
     @cached_property
     def state(self) -> LiveState:

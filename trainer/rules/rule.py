@@ -10,6 +10,7 @@ from ir.schedule import Schedule
 from trainer.batch import Batch
 from trainer.engines.live import LiveState
 from trainer.engines.options import TrainingOptions
+from trainer.gamma_options import GammaOptions
 from trainer.network import SpikingNetwork
 from trainer.optimizers import Rates
 
@@ -27,6 +28,10 @@ class Settings(Rates, Protocol):
     def spike_penalty_after(self) -> int: ...
     @property
     def engine(self) -> str: ...
+    @property
+    def loss_steps(self) -> int: ...
+    @property
+    def gamma(self) -> GammaOptions: ...
 
 
 class Step(NamedTuple):

@@ -37,7 +37,8 @@ class Surrogate:
                 batch.frames, schedule, batch.ids, config.options, batch.events, config.engine, batch.state
             )
             state = result.state.detach()
-            loss = LOSS_FUNCTIONS[config.loss](result, network.plan(), batch.labels)
+            counted = result.last(config.loss_steps) if config.loss_steps else result
+            loss = LOSS_FUNCTIONS[config.loss](counted, network.plan(), batch.labels)
             if config.spike_penalty and epoch >= config.spike_penalty_after:
                 loss = loss + config.spike_penalty * spike_penalty(result)
             loss = loss * share

@@ -1,0 +1,144 @@
+"""Trainings of SpikingGamma: the preset, settings that go together, the road to Loihi 2, integers that are equal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from exchange import npz
+from exchange.chip_toml import find_chip
+from ir.network import Network
+from ir.quantized import QuantizedNetwork
+from ir.schedule import Schedule
+from ir.state import state_names
+from ir.stimulus import Stimulus
+from mapper import map_network
+from sim_reference.compare.divergence import first_divergence
+from sim_reference.simulate import run as run_reference
+from trainer.config import TrainConfig, preset
+from trainer.execute import run
+from trainer.fit import train
+from trainer.gamma_options import GammaOptions
+from trainer.network import SpikingNetwork
+from trainer.quantize_aware import train_on_grid
+from trainer.spiking_gamma import SpikingGamma
+
+LAYERED = Schedule("layered")
+SMALL = replace(preset("spiking-gamma-digits"), layers=("12", "10"), epochs=1, batch_size=40, limit=200)
+
+
+@pytest.mark.parametrize("rule", ["bptt", "trace", "trace-by-layer", "all-buckets", "bucket-0"])
+def test_every_rule_trains_and_lowers_the_loss(rule: str, tmp_path: Path) -> None:
+    losses: list[float] = []
+    train(replace(SMALL, rule=rule, epochs=3), tmp_path, report=lambda m, i, n: losses.append(m.loss))
+    assert losses[-1] < 0.9 * losses[0]
+    assert npz.load(tmp_path / "network.npz", Network).populations[0].neuron.MODEL == "spiking_gamma"
+
+
+def test_an_update_in_every_step_and_a_loss_of_the_last_steps_change_the_training(tmp_path: Path) -> None:
+    changes = {
+        "plain": {},
+        "step": {"gamma": replace(SMALL.gamma, update="step")},
+        "last": {"loss_steps": 2},
+        "last, bptt": {"loss_steps": 2, "rule": "bptt"},
+    }
+    found = {}
+    for name, change in changes.items():
+        found[name] = train(replace(SMALL, **change), tmp_path / name).export().projections[0].connection.weight
+    assert all(np.isfinite(w).all() for w in found.values())
+    assert not np.array_equal(found["plain"], found["step"]) and not np.array_equal(found["plain"], found["last"])
+    assert not np.array_equal(found["last"], found["last, bptt"])
+
+
+def test_a_trained_network_goes_to_loihi_2_and_runs_equal_on_integers(tmp_path: Path) -> None:
+    train(SMALL, tmp_path)
+    mapped = map_network(npz.load(tmp_path / "network.npz", Network), find_chip("loihi2"))
+    frames = (np.random.default_rng(0).random((10, 4, mapped.network.n_inputs)) < 0.2).astype(np.int32)
+    names = state_names(mapped.network)
+    ours, theirs = (f(mapped, Stimulus(frames), record=names) for f in (run_reference, run))
+    assert first_divergence(ours, theirs) is None and len(ours.spikes) > 0
+    assert all((ours.states[name] == theirs.states[name]).all() for name in names)
+
+
+def test_integers_of_quantization_aware_training_pass_unchanged_and_are_those_that_trained(tmp_path: Path) -> None:
+    config = replace(SMALL, rule="bptt", weight_bits=8)
+    network = train(config, tmp_path)
+    fixed = npz.load(tmp_path / "quantized.npz", QuantizedNetwork)
+    mapped = map_network(fixed, find_chip("loihi2"))
+    assert npz.encoded(mapped.network).tobytes() == npz.encoded(fixed).tobytes()
+    frames = (np.random.default_rng(0).random((10, 4, fixed.n_inputs)) < 0.2).astype(np.int32)
+    trace = run_reference(mapped, Stimulus(frames))
+    with torch.no_grad():
+        result = network(torch.as_tensor(frames))
+    assert np.array_equal(np.asarray(trace.v), result.v.numpy().astype(np.int64))
+    assert np.array_equal(trace.counts, result.counts.sum(0).numpy().astype(np.int32)) and trace.counts.sum() > 0
+
+
+def test_the_gradient_on_the_grid_is_that_of_the_floats_nearly() -> None:
+    torch.manual_seed(0)
+    layers = [nn.Linear(6, 8, bias=False), SpikingGamma((0.8, 0.85), 0.2), nn.Linear(8, 3, bias=False)]
+    network = SpikingNetwork.sequential((6,), *layers, SpikingGamma((0.8, 0.9), None), schedule=LAYERED)
+    frames = (torch.rand(30, 4, 6) < 0.4).float()
+    floats = network(frames).v[:, :, 8:]
+    (floats**2).sum().backward()
+    wanted = [p.grad.clone() for p in network.parameters() if p.grad is not None]
+    network.zero_grad()
+    train_on_grid(network, "loihi2", 8)
+    assert network.quantization is not None
+    unit = network.quantization.scales["layer1"] * 64
+    on_grid = network(frames).v[:, :, 8:] / unit
+    assert float((on_grid - floats).detach().abs().max()) < 0.5
+    (on_grid**2).sum().backward()
+    for p, w in zip(network.parameters(), wanted):
+        assert p.grad is not None
+        assert float(nn.functional.cosine_similarity(p.grad.flatten(), w.flatten(), dim=0)) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"neuron": "lif", "rule": "trace"}, "rule 'trace' trains SpikingGamma: set neuron = 'spiking_gamma'"),
+        ({"schedule": Schedule()}, "neuron 'spiking_gamma' runs layered: set schedule.kind = 'layered'"),
+        ({"loss": "rate"}, "rule 'all-buckets' takes a loss at every step, of a readout: set loss = 'membrane'"),
+        ({"weight_bits": 8}, "rule 'all-buckets' takes floats: leave weight_bits out, or use rule 'bptt'"),
+        ({"truncate": 5}, "leave truncate out, or use rule 'bptt'"),
+        ({"train_tau": True}, "takes decays as they are: leave train_tau out, or use rule 'bptt'"),
+        ({"reset": "subtract"}, "neuron 'spiking_gamma' has no reset; leave it out"),
+        ({"neuron": "spiking-gamma"}, "neuron is 'spiking-gamma'"),
+        ({"loss_steps": -1}, "loss_steps is -1; at least 0"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused_with_the_way_out(change, sentence) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        replace(SMALL, **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"buckets": 0}, "buckets is 0; it lies in 1..32"),
+        ({"tau_s": 0.0}, "tau_s is 0.0; it must be above 0 and finite"),
+        ({"lag_s": float("inf")}, "lag_s is inf; it must be above 0 and finite"),
+        ({"adaptation": 1.0}, "adaptation is 1.0; it lies in 0..1, 1 excluded"),
+        ({"update": "batch"}, "update is 'batch'"),
+    ],
+)
+def test_options_of_the_neuron_are_checked(change, sentence) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        GammaOptions(**change)
+
+
+def test_a_deeper_network_is_refused_before_its_first_batch(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="rule 'trace' is exact for one spiking hidden layer, this network has 2"):
+        train(replace(SMALL, rule="trace", layers=("12", "12", "10")), tmp_path)
+
+
+def test_the_preset_has_the_physical_times_that_it_names() -> None:
+    keep = np.array(preset("spiking-gamma-digits").gamma.keep(1e-3))
+    assert np.allclose(-1e-3 / np.log(keep), [0.02, 0.02, 0.02, 0.02])
+    assert isinstance(SMALL, TrainConfig) and SMALL.rule == "all-buckets"

@@ -1,0 +1,98 @@
+"""The SpikingGamma of a training: buckets in seconds, the spike rule, and how online credit rules are applied."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ir.check import check_choice, require
+from ir.neurons.fixed_spiking_gamma import MAX_BUCKETS
+from trainer.kinds import check_kinds
+from trainer.online.credit import CREDITS
+from trainer.spiking_gamma import SpikingGamma
+
+UPDATES = ("sequence", "step")
+
+
+@dataclass(frozen=True)
+class GammaOptions:
+    """SpikingGamma neurons (docs/spiking_gamma.md), where ``neuron`` names them; thresholds are ``v_threshold``.
+
+    Attributes:
+        buckets: K, of every neuron.
+        tau_s: time constant of the first bucket, and of what spikes tell, in seconds; one for all layers.
+        lag_s: how far the last bucket is behind the first, in seconds: the time that a layer looks back.
+        factor: what a spike carries, in thresholds.
+        strict: whether an error as large as the threshold stays silent.
+        adaptation: what a spike adds to its threshold, as a share of it; 0 = constant thresholds.
+        tau_threshold_s: time constant of that, in seconds.
+        update: when a credit rule but ``bptt`` changes weights: once a ``sequence``, or every time ``step``.
+    """
+
+    buckets: int = 8
+    tau_s: float = 0.02
+    lag_s: float = 0.1
+    factor: float = 2.0
+    strict: bool = True
+    adaptation: float = 0.0
+    tau_threshold_s: float = 0.05
+    update: str = "sequence"
+
+    def __post_init__(self) -> None:
+        check_kinds(self)
+        require(1 <= self.buckets <= MAX_BUCKETS, f"buckets is {self.buckets}; it lies in 1..{MAX_BUCKETS}")
+        for name in ("tau_s", "lag_s", "factor", "tau_threshold_s"):
+            value = getattr(self, name)
+            require(0 < value < math.inf, f"{name} is {value}; it must be above 0 and finite")
+        require(0 <= self.adaptation < 1, f"adaptation is {self.adaptation}; it lies in 0..1, 1 excluded")
+        check_choice("update", self.update, UPDATES)
+
+    def keep(self, dt_s: float) -> list[float]:
+        """(K,) what a time step leaves of each bucket: each is behind the one before by as much time."""
+        later = self.lag_s / max(self.buckets - 1, 1)
+        return [math.exp(-dt_s / tau) for tau in (self.tau_s, *([later] * (self.buckets - 1)))]
+
+    def neuron(self, dt_s: float, v_threshold: float | None, train_decays: bool) -> SpikingGamma:
+        """Neurons of a layer; None = the readout."""
+        adapts = self.adaptation > 0 and v_threshold is not None
+        return SpikingGamma(
+            self.keep(dt_s),
+            v_threshold,
+            factor=self.factor,
+            strict=self.strict,
+            adaptation=self.adaptation if adapts else 0.0,
+            keep_threshold=math.exp(-dt_s / self.tau_threshold_s) if adapts else 0.0,
+            train_decays=train_decays,
+        )
+
+
+def check_gamma(config: Any) -> None:
+    """Raise where the settings of a training do not go together with its neurons or its credit rule.
+
+    Args:
+        config: a ``TrainConfig``.
+    """
+    online = config.rule in CREDITS
+    if config.neuron != "spiking_gamma":
+        require(
+            not online, f"rule {config.rule!r} trains SpikingGamma: set neuron = 'spiking_gamma', or leave rule out"
+        )
+        return
+    require(
+        config.schedule.kind == "layered",
+        "neuron 'spiking_gamma' runs layered: set schedule.kind = 'layered' (--schedule layered)",
+    )
+    for name, plain in (("train_threshold", False), ("reset", "zero"), ("tau_syn_s", 0.0), ("per_neuron", False)):
+        require(getattr(config, name) == plain, f"neuron 'spiking_gamma' has no {name}; leave it out")
+    if online:
+        wrong = {
+            "loss": config.loss != "membrane" and "a loss at every step, of a readout: set loss = 'membrane'",
+            "weight_bits": config.weight_bits and "floats: leave weight_bits out",
+            "truncate": config.truncate and "whole samples, in memory that does not grow with them: leave truncate out",
+            "encoder": config.encoder and "no encoder: leave it out",
+            "train_tau": config.train_tau and "decays as they are: leave train_tau out",
+            "start": config.start and "layers of its own: leave start out",
+        }
+        for said in filter(None, wrong.values()):
+            raise ValueError(f"rule {config.rule!r} takes {said}, or use rule 'bptt'")

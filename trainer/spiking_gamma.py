@@ -1,0 +1,113 @@
+"""SpikingGamma inside a torch network: bucket weights by neuron, one set of decays a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ir.check import require
+from ir.neurons import SpikingGamma as NetworkSpikingGamma
+from trainer.engines.neurons.gamma_dynamics import GammaParams
+from trainer.neuron import NeuronModule
+
+SPREAD = 0.5
+"""Of bucket weights where training begins, as a share of their mean: equal ones would learn alike."""
+
+
+class SpikingGamma(NeuronModule):
+    """Gamma-filter memory and sigma-delta coding, as ``ir.neurons.SpikingGamma`` defines it; run by an engine, layered.
+
+    Args:
+        keep: (K,) what a time step leaves of each bucket; the first one must be that of all layers.
+        v_threshold: above 0; None = never fires (membrane readout).
+        bucket_weight: (K,) or (n, K) where training begins; None = 1 / K, with some noise.
+        factor, strict, adaptation, keep_threshold: as of the neuron.
+        train_decays: the decays but the first learn, under backpropagation through time alone.
+    """
+
+    MODEL = "spiking_gamma"
+    bucket_weight: nn.Parameter
+    first: Tensor
+
+    def __init__(
+        self,
+        keep: Sequence[float],
+        v_threshold: float | None = 0.5,
+        bucket_weight: Any = None,
+        factor: float = 2.0,
+        strict: bool = True,
+        adaptation: float = 0.0,
+        keep_threshold: float = 0.0,
+        train_decays: bool = False,
+    ) -> None:
+        super().__init__()
+        decays = torch.as_tensor(np.array(keep, np.float64).reshape(-1))
+        begin = torch.full((len(decays),), 1 / max(len(decays), 1))
+        given = begin if bucket_weight is None else torch.as_tensor(np.array(bucket_weight, np.float32))
+        self.rule: dict[str, Any] = {"factor": factor, "strict": strict}
+        self.rule |= {"adaptation": adaptation, "keep_threshold": keep_threshold}
+        self.drawn, self.v_threshold, self.train_decays = bucket_weight is None, v_threshold, train_decays
+        self.fires = v_threshold is not None
+        NetworkSpikingGamma(decays.numpy(), given.numpy(), v_threshold, **self.rule)  # says what is wrong
+        self.register_buffer("first", decays if not train_decays else decays[:1])
+        self.log_rate = nn.Parameter(torch.log(-torch.log(decays[1:]))) if train_decays else None
+        self.bucket_weight = nn.Parameter(given)
+
+    def spread(self, n: int) -> None:
+        own = self.bucket_weight.detach()
+        if own.ndim == 1:
+            own = own.expand(n, -1).clone()
+            own = own * (1 + SPREAD * torch.randn(own.shape)) if self.drawn else own
+        require(len(own) == n, f"SpikingGamma has bucket weights of {len(own)} neurons, its population has {n}")
+        self.bucket_weight = nn.Parameter(own)
+
+    def keep(self) -> Tensor:
+        """(K,) what a time step leaves of each bucket, float64."""
+        if self.log_rate is None:
+            return self.first
+        return torch.cat([self.first, torch.exp(-torch.exp(self.log_rate))])
+
+    def like(self) -> Tensor:
+        return self.bucket_weight
+
+    def value(self, bias: Tensor | None) -> NetworkSpikingGamma:
+        require(bias is None, "SpikingGamma takes no bias; leave it out of the layer before it (bias=False)")
+        keep, weight = (x.detach().double().cpu().numpy() for x in (self.keep(), self.bucket_weight))
+        return NetworkSpikingGamma(keep, weight, self.v_threshold, **self.rule)
+
+    @classmethod
+    def numbers(
+        cls,
+        modules: Sequence[SpikingGamma],
+        sizes: Sequence[int],
+        biases: Sequence[Tensor | None],
+        dt_s: float,
+        like: Tensor,
+    ) -> GammaParams:
+        most = max(m.bucket_weight.shape[-1] for m in modules)
+
+        def rows(values: list[Tensor]) -> Tensor:
+            wide = [
+                nn.functional.pad(x.to(like.dtype), (0, most - x.shape[-1])).expand(n, -1)
+                for x, n in zip(values, sizes)
+            ]
+            return torch.cat(wide)
+
+        def column(values: list[float]) -> Tensor:
+            return torch.cat([like.new_full((n,), x) for x, n in zip(values, sizes)])
+
+        heights = [np.inf if m.v_threshold is None else m.v_threshold for m in modules]
+        quanta = [1.0 if m.v_threshold is None else m.v_threshold * m.rule["factor"] for m in modules]
+        return GammaParams(
+            rows([m.keep() for m in modules]),
+            rows([m.bucket_weight for m in modules]),
+            column(heights),
+            column(quanta),
+            column([m.rule["adaptation"] for m in modules]),
+            column([m.rule["keep_threshold"] for m in modules]),
+            column([0.0 for _ in modules]),
+        )
