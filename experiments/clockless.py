@@ -7,7 +7,7 @@ accuracy falls, and how near ``fit-schedule`` comes; last, one published figure 
 
 Stopped, it goes on where it was; what is measured lies in the folder's ``rows``.
 
-python experiments/clockless.py --epochs 4 --samples 3000 --test-samples 200 --seeds 1
+python experiments/clockless.py --epochs 4 --samples 3000 --test-samples 200 --seeds 0
 """
 
 from __future__ import annotations
@@ -42,7 +42,6 @@ from ir.stimulus import Stimulus
 from stimuli.data_sets import load
 from trainer import TrainConfig, preset, train
 from trainer.engines.options import TrainingOptions
-from unlayered.fitting import TUNING_EPOCHS
 
 FITTED = Schedule(F=8, order="fifo", input="queued")
 """What ``fit-schedule`` finds for SENECA, every time so far (its own search stands in the results)."""
@@ -99,6 +98,7 @@ def configured(options: argparse.Namespace, name: str, seed: int) -> TrainConfig
         "schedule": what.schedule,
         "learning_rate": 1e-3,
         "batch_size": 64,
+        "loss": "count" if what.schedule.input == "queued" else options.loss,
         "validation_share": 0.05,
     }
     if options.conv:
@@ -125,29 +125,42 @@ def partition(options: argparse.Namespace) -> Path:
     return path
 
 
+def rows_of(options: argparse.Namespace, name: str, seed: int) -> Path:
+    """Where what was measured of a training lies."""
+    return options.out / "rows" / f"{folder(options, name, seed).name}.json"
+
+
 def measured(options: argparse.Namespace, test: Stimulus, net: Trained, barrier_ps: int) -> dict[str, Any]:
     """All that is said of a network; read where it was measured before."""
-    path = options.out / "rows" / f"{folder(options, net.name, net.seed).name}.json"
+    path = rows_of(options, net.name, net.seed)
     if path.exists():
         return json.loads(path.read_text())
     begin = time.process_time()
     rows = with_barrier(net, test, options.many) + without_barrier(net, test, options.many, barrier_ps)
-    curve = periods(net, test, options.many)
-    found = {
-        "rows": [{"trained": net.name, "seed": net.seed, **row} for row in rows],
-        "periods": {"curve": curve, "shortest_ps": shortest_within_a_point(curve)},
-        "fit": fitted(net, test, options.many),
-    }
+    found: dict[str, Any] = {"rows": [{"trained": net.name, "seed": net.seed, **row} for row in rows]}
+    if not options.rows_only:
+        curve = periods(net, test, options.many)
+        found["periods"] = {"curve": curve, "shortest_ps": shortest_within_a_point(curve)}
+        found["fit"] = fitted(net, test, options.many)
     path.parent.mkdir(parents=True, exist_ok=True)
     npz.write_atomically(path, json.dumps(found, indent=1).encode())
     print(f"measured {net.name}, seed {net.seed}, {time.process_time() - begin:.0f} CPU seconds", flush=True)
     return found
 
 
-def main() -> int:
-    """Train, map, time, print; everything lands in ``clockless.json``."""
-    options = _arguments()
-    begin = time.process_time()
+def wanted(options: argparse.Namespace) -> list[tuple[str, int]]:
+    """Names and seeds, seed by seed."""
+    return [(name, seed) for seed in options.seeds for name in TRAININGS if name in options.only]
+
+
+def known(options: argparse.Namespace) -> dict[str, Any]:
+    """What has been measured so far."""
+    paths = {f"{name} {seed}": rows_of(options, name, seed) for name, seed in wanted(options)}
+    return {who: json.loads(path.read_text()) for who, path in paths.items() if path.exists()}
+
+
+def made(options: argparse.Namespace) -> dict[str, Any]:
+    """Train and measure what has not been yet; all lands in ``clockless.json``, too."""
     test = load(options.data, None, "test", options.test_samples, True, npz)
     kept: list[Stimulus] = []
 
@@ -158,11 +171,18 @@ def main() -> int:
 
     barrier_ps = round(find_chip("loihi2").costs["barrier_ns"].value * 1000)
     found: dict[str, Any] = {}
-    for seed in range(options.seeds):
-        for name in [name for name in TRAININGS if name in options.only]:
-            found[f"{name} {seed}"] = measured(options, test, trained(options, data, name, seed), barrier_ps)
-            told = {"nets": found, "published": published()}
-            npz.write_atomically(options.out / f"clockless{'-conv' * options.conv}.json", json.dumps(told).encode())
+    for name, seed in wanted(options):
+        found[f"{name} {seed}"] = measured(options, test, trained(options, data, name, seed), barrier_ps)
+        told = {"nets": found, "published": published()}
+        npz.write_atomically(options.out / f"clockless{'-conv' * options.conv}.json", json.dumps(told).encode())
+    return found
+
+
+def main() -> int:
+    """Train, map, time, print."""
+    options = _arguments()
+    begin = time.process_time()
+    found = known(options) if options.measured else made(options)
     print("\n".join(tables(found)))
     print(published())
     print(f"{time.process_time() - begin:.0f} CPU seconds in this process")
@@ -174,12 +194,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("runs/clockless"))
     parser.add_argument("--data", default="nmnist-like", help="nmnist-like or digits")
     parser.add_argument("--conv", action="store_true", help="a convolutional network over 16 cores and more")
-    parser.add_argument("--samples", type=int, default=8_000, help="training samples")
+    parser.add_argument("--samples", type=int, default=16_000, help="training samples")
     parser.add_argument("--test-samples", type=int, default=1_000)
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--tune-epochs", type=int, default=TUNING_EPOCHS)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--tune-epochs", type=int, default=2)
+    parser.add_argument("--loss", default="count", help="of the trainings whose input is not queued: count or rate")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="which")
     parser.add_argument("--only", nargs="+", choices=list(TRAININGS), default=list(TRAININGS), help="these trainings")
+    parser.add_argument("--rows-only", action="store_true", help="leave frame periods and fit-schedule out")
+    parser.add_argument("--measured", action="store_true", help="only tell what is measured already")
     options = parser.parse_args()
     options.many = 8 if options.conv else 4
     options.out.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.execution import chain
 from exchange.chip_toml import find_chip
 from ir.chip import Chip
+from ir.connection import Dense
 from ir.graph import layered_order
 from ir.mapped import Core, MappedNetwork, one_large_core
 from ir.network import Network
@@ -18,8 +19,9 @@ from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from mapper import map_network
+from mapper.cost import count_events, estimate
 from mapper.quantize import quantize
-from sim_reference.compare.statistics import Statistics, statistics
+from sim_reference.compare.statistics import Statistics, batch_positions, statistics
 from sim_reference.fast import run as run_reference
 from targets.clockless.energy import STATIC, priced
 from targets.clockless.options import Timekeeping
@@ -83,7 +85,6 @@ def with_barrier(trained: Trained, test: Stimulus, many: int) -> list[Row]:
         trace = run_reference(mapped, test, trained.schedule)
         numbers, cost = statistics(trace), cost_of_run(mapped, trace, test)
         assert cost is not None
-        time_ps = cost.time_ns.value * 1e3
         rows.append({
             "mapping": name,
             "chip": chip.name,
@@ -91,26 +92,36 @@ def with_barrier(trained: Trained, test: Stimulus, many: int) -> list[Row]:
             "accuracy": numbers.accuracy,
             "spikes": float(numbers.spikes_per_sample.mean()),
             "energy_pj": vars(cost.energy_pj),
-            "time_ps": time_ps,
-            "decision_ps": time_ps * share_until_right(mapped, trace, numbers),
+            "time_ps": cost.time_ns.value * 1e3,
+            "decision_ps": cost.time_ns.value * 1e3 * share_until_right(mapped, trace, test, numbers),
         })  # fmt: skip
     return rows
 
 
-def share_until_right(mapped: MappedNetwork, trace: Trace, numbers: Statistics) -> float:
-    """The share of a sample's ticks that pass until the first spike of the right class, over samples that have one.
+def share_until_right(mapped: MappedNetwork, trace: Trace, test: Stimulus, numbers: Statistics) -> float:
+    """The share of a sample's time that passes until the first spike of the right class, over samples that have one.
 
-    A tick is a forward step; of the layered schedule a time step, and the output lags as many ticks as it is deep. All
-    ticks take the run's mean here: the barrier and their share of the busiest core's work.
+    Ticks, events of the frames until then and spikes until then are priced as those of whole samples are. A tick is a
+    forward step; of the layered schedule a time step, and the output lags as many ticks as it is deep.
     """
-    found = numbers.first_correct
-    assert found is not None
-    steps = found.forward_steps[found.forward_steps > 0].astype(np.float64)
-    if trace.schedule.kind != "layered":
-        return float(steps.mean() / trace.forward_steps.sum(0).mean())
-    order = layered_order(mapped.network)
-    frames = (steps - 1) // order.n_places + 1
-    return float((frames.mean() + order.place[mapped.network.output]) / trace.forward_steps.shape[0])
+    assert mapped.chip is not None and numbers.first_correct is not None and trace.spikes is not None
+    steps, s, position = numbers.first_correct.forward_steps, trace.spikes, batch_positions(trace)
+    sure = steps > 0
+    ends = np.cumsum(trace.forward_steps, 0, dtype=np.int64)
+    entered = (ends < steps).sum(0)
+    """The frame of the spike; layered, of the input that enters in its tick."""
+    ticks, of_all, at = steps, trace.forward_steps.sum(0), (ends - trace.forward_steps)[s.t, position] + s.k
+    if trace.schedule.kind == "layered":
+        entered = entered + layered_order(mapped.network).place[mapped.network.output]
+        ticks, of_all, at = entered + 1, np.full_like(steps, test.n_steps), s.t + s.k
+    until, known = at < ticks[position], sure[position]
+    spikes, all_spikes = (np.bincount(s.neuron[x], minlength=trace.n_neurons) for x in (until & known, known))
+    arrived = np.arange(test.n_steps)[:, None] <= entered[sure]
+    inputs = (test.frames[:, sure] * arrived[..., None]).sum((0, 1), dtype=np.int64)
+    all_inputs = test.frames[:, sure].sum((0, 1), dtype=np.int64)
+    part = count_events(mapped, np.concatenate([spikes, inputs]), int(ticks[sure].sum()))
+    whole = count_events(mapped, np.concatenate([all_spikes, all_inputs]), int(of_all[sure].sum()))
+    return estimate(part, mapped.chip).time_ns.value / estimate(whole, mapped.chip).time_ns.value
 
 
 def without_barrier(trained: Trained, test: Stimulus, many: int, barrier_ps: int) -> list[Row]:
@@ -183,8 +194,7 @@ def published() -> Row:
     """
     rng = np.random.default_rng(0)
     network = chain([256, 64], [1e9])
-    weight = network.projections[0].connection
-    four = type(weight)(rng.integers(-8, 8, weight.weight.shape).astype(np.int32))
+    four = Dense(rng.integers(-8, 8, network.projections[0].connection.weight.shape).astype(np.int32))
     network = replace(network, arithmetic="seneca", projections=(replace(network.projections[0], connection=four),))
     chip = find_chip("seneca")
     mapped = replace(one_large_core(network), chip=chip)

@@ -23,11 +23,14 @@ def tables(found: dict[str, Any]) -> list[str]:
     for mapping in dict.fromkeys(row["mapping"] for row in rows if row["chip"] == "seneca"):
         mine = [row for row in rows if row["mapping"] == mapping and row["next_frame"] == "0 ns"]
         lines += [_of_mapping(mapping, name, mine) for name in names]
-    lines += ["", *_periods(found, names), "", *_fits(found, names)]
-    return lines
+    whole = {who: net for who, net in found.items() if "fit" in net}
+    names = [name for name in names if any(who.rpartition(" ")[0] == name for who in whole)]
+    return [*lines, "", *_periods(whole, names), "", *_fits(whole, names)] if whole else lines
 
 
-HEAD = "| trained | accuracy % | spikes | energy uJ (range) | time us | right after us | these four over layered |"
+HEAD = (
+    "| trained, seeds | accuracy % | spikes | energy uJ (range) | time us | right after us | these four over layered |"
+)
 MAPPINGS = "| SENECA, 0 ns | trained | accuracy % | spikes | time us | right after us |"
 
 
@@ -53,9 +56,10 @@ def _summary(name: str, rows: list[Row]) -> str:
     mean = {what: _of_seeds(own, value)[0] for what, value in values.items()}
     ratios = [mean[what] / _of_seeds(base, value)[0] for what, value in values.items()] if base else []
     accuracy, differs = _of_seeds(own, lambda r: 100 * r["accuracy"])
+    n_seeds = len({row["seed"] for row in own})
     low, high = (_of_seeds(own, lambda r, end=end: r["energy_pj"][end] / 1e6)[0] for end in ("low", "high"))
     return (
-        f"| {name} | {accuracy:.1f} ± {differs:.1f} | {mean['spikes']:.0f} | {mean['energy']:.3f} "
+        f"| {name}, {n_seeds} | {accuracy:.1f} ± {differs:.1f} | {mean['spikes']:.0f} | {mean['energy']:.3f} "
         f"({low:.3f} to {high:.3f}) | {mean['time']:.2f} | {mean['right']:.2f} | "
         f"{', '.join(f'{x:.2f}' for x in ratios)} |"
     )

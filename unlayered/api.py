@@ -72,6 +72,7 @@ def data(
     samples: int | None = None,
     root: str | Path | None = None,
     options: DataOptions | Mapping[str, Any] | None = None,
+    stamps: bool = False,
 ) -> Samples:
     """Read a data set by name, frames from a ``.npy`` or ``.npz`` file, or data of your own (docs/data.md).
 
@@ -82,9 +83,11 @@ def data(
         samples: only so many; None = all.
         root: where recordings lie; None = the folder in ``UNLAYERED_DATA``.
         options: how own data become frames, e.g. ``{"window_us": 5000}``, or ``options`` of another part's.
+        stamps: keep each event's time stamp: input that is ``paced`` or ``queued``, and a chip without a barrier, then
+            take events in their order, as training does.
     """
     if isinstance(source, (str, Path)):
-        return open_stimulus(str(source), None if root is None else Path(root), split, samples, options)
+        return open_stimulus(str(source), None if root is None else Path(root), split, samples, options, stamps)
     own = data_of(source, options)
     return own if samples is None else own.select(slice(samples))
 

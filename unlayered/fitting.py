@@ -27,7 +27,7 @@ GROUPS = (1, 2, 4, 8, 16, 32, 64, None)
 """The group sizes F that are tried."""
 
 TUNING_EPOCHS = 6
-"""Of the command that ``fit-schedule`` ends with; ``experiments/clockless.py`` tunes as long."""
+"""Of the command that ``fit-schedule`` ends with."""
 
 Tick = Callable[[int, int], None]
 
@@ -175,6 +175,8 @@ def flags(schedule: Schedule) -> str:
 def tuning(schedule: Schedule, network: Path, floats: bool, data: str, root: Path | None) -> str:
     """The command that goes on training a network under a schedule.
 
+    A neuron fires once a time step there, so the loss looks at counts of whole samples: rates lie too near together.
+
     Args:
         floats: whether ``network`` is one of floats; of integers ``NET`` stands for the network that they were.
     """
@@ -186,4 +188,4 @@ def tuning(schedule: Schedule, network: Path, floats: bool, data: str, root: Pat
         partition = shlex.quote(f'partition="{"MAPPED" if floats else network}"')
         words += [f"--F {group_word(schedule.F)} --order {schedule.order}"]
         words += [f"--set schedule.scope=core --set {partition}"]
-    return " ".join([*words, f"--epochs {TUNING_EPOCHS} --out tuned"])
+    return " ".join([*words, f"--set loss=count --epochs {TUNING_EPOCHS} --out tuned"])

@@ -17,6 +17,7 @@ from ir.chip import Chip
 from ir.mapped import MappedNetwork, one_large_core
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
+from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.words import counted
 from stimuli.own.folder import FOLDER, is_folder
@@ -64,16 +65,19 @@ def open_stimulus(
     split: str = "test",
     samples: int | None = None,
     options: Any = None,
+    stamps: bool = False,
 ) -> Samples:
     """A data set by name, frames from a file, or own recordings from ``folder:PATH``.
 
     Args:
         options: how own recordings become frames: ``DataOptions`` or a table of its keys.
+        stamps: keep each event's time stamp, for who takes events in their order (:func:`takes_stamps`).
     """
     if is_folder(data):
         from stimuli.own.data import open_data
 
         own = open_data(data, root, split, options, npz)
+        own = own.stamped() if stamps else own
         return own if samples is None else own.select(slice(samples))
     if options:
         raise FormatError(f"--data-option has no meaning for {data!r}; it is for folder:PATH")
@@ -84,7 +88,12 @@ def open_stimulus(
         return stimulus if samples is None else stimulus.select(slice(samples))
     from stimuli.data_sets import load
 
-    return load(data, root, split, samples, store=npz)
+    return load(data, root, split, samples, stamps, npz)
+
+
+def takes_stamps(schedule: Schedule, on: str = "") -> bool:
+    """Whether a run takes the events of a frame in the order of their time stamps, as training does."""
+    return on == "clockless" or (schedule.kind == "asynchronous" and schedule.input != "first")
 
 
 def path_of(data: str, root: Path | None = None) -> Path:

@@ -78,12 +78,14 @@ def test_the_command_that_tunes_is_one_that_train_takes(tmp_path: Path):
 def test_integers_are_tuned_as_the_network_that_they_were():
     one, many = Schedule(F=8, order="fifo", input="queued"), Schedule(F=4, scope="core")
     said = tuning(one, Path("a b.npz"), True, "digits", Path("d"))
-    start = "unlayered train --start 'a b.npz' --data digits --root d --F 8 --order fifo --input queued --epochs"
+    start = (
+        "unlayered train --start 'a b.npz' --data digits --root d --F 8 --order fifo --input queued --set loss=count"
+    )
     assert said.startswith(start)
     words = shlex.split(tuning(many, Path("m.npz"), False, "digits", None))
     assert words[words.index("--start") + 1] == "NET"
     made = said_to(TrainConfig(), [word for before, word in itertools.pairwise(words) if before == "--set"])
-    assert (made.schedule.scope, made.partition) == ("core", "m.npz")
+    assert (made.schedule.scope, made.partition, made.loss) == ("core", "m.npz", "count")
 
 
 def test_one_sample_and_a_chip_with_a_barrier_are_refused(tmp_path: Path):

@@ -21,7 +21,7 @@ from unlayered.causes.pair import Side
 from unlayered.causes.setup import setup_of
 from unlayered.console import Tick
 from unlayered.execute import EXECUTORS, RunOptions, run_safely
-from unlayered.sources import NETWORKS, AnyNetwork, Samples, check_width, open_network, plain_network
+from unlayered.sources import NETWORKS, AnyNetwork, Samples, check_width, open_network, plain_network, takes_stamps
 
 Value = Union[AnyNetwork, Trace]
 
@@ -72,6 +72,12 @@ def check_data(named: Sequence[Named], data: str | None) -> None:
     first = next((x.name for x in named if not isinstance(x.value, Trace)), None)
     if first is not None and data is None:
         raise ValueError(f"{first} is a network and needs samples to run on; give --data")
+
+
+def take_stamps(named: Sequence[Named]) -> bool:
+    """Whether any of the runs takes events in the order of their time stamps."""
+    values = ((one.value if isinstance(one.value, Trace) else plain_network(one.value), one.on) for one in named)
+    return any(takes_stamps(value.schedule, on) for value, on in values)
 
 
 def samples_for(named: Sequence[Named], samples: Samples, data: str) -> Stimulus:

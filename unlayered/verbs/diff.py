@@ -70,7 +70,7 @@ def diff(
     """
     from stimuli.own.options import options_of_words
     from unlayered.causes.pair import diff_of
-    from unlayered.causes.sides import check_data, open_side, run_side, samples_for, sides_of
+    from unlayered.causes.sides import check_data, open_side, run_side, samples_for, sides_of, take_stamps
     from unlayered.causes.told import told
     from unlayered.sources import open_stimulus
 
@@ -80,7 +80,7 @@ def diff(
     check_data(named, data)
     stimulus = None
     if data is not None:
-        found = open_stimulus(data, root, split, samples, options_of_words(data_option or ()))
+        found = open_stimulus(data, root, split, samples, options_of_words(data_option or ()), take_stamps(named))
         stimulus = samples_for(named, found, data)
     with Stages("diff", STAGES, as_json) as stages:
         stages.begin("run")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -82,7 +82,7 @@ def map_(
     options, described = MapOptions(preset, seed, bits, allow_unsafe), find_chip(chip)
     opened = with_schedule(open_network(network, as_, dt), ScheduleFlags(schedule, f, order))
     check_words(opened, explain or ())
-    stimulus = None if calibrate is None else _calibration(calibrate, root, samples, data_option, opened.n_data)
+    stimulus = None if calibrate is None else _calibration(calibrate, root, samples, data_option, opened)
     with Stages(str(network), STAGES, as_json) as stages:
         made = map_whole(opened, described, options, stimulus, stages)
     answers = explain_all(made, explain or ())
@@ -92,11 +92,12 @@ def map_(
     show(value, as_json, *shown(str(network), made), *answers, f"wrote {out} and {where}")
 
 
-def _calibration(data: str, root: Path | None, samples: int | None, words: list[str] | None, n_inputs: int) -> Stimulus:
+def _calibration(data: str, root: Path | None, samples: int | None, words: list[str] | None, network: Any) -> Stimulus:
     from stimuli.own.data import Data
     from stimuli.own.options import options_of_words
-    from unlayered.sources import check_width, open_stimulus
+    from unlayered.sources import check_width, open_stimulus, takes_stamps
 
-    found = open_stimulus(data, root, "train", samples, options_of_words(words or ()))
-    check_width(found, n_inputs, data)
+    stamps = takes_stamps(network.schedule)
+    found = open_stimulus(data, root, "train", samples, options_of_words(words or ()), stamps)
+    check_width(found, network.n_data, data)
     return found.stimulus() if isinstance(found, Data) else found

@@ -113,19 +113,19 @@ def run(
     """
     from stimuli.own.options import options_of_words
     from unlayered.execute import RunOptions
-    from unlayered.sources import open_network, open_stimulus, path_of
+    from unlayered.sources import open_network, open_stimulus, path_of, plain_network, takes_stamps
 
     flags = ScheduleFlags(schedule, f, order, scope, input_rule, r, stop_after, stop_after_output, seed)
     kept = Kept(on, clock, timeline, replay, keep_state)
     _check_paths((out, *kept.files), network, path_of(data, root), state)
     opened = open_network(network, as_, dt)
-    stimulus = open_stimulus(data, root, split, samples, options_of_words(data_option or ()))
+    stamps = takes_stamps(flags.on(plain_network(opened).schedule), on)
+    stimulus = open_stimulus(data, root, split, samples, options_of_words(data_option or ()), stamps)
     options = RunOptions(chip, time_limit, process_per_core, allow_unsafe, _state_of(state), **kept.options())
     ran, lines = _run(opened, stimulus, flags, on, options, data, as_json)
     _write(ran, out, kept)
     numbers, told = _told(ran, f"{network} on {on}", options)
-    lines = [*told, *lines, *(f"wrote {path}" for path in (out, *kept.files))]
-    show({**numbers, "trace": str(out)}, as_json, *lines)
+    show({**numbers, "trace": str(out)}, as_json, *told, *lines, *(f"wrote {path}" for path in (out, *kept.files)))
 
 
 def _state_of(path: Path | None) -> State | None:

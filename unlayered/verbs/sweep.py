@@ -43,7 +43,7 @@ def sweep(
     from stimuli.own.options import options_of_words
     from unlayered.interruption import go_on
     from unlayered.report.svg import draw
-    from unlayered.sources import check_width, open_network, open_stimulus, path_of, plain_network
+    from unlayered.sources import check_width, open_network, open_stimulus, path_of, plain_network, takes_stamps
     from unlayered.sweeping import paint, schedules_of, swept, told
 
     plot = out.with_suffix(".svg")
@@ -51,7 +51,8 @@ def sweep(
     check_apart(out, network, path_of(data, root))
     opened = open_network(network, as_, dt)
     schedules = schedules_of(plain_network(opened).schedule, f.split(","), order.split(","))
-    found = open_stimulus(data, root, split, samples, options_of_words(data_option or ()))
+    stamps = any(map(takes_stamps, schedules))
+    found = open_stimulus(data, root, split, samples, options_of_words(data_option or ()), stamps)
     check_width(found, plain_network(opened).n_inputs, data)
     stimulus = found.stimulus() if isinstance(found, OwnData) else found
     with progress("schedules", as_json) as tick:
