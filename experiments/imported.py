@@ -99,7 +99,7 @@ def moved(model: nn.Sequential) -> nn.Sequential:
     """The same layers with each pooling behind the neurons that followed it."""
     layers = list(model)
     for i in range(len(layers) - 1):
-        if isinstance(layers[i], nn.MaxPool2d):
+        if isinstance(layers[i], nn.MaxPool2d) and isinstance(layers[i + 1], snn.Leaky):
             layers[i], layers[i + 1] = layers[i + 1], layers[i]
     return nn.Sequential(*layers).eval()
 
@@ -186,7 +186,8 @@ def road(case: Case, model: nn.Sequential, learn: ul.Stimulus, test: ul.Stimulus
     npz.save(frozen, options.out / f"{case.name}.npz")
     config = ul.TrainConfig(
         start=str(options.out / f"{case.name}.npz"), schedule=ASYNCHRONOUS, epochs=options.tuning_epochs,
-        learning_rate=options.tuning_rate, keep="last", validation_share=0.02, seed=case.seed,
+        learning_rate=options.tuning_rate, rate_schedule="cosine", loss="count", batch_size=128, keep="last",
+        validation_share=0.02, seed=case.seed,
     )  # fmt: skip
     tuned = ul.train(config, options.out / f"{case.name}-tuned", resume=True, data=learn).export()
     row["tuned, F = 8"] = accuracy(ul.run(tuned, test, ASYNCHRONOUS))
@@ -232,7 +233,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--samples", type=int, default=12_000, help="training samples")
     parser.add_argument("--epochs", type=int, default=4, help="in snnTorch")
-    parser.add_argument("--tuning-epochs", type=int, default=3)
+    parser.add_argument("--tuning-epochs", type=int, default=4)
     parser.add_argument("--tuning-rate", type=float, default=5e-4)
     parser.add_argument("--exact-samples", type=int, default=50, help="run on Lava")
     parser.add_argument("--cases", default="mlp-mnist,conv-mnist,mlp-nmnist,conv-nmnist")

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from exchange.chip_toml import find_chip
 from ir.check import FormatError
 from ir.encoder import body_of, spikes_of
 from ir.mapped import MappedNetwork
+from ir.state import State
 from ir.trace_parts import join_in_time
 from mapper import map_network
 from mapper.quantize import quantize
@@ -195,7 +197,7 @@ class TestTraining:
         net, given_ = network().train(), currents()
         frames = torch.as_tensor(given_.frames.copy())
         assert net.encoder is not None
-        found = sent(net.encoder, frames, torch.arange(4)).detach().numpy()
+        found = sent(net.encoder, frames, torch.arange(4)).spikes.detach().numpy()
         host = run(net.export(), given_).host
         assert host is not None and np.array_equal(found, host)
 
@@ -210,8 +212,44 @@ class TestTraining:
         assert linear.weight.grad is not None
         want = linear.weight.grad.clone()
         linear.weight.grad = None
-        (sent(whole, frames, torch.arange(3)) * weights).sum().backward()
+        (sent(whole, frames, torch.arange(3)).spikes * weights).sum().backward()
         assert torch.equal(linear.weight.grad, want)
+
+    @pytest.mark.parametrize("cut", [1, 3])
+    @pytest.mark.parametrize("schedule", [ul.Schedule(F=4), ul.Schedule("layered", None)], ids=["F = 4", "layered"])
+    def test_a_call_that_was_cut_goes_on_with_the_same_spikes_and_gradients(
+        self, schedule: ul.Schedule, cut: int
+    ) -> None:
+        net, frames = network().train(), torch.as_tensor(currents().frames.copy())
+
+        def gradients(*results: Any) -> list[torch.Tensor]:
+            net.zero_grad()
+            torch.stack([(r.counts + 0.1 * r.v).sum() for r in results]).sum().backward()
+            return [p.grad.clone() for p in net.parameters() if p.grad is not None]
+
+        whole = net(frames, schedule, engine="reference")
+        first = net(frames[:cut], schedule, engine="reference")
+        second = net(frames[cut:], schedule, engine="reference", state=first.state)
+        assert torch.equal(whole.counts, torch.cat([first.counts, second.counts])) and whole.counts.sum() > 10
+        for a, b in zip(gradients(whole), gradients(first, second), strict=True):
+            torch.testing.assert_close(a, b)
+
+    def test_a_state_goes_through_a_file_between_the_module_and_the_executors(self, tmp_path: Path) -> None:
+        net, given_ = network().eval(), currents()
+        frames = torch.as_tensor(given_.frames.copy())
+        with torch.no_grad():
+            whole, first = net(frames), net(frames[:2])
+        ul.save(net.freeze(first.state), tmp_path / "state.npz")
+        state = npz.load(tmp_path / "state.npz", State)
+        with torch.no_grad():
+            second = net(frames[2:], state=state)
+        assert torch.equal(whole.counts[2:], second.counts)
+        frozen, rest = net.export(), ul.Stimulus(given_.frames[2:])
+        assert np.array_equal(run(frozen, rest, state=state).counts, second.counts.sum(0).numpy())
+        with pytest.raises(ValueError, match="go on with the network that left it"):
+            network(seed=1)(frames[2:], state=state)
+        with pytest.raises(ValueError, match="the state is of a network without an encoder"):
+            net(frames[2:], state=replace(state, host=None))
 
     def test_a_configuration_trains_maps_and_runs_on_currents(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -224,7 +262,8 @@ class TestTraining:
         samples = list(zip(images, labels.tolist()))
         config = TrainConfig(
             data="own", layers=("24", "12", "2"), encoder=1, epochs=8, batch_size=8, learning_rate=2e-2, weight_bits=8,
-            tau_mem_s=5e-3, initial_density=0.2, data_options={"images": "current", "n_steps": 5, "window_us": 1000},
+            tau_mem_s=5e-3, initial_density=0.2, truncate=3,
+            data_options={"images": "current", "n_steps": 5, "window_us": 1000},
         )  # fmt: skip
         ul.train(config, "net", data=samples)
         np.save("x.npy", np.stack([np.broadcast_to(x.reshape(-1), (5, 16)) for x in images], 1))

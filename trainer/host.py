@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ir.check import require
-from ir.encoder import encode
+from ir.encoder.run import encode, fresh_state, host_state, saved_state
 from ir.encoder.split import HOST
 from ir.network import Network
 from ir.schedule import Schedule
 from trainer.engines import run as run_engine
 from trainer.engines.call import Call
+from trainer.engines.live import LiveHost, live
 from trainer.engines.numbers import straight_through
 from trainer.engines.options import EVALUATION, TrainingOptions
 from trainer.engines.plan import Params, Plan
@@ -30,21 +32,52 @@ class Encoder(Protocol):
     def params(self) -> Params: ...
 
 
-def sent(encoder: Encoder, frames: Tensor, ids: Tensor, options: TrainingOptions = EVALUATION) -> Tensor:
-    """The output's spikes of an encoder, (T, B, n), as every executor has them, with a gradient behind.
+class Sent(NamedTuple):
+    """What an encoder did with a batch.
+
+    Attributes:
+        spikes: (T, B, n) its output's, with a gradient.
+        ended: gives where it ended.
+    """
+
+    spikes: Tensor
+    ended: Callable[[], LiveHost]
+
+
+def sent(
+    encoder: Encoder,
+    frames: Tensor,
+    ids: Tensor,
+    options: TrainingOptions = EVALUATION,
+    before: LiveHost | None = None,
+) -> Sent:
+    """The output's spikes of an encoder as every executor has them, with a gradient behind.
 
     The one implementation is ``ir.encoder``; the layered engine's own spikes may differ where a sum rounds otherwise,
     and are looked at for their gradient alone.
+
+    Args:
+        before: where the samples go on from; None = they begin.
     """
-    exact = torch.as_tensor(encode(encoder.export(), frames.detach().flatten(2).cpu().numpy()), device=frames.device)
+    frozen = encoder.export()
+    own = fresh_state(frozen, frames.shape[1]) if before is None else host_state(frozen, before.exact)
+    exact = torch.as_tensor(encode(frozen, frames.detach().flatten(2).cpu().numpy(), own), device=frames.device)
+
     with torch.autocast(frames.device.type, enabled=False):
         params = encoder.params()
+
+        def stopped() -> LiveHost:
+            state = saved_state(frozen, own, ids.cpu().numpy())
+            return LiveHost(state, live(state, params.like))
+
         learns = frames.requires_grad or any(x.requires_grad for x in params.tensors())
         if not (learns and torch.is_grad_enabled()):
-            return exact
+            return Sent(exact, stopped)
         how = Schedule("layered", None), options.evaluated
-        result = run_engine(Call(encoder.plan(), params, frames.flatten(2), ids, *how), "reference")
-    return straight_through(exact, result.counts[:, :, encoder.plan().output])
+        state = None if before is None else before.live
+        result = run_engine(Call(encoder.plan(), params, frames.flatten(2), ids, *how, state=state), "reference")
+    spikes = straight_through(exact, result.counts[:, :, encoder.plan().output])
+    return Sent(spikes, lambda: stopped()._replace(live=result.state))
 
 
 def in_two(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ir.check import require, within
+from ir.encoder import body_of
 from ir.network import Input, Network, Population, check_encoder
 from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule
@@ -241,20 +243,21 @@ class SpikingNetwork(nn.Module):
         require(frames.ndim >= 3, f"frames have shape {tuple(frames.shape)}; give (T, B, ...), time steps first")
         ids = self._ids(frames, sample_ids, state)
         options = options if self.training else options.evaluated
-        if self.encoder is not None:
-            require(
-                state is None,
-                "a network with an encoder begins its samples anew in every call of the module; run the frozen one, "
-                "ul.run(network.export(), ..., state=...), which goes on",
-            )
-            frames, events = sent(self.encoder, frames, ids, options), None
         # Membranes add up in full precision, also where other layers run in half of it.
         with torch.autocast(frames.device.type, enabled=False):
             params, numbers = self.params(), FloatNumbers()
             if self.quantization is not None:
                 params, numbers = self.quantization.params(self.export(), params), self.quantization.numbers
             if isinstance(state, State):
-                state = live(check_state(self._frozen(), state, ids.cpu().numpy()), params.like)
+                state = self._live(state, ids, params)
+            host = None
+            if self.encoder is not None:
+                require(
+                    state is None or state.host is not None,
+                    "the state is of a network without an encoder; go on with the one that left it",
+                )
+                host = sent(self.encoder, frames, ids, options, None if state is None else state.host)
+                frames, events = host.spikes, None
             schedule = self.schedule if schedule is None else schedule
             call = Call(
                 self.plan(),
@@ -270,11 +273,23 @@ class SpikingNetwork(nn.Module):
                 monitor=Monitor(tuple(monitor)) if monitor else None,
                 from_host=self.encoder is not None,
             )
-            return run_engine(call, engine)
+            result = run_engine(call, engine)
+        ended = result.ended
+        if host is not None and ended is not None:
+            result.ended = lambda: replace(ended(), host=host.ended())
+        return result
 
     def freeze(self, state: LiveState) -> State:
         """A state as a value that ``ul.save`` writes and that every executor goes on from: with the weights of now."""
-        return state.saved(self._frozen())
+        return state.saved(body_of(self._frozen()))
+
+    def _live(self, saved: State, ids: Tensor, params: Params) -> LiveState:
+        """A saved state of this network and these samples, as tensors."""
+        numbers, host = ids.cpu().numpy(), saved.host
+        if self.encoder is not None and host is not None:
+            host = check_state(self.encoder.export(), host, numbers)
+        body = check_state(body_of(self._frozen()), replace(saved, host=None), numbers)
+        return live(replace(body, host=host), params.like)
 
     def _frozen(self) -> Network | QuantizedNetwork:
         """What the engine runs."""

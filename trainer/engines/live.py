@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +13,18 @@ from torch import Tensor
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.state import State, fingerprint
+
+
+class LiveHost(NamedTuple):
+    """Where the encoder on the host ended.
+
+    Attributes:
+        exact: as every executor has it: the next spikes come from there.
+        live: the same as a layered engine has it, for the gradient.
+    """
+
+    exact: State
+    live: LiveState
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +39,7 @@ class LiveState:
         fired: (B, N) bool, who fired in the last time step.
         sent: (H, B, N) what neurons sent in the last time steps, oldest first, H as ``ir.State`` says.
         inputs: (H, B, N_in) what the inputs did.
+        host: the encoder's; None where the network has none.
     """
 
     t: int
@@ -34,6 +48,7 @@ class LiveState:
     fired: Tensor
     sent: Tensor
     inputs: Tensor
+    host: LiveHost | None = None
 
     def detach(self) -> LiveState:
         """The same without gradients: backpropagation through time ends here."""
@@ -50,11 +65,13 @@ class LiveState:
             states={name: change(x) for name, x in self.states.items()},
             sent=change(self.sent),
             inputs=change(self.inputs),
+            host=self.host and self.host._replace(live=self.host.live._each(change)),
         )
 
     def tensors(self) -> list[Tensor]:
         """Those that may carry a gradient."""
-        return [*self.states.values(), self.sent, self.inputs]
+        own = [*self.states.values(), self.sent, self.inputs]
+        return own if self.host is None else [*own, *self.host.live.tensors()]
 
     @property
     def requires_grad(self) -> bool:
@@ -71,7 +88,8 @@ class LiveState:
 
         states = {name: array(x) for name, x in self.states.items()}
         ids, fired = (x.cpu().numpy() for x in (self.sample_ids, self.fired))
-        return State(fingerprint(network), self.t, ids, states, fired, array(self.sent), array(self.inputs))
+        host = self.host and self.host.exact
+        return State(fingerprint(network), self.t, ids, states, fired, array(self.sent), array(self.inputs), host)
 
 
 def live(state: State, like: Tensor) -> LiveState:
@@ -82,7 +100,8 @@ def live(state: State, like: Tensor) -> LiveState:
 
     states = {name: tensor(x) for name, x in state.states.items()}
     ids, fired = (torch.as_tensor(np.array(x)).to(like.device) for x in (state.sample_ids, state.fired))
-    return LiveState(state.t, ids, states, fired, tensor(state.sent), tensor(state.inputs))
+    host = None if state.host is None else LiveHost(state.host, live(state.host, like))
+    return LiveState(state.t, ids, states, fired, tensor(state.sent), tensor(state.inputs), host)
 
 
 def latest(before: Tensor | None, rows: Tensor, most: int) -> Tensor:
