@@ -41,6 +41,12 @@ def _of_seeds(rows: list[Row], value: Any) -> tuple[float, float]:
     return float(np.mean(means)), float(np.std(means))
 
 
+def _accuracy(rows: list[Row]) -> str:
+    """In percent, with what seeds differ by where there are several."""
+    mean, differs = _of_seeds(rows, lambda r: 100 * r["accuracy"])
+    return f"{mean:.1f} ± {differs:.1f}" if len({row["seed"] for row in rows}) > 1 else f"{mean:.1f}"
+
+
 def _energy(row: Row) -> float:
     return row["energy_pj"]["value"] / 1e6
 
@@ -55,11 +61,10 @@ def _summary(name: str, rows: list[Row]) -> str:
     }
     mean = {what: _of_seeds(own, value)[0] for what, value in values.items()}
     ratios = [mean[what] / _of_seeds(base, value)[0] for what, value in values.items()] if base else []
-    accuracy, differs = _of_seeds(own, lambda r: 100 * r["accuracy"])
     n_seeds = len({row["seed"] for row in own})
     low, high = (_of_seeds(own, lambda r, end=end: r["energy_pj"][end] / 1e6)[0] for end in ("low", "high"))
     return (
-        f"| {name}, {n_seeds} | {accuracy:.1f} ± {differs:.1f} | {mean['spikes']:.0f} | {mean['energy']:.3f} "
+        f"| {name}, {n_seeds} | {_accuracy(own)} | {mean['spikes']:.0f} | {mean['energy']:.3f} "
         f"({low:.3f} to {high:.3f}) | {mean['time']:.2f} | {mean['right']:.2f} | "
         f"{', '.join(f'{x:.2f}' for x in ratios)} |"
     )
@@ -67,13 +72,12 @@ def _summary(name: str, rows: list[Row]) -> str:
 
 def _of_mapping(mapping: str, name: str, rows: list[Row]) -> str:
     own = [row for row in rows if row["trained"] == name]
-    accuracy, differs = _of_seeds(own, lambda r: 100 * r["accuracy"])
     rest = [
         _of_seeds(own, lambda r: r["spikes"])[0],
         _of_seeds(own, lambda r: r["time_ps"] / 1e6)[0],
         _of_seeds(own, lambda r: r["decision_ps"] and r["decision_ps"] / 1e6)[0],
     ]
-    return f"| {mapping} | {name} | {accuracy:.1f} ± {differs:.1f} | {rest[0]:.0f} | {rest[1]:.2f} | {rest[2]:.2f} |"
+    return f"| {mapping} | {name} | {_accuracy(own)} | {rest[0]:.0f} | {rest[1]:.2f} | {rest[2]:.2f} |"
 
 
 def _periods(found: dict[str, Any], names: list[str]) -> list[str]:
