@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ir.check import require
 from ir.connection import with_weight
 from ir.graph import slices
 from ir.mapped import MappedNetwork
@@ -19,7 +20,7 @@ from ir.schedule import Schedule
 from trainer.engines.plan import Params, float_params, plan_of
 from trainer.network import SpikingNetwork
 
-FIELDS = {"bias": "bias", "bias_u": "bias_u", "v_threshold": "threshold"}
+FIELDS = {"bias": "bias", "bias_u": "bias_u", "bucket_weight": "weight", "v_threshold": "threshold"}
 """What learns beside weights: as the network names it, and as the engines do."""
 
 
@@ -72,7 +73,12 @@ class TrainableNetwork(SpikingNetwork):
         self.learnt = nn.ParameterList()
         self.fields: list[tuple[str, str]] = []
         for p in network.populations:
-            for name in FIELDS if train_threshold else ("bias", "bias_u"):
+            require(
+                not (train_threshold and p.neuron.FEED_FORWARD and p.neuron.fires),
+                f"population {p.name!r}: thresholds of SpikingGamma do not learn, spikes carry them; leave "
+                "train_threshold out",
+            )
+            for name in (x for x in FIELDS if train_threshold or x != "v_threshold"):
                 if p.name not in fixed and getattr(p.neuron, name, None) is not None:
                     self.fields.append((p.name, name))
                     self.learnt.append(_learnt(getattr(p.neuron, name)))
@@ -104,10 +110,12 @@ class TrainableNetwork(SpikingNetwork):
         found = float_params(self.frozen, weights[0].dtype).to(weights[0].device)
         for (population, name), value in zip(self.fields, self.learnt):
             model, at = self._place(population)
-            least = 0.0 if name == "v_threshold" else None
-            spread = (value if least is None else value.clamp(min=least)).reshape(-1).expand(at.stop - at.start)
-            field = FIELDS[name]
+            field, n = FIELDS[name], at.stop - at.start
             everyone: Tensor = getattr(found.neurons[model], field)
+            if name == "bucket_weight":
+                spread = nn.functional.pad(value, (0, everyone.shape[1] - value.shape[-1])).expand(n, -1)
+            else:
+                spread = (value.clamp(min=0.0) if name == "v_threshold" else value).reshape(-1).expand(n)
             joined = torch.cat([everyone[: at.start], spread, everyone[at.stop :]])
             found.neurons[model] = replace(found.neurons[model], **{field: joined})
         return Params(weights, found.neurons)

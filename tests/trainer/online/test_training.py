@@ -27,6 +27,7 @@ from trainer.gamma_options import GammaOptions
 from trainer.network import SpikingNetwork
 from trainer.quantize_aware import train_on_grid
 from trainer.spiking_gamma import SpikingGamma
+from trainer.trainable import TrainableNetwork
 
 LAYERED = Schedule("layered")
 SMALL = replace(preset("spiking-gamma-digits"), layers=("12", "10"), epochs=1, batch_size=40, limit=200)
@@ -142,3 +143,16 @@ def test_the_preset_has_the_physical_times_that_it_names() -> None:
     keep = np.array(preset("spiking-gamma-digits").gamma.keep(1e-3))
     assert np.allclose(-1e-3 / np.log(keep), [0.02, 0.02, 0.02, 0.02])
     assert isinstance(SMALL, TrainConfig) and SMALL.rule == "all-buckets"
+
+
+def test_a_frozen_network_goes_on_learning_and_is_the_same_before_it_does(tmp_path: Path) -> None:
+    frozen = train(SMALL, tmp_path).export()
+    again = TrainableNetwork(frozen)
+    frames = (torch.rand(10, 4, 800) < 0.2).float()
+    assert torch.equal(again(frames).v, TrainableNetwork(again.export())(frames).v)
+    (again(frames).v[:, :, -10:] ** 2).sum().backward()
+    learning = {name: p.grad for name, p in again.named_parameters()}
+    assert [tuple(p.shape) for p in again.learnt] == [(12, 4), (10, 4)]
+    assert all(g is not None and float(g.abs().max()) > 0 for g in learning.values())
+    with pytest.raises(ValueError, match="thresholds of SpikingGamma do not learn"):
+        TrainableNetwork(frozen, train_threshold=True)
