@@ -137,11 +137,11 @@ def _cut(shape: tuple[int, int, int], network: QuantizedNetwork, state: State | 
     n_registers = len(REGISTERS)
     end = np.zeros((n_registers, b, n) if keep_state else (n_registers, 0, 0), np.int64)
     if state is None:
-        history = (np.zeros((0, b, k), np.int64) for k in (n, network.n_inputs))
-        return Cut(0, np.zeros((n_registers, 0, 0), np.int64), *history, end)
+        sent, inputs = (np.zeros((0, b, k), np.int64) for k in (n, network.n_inputs))
+        return Cut(0, np.zeros((n_registers, 0, 0), np.int64), sent, inputs, end)
     begin = np.stack([state.states[name] for name in REGISTERS]).astype(np.int64)
-    history = (np.ascontiguousarray(x, np.int64) for x in (state.sent, state.inputs))
-    return Cut(state.t, begin, *history, end)
+    sent, inputs = (np.ascontiguousarray(x, np.int64) for x in (state.sent, state.inputs))
+    return Cut(state.t, begin, sent, inputs, end)
 
 
 def _output(shape: tuple[int, int, int], names: tuple[str, ...], record_spikes: bool) -> Output:
