@@ -60,11 +60,23 @@ class _Whole(JITCodeLibrary):  # type: ignore[misc]
 
     def _optimize_final_module(self) -> None:
         """Optimize, knowing that nobody else calls the functions inside."""
+        self._hide_parts()
+        super()._optimize_final_module()
+
+    def _hide_parts(self) -> None:
         for library in self._linking_libraries:
             if isinstance(library, _Part):
                 for function in library.get_defined_functions():
                     self._final_module.get_function(function.name).linkage = "internal"
-        super()._optimize_final_module()
+
+
+class _LeanWhole(_Whole):
+    """The same, optimized once: numba's first round is there for reference counts, which such code has none of."""
+
+    def _optimize_final_module(self) -> None:
+        self._hide_parts()
+        passes, builder = self._codegen._module_pass_manager(opt=2)
+        passes.run(self._final_module, builder)
 
 
 class PartCompiler(Compiler):  # type: ignore[misc]
@@ -89,7 +101,15 @@ class ApartCompiler(PartCompiler):
 class EntryCompiler(Compiler):  # type: ignore[misc]
     """Numba's pipeline for what Python calls, where that calls parts; for ``pipeline_class``."""
 
+    LIBRARY = _Whole
+
     def define_pipelines(self) -> Any:
-        self.state.library = _Whole(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
+        self.state.library = self.LIBRARY(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
         self.state.library.enable_object_caching()
         return super().define_pipelines()
+
+
+class LeanEntryCompiler(EntryCompiler):
+    """The same for entries that allocate nothing; some code is a few percent slower, some faster."""
+
+    LIBRARY = _LeanWhole

@@ -153,6 +153,7 @@ def forward_in_threads(job: Job, given: kernel.Numbers, x: Array) -> tuple[Outpu
     u = np.empty(shape if job.rules.current else none, kind)
     seen = Outputs(counts, v, u, np.empty(shape if job.rules.training else none, np.uint8))
     bits = x.view(np.int32 if x.itemsize == 4 else np.int64)
+    shared = job.flat.held, Held(job.rules), Held(given)
 
     def run_some(chosen: Array) -> kernel.Tape:
         net, most = job.flat.net, job.most_events
@@ -163,9 +164,9 @@ def forward_in_threads(job: Job, given: kernel.Numbers, x: Array) -> tuple[Outpu
         check_forward(job, given, state, x, seen, steps, chosen)
         batch = Held(Batch(x, bits, job.ids, job.core_of_neuron, job.events_at, job.events, job.cleared,
                            *seen, steps, before, job.start_v, job.start_u, job.start_late))  # fmt: skip
-        held = Held(net), Held(job.rules), Held(given), Held(state)
+        held = Held(state)
         while True:
-            done = run_samples(*held, Held(tape), batch, chosen, done)
+            done = run_samples(*shared, held, Held(tape), batch, chosen, done)
             if done == len(chosen):
                 return tape
             tape = kernel.grown(tape, job.plan.n_neurons, len(job.plan.parts), most)
@@ -225,6 +226,9 @@ def backward_in_threads(job: Job, given: kernel.Numbers, tapes: list[kernel.Tape
     shifts = job.flat.net.link[:, columns.EXPONENT]
     scale = (job.rules.weight_shift * 2.0**shifts if job.fixed else np.ones(len(shifts))).astype(kind)
 
+    starts = job.start_v, job.start_u, job.start_late
+    batch = Held(BatchBack(*seen, job.cleared, scale, g_counts, g_v, g_first, *starts, *job.slope))
+    shared = job.flat.held, Held(job.rules), Held(given)
     notes = [fresh_notes(job.flat.net, tape) for tape in tapes]
 
     def run_some(i: int) -> Gradients:
@@ -233,10 +237,7 @@ def backward_in_threads(job: Job, given: kernel.Numbers, tapes: list[kernel.Tape
         g = Adjoint(rows[0], rows[1], rows[2] if job.rules.current else rows[0], *rows[3:], window)
         sums = Gradients(np.zeros(given.weights.size, kind), *(np.zeros(n, kind) for _ in range(5)))
         check_backward(job, given, seen, (g_counts, g_v), g_first, [*g[:-1], *sums[1:]])
-        starts = job.start_v, job.start_u, job.start_late
-        batch = BatchBack(*seen, job.cleared, scale, g_counts, g_v, g_first, *starts, *job.slope)
-        held = [Held(x) for x in (job.flat.net, job.rules, given, tapes[i], batch)]
-        back_through_samples(*held, job.chosen[i], Held(g), Held(sums), Held(notes[i]))
+        back_through_samples(*shared, Held(tapes[i]), batch, job.chosen[i], Held(g), Held(sums), Held(notes[i]))
         return sums
 
     threads = list(range(len(tapes)))

@@ -8,7 +8,7 @@ from trainer.engines.compiled import flat as col
 from trainer.engines.compiled.flat import EVENTS
 from trainer.engines.compiled.jit import apart, exact
 from trainer.engines.compiled.keys import draw
-from trainer.engines.compiled.lanes import LANES, list_set, nonzero
+from trainer.engines.compiled.lanes import LANES, list_set, nonzero, span
 from trainer.engines.compiled.links import deliver, deliver_frame
 from trainer.engines.compiled.state import FIRST, GONE, LEFT, N_EVENTS, N_EVENTS_ON_WAY, N_TAKEN, PACED, TAKEN
 from trainer.engines.compiled.taken import mark_taken
@@ -71,8 +71,8 @@ def list_events(net, rules, state, frame, events, h_input, n_neurons):
         state.event[kept] = state.event[e]
         dropped = rules.input_drop > 0 and draw(h_input, n_neurons + state.event[e]) < rules.input_drop
         kept += 0 if dropped else 1
-    fill(state.event_x[:kept], 1)
-    fill(state.event_left[:kept], LEFT)
+    fill(span(state.event_x, 0, kept), 1)
+    fill(span(state.event_left, 0, kept), LEFT)
     state.n[N_EVENTS] = kept
     for e in range(kept):
         state.n[N_EVENTS_ON_WAY] += np.int64(net.input_sends[state.event[e]])
@@ -107,8 +107,8 @@ def deliver_whole_frame(net, rules, numbers, state, tape):
             if row[PRE] <= i < row[PRE] + row[N_PRE]:
                 deliver(net, row, i, state.event_x[e], numbers.weights, state.sums)
     if rules.training:
-        copy(state.event, tape.event[at : at + n])
-        copy(state.event_x, tape.event_x[at : at + n])
+        copy(state.event, span(tape.event, at, at + n))
+        copy(state.event_x, span(tape.event_x, at, at + n))
         tape.used[EVENTS] += n
 
 

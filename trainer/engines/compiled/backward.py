@@ -8,6 +8,7 @@ from trainer.engines.compiled import flat as col
 from trainer.engines.compiled.arrival import copy, fill
 from trainer.engines.compiled.between import end_of_time_step, start_of_sample
 from trainer.engines.compiled.jit import entry, exact, fingerprint
+from trainer.engines.compiled.lanes import span
 from trainer.engines.compiled.later import note_block, note_delivery
 from trainer.engines.compiled.links import add_row, collect, dot
 from trainer.engines.compiled.state import NONE
@@ -54,7 +55,7 @@ def wide_gradient(net, row, l, i, value, weights, g_sums, notes):
     n, post, start = row[N_POST], row[POST], row[WEIGHT] + i * row[N_POST]
     if value != 0:
         note_delivery(notes, l, row[POST_PART], i, value)
-    return dot(weights[start : start + n], g_sums[post : post + n])
+    return dot(span(weights, start, start + n), span(g_sums, post, post + n))
 
 
 @exact
@@ -113,13 +114,10 @@ def back_through_blocks(net, rules, numbers, tape, r, k, batch, g_count, g, grad
     for at in range(tape.round[r, col.FIRST_BLOCK], tape.round[r + 1, col.FIRST_BLOCK]):
         p, where = tape.block[at, col.BLOCK_PART], tape.block[at, col.FIRST_VALUE]
         first, stop = net.part_at[p], net.part_at[p + 1]
-        values, threshold, per_unit = (
-            tape.values[where : where + stop - first], numbers.threshold[first:stop], numbers.per_unit[first:stop],
-        )  # fmt: skip
-        slope, count, entry_, v, height = (
-            g.slope[: stop - first], g_count[first:stop], g.entry[first:stop], g.v[first:stop],
-            grads.threshold[first:stop],
-        )  # fmt: skip
+        values, slope = span(tape.values, where, where + stop - first), span(g.slope, 0, stop - first)
+        threshold, per_unit = span(numbers.threshold, first, stop), span(numbers.per_unit, first, stop)
+        count, entry_ = span(g_count, first, stop), span(g.entry, first, stop)
+        v, height = span(g.v, first, stop), span(grads.threshold, first, stop)
         if net.pools[p]:
             through_pooling(values, per_unit, count, entry_, v)
             continue
@@ -147,7 +145,7 @@ def back_through_blocks(net, rules, numbers, tape, r, k, batch, g_count, g, grad
         p, where = tape.block[at, col.BLOCK_PART], tape.block[at, col.FIRST_VALUE]
         first, stop = net.part_at[p], net.part_at[p + 1]
         if net.keeps[p]:
-            note_block(notes, p, g.sums[first:stop], tape.values[where : where + stop - first], where)
+            note_block(notes, p, span(g.sums, first, stop), span(tape.values, where, where + stop - first), where)
 
 
 @exact
@@ -179,11 +177,11 @@ def back_through_frame(net, numbers, tape, first, stop, g_sums, scale, g_weights
                     note_delivery(notes, l, row[POST_PART], i - row[PRE], tape.event_x[e] * scale[l])
             continue
         n, post = row[N_POST], row[POST]
-        g, start = g_sums[post : post + n], row[WEIGHT] - row[PRE] * n
+        g, start = span(g_sums, post, post + n), row[WEIGHT] - row[PRE] * n
         for e in range(first, stop):
             if row[PRE] <= tape.event[e] < row[PRE] + row[N_PRE]:
                 at = start + tape.event[e] * n
-                add_row(g_weights[at : at + n], g, tape.event_x[e] * scale[l])
+                add_row(span(g_weights, at, at + n), g, tape.event_x[e] * scale[l])
 
 
 def _entry(version):
@@ -193,7 +191,7 @@ def _entry(version):
     def back_through_samples(net, rules, numbers, tape, batch, chosen, g, grads, notes):
         n_steps = batch.counts.shape[0] * (version > 0)
         scale, g_first = batch.scale, batch.g_first
-        for place in range(chosen.shape[0]):
+        for place in range(chosen.shape[0] - 1, -1, -1):  # what was written last is still in a cache
             b = chosen[place]
             fill(g.v, 0)
             fill(g.u, 0)

@@ -7,6 +7,7 @@ import numpy as np
 from trainer.engines.compiled.arrival import fill
 from trainer.engines.compiled.integrate import is_fixed
 from trainer.engines.compiled.jit import apart, exact
+from trainer.engines.compiled.lanes import span
 
 
 @exact
@@ -71,15 +72,23 @@ def end_of_time_step(net, rules, numbers, membranes, currents, spikes, shut, cle
         through_leak(g.u, currents, numbers.leak_u, grads.leak_u)
     for p in range(net.depth.shape[0]):
         first, stop = net.part_at[p], net.part_at[p + 1]
-        v = g.v[first:stop]
+        v = span(g.v, first, stop)
         if net.late[p]:
             back_through_late_reset(net, rules, numbers, p, membranes, spikes, last or cleared_next[p], g, grads)
         elif not last:
-            through_leak(v, membranes[first:stop], numbers.leak_v[first:stop], grads.leak_v[first:stop])
+            through_leak(
+                v, span(membranes, first, stop), span(numbers.leak_v, first, stop), span(grads.leak_v, first, stop)
+            )
         if net.waits[p]:
-            add(v, g_out[first:stop])
+            add(v, span(g_out, first, stop))
         else:
-            end(v, g_out[first:stop], spikes[first:stop], shut[first:stop], not (last or net.late[p]))
+            end(
+                v,
+                span(g_out, first, stop),
+                span(spikes, first, stop),
+                span(shut, first, stop),
+                not (last or net.late[p]),
+            )
 
 
 @exact

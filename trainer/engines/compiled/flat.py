@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ir.connection import Connection, Conv2d, Dense, Sparse, synapses, with_weight
+from ir.held import Held
 from ir.neurons import RESETS
 from trainer.engines.neurons.lif import lif_facts
 from trainer.engines.parts import Link, Part
@@ -171,6 +172,7 @@ class FlatPlan:
 
     Attributes:
         net: what the kernels read; ``sizes``: weights of each link.
+        held: the same for kernels.
         spare: tapes whose memory the next run may take.
         usual: (N_USED,) what the last run wrote on its tape for a sample and time step.
     """
@@ -235,6 +237,8 @@ class FlatPlan:
             out_stop=int(plan.output.stop),
             n_sums=base if separate_sums else plan.n_neurons,
         )
+
+        self.held = Held(self.net)
 
     def flatten(self, weights: list[Tensor], like: Tensor) -> Tensor:
         """All weights in one row, those of a source beside each other; ``like``: the type where there are none."""

@@ -18,6 +18,7 @@ from trainer.engines.compiled.flat import BLOCKS, CLIPS, EVENTS, FIRED, ROUNDS, 
 from trainer.engines.compiled.integrate import fire, is_fixed, mark_hot, move, move_general
 from trainer.engines.compiled.jit import entry, exact, fingerprint
 from trainer.engines.compiled.keys import draw, extend
+from trainer.engines.compiled.lanes import span
 from trainer.engines.compiled.links import deliver, deliver_four
 from trainer.engines.compiled.order import choose, choose_silent
 from trainer.engines.compiled.state import (
@@ -47,13 +48,19 @@ def update(net, rules, numbers, state, tape, k, h_escape):
         state.touched[p] = 0
         first, stop = net.part_at[p], net.part_at[p + 1]
         at = tape.used[VALUES] if rules.training else 0
-        values = tape.values[at : at + stop - first]
+        values = span(tape.values, at, at + stop - first)
         if is_fixed(rules, state.v) or due or net.has_current[p] or net.waits[p] or net.v_min[p] > -np.inf:
             move_general(net, rules, numbers, state, tape, p, k, values)
             if is_fixed(rules, state.v) and net.has_current[p]:
                 mark_hot(net, rules, state, p)
         else:
-            move(state.v[first:stop], state.sums[first:stop], state.shut[first:stop], state.live[first:stop], values)
+            move(
+                span(state.v, first, stop),
+                span(state.sums, first, stop),
+                span(state.shut, first, stop),
+                span(state.live, first, stop),
+                values,
+            )
         if rules.training:
             block = tape.block[tape.used[BLOCKS]]
             block[col.BLOCK_PART], block[col.FIRST_VALUE] = p, at
@@ -85,7 +92,7 @@ def deliver_spikes(net, numbers, state, n):
             row = net.link[net.from_links[e]]
             state.touched[row[POST_PART]] = 1
             if four and row[KIND] == DENSE:
-                deliver_four(row, state.going[i:stop], state.value[i:stop], numbers.weights, state.sums)
+                deliver_four(row, span(state.going, i, stop), span(state.value, i, stop), numbers.weights, state.sums)
                 continue
             for at in range(i, stop):
                 deliver(net, row, np.int64(state.going[at]), state.value[at], numbers.weights, state.sums)

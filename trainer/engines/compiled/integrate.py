@@ -9,7 +9,7 @@ from trainer.engines.compiled import flat as col
 from trainer.engines.compiled.flat import ACCUMULATOR, CLIPS, INT32, U, V
 from trainer.engines.compiled.jit import apart, exact
 from trainer.engines.compiled.keys import draw
-from trainer.engines.compiled.lanes import LANES, above, list_set
+from trainer.engines.compiled.lanes import LANES, above, list_set, span
 from trainer.engines.compiled.state import IDLE, N_NOW, N_ON_WAY, N_QUEUE, WAITING
 
 EXACT_BYTES = 8
@@ -204,14 +204,15 @@ def list_above(v, threshold, first, now, n):
 def fire(net, rules, numbers, state, part, k, h_escape, values):
     """Spike where ``v > threshold``: momentum, reset, refractoriness, one more in the queue."""
     first, stop = net.part_at[part], net.part_at[part + 1]
-    v, threshold, n = state.v[first:stop], numbers.threshold[first:stop], state.n[N_NOW]
+    v, threshold, n = span(state.v, first, stop), span(numbers.threshold, first, stop), state.n[N_NOW]
     if net.waits[part]:
         n = list_waiting(net, numbers, state, part, k, n, values)
     else:
         n = list_above(v, threshold, first, state.now, n)
     waits, refractory = net.waits[part] != 0, net.refractory[part] != 0
     stays = net.late[part] != 0 or (waits and net.subtract[part] == 0)
-    escapes = rules.escape > 0 and net.escapes[part] != 0
+    escapes = refractory and rules.escape > 0 and net.escapes[part] != 0
+    n_queue, added = state.n[N_QUEUE], 0
     for e in range(state.n[N_NOW], n):
         j = state.now[e]
         state.m[j], state.since[j] = state.v[j], k
@@ -219,11 +220,12 @@ def fire(net, rules, numbers, state, part, k, h_escape, values):
             state.v[j] = state.v[j] - numbers.threshold[j] if net.subtract[part] else 0
         state.spikes[j] += 1
         state.q[j] += 1
-        if state.waiting[j] == IDLE:
-            state.waiting[j] = WAITING
-            state.queue[state.n[N_QUEUE]] = j
-            state.n[N_QUEUE] += 1
-            state.n[N_ON_WAY] += np.int64(net.sends[part])
-        if refractory and not (escapes and draw(h_escape, j) < rules.escape):
+        new = np.int64(state.waiting[j] == IDLE)
+        state.waiting[j], state.queue[n_queue] = WAITING, j
+        n_queue, added = n_queue + new, added + new
+        if escapes:
+            state.shut[j] = np.uint8(draw(h_escape, j) >= rules.escape)
+        elif refractory:
             state.shut[j] = 1
-    state.n[N_NOW] = n
+    state.n[N_NOW], state.n[N_QUEUE] = n, n_queue
+    state.n[N_ON_WAY] += added * np.int64(net.sends[part])

@@ -29,7 +29,7 @@ def loose(function: Kernel) -> Kernel:
 
 def entry(function: Kernel) -> Kernel:
     """Compile what Python calls, and keep it on disk."""
-    return kernels.kept_on_disk(function, allocates=False)
+    return kernels.kept_on_disk(function, allocates=False, lean=True)
 
 
 def fingerprint() -> int:

@@ -1,4 +1,4 @@
-"""Comparing 64 values at once: one bit each, of which few are set and only those are looked at."""
+"""Many values at once: parts of arrays, and comparing 64 values to one bit each, of which few are set and looked at."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from llvmlite import ir as llvm
 from numba import types
 from numba.extending import intrinsic
-from numba.np.arrayobj import make_array
+from numba.np.arrayobj import make_array, populate_array
 
 from trainer.engines.compiled.jit import exact
 
@@ -28,6 +28,21 @@ def _lanes(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
     vector = llvm.VectorType(element, LANES)
     place = builder.gep(make_array(kind)(context, builder, array).data, [at])
     return builder.load(builder.bitcast(place, vector.as_pointer()), align=context.get_abi_sizeof(element))
+
+
+@intrinsic
+def span(_: Any, array: Any, first: Any, stop: Any) -> Any:
+    """``array[first:stop]`` of one that has these elements: kernels ask for no others, and nothing is looked up."""
+    result = types.Array(array.dtype, 1, "C")
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        row, (whole, begin, end) = make_array(result)(context, builder), given
+        size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(array.dtype)))
+        data = builder.gep(make_array(signature.args[0])(context, builder, whole).data, [begin])
+        populate_array(row, data, [builder.sub(end, begin)], [size], size, meminfo=None)
+        return row._getvalue()
+
+    return result(array, types.intp, types.intp), build
 
 
 @intrinsic

@@ -17,6 +17,7 @@ from trainer.engines.compiled import flat as col
 from trainer.engines.compiled.arrival import copy, fill
 from trainer.engines.compiled.flat import Net
 from trainer.engines.compiled.jit import entry, exact, fingerprint, loose
+from trainer.engines.compiled.lanes import span
 from trainer.engines.compiled.state import Floats, Ints, Tape
 
 STRIP = 32
@@ -81,19 +82,25 @@ def note_delivery(notes, l, p, source, value):
     notes.n_pairs[l] += 1
 
 
+@exact
+def strip_of(strips, number, n):
+    """The first ``n`` targets of a block's strip."""
+    return span(strips, number * STRIP, number * STRIP + n)
+
+
 @loose
 def add_noted(target, strips, row, value, first, stop):
     """``target += sum of value * strip``, four at a time."""
     n = target.shape[0]
     while first + 4 <= stop:
-        a, b = strips[row[first] * STRIP :][:n], strips[row[first + 1] * STRIP :][:n]
-        c, d = strips[row[first + 2] * STRIP :][:n], strips[row[first + 3] * STRIP :][:n]
+        a, b = strip_of(strips, row[first], n), strip_of(strips, row[first + 1], n)
+        c, d = strip_of(strips, row[first + 2], n), strip_of(strips, row[first + 3], n)
         x, y, z, w = value[first], value[first + 1], value[first + 2], value[first + 3]
         for j in range(n):
             target[j] += (x * a[j] + y * b[j]) + (z * c[j] + w * d[j])
         first += 4
     for e in range(first, stop):
-        a, x = strips[row[e] * STRIP :][:n], value[e]
+        a, x = strip_of(strips, row[e], n), value[e]
         for j in range(n):
             target[j] += x * a[j]
 
@@ -125,7 +132,7 @@ def _entry(version):
             width = min(STRIP, stop - c)
             for r in range(notes.n_blocks[p]):
                 at = notes.block[block + r] + c
-                copy(values[at : at + width], strips[r * STRIP : r * STRIP + width])
+                copy(span(values, at, at + width), span(strips, r * STRIP, r * STRIP + width))
             for i in range(n_pre):
                 target = weight[i, c : c + width]
                 if fresh:

@@ -6,6 +6,7 @@ import numpy as np
 
 from trainer.engines.compiled import flat as col
 from trainer.engines.compiled.jit import apart, exact, loose
+from trainer.engines.compiled.lanes import span
 
 KIND, PRE, N_PRE, N_POST, POST, WEIGHT, SYNAPSE, BASE = (
     col.KIND, col.PRE, col.N_PRE, col.N_POST, col.POST, col.WEIGHT, col.SYNAPSE, col.BASE,
@@ -72,7 +73,7 @@ def deliver(net, row, source, value, weights, sums):
     """Add ``value`` times the weights of one source (global index) to the link's sums."""
     i, n, start, base = source - row[PRE], row[N_POST], row[WEIGHT], row[BASE]
     if row[KIND] == DENSE:
-        add_row(sums[base : base + n], weights[start + i * n : start + (i + 1) * n], value)
+        add_row(span(sums, base, base + n), span(weights, start + i * n, start + (i + 1) * n), value)
     elif row[KIND] == CONV:
         place, first_to, first_weight = of_source(row, i)
         area, n_out = np.uint64(row[AREA]), np.uint64(row[GROUP_OUT])  # indices without a sign take less to look up
@@ -92,15 +93,22 @@ def deliver_four(row, sources, values, weights, sums):
     """``deliver`` for four sources of a dense link."""
     n, base, start = row[N_POST], row[BASE], row[WEIGHT] - row[PRE] * row[N_POST]
     a, b, c, d = start + sources[0] * n, start + sources[1] * n, start + sources[2] * n, start + sources[3] * n
-    target = sums[base : base + n]
-    add_rows_in_turn(target, weights[a : a + n], weights[b : b + n], weights[c : c + n], weights[d : d + n], values)
+    target = span(sums, base, base + n)
+    add_rows_in_turn(
+        target,
+        span(weights, a, a + n),
+        span(weights, b, b + n),
+        span(weights, c, c + n),
+        span(weights, d, d + n),
+        values,
+    )
 
 
 @exact
 def deliver_frame(row, event, event_x, n_events, weights, sums):
     """All events that are inputs of a dense link, four rows at a time."""
     n, base = row[N_POST], row[BASE]
-    start, target = row[WEIGHT] - row[PRE] * n, sums[base : base + n]
+    start, target = row[WEIGHT] - row[PRE] * n, span(sums, base, base + n)
     e = 0
     while e < n_events and event[e] < row[PRE]:
         e += 1
@@ -111,12 +119,17 @@ def deliver_frame(row, event, event_x, n_events, weights, sums):
         a, b = start + event[e] * n, start + event[e + 1] * n
         c, d = start + event[e + 2] * n, start + event[e + 3] * n
         add_four_rows(
-            target, weights[a : a + n], weights[b : b + n], weights[c : c + n], weights[d : d + n], event_x[e : e + 4]
+            target,
+            span(weights, a, a + n),
+            span(weights, b, b + n),
+            span(weights, c, c + n),
+            span(weights, d, d + n),
+            span(event_x, e, e + 4),
         )
         e += 4
     while e < stop:
         a = start + event[e] * n
-        add_row(target, weights[a : a + n], event_x[e])
+        add_row(target, span(weights, a, a + n), event_x[e])
         e += 1
 
 
@@ -126,10 +139,10 @@ def collect(net, row, source, value, weights, g_sums, g_weights):
     i, n, start, post = source - row[PRE], row[N_POST], row[WEIGHT], row[POST]
     total = g_sums[0] * 0
     if row[KIND] == DENSE:
-        g = g_sums[post : post + n]
-        own = weights[start + i * n : start + (i + 1) * n]
+        g = span(g_sums, post, post + n)
+        own = span(weights, start + i * n, start + (i + 1) * n)
         if value != 0:
-            total = add_row_and_dot(g_weights[start + i * n : start + (i + 1) * n], g, value, own)
+            total = add_row_and_dot(span(g_weights, start + i * n, start + (i + 1) * n), g, value, own)
         else:
             total = dot(own, g)
     elif row[KIND] == CONV:

@@ -6,7 +6,7 @@ import numpy as np
 
 from trainer.engines.compiled.jit import exact
 from trainer.engines.compiled.keys import draw, extend, fill_keys, fill_keys_of
-from trainer.engines.compiled.lanes import LANES, NOTHING, ONE, at_most, first_bits, lowest, nonzero
+from trainer.engines.compiled.lanes import LANES, NOTHING, ONE, at_most, first_bits, lowest, nonzero, span
 from trainer.engines.compiled.smallest import HIGHEST, limit_of_smallest, place_of_smallest
 from trainer.engines.compiled.state import (
     ALL,
@@ -131,7 +131,7 @@ def choose_at_random(state, group, h_k):
         queue[i] = queue[n - 1]  # the order of a queue does not matter where one entry is served
         state.room[0], state.n[N_QUEUE], state.n[N_CHOSEN] = 0, n - 1, 1
         return
-    limit, kept = limit_of_smallest(state.second[:n], n, group), -1
+    limit, kept = limit_of_smallest(span(state.second, 0, n), n, group), -1
     for start in range(0, n, LANES):
         mask = at_most(state.second, limit, start) & first_bits(n - start)
         while mask != NOTHING:
@@ -179,9 +179,9 @@ def choose_silent(rules, state, core_of_neuron, n_served, h_k):
         return
     for i in range(n_served):
         state.waiting[state.chosen[i]] = SERVED_NOW
-    fill_keys(h_k, state.second[:n_neurons])
+    fill_keys(h_k, span(state.second, 0, n_neurons))
     if state.room.shape[0] == 1:
-        limit = limit_of_idle(state, state.second[:n_neurons])
+        limit = limit_of_idle(state, span(state.second, 0, n_neurons))
         append_silent(state, n_neurons, limit)
         clear_served(state, n_served)
         return

@@ -9,6 +9,8 @@ from trainer.engines.compiled.lanes import LANES, NOTHING, at_most, lowest
 
 HIGHEST = np.uint64(0xFFFFFFFFFFFFFFFF)
 ONE = np.uint64(1)
+NEAR = 3
+"""So many keys too few or too many are gone through one by one: no more than a guess takes each."""
 
 
 @exact
@@ -33,11 +35,27 @@ def place_of_smallest(keys, n):
 
 
 @exact
+def moved_limit(keys, limit, found, room):
+    """The limit that lets ``room`` keys through, from one that lets ``found`` through."""
+    for _ in range(found, room):
+        above = HIGHEST
+        for i in range(keys.shape[0]):
+            above = min(above, keys[i] if keys[i] > limit else HIGHEST)
+        limit = above
+    for _ in range(room, found):
+        most = NOTHING
+        for i in range(keys.shape[0]):
+            most = max(most, keys[i] if keys[i] <= limit else NOTHING)
+        limit = most - ONE
+    return limit
+
+
+@exact
 def limit_of_smallest(keys, n, room):
     """The limit that lets ``room`` of the ``n`` keys below ``HIGHEST`` through; all where there are no more.
 
     Keys of one round are distinct and spread evenly, so guesses by proportion close in within a few counts;
-    every fourth guess halves the interval, whatever the keys are.
+    every fourth guess halves the interval, whatever the keys are. The last few keys are gone through one by one.
     """
     if room >= n:
         return HIGHEST
@@ -49,8 +67,8 @@ def limit_of_smallest(keys, n, room):
         guess = low + np.uint64(np.float64(high - low) * share)
         guess = min(max(guess, low + ONE), high - ONE)
         found = count_up_to(keys, guess)
-        if found == room:
-            return guess
+        if abs(found - room) <= NEAR:
+            return moved_limit(keys, guess, found, room)
         if found < room:
             low, n_low = guess, found
         else:

@@ -197,7 +197,7 @@ def fresh_state(net: Net, rules: Rules, kind: Any, n_cores: int, n_events: int) 
 
     return SampleState(
         v=floats(n), u=floats(n if rules.current else 1), sums=floats(net.n_sums), shut=flags(n), spikes=small(n),
-        waiting=flags(padded(n)), queue=small(n), q=floats(n), m=floats(n), since=small(n), live=flags(padded(n)),
+        waiting=flags(padded(n)), queue=small(n + 1), q=floats(n), m=floats(n), since=small(n), live=flags(padded(n)),
         reached=flags(n),
         touched=flags(n_parts), now=small(n), chosen=small(wide + 1), going=small(n + 1),
         value=floats(n + 1), first=np.zeros(wide),

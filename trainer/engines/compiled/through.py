@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainer.engines.compiled.jit import apart
+from trainer.engines.compiled.jit import apart, exact
 
 
 @apart
@@ -72,7 +72,7 @@ def through_waiting(values, threshold, slope, g_count, g_entry, g_v, g_threshold
         g_v[j] += e
 
 
-@apart
+@exact
 def through_pooling(values, per_unit, g_count, g_entry, g_v):
     """Through neurons that pool: what they pass on, as it stands, in the round in which they fire."""
     for j in range(values.shape[0]):
