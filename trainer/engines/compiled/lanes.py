@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir as llvm
-from numba import types
-from numba.extending import intrinsic
+from numba import extending, types
 from numba.np.arrayobj import make_array, populate_array
 
 from trainer.engines.compiled.jit import exact
+
+intrinsic: Any = extending.intrinsic  # whose functions are called without the first of their arguments
 
 LANES = 64
 NOTHING, ONE = np.uint64(0), np.uint64(1)

@@ -82,25 +82,26 @@ def note_delivery(notes, l, p, source, value):
     notes.n_pairs[l] += 1
 
 
-@exact
-def strip_of(strips, number, n):
-    """The first ``n`` targets of a block's strip."""
-    return span(strips, number * STRIP, number * STRIP + n)
-
-
 @loose
 def add_noted(target, strips, row, value, first, stop):
     """``target += sum of value * strip``, four at a time."""
     n = target.shape[0]
     while first + 4 <= stop:
-        a, b = strip_of(strips, row[first], n), strip_of(strips, row[first + 1], n)
-        c, d = strip_of(strips, row[first + 2], n), strip_of(strips, row[first + 3], n)
+        at, other, third, last = (
+            row[first] * STRIP,
+            row[first + 1] * STRIP,
+            row[first + 2] * STRIP,
+            row[first + 3] * STRIP,
+        )
+        a, b = span(strips, at, at + n), span(strips, other, other + n)
+        c, d = span(strips, third, third + n), span(strips, last, last + n)
         x, y, z, w = value[first], value[first + 1], value[first + 2], value[first + 3]
         for j in range(n):
             target[j] += (x * a[j] + y * b[j]) + (z * c[j] + w * d[j])
         first += 4
     for e in range(first, stop):
-        a, x = strip_of(strips, row[e], n), value[e]
+        at, x = row[e] * STRIP, value[e]
+        a = span(strips, at, at + n)
         for j in range(n):
             target[j] += x * a[j]
 
