@@ -234,7 +234,7 @@ def backward_in_threads(job: Job, given: kernel.Numbers, tapes: list[kernel.Tape
     def run_some(i: int) -> Gradients:
         rows = [np.zeros(n, kind) for _ in range(5)]
         window = np.zeros(n if job.flat.net.pools.any() else 0, np.int64)
-        g = Adjoint(rows[0], rows[1], rows[2] if job.rules.current else rows[0], rows[3], rows[4], rows[5], window)
+        g = Adjoint(rows[0], rows[1], rows[2] if job.rules.current else rows[0], rows[3], rows[4], window)
         sums = Gradients(np.zeros(given.weights.size, kind), *(np.zeros(n, kind) for _ in range(5)))
         check_backward(job, given, seen, (g_counts, g_v), g_first, [*g[:-1], *sums[1:]])
         back_through_samples(*shared, Held(tapes[i]), batch, job.chosen[i], Held(g), Held(sums), Held(notes[i]))
