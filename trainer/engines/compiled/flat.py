@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -172,7 +173,6 @@ class FlatPlan:
 
     Attributes:
         net: what the kernels read; ``sizes``: weights of each link.
-        held: the same for kernels.
         spare: tapes whose memory the next run may take.
         usual: (N_USED,) what the last run wrote on its tape for a sample and time step.
     """
@@ -238,7 +238,10 @@ class FlatPlan:
             n_sums=base if separate_sums else plan.n_neurons,
         )
 
-        self.held = Held(self.net)
+    @cached_property
+    def held(self) -> Held:
+        """The same structure for kernels."""
+        return Held(self.net)
 
     def flatten(self, weights: list[Tensor], like: Tensor) -> Tensor:
         """All weights in one row, those of a source beside each other; ``like``: the type where there are none."""
