@@ -187,9 +187,10 @@ def road(case: Case, model: nn.Sequential, learn: ul.Stimulus, test: ul.Stimulus
     config = ul.TrainConfig(
         start=str(options.out / f"{case.name}.npz"), schedule=ASYNCHRONOUS, epochs=options.tuning_epochs,
         learning_rate=options.tuning_rate, rate_schedule="cosine", loss="count", batch_size=128, keep="last",
-        validation_share=0.02, seed=case.seed,
+        validation_share=0.02, seed=case.seed, shift_px=int(case.data == "nmnist"),
     )  # fmt: skip
-    tuned = ul.train(config, options.out / f"{case.name}-tuned", resume=True, data=learn).export()
+    some = learn.select(slice(options.tuning_samples))
+    tuned = ul.train(config, options.out / f"{case.name}-tuned", resume=True, data=some).export()
     row["tuned, F = 8"] = accuracy(ul.run(tuned, test, ASYNCHRONOUS))
     mapped = ul.map(tuned, "loihi2", calibrate=learn.select(slice(CALIBRATION_SAMPLES)))
     trained, reference = (ul.run(mapped, test, on=on) for on in ("trainer", "reference"))
@@ -233,8 +234,9 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--samples", type=int, default=12_000, help="training samples")
     parser.add_argument("--epochs", type=int, default=4, help="in snnTorch")
+    parser.add_argument("--tuning-samples", type=int, default=12_000)
     parser.add_argument("--tuning-epochs", type=int, default=4)
-    parser.add_argument("--tuning-rate", type=float, default=5e-4)
+    parser.add_argument("--tuning-rate", type=float, default=1e-3)
     parser.add_argument("--exact-samples", type=int, default=50, help="run on Lava")
     parser.add_argument("--cases", default="mlp-mnist,conv-mnist,mlp-nmnist,conv-nmnist")
     options = parser.parse_args()

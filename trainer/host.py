@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ir.check import require
+from ir.encoder import body_of
 from ir.encoder.run import encode, fresh_state, host_state, saved_state
 from ir.encoder.split import HOST
 from ir.network import Network
+from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule
+from ir.state import State, check_state
 from trainer.engines import run as run_engine
 from trainer.engines.call import Call
-from trainer.engines.live import LiveHost, live
+from trainer.engines.live import LiveHost, LiveState, live
 from trainer.engines.numbers import straight_through
 from trainer.engines.options import EVALUATION, TrainingOptions
 from trainer.engines.plan import Params, Plan
@@ -78,6 +82,19 @@ def sent(
         result = run_engine(Call(encoder.plan(), params, frames.flatten(2), ids, *how, state=state), "reference")
     spikes = straight_through(exact, result.counts[:, :, encoder.plan().output])
     return Sent(spikes, lambda: stopped()._replace(live=result.state))
+
+
+def resumed(network: Network | QuantizedNetwork, saved: State, ids: Tensor, like: Tensor) -> LiveState:
+    """A saved state of a network and of these samples as tensors, the encoder's with it.
+
+    Raises:
+        ValueError: it is another network's, or lacks a sample.
+    """
+    numbers, host = ids.cpu().numpy(), saved.host
+    if network.encoder is not None and host is not None:
+        host = check_state(network.encoder, host, numbers)
+    body = check_state(body_of(network), replace(saved, host=None), numbers)
+    return live(replace(body, host=host), like)
 
 
 def in_two(

@@ -16,10 +16,10 @@ from ir.encoder import body_of
 from ir.network import Input, Network, Population, check_encoder
 from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule
-from ir.state import State, check_state
+from ir.state import State
 from trainer.engines import run as run_engine
 from trainer.engines.call import Call
-from trainer.engines.live import LiveState, live
+from trainer.engines.live import LiveState
 from trainer.engines.monitor import Monitor
 from trainer.engines.numbers import FloatNumbers
 from trainer.engines.options import EVALUATION, TrainingOptions
@@ -28,7 +28,7 @@ from trainer.engines.plan import Params, Plan, plan_of
 from trainer.engines.result import Result
 from trainer.frozen import check_blocks, projection_of
 from trainer.grid import FixedGrid
-from trainer.host import in_two, sent
+from trainer.host import in_two, resumed, sent
 from trainer.linear_map import LinearMap, as_evaluated, fold, unpacked
 from trainer.neuron import MaxPooling, NeuronModule
 from trainer.pooling import fold_pooling, keeps_spikes, pools
@@ -249,7 +249,7 @@ class SpikingNetwork(nn.Module):
             if self.quantization is not None:
                 params, numbers = self.quantization.params(self.export(), params), self.quantization.numbers
             if isinstance(state, State):
-                state = self._live(state, ids, params)
+                state = resumed(self._frozen(), state, ids, params.like)
             host = None
             if self.encoder is not None:
                 require(
@@ -282,14 +282,6 @@ class SpikingNetwork(nn.Module):
     def freeze(self, state: LiveState) -> State:
         """A state as a value that ``ul.save`` writes and that every executor goes on from: with the weights of now."""
         return state.saved(body_of(self._frozen()))
-
-    def _live(self, saved: State, ids: Tensor, params: Params) -> LiveState:
-        """A saved state of this network and these samples, as tensors."""
-        numbers, host = ids.cpu().numpy(), saved.host
-        if self.encoder is not None and host is not None:
-            host = check_state(self.encoder.export(), host, numbers)
-        body = check_state(body_of(self._frozen()), replace(saved, host=None), numbers)
-        return live(replace(body, host=host), params.like)
 
     def _frozen(self) -> Network | QuantizedNetwork:
         """What the engine runs."""
