@@ -23,6 +23,7 @@ from trainer.engines.live import LiveHost, LiveState, live
 from trainer.engines.numbers import straight_through
 from trainer.engines.options import EVALUATION, TrainingOptions
 from trainer.engines.plan import Params, Plan
+from trainer.engines.result import Result
 from trainer.neuron import NeuronModule
 
 Shape = tuple[int, ...]
@@ -47,13 +48,20 @@ class Sent(NamedTuple):
     spikes: Tensor
     ended: Callable[[], LiveHost]
 
+    def beside(self, result: Result) -> Result:
+        """What the body did with the spikes, its state with the encoder's."""
+        ended = result.ended
+        assert ended is not None, "every engine says where it ended"
+        result.ended = lambda: replace(ended(), host=self.ended())
+        return result
+
 
 def sent(
     encoder: Encoder,
     frames: Tensor,
     ids: Tensor,
     options: TrainingOptions = EVALUATION,
-    before: LiveHost | None = None,
+    state: LiveState | None = None,
 ) -> Sent:
     """The output's spikes of an encoder as every executor has them, with a gradient behind.
 
@@ -61,8 +69,16 @@ def sent(
     and are looked at for their gradient alone.
 
     Args:
-        before: where the samples go on from; None = they begin.
+        state: where the samples go on from; None = they begin.
+
+    Raises:
+        ValueError: the state is of a network without an encoder.
     """
+    before = None if state is None else state.host
+    require(
+        state is None or before is not None,
+        "the state is of a network without an encoder; go on with the one that left it",
+    )
     frozen = encoder.export()
     own = fresh_state(frozen, frames.shape[1]) if before is None else host_state(frozen, before.exact)
     exact = torch.as_tensor(encode(frozen, frames.detach().flatten(2).cpu().numpy(), own), device=frames.device)
@@ -78,8 +94,8 @@ def sent(
         if not (learns and torch.is_grad_enabled()):
             return Sent(exact, stopped)
         how = Schedule("layered", None), options.evaluated
-        state = None if before is None else before.live
-        result = run_engine(Call(encoder.plan(), params, frames.flatten(2), ids, *how, state=state), "reference")
+        begun = None if before is None else before.live
+        result = run_engine(Call(encoder.plan(), params, frames.flatten(2), ids, *how, state=begun), "reference")
     spikes = straight_through(exact, result.counts[:, :, encoder.plan().output])
     return Sent(spikes, lambda: stopped()._replace(live=result.state))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -250,13 +249,8 @@ class SpikingNetwork(nn.Module):
                 params, numbers = self.quantization.params(self.export(), params), self.quantization.numbers
             if isinstance(state, State):
                 state = resumed(self._frozen(), state, ids, params.like)
-            host = None
-            if self.encoder is not None:
-                require(
-                    state is None or state.host is not None,
-                    "the state is of a network without an encoder; go on with the one that left it",
-                )
-                host = sent(self.encoder, frames, ids, options, None if state is None else state.host)
+            host = None if self.encoder is None else sent(self.encoder, frames, ids, options, state)
+            if host is not None:
                 frames, events = host.spikes, None
             schedule = self.schedule if schedule is None else schedule
             call = Call(
@@ -274,10 +268,7 @@ class SpikingNetwork(nn.Module):
                 from_host=self.encoder is not None,
             )
             result = run_engine(call, engine)
-        ended = result.ended
-        if host is not None and ended is not None:
-            result.ended = lambda: replace(ended(), host=host.ended())
-        return result
+        return result if host is None else host.beside(result)
 
     def freeze(self, state: LiveState) -> State:
         """A state as a value that ``ul.save`` writes and that every executor goes on from: with the weights of now."""
