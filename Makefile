@@ -4,7 +4,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 3000
 
-.PHONY: help setup demo test lint types unit slow pythons bench interop docs configuration crosscheck priced fuzz fuzz-quick clean
+.PHONY: help setup demo test lint types unit slow pythons bench interop docs commands configuration crosscheck priced fuzz fuzz-quick clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
@@ -48,6 +48,9 @@ interop: setup  ## our spikes against each framework's own, 20 drawn networks ea
 
 docs: setup  ## the documentation as a site, in site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+
+commands: setup  ## write docs/commands.md anew from the command line
+	$(PYTHON) tools/commands.py
 
 configuration: setup  ## write docs/configuration.md anew from the dataclasses
 	$(PYTHON) tools/configuration.py

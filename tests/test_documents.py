@@ -47,12 +47,14 @@ def test_the_contracts_table_of_keys_is_what_the_code_computes():
         assert f"{int(key(*map(int, address.split(', ')))):016X}" == expected
 
 
-def test_the_page_of_a_trainings_keys_is_what_the_dataclasses_say():
-    spec = importlib.util.spec_from_file_location("configuration", ROOT / "tools" / "configuration.py")
+@pytest.mark.parametrize("name", ["configuration", "commands"])
+def test_a_page_that_a_tool_writes_is_what_it_writes_now(name: str):
+    """Keys of a training from the dataclasses, verbs and options from the command line."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     made = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(made)
-    assert made.PAGE.read_text() == made.page(), "write it anew: make configuration"
+    assert made.PAGE.read_text() == made.page(), f"write it anew: make {name}"
 
 
 @pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md")), ids=lambda p: p.name)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import unlayered as ul
+
 ROOT = Path(__file__).parent.parent
 
 pytestmark = pytest.mark.skipif(find_spec("mkdocs") is None, reason="mkdocs is absent: pip install -e '.[docs]'")
@@ -45,3 +47,10 @@ def test_lists_are_lists_as_on_a_code_host(site: Path):
 def test_the_site_loads_nothing_from_elsewhere(site: Path):
     for page in site.rglob("*.html"):
         assert not re.findall(r'(?:src|<link[^>]*href)="https?://[^"]*', page.read_text()), page
+
+
+def test_every_public_name_is_told_from_its_docstring(site: Path):
+    text = (site / "api.html").read_text()
+    for name in ul.__all__:
+        assert re.search(rf'<h3 id="[\w.]+\.{name}"', text), f"docs/api.md does not tell of {name}"
+    assert ":class:" not in text

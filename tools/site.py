@@ -49,3 +49,8 @@ def spaced(markdown: str) -> str:
             line = re.sub(r"^ {3}(?=\S)", "    ", line) if listed else line
         lines.append(line)
     return "\n".join(lines)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Roles of reStructuredText in docstrings, ``:class:`Network```, as plain names."""
+    return re.sub(r":(?:func|class|attr|meth|mod):(?=<code>)", "", html)

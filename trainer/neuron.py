@@ -95,7 +95,9 @@ class LIF(NeuronModule):
         bias_in_current: the biases of the layers before it enter the current, as before snnTorch's ``Synaptic``, not
             the membrane.
         refractory: at most one spike a time step.
-        train_threshold, train_tau, train_tau_syn: learn thresholds, membrane and synaptic time constants.
+        train_threshold: learn thresholds.
+        train_tau: learn membrane time constants.
+        train_tau_syn: learn synaptic time constants.
         per_neuron: each neuron has numbers of its own, which learn apart; else the population has one of each.
 
     ``tau_mem_s``, ``v_threshold`` and ``tau_syn_s`` are one number, or one a neuron (a list, an array, a tensor).

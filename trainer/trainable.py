@@ -39,12 +39,13 @@ class TrainableNetwork(SpikingNetwork):
     Raises:
         ValueError: the network is one of integers.
 
-    >>> from ir.connection import Dense
-    >>> from ir.network import Input, Network, Population, Projection
-    >>> frozen = Network((Input("in", (4,)),), (Population("out", (3,)),),
-    ...                  (Projection("in", "out", Dense(np.ones((3, 4)))),), "out")
-    >>> [tuple(p.shape) for p in TrainableNetwork(frozen).parameters()]
-    [(3, 4)]
+    Examples:
+        >>> from ir.connection import Dense
+        >>> from ir.network import Input, Network, Population, Projection
+        >>> frozen = Network((Input("in", (4,)),), (Population("out", (3,)),),
+        ...                  (Projection("in", "out", Dense(np.ones((3, 4)))),), "out")
+        >>> [tuple(p.shape) for p in TrainableNetwork(frozen).parameters()]
+        [(3, 4)]
     """
 
     def __init__(

@@ -186,7 +186,8 @@ def diff(a: AnyNetwork | Trace, b: AnyNetwork | Trace, stimulus: Samples | None 
     """Say how far two runs are apart, where they part first, and why (docs/diff.md).
 
     Args:
-        a, b: networks, which are run on ``stimulus``, floats as E0, integers on the executor ``on``; or traces.
+        a: a network, which is run on ``stimulus``, floats as E0, integers on the executor ``on``; or a trace.
+        b: what it is held to, likewise.
         stimulus: the samples; those that a trace holds are taken. None = both are traces.
 
     Raises:
