@@ -15,7 +15,9 @@ from unlayered.options import DataOption, F, InputRule, Json, Kind, Order, Out, 
 if TYPE_CHECKING:
     from trainer.config import TrainConfig
 
-PRESETS = "A configuration that ships: digits, digits-layered, nmnist, shd, dvsgesture or cifar10."
+PRESETS = (
+    "A configuration that ships: digits, digits-layered, spiking-gamma-digits, nmnist, shd, dvsgesture or cifar10."
+)
 SET = "Any key of a configuration, KEY=VALUE, e.g. learning_rate=3e-4 (docs/configuration.md); may be repeated."
 Preset = Annotated[
     str | None,
