@@ -12,7 +12,7 @@ from trainer.network import SpikingNetwork
 from trainer.online.gradients import added, begun, hand_over, label_loss
 from trainer.online.run import Gradients, OnlineRun
 from trainer.optimizers import make_optimizer
-from trainer.rules.rule import Settings, Step
+from trainer.rules.rule import Settings, Step, check_loss, check_parameters
 
 
 class Online:
@@ -42,7 +42,7 @@ class Online:
             if step.loss is None or step.gradients is None:
                 continue
             total += float(step.loss)
-            require(total < float("inf"), f"epoch {epoch}: the loss is {total}; {_way_out(config)}")
+            check_loss(total, config, epoch)
             if config.gamma.update == "sequence":
                 gathered = step.gradients if gathered is None else added(gathered, step.gradients)
                 continue
@@ -53,8 +53,7 @@ class Online:
             run.take([w.detach() for w in own.weights], neurons)
         if gathered is not None:
             self._change(network, optimizer, run, gathered)
-        for name, p in network.named_parameters():
-            require(bool(p.isfinite().all()), f"epoch {epoch}: {name} is no longer finite; {_way_out(config)}")
+        check_parameters(network, config, epoch)
         return Step(total, None)
 
     def _change(
@@ -63,7 +62,3 @@ class Online:
         optimizer.zero_grad(set_to_none=True)
         hand_over(network.params(), run, found)
         optimizer.step()
-
-
-def _way_out(config: Settings) -> str:
-    return f"lower learning_rate (now {config.learning_rate})"

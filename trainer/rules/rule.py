@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, Protocol
 
 import torch
 
+from ir.check import require
 from ir.schedule import Schedule
 from trainer.batch import Batch
 from trainer.engines.live import LiveState
@@ -44,6 +46,21 @@ class Step(NamedTuple):
 
     loss: float
     state: LiveState | None
+
+
+def check_loss(loss: float, config: Settings, epoch: int) -> None:
+    """Raise where training has diverged."""
+    require(math.isfinite(loss), f"epoch {epoch}: the loss is {loss}; {_way_out(config)}")
+
+
+def check_parameters(network: SpikingNetwork, config: Settings, epoch: int) -> None:
+    """Raise where a parameter is no number any more."""
+    for name, p in network.named_parameters():
+        require(bool(p.isfinite().all()), f"epoch {epoch}: {name} is no longer finite; {_way_out(config)}")
+
+
+def _way_out(config: Settings) -> str:
+    return f"lower learning_rate (now {config.learning_rate})"
 
 
 class Rule(Protocol):

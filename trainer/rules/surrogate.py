@@ -5,13 +5,12 @@ from __future__ import annotations
 import torch
 import torch.distributed as distributed
 
-from ir.check import require
 from ir.schedule import Schedule
 from trainer.batch import Batch, world
 from trainer.losses import LOSS_FUNCTIONS, spike_penalty
 from trainer.network import SpikingNetwork
 from trainer.optimizers import make_optimizer
-from trainer.rules.rule import Settings, Step
+from trainer.rules.rule import Settings, Step, check_loss, check_parameters
 
 
 class Surrogate:
@@ -45,8 +44,7 @@ class Surrogate:
             total += loss.detach().cpu()
         if world() > 1:
             distributed.all_reduce(total)
-        way_out = f"lower learning_rate (now {config.learning_rate})"
-        require(bool(total.isfinite()), f"epoch {epoch}: the loss is {float(total)}; {way_out}")
+        check_loss(float(total), config, epoch)
         if loss is not None:
             loss.backward()
         if world() > 1:
@@ -55,6 +53,5 @@ class Surrogate:
                     p.grad = torch.zeros_like(p) if p.grad is None else p.grad
                     distributed.all_reduce(p.grad)
         optimizer.step()
-        for name, p in network.named_parameters():
-            require(bool(p.isfinite().all()), f"epoch {epoch}: {name} is no longer finite; {way_out}")
+        check_parameters(network, config, epoch)
         return Step(float(total), state)
