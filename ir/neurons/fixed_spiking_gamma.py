@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -65,8 +66,33 @@ def no_such_neurons(n_buckets: int) -> str:
     return f"keeps {n_buckets + 1} states of 24 bits and codes its output by sigma-delta, which only microcode can"
 
 
+class Buckets:
+    """What SpikingGamma's floats and integers say in the same words."""
+
+    bucket_weight: ArrayLike
+    v_threshold: Any
+    adaptation: Any
+
+    @property
+    def bucket_weights(self) -> Array:
+        """(K,) or (n, K) ``bucket_weight``."""
+        return np.asarray(self.bucket_weight)
+
+    @property
+    def fires(self) -> bool:
+        return self.v_threshold is not None
+
+    @property
+    def adapts(self) -> bool:
+        """Whether its threshold changes, and its spikes carry it."""
+        return self.fires and self.adaptation > 0
+
+    def refusal(self, schedule: Schedule) -> str | None:
+        return ASYNCHRONOUS if schedule.kind == "asynchronous" else None
+
+
 @dataclass(frozen=True, eq=False)
-class FixedSpikingGamma(FixedNeuron):
+class FixedSpikingGamma(Buckets, FixedNeuron):
     """The same in integers; ``rtz(p) = sign(p) * (|p| >> 12)``, states are held at +-(2^23 - 1).
 
     ``x0 <- rtz(x0 (4096 - D_0)) + x``, ``xk <- xk + rtz((old_(k-1) - xk) D_k)``, ``v = (sum_k V_k xk) >> bucket_shift``
@@ -122,20 +148,6 @@ class FixedSpikingGamma(FixedNeuron):
         return np.asarray(self.decay)
 
     @property
-    def bucket_weights(self) -> Array:
-        """(K,) or (n, K) ``bucket_weight``."""
-        return np.asarray(self.bucket_weight)
-
-    @property
-    def fires(self) -> bool:
-        return self.v_threshold is not None
-
-    @property
-    def adapts(self) -> bool:
-        """Whether its threshold changes, and its spikes carry it."""
-        return self.fires and self.adaptation > 0
-
-    @property
     def due(self) -> bool:
         return False
 
@@ -157,9 +169,6 @@ class FixedSpikingGamma(FixedNeuron):
     def check_size(self, who: str, n: int) -> None:
         super().check_size(who, n)
         check_weights(who, self.bucket_weights, self.decay_shares.size, n)
-
-    def refusal(self, schedule: Schedule) -> str | None:
-        return ASYNCHRONOUS if schedule.kind == "asynchronous" else None
 
     def chip_refusal(self, chip: Chip) -> str | None:
         if chip.arithmetic not in ARITHMETICS:

@@ -14,12 +14,12 @@ from ir.chip import IntFormat
 from ir.formats import Formats
 from ir.neurons.fixed_spiking_gamma import (
     ARITHMETICS,
-    ASYNCHRONOUS,
     MAX_BUCKET_WEIGHT,
     MAX_QUANTUM,
     MAX_SHIFT,
     MAX_THRESHOLD,
     MODEL,
+    Buckets,
     FixedSpikingGamma,
     check_buckets,
     check_weights,
@@ -27,11 +27,10 @@ from ir.neurons.fixed_spiking_gamma import (
     state_names,
 )
 from ir.neurons.model import FixedNeuron, Neuron
-from ir.schedule import Schedule
 
 
 @dataclass(frozen=True, eq=False)
-class SpikingGamma(Neuron):
+class SpikingGamma(Buckets, Neuron):
     """Buckets of a gamma filter, a rectified weighted sum, and spikes that tell it by sigma-delta coding.
 
     Each time step, with ``x`` the drive and ``old`` the buckets before it::
@@ -100,23 +99,9 @@ class SpikingGamma(Neuron):
         return np.asarray(self.keep)
 
     @property
-    def bucket_weights(self) -> Array:
-        """(K,) or (n, K) ``bucket_weight``."""
-        return np.asarray(self.bucket_weight)
-
-    @property
     def lags(self) -> Array:
         """(K,) time steps by which each bucket is behind the first: the sum of ``1 / (1 - keep)`` of those between."""
         return np.concatenate([[0.0], np.cumsum(1 / (1 - self.decay_factors[1:]))])
-
-    @property
-    def fires(self) -> bool:
-        return self.v_threshold is not None
-
-    @property
-    def adapts(self) -> bool:
-        """Whether its threshold changes."""
-        return self.fires and self.adaptation > 0
 
     @property
     def code(self) -> float | None:
@@ -129,9 +114,6 @@ class SpikingGamma(Neuron):
     def check_size(self, who: str, n: int) -> None:
         super().check_size(who, n)
         check_weights(who, self.bucket_weights, self.decay_factors.size, n)
-
-    def refusal(self, schedule: Schedule) -> str | None:
-        return ASYNCHRONOUS if schedule.kind == "asynchronous" else None
 
     def to_fixed(self, scale: float, dt_s: float, formats: Formats) -> FixedSpikingGamma:
         require(formats.arithmetic in ARITHMETICS, f"{no_such_neurons(self.decay_factors.size)}; map to loihi2")
