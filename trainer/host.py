@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ir.check import require
-from ir.encoder import body_of
+from ir.encoder import body_of, host_of
 from ir.encoder.run import encode, fresh_state, host_state, saved_state
 from ir.encoder.split import HOST
 from ir.network import Network
@@ -74,11 +74,7 @@ def sent(
     Raises:
         ValueError: the state is of a network without an encoder.
     """
-    before = None if state is None else state.host
-    require(
-        state is None or before is not None,
-        "the state is of a network without an encoder; go on with the one that left it",
-    )
+    before = None if state is None else host_of(state.host)
     frozen = encoder.export()
     own = fresh_state(frozen, frames.shape[1]) if before is None else host_state(frozen, before.exact)
     exact = torch.as_tensor(encode(frozen, frames.detach().flatten(2).cpu().numpy(), own), device=frames.device)

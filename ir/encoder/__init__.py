@@ -6,7 +6,7 @@ fixed order, never on a whole matrix, so that a sample's spikes depend on neithe
 
 from ir.encoder.run import HostState, encode
 from ir.encoder.split import with_encoder
-from ir.encoder.stage import body_of, check_bare, encoded, encoder_of, hosted, spikes_of
+from ir.encoder.stage import body_of, check_bare, encoded, encoder_of, host_of, hosted, spikes_of
 
 __all__ = [
     "HostState",
@@ -15,6 +15,7 @@ __all__ = [
     "encode",
     "encoded",
     "encoder_of",
+    "host_of",
     "hosted",
     "spikes_of",
     "with_encoder",

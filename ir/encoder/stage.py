@@ -22,6 +22,7 @@ from ir.words import counted
 
 AnyNetwork = Union[Network, QuantizedNetwork, MappedNetwork]
 N = TypeVar("N", bound=AnyNetwork)
+H = TypeVar("H")
 R = TypeVar("R", bound=Callable[..., Trace])
 
 
@@ -91,15 +92,24 @@ def encoded(network: AnyNetwork, stimulus: Stimulus, state: State | None = None)
     require(n == encoder.n_inputs, f"stimulus has {counted(n, 'input')}, the encoder {encoder.n_inputs}")
     before = None
     if state is not None:
-        require(state.host is not None, "the state is of a network without an encoder; go on with the one that left it")
-        assert state.host is not None
-        before = check_state(encoder, state.host, stimulus.sample_ids)
+        before = check_state(encoder, host_of(state.host), stimulus.sample_ids)
     assert stimulus.sample_ids is not None
     own = fresh_state(encoder, stimulus.n_samples) if before is None else host_state(encoder, before)
     frames = counts_of(encode(encoder, stimulus.frames, own))
     spikes = Stimulus(frames, stimulus.sample_ids, stimulus.labels)
     rest = None if state is None else replace(state, host=None)
     return Encoded(spikes, rest, saved_state(encoder, own, stimulus.sample_ids))
+
+
+def host_of(host: H | None) -> H:
+    """The encoder's part of a state, which a network with an encoder goes on from.
+
+    Raises:
+        ValueError: the state has none.
+    """
+    if host is None:
+        raise ValueError("the state is of a network without an encoder; go on with the one that left it")
+    return host
 
 
 def spikes_of(network: AnyNetwork, stimulus: Stimulus) -> Stimulus:
