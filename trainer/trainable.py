@@ -75,7 +75,7 @@ class TrainableNetwork(SpikingNetwork):
         self.fields: list[tuple[str, str]] = []
         for p in network.populations:
             require(
-                not (train_threshold and p.neuron.FEED_FORWARD and p.neuron.fires),
+                not (train_threshold and p.neuron.fires and p.neuron.code is not None),
                 f"population {p.name!r}: thresholds of SpikingGamma do not learn, spikes carry them; leave "
                 "train_threshold out",
             )

@@ -22,8 +22,5 @@ def offered(module: str, table: str) -> Callable[[str], list[str]]:
     return values
 
 
-def chips(incomplete: str) -> list[str]:
-    """The chips that ship with the package."""
-    from exchange.chip_toml import CHIPS
-
-    return sorted(path.stem for path in CHIPS.glob(f"{incomplete}*.toml"))
+chips = offered("unlayered.sources", "chip_names")
+"""The chips that ship with the package."""

@@ -39,12 +39,8 @@ def layers_of(call: Call) -> list[tuple[Part, Link, int]]:
 
 def trace_bytes(layers: list[tuple[Part, Link, int]], n_buckets: list[int], n_samples: int, itemsize: int) -> int:
     """What traces of all hidden weights take: a number for each synapse (each use of a kernel), bucket and sample."""
-    total = 0
-    for (_, link, _), k in zip(layers[:-1], n_buckets[1:]):
-        c = link.connection
-        uses = c.weight.size if isinstance(c, Dense) else c.n_post * c.weight[0].size
-        total += uses * k * n_samples * itemsize
-    return total
+    uses = [_uses(link) for _, link, _ in layers[:-1]]
+    return sum(n * k * n_samples * itemsize for n, k in zip(uses, n_buckets[1:]))
 
 
 def exact_trace_bytes(layers: list[tuple[Part, Link, int]], n_buckets: list[int], n_samples: int, itemsize: int) -> int:
@@ -52,11 +48,10 @@ def exact_trace_bytes(layers: list[tuple[Part, Link, int]], n_buckets: list[int]
     bucket behind it."""
     total = 0
     for i, (_, link, _) in enumerate(layers[:-1]):
-        c, n = link.connection, 1
-        uses = c.weight.size if isinstance(c, Dense) else c.n_post * c.weight[0].size
+        n = 1
         for (p, _, _), k in zip(layers[i + 1 : -1], n_buckets[i + 1 : -1]):
             n *= p.n * k
-        total += uses * n * n_buckets[-1] * n_samples * itemsize
+        total += _uses(link) * n * n_buckets[-1] * n_samples * itemsize
     return total
 
 
@@ -79,6 +74,12 @@ def check_traces(name: str, credit: Credit, layers: list[tuple[Part, Link, int]]
                 f"rule {name!r} takes dense projections, the one into {p.name!r} is none: its traces, one for each use "
                 f"of a weight, would take {_amount(need)} for {b} samples; use 'all-buckets', 'bucket-0' or 'bptt'"
             )
+
+
+def _uses(link: Link) -> int:
+    """How many synapses a projection's weights make."""
+    c = link.connection
+    return int(c.weight.size if isinstance(c, Dense) else c.n_post * c.weight[0].size)
 
 
 def _buckets(part: Part) -> int:

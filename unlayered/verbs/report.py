@@ -59,10 +59,9 @@ def report(
         stages.begin("read")
         material = open_material(chosen)
         stimulus = None if data is None else _stimulus(data, root, split, data_option)
-    if sample is not None and not any(sample in trace.sample_ids for _, trace in material.traces):
-        raise ValueError(f"no run that is given holds sample {sample}; `unlayered compare` names those that differ")
-    command = _command(chosen, out, data, root, split, data_option, sample)
-    with Stages("report", ("read", "draw"), as_json) as stages:
+        if sample is not None and not any(sample in trace.sample_ids for _, trace in material.traces):
+            raise ValueError(f"no run that is given holds sample {sample}; `unlayered compare` names those that differ")
+        command = _command(chosen, out, data, root, split, data_option, sample)
         stages.begin("draw")
         text, value = run_page(f"unlayered: {', '.join(map(str, chosen))}", material, stimulus, sample, command)
     npz.write_atomically(out, text.encode())
