@@ -6,8 +6,6 @@ from torch import nn
 
 import unlayered as ul
 
-distributed.init_process_group("gloo")
-rank, world = distributed.get_rank(), distributed.get_world_size()
 torch.set_num_threads(1)
 torch.manual_seed(0)  # the same weights and the same order of batches everywhere
 digits = ul.data("digits", "train", samples=600)
@@ -22,9 +20,10 @@ net = ul.SpikingNetwork.sequential(
     dt_s=10e-3,
     schedule=ul.Schedule(F=8, order="momentum"),
 )
-with torch.no_grad():
-    net.layers[0][1].weight.mul_(3)
+net.layers[0][1].weight.data.mul_(3)
 optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
+distributed.init_process_group("gloo")  # after the optimizer, whose imports keep an older group from ending
+rank, world = distributed.get_rank(), distributed.get_world_size()
 for epoch in range(4):
     right = torch.zeros(())
     for batch in torch.randperm(600).split(60):
@@ -39,3 +38,4 @@ for epoch in range(4):
     distributed.all_reduce(right)
 if rank == 0:
     print(f"accuracy of {world} processes in the last epoch: {float(right) / 600:.3f}")
+distributed.destroy_process_group()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import time
 from collections.abc import Callable
@@ -271,7 +272,12 @@ def decided(counts: Tensor, v: Tensor, plan: Plan) -> Tensor:
 def join_torchrun() -> None:
     """Where torchrun started this process, join the others: each then trains on its share of every batch."""
     if "TORCHELASTIC_RUN_ID" in os.environ and not distributed.is_initialized():
+        # The compiler that torch's optimizers import keeps alive a group made before it, and with it gloo's threads,
+        # which abort the interpreter on its way out: import it first, and leave the group before the end.
+        import torch._dynamo  # noqa: F401, PLC0415
+
         distributed.init_process_group("gloo")
+        atexit.register(distributed.destroy_process_group)
 
 
 def _is_first_process() -> bool:

@@ -142,6 +142,8 @@ from trainer.fit import train
 if int(sys.argv[3]) > 1:
     dist.init_process_group("gloo", init_method="file://" + sys.argv[2] + ".sync", rank=int(sys.argv[1]), world_size=2)
 train(replace(CONFIG, validation_share=0.0, epochs=1), sys.argv[2], stimulus=toy())
+if int(sys.argv[3]) > 1:
+    dist.destroy_process_group()
 """
 
 
