@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import importlib
 import os
 import time
 from collections.abc import Callable
@@ -274,8 +275,7 @@ def join_torchrun() -> None:
     if "TORCHELASTIC_RUN_ID" in os.environ and not distributed.is_initialized():
         # The compiler that torch's optimizers import keeps alive a group made before it, and with it gloo's threads,
         # which abort the interpreter on its way out: import it first, and leave the group before the end.
-        import torch._dynamo  # noqa: F401, PLC0415
-
+        importlib.import_module("torch._dynamo")
         distributed.init_process_group("gloo")
         atexit.register(distributed.destroy_process_group)
 
