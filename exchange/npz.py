@@ -205,7 +205,7 @@ class _Contents:
         version = header.get("version")
         if type(version) is not int or not 0 < version <= VERSION:
             raise FormatError(
-                f"it has format version {version!r}, this release reads up to {VERSION}; upgrade unlayered"
+                f"it has format version {version!r}, this release reads up to {VERSION}; update unlayered"
             )
         if top.get("type") not in TOP:
             raise FormatError("it is no unlayered file; write it with unlayered")

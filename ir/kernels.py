@@ -6,6 +6,7 @@ import pickle
 import warnings
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
@@ -89,7 +90,8 @@ GONE = (AttributeError, ImportError, EOFError, IndexError, KeyError, TypeError, 
 
 def _forget_what_is_gone(kept: Any) -> None:
     """Have an index on disk that cannot be read count as none; numba itself looks at the entry's own file alone."""
-    load = kept.load_overload
+    _check_bytes(kept._cache_file)
+    load, save = kept.load_overload, kept.save_overload
 
     def load_or_forget(signature: Any, target: Any) -> Any:
         try:
@@ -98,7 +100,47 @@ def _forget_what_is_gone(kept: Any) -> None:
             kept.flush()
             return None
 
-    kept.load_overload = load_or_forget
+    def save_or_go_on(signature: Any, data: Any) -> None:
+        try:
+            save(signature, data)
+        except OSError:  # a full disk, or a folder that is read-only meanwhile: what was compiled runs all the same
+            _say_that_nothing_is_kept()
+
+    kept.load_overload, kept.save_overload = load_or_forget, save_or_go_on
+
+
+MARK = b"CRC-32: "
+"""Stands behind what is kept, before four bytes; pickle itself looks no further than its own end."""
+
+
+def _check_bytes(file: Any) -> None:
+    """Have numba write a checksum behind everything that it keeps, and look at it before anything is made of it.
+
+    numba has none: a flipped byte in compiled code would be run. What an earlier release kept is used as it is.
+    """
+    dump, load_index = file._dump, file._load_index
+
+    def dump_with_sum(value: Any) -> bytes:
+        content = dump(value)
+        return content + MARK + zlib.crc32(content).to_bytes(4, "little")
+
+    def load_data(name: str) -> Any:
+        return pickle.loads(_checked(Path(file._data_path(name)).read_bytes()))
+
+    def load_checked_index() -> Any:
+        with suppress(FileNotFoundError), Path(file._index_path).open("rb") as index:
+            if pickle.load(index) == file._version:
+                _checked(index.read())
+        return load_index()
+
+    file._dump, file._load_data, file._load_index = dump_with_sum, load_data, load_checked_index
+
+
+def _checked(content: bytes) -> bytes:
+    """The same bytes; raises ValueError where a checksum behind them is another's."""
+    if content[-12:-4] == MARK and zlib.crc32(content[:-12]) != int.from_bytes(content[-4:], "little"):
+        raise ValueError("compiled code on disk is not what was written")
+    return content
 
 
 @cache

@@ -15,7 +15,7 @@ import torch
 
 from exchange.npz import write_atomically
 from exchange.plain import check_readable
-from ir.check import FormatError, require
+from ir.check import FormatError, require, word
 from trainer.checkpoint_parts import check_history, check_optimizer, check_scales, check_weights
 from trainer.config import TrainConfig, from_dict
 from trainer.network import SpikingNetwork
@@ -24,6 +24,9 @@ MAY_CHANGE = ("epochs", "patience", "root", "device", "engine", "tensorboard")
 """What may differ between a run and its continuation."""
 
 PARTS = {"network", "optimizer", "config", "history", "scales"}
+
+FORMAT = 1
+"""Checkpoints say which form they have; those of releases before this one say nothing, and are read as they were."""
 
 TORN = (
     *(RuntimeError, KeyError, EOFError, OSError, TypeError, AttributeError, IndexError, AssertionError, MemoryError),
@@ -55,6 +58,7 @@ def save_checkpoint(
     """Write weights, optimizer and history."""
     buffer = io.BytesIO()
     content = {
+        "format": FORMAT,
         "network": network.state_dict(),
         "optimizer": optimizer.state_dict() if optimizer else {},
         "config": _identity(config),
@@ -98,14 +102,23 @@ def load_checkpoint(
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """The five parts of a checkpoint, none of which was executed, unpacked or read from elsewhere."""
+    """The five parts of a checkpoint, none of which was executed, unpacked or read from elsewhere.
+
+    torch does not look at the checksums that it writes, so they are looked at here.
+    """
     check_readable(path)
     with zipfile.ZipFile(path) as archive:
         packed = [info for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED]
         size = sum(info.file_size for info in archive.infolist())
-    require(not packed and size <= path.stat().st_size, "it is packed, which no checkpoint is")
+        require(not packed and size <= path.stat().st_size, "it is packed, which no checkpoint is")
+        require(archive.testzip() is None, "its bytes are not those that were written")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what torch would like to say of odd files is said here, in one sentence
         content = torch.load(path, map_location="cpu", weights_only=True)
-    require(isinstance(content, dict) and set(content) == PARTS, "it lacks a part, or has one more")
+    require(isinstance(content, dict), "it lacks a part, or has one more")
+    form = content.pop("format", 0)
+    if type(form) is int and form > FORMAT:
+        raise FormatError(f"{path} has format version {form}, this release reads up to {FORMAT}; update unlayered")
+    require(type(form) is int and form >= 0, f"its format version is {word(form)}")
+    require(set(content) == PARTS, "it lacks a part, or has one more")
     return content

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from exchange.npz import write_atomically
+from exchange.seal import seal
 from exchange.temporary import remove_litter
+from exchange.train_files import sealed
 from trainer.checkpoint import load_checkpoint, save_checkpoint
 from trainer.config import TrainConfig
 from trainer.network import SpikingNetwork
@@ -72,6 +75,13 @@ def _follow(out: Path, network: SpikingNetwork, config: TrainConfig, history: Hi
 
 
 def _describe(out: Path, config: TrainConfig, history: History) -> None:
-    """Write what people and programs read: the configuration and the history."""
-    write_atomically(out / "config.json", json.dumps(config.to_dict(), indent=1).encode())
+    """Write what people and programs read: the configuration and the history.
+
+    The configuration carries the seals of both; of the history also the seal that it has now, for a kill may come
+    between the two files.
+    """
+    seals = [seal(history)]
+    with suppress(OSError, ValueError, RecursionError):  # none yet, or one that is about to be replaced
+        seals.append(seal(json.loads((out / "metrics.json").read_bytes())))
+    write_atomically(out / "config.json", json.dumps(sealed(config.to_dict(), seals), indent=1).encode())
     write_atomically(out / "metrics.json", json.dumps(history, indent=1).encode())

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from exchange import npz
+from exchange.seal import seal
 from ir.check import FormatError, check_choice, require
 from ir.mapped import MappedNetwork
 from ir.schedule import ORDERS, Schedule, group_of, group_word
@@ -26,8 +27,12 @@ from unlayered.costs import cost_of_run
 from unlayered.execute import RunOptions, run_safely
 from unlayered.sources import AnyNetwork, plain_network
 
-FORMAT = "unlayered sweep 1"
+NAME, VERSION = "unlayered sweep", 1
+FORMAT = f"{NAME} {VERSION}"
 """What the JSON says of itself; unlayered/sweeping.schema.json describes it."""
+
+NOT_SEALED = ("seal", "plot")
+"""Beside what is sealed; releases before this one sealed nothing."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,8 @@ class Sweep:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return {"format": FORMAT, **asdict(self)}
+        value = {"format": FORMAT, **asdict(self)}
+        return {**value, "seal": seal(value)}
 
 
 def schedules_of(default: Schedule, sizes: Sequence[str], orders: Sequence[str]) -> list[Schedule]:
@@ -118,13 +124,33 @@ def kept(path: Path, key: str) -> tuple[Row, ...]:
     way = "choose another --out, or remove it"
     try:
         value = json.loads(path.read_bytes())
-        same = value["format"] == FORMAT and value["made_of"] == key
+        check_whole(value)
+        same = value["made_of"] == key
         rows = tuple(_row(x) for x in value["rows"])
-    except (ValueError, KeyError, TypeError) as error:
+    except FormatError as error:
+        raise FormatError(f"{path} {error}; {way}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise FormatError(f"{path} is there and is no sweep of ours; {way}") from error
     if not same:
         raise FormatError(f"{path} is a sweep of another network or of other samples; {way}")
     return rows
+
+
+def check_whole(value: Any) -> None:
+    """Raise unless a value read back is a sweep of a form that this release knows, as whole as its seal says.
+
+    Raises:
+        FormatError: what is wrong with the file, as the end of a sentence about it.
+    """
+    form = value.get("format") if isinstance(value, dict) else None
+    words = str(form).rpartition(" ")
+    if words[0] == NAME and words[2].isdigit() and int(words[2]) > VERSION:
+        raise FormatError(f"has format version {words[2]}, this release reads up to {VERSION}; update unlayered")
+    if form != FORMAT:
+        raise FormatError("is no sweep of ours")
+    said = {name: part for name, part in value.items() if name not in NOT_SEALED}
+    if "seal" in value and value["seal"] != seal(said):
+        raise FormatError("is damaged: it does not say what was written")
 
 
 def _row(value: dict[str, Any]) -> Row:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from exchange.train_files import read_history
 from ir.check import word
 from ir.words import counted
 from trainer.fit import Metrics
@@ -59,7 +59,7 @@ class TrainingBar:
 
 def history(folder: Path) -> list[dict[str, Any]]:
     """The metrics of each epoch of a train folder."""
-    return json.loads((folder / "metrics.json").read_text())
+    return read_history(folder)
 
 
 def kept_of_earlier(folder: Path, resume: bool) -> str:

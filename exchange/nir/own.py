@@ -165,7 +165,7 @@ def restore(graph: Graph) -> Network | QuantizedNetwork:
     """
     head = _note(graph.metadata)
     if head.get("version") != VERSION or head.get("type") not in NETWORKS:
-        raise FormatError(f"it was written as {head.get('type')} of version {head.get('version')}; upgrade unlayered")
+        raise FormatError(f"it was written as {head.get('type')} of version {head.get('version')}; update unlayered")
     kind, population, projection, neuron = NETWORKS[head["type"]]
     by_type: dict[str, list[tuple[Tree, Any]]] = {t: [] for t in ("Input", population.__name__, projection.__name__)}
     for node in graph.nodes.values():

@@ -74,7 +74,7 @@ def network_of(text: str, tensors: Tensors) -> Network | QuantizedNetwork:
     try:
         note = json.loads(text)
         if note["version"] != VERSION:
-            raise FormatError(f"it was written as version {note['version']}; upgrade unlayered")
+            raise FormatError(f"it was written as version {note['version']}; update unlayered")
         return _network(note, tensors)
     except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise FormatError(

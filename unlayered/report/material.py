@@ -12,13 +12,14 @@ import numpy as np
 
 from exchange import npz
 from exchange.plain import check_readable
+from exchange.train_files import read_history, read_sealed
 from ir.check import FormatError
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.stimulus import Stimulus
 from ir.trace import Trace
-from unlayered.report.results import Pair, read_json, read_results
+from unlayered.report.results import Pair, read_results
 from unlayered.sources import open_network
 from unlayered.sweeping import Sweep
 
@@ -105,7 +106,7 @@ def _opened(path: Path) -> list[tuple[str, Any]]:
 def _training(folder: Path) -> Training:
     network = open_network(folder)
     assert isinstance(network, (Network, QuantizedNetwork))
-    return Training(str(folder), network, metrics_of(folder), _plain_file(folder / "config.json", dict))
+    return Training(str(folder), network, metrics_of(folder), _config_of(folder))
 
 
 def metrics_of(folder: Path) -> list[dict[str, float]]:
@@ -116,7 +117,7 @@ def metrics_of(folder: Path) -> list[dict[str, float]]:
     """
     path = folder / "metrics.json"
     rows: list[dict[str, float]] = []
-    for i, row in enumerate(_plain_file(path, list)):
+    for i, row in enumerate(read_history(folder) if path.exists() else []):
         numbers = [row.get(name) for name in ("loss", "accuracy")] if isinstance(row, dict) else [None]
         if not all(isinstance(x, (int, float)) for x in numbers):
             raise FormatError(f"{path}: epoch {i} has no loss and accuracy; train again")
@@ -124,14 +125,10 @@ def metrics_of(folder: Path) -> list[dict[str, float]]:
     return rows
 
 
-def _plain_file(path: Path, kind: type) -> Any:
-    """What a JSON file of a train folder holds; an empty one where there is none."""
-    if not path.exists():
-        return kind()
-    value = read_json(path)
-    if not isinstance(value, kind):
-        raise FormatError(f"{path} holds a {type(value).__name__}, a {kind.__name__} was expected; train again")
-    return value
+def _config_of(folder: Path) -> dict[str, Any]:
+    """What a folder was trained with; empty where it does not say."""
+    path = folder / "config.json"
+    return read_sealed(path)[0] if path.exists() else {}
 
 
 def digest(path: Path) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from exchange.plain import check_readable
 from ir.check import FormatError
 from ir.schedule import ALL, KINDS, ORDERS
-from unlayered.sweeping import Row, Sweep
+from unlayered.sweeping import Row, Sweep, check_whole
 
 Number = (int, float)
 
@@ -146,6 +146,10 @@ def _remedy(value: Any) -> dict[str, Any]:
 
 def _sweep(value: Any) -> Sweep:
     """A sweep; words that name a schedule are those that there are."""
+    try:
+        check_whole(value)
+    except FormatError as error:
+        raise _Other(f"it {error}") from error
     rows = tuple(_row(x) for x in _of(value, "rows", list))
     return Sweep(_of(value, "network", str), _of(value, "made_of", str), _of(value, "samples", int), rows)
 
