@@ -4,7 +4,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 3000
 
-.PHONY: help setup demo test lint types unit slow pythons bench interop docs commands configuration crosscheck priced fuzz fuzz-quick clean
+.PHONY: help setup demo test lint types unit slow pythons bench interop docs commands configuration crosscheck priced fuzz fuzz-quick faults clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
@@ -68,6 +68,9 @@ fuzz: setup  ## spoilt files through every reader and every verb that takes what
 
 fuzz-quick: setup  ## the same, 20 seconds a kind
 	$(PYTHON) -m tests.fuzz.readers --seconds 240
+
+faults: setup  ## 200 faults while verbs are at work: signals, full and read-only disks, damaged files; a table
+	$(PYTHON) -m tests.faults.rig --faults 200
 
 clean:  ## remove what set-up and runs made
 	rm -rf .venv .uv .pythons .pytest_cache .ruff_cache .hypothesis demo site

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from exchange.temporary import LOCKS, made_beside, remove_litter, removed_if_ended
@@ -65,13 +65,12 @@ def write_together(contents: Mapping[Path, bytes | memoryview]) -> None:
     names: list[str] = []
     path = Path()
     try:
-        with removed_if_ended(names), ExitStack() as open_files:
+        with removed_if_ended(names), removed_at_last(names), ExitStack() as open_files:
             targets: list[Path] = []
             for path, content in contents.items():
                 targets.append(target_of(path))
                 remove_litter(targets[-1])
-                file = open_files.enter_context(made_beside(targets[-1]))
-                names.append(file.name)
+                file = open_files.enter_context(made_beside(targets[-1], names))
                 for begin in range(0, len(content), PIECE_BYTES):  # signals are heard between two pieces
                     file.write(memoryview(content)[begin : begin + PIECE_BYTES])
                 file.flush()
@@ -84,7 +83,14 @@ def write_together(contents: Mapping[Path, bytes | memoryview]) -> None:
         raise FormatError(
             f"cannot write {path}: {error.strerror or error}; free some space or choose another folder"
         ) from error
+
+
+@contextmanager
+def removed_at_last(names: Sequence[str]) -> Generator[None, None, None]:
+    """Remove those of the files that are still there when all is done, or when it went wrong."""
+    try:
+        yield
     finally:
         for name in names:
-            if os.path.exists(name):
+            with suppress(FileNotFoundError):
                 os.unlink(name)

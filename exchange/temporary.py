@@ -44,16 +44,27 @@ def lock(descriptor: int) -> bool | None:
     return True
 
 
-def made_beside(path: Path) -> IO[bytes]:
+def made_beside(path: Path, names: list[str] | None = None) -> IO[bytes]:
     """A temporary file ``.NAME.xxxxxxxx`` beside ``path``, locked; whoever makes it renames or removes it.
 
     It has the rights of any new file: those that the umask leaves.
+
+    Args:
+        names: gets its name before it is there, so that no signal comes between (:func:`removed_if_ended`).
     """
+    names = [] if names is None else names
     while True:
-        file = (path.parent / f"{_prefix(path)}{secrets.token_hex(4)}").open("xb")
+        name = path.parent / f"{_prefix(path)}{secrets.token_hex(4)}"
+        names.append(str(name))
+        try:
+            file = name.open("xb")
+        except FileExistsError:  # another's
+            names.pop()
+            continue
         if lock(file.fileno()) is not False and os.path.exists(file.name):
             return file
         file.close()  # somebody takes it for litter: it was not locked yet
+        names.pop()
 
 
 def _prefix(path: Path) -> str:

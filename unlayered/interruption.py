@@ -23,6 +23,11 @@ from pathlib import Path
 WORDS = {"SIGINT": "interrupted", "SIGTERM": "ended by SIGTERM", "SIGHUP": "the terminal is gone"}
 """Signals that ask a verb to end, and what is said."""
 
+CUT_SHORT = "SIGBUS"
+"""How the system ends who reads a mapped file beyond the end that it has by now: bad input, not a bug of ours."""
+
+BAD_INPUT = 2
+
 PATIENCE_S = 1.0
 """How long the working process may take to end, for files that it removes first."""
 
@@ -119,13 +124,15 @@ def _interrupted(worker: int, sign: int) -> int:
 
         remove_dead_jobs()
     name = signal.Signals(sign).name
-    said = WORDS.get(name, f"killed by {name}")
+    said = f"{WORDS.get(name, f'killed by {name}')}{how_to_go_on()}"
+    if name == CUT_SHORT:
+        said = "a file lost its end while it was being read; write it again, then the same command does its work"
     with suppress(OSError):
         if sys.stderr.isatty():
             sys.stderr.write("\r\x1b[2K\x1b[?25h")  # what is left of a progress bar, which hides the cursor
-        sys.stderr.write(f"unlayered: {said}{how_to_go_on()}\n")
+        sys.stderr.write(f"unlayered: {said}\n")
         sys.stderr.flush()
-    return 128 + sign
+    return BAD_INPUT if name == CUT_SHORT else 128 + sign
 
 
 def _end_orphans() -> None:

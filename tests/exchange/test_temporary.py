@@ -18,28 +18,31 @@ from pathlib import Path
 from exchange import npz
 for sign in (signal.SIGINT, signal.SIGTERM):
     signal.signal(sign, signal.SIG_DFL)
-real = os.fsync
-def fsync(descriptor):
+from exchange import temporary
+module, name = {"made": (temporary, "lock"), "written": (os, "fsync")}[sys.argv[3]]
+real = getattr(module, name)
+def and_end(descriptor):
     print("there", flush=True)
     os.kill(os.getpid(), int(sys.argv[2]))
-    real(descriptor)
-os.fsync = fsync
+    return real(descriptor)
+setattr(module, name, and_end)
 npz.write_atomically(Path(sys.argv[1]), b"x" * 100)
 """
 
 
-def killed_while_writing(path: Path, sign: int) -> int:
-    """Let a process be ended while its temporary file is there; returns how it ended."""
-    words = [sys.executable, "-c", WRITER, str(path), str(int(sign))]
+def killed_while_writing(path: Path, sign: int, when: str = "written") -> int:
+    """Let a process be ended while its temporary file is there, or as soon as it is; returns how it ended."""
+    words = [sys.executable, "-c", WRITER, str(path), str(int(sign)), when]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "there\n", done.stderr
     return done.returncode
 
 
+@pytest.mark.parametrize("when", ["made", "written"])
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
-def test_a_signal_that_ends_a_process_removes_what_it_is_writing(tmp_path: Path, sign: signal.Signals):
+def test_a_signal_that_ends_a_process_removes_what_it_is_writing(tmp_path: Path, sign: signal.Signals, when: str):
     (tmp_path / "a.npz").write_bytes(b"before")
-    assert killed_while_writing(tmp_path / "a.npz", sign) == -sign
+    assert killed_while_writing(tmp_path / "a.npz", sign, when) == -sign
     assert [p.name for p in tmp_path.iterdir()] == ["a.npz"] and (tmp_path / "a.npz").read_bytes() == b"before"
 
 

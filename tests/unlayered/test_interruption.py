@@ -271,6 +271,28 @@ def test_work_that_is_killed_from_outside_is_one_sentence(tmp_path: Path, config
     assert errors.count("\n") == 1
 
 
+CUT = """
+import unlayered.sources
+real = unlayered.sources._batched
+def cut(array, path):
+    with path.open("r+b") as file:
+        file.truncate(0)
+    return real(array, path)
+unlayered.sources._batched = cut
+"""
+
+
+def test_a_file_of_frames_that_loses_its_end_while_it_is_read_is_one_sentence(tmp_path: Path):
+    npz.save(chain(4, 3), tmp_path / "net.npz")
+    np.save(tmp_path / "frames.npy", np.ones((2, 1, 4), np.int32))
+    words = ["run", tmp_path / "net.npz", "--on", "trainer", "--data", tmp_path / "frames.npy"]
+    verb = start(tmp_path, [*words, "--schedule", "layered", "--out", tmp_path / "a.npz"], CUT)
+    _, errors = verb.process.communicate(timeout=120)
+    assert verb.process.returncode == 2, errors
+    assert errors.startswith("unlayered: a file lost its end while it was being read; ") and errors.count("\n") == 1
+    assert not (tmp_path / "a.npz").exists()
+
+
 def test_a_job_in_the_background_stays_deaf_to_ctrl_c(tmp_path: Path):
     frames = np.ones((2, 1, 4), np.int32)
     npz.save(chain(4, 3), tmp_path / "net.npz")
