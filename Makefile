@@ -4,7 +4,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 3000
 
-.PHONY: help setup demo test lint types unit slow pythons bench interop docs commands configuration crosscheck priced fuzz fuzz-quick faults clean
+.PHONY: help setup demo test lint types unit slow pythons bench interop docs picture commands configuration crosscheck priced fuzz fuzz-quick faults clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
@@ -48,6 +48,14 @@ interop: setup  ## our spikes against each framework's own, 20 drawn networks ea
 
 docs: setup  ## the documentation as a site, in site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+
+picture: setup  ## docs/sweep.svg anew: two networks of digits, one trained without layers, one in layers
+	mkdir -p out/picture
+	.venv/bin/unlayered train --preset digits --out out/picture/net
+	.venv/bin/unlayered train --preset digits-layered --out out/picture/layered
+	.venv/bin/unlayered sweep out/picture/net --data digits --out out/picture/sweep.json
+	.venv/bin/unlayered sweep out/picture/layered --data digits --out out/picture/layered.json
+	$(PYTHON) tools/sweep_picture.py out/picture/sweep.json out/picture/layered.json
 
 commands: setup  ## write docs/commands.md anew from the command line
 	$(PYTHON) tools/commands.py
