@@ -4,7 +4,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 3000
 
-.PHONY: help setup demo test lint types unit slow pythons bench interop docs picture commands configuration crosscheck priced fuzz fuzz-quick faults clean
+.PHONY: help setup demo test lint types unit slow pythons bench interop docs docs-slow picture commands configuration crosscheck priced fuzz fuzz-quick faults clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
@@ -48,6 +48,9 @@ interop: setup  ## our spikes against each framework's own, 20 drawn networks ea
 
 docs: setup  ## the documentation as a site, in site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+
+docs-slow: setup  ## printed commands that take longer than a test may, as printed or with smaller numbers, and their times
+	$(PYTHON) -m pytest -m slow tests/test_slow_commands.py --durations=0
 
 picture: setup  ## docs/sweep.svg anew: two networks of digits, one trained without layers, one in layers
 	mkdir -p out/picture

@@ -7,7 +7,6 @@ import re
 import shlex
 import shutil
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,14 @@ import typer
 
 from ir.check import TargetError
 from targets.lava.interpreter import find_python
+from tests.printed.lines import BLOCKS, COMMANDS, PAGES, ROOT, Command
+from tests.printed.slow import ELSEWHERE, NAMES_A_VERB, SLOW
 from tests.stimuli.own.recordings import folder as recordings
 from tests.unlayered.verbs import call
 from unlayered.cli import app
 
-ROOT = Path(__file__).parent.parent
-
 pytestmark = pytest.mark.filterwarnings("ignore::ir.check.SlowerWarning")
 """What is printed may run slower than it could; it says so, and is no fault of the page."""
-
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-PAGES.remove(ROOT / "docs" / "commands.md")  # written from the help, whose examples are run
-STARTS = ("unlayered ", "python ", "make ", "uv ", "source ")
 
 (OWN,) = re.findall(r"```toml\n(data = .*?)```", (ROOT / "docs" / "data.md").read_text(), re.S)
 """The own.toml that docs/data.md prints."""
@@ -42,85 +37,31 @@ SHORTER = {
 }
 """What is added to a verb so that it takes a second instead of a minute; a later option overrides an earlier one."""
 
-NOT_RUN = {
-    r"unlayered (run|compare|diff|sweep|inspect|map|train|check|export|verify)$": "names a verb",
-    r"unlayered demo\b": "takes minutes; tests/test_pipeline.py runs its parts",
-    r"unlayered train .*--root DIR": "needs N-MNIST; without it, it must say so",
-    r"unlayered train --device cuda": "a fragment of a sentence, and needs a GPU",
-    r"unlayered run mapped.npz --on lava$": "a fragment of a sentence; whole ones are run",
-    r"make ": "sets up the machine, or takes minutes; the target must exist",
-    r"(python|source|uv) ": "benchmarks and the shell's own; the file and its options must exist",
-}
-"""Commands that are only parsed, and why."""
+
+def is_run(one: Command) -> bool:
+    """Whether it is run here: a verb, whole, that is in no list."""
+    return one.words[0] == "unlayered" and one.text not in {**SLOW, **ELSEWHERE} and not NAMES_A_VERB.match(one.text)
 
 
-@dataclass(frozen=True)
-class Command:
-    """A line that can be copied.
-
-    Attributes:
-        where: the page or verb that prints it.
-        text: without its comment.
-        code: the exit code that its comment tells; None = 0.
-    """
-
-    where: str
-    text: str
-    code: int
-
-    @property
-    def words(self) -> list[str]:
-        return shlex.split(self.text)
-
-    @property
-    def reason(self) -> str | None:
-        """Why it is only parsed; None = it is run."""
-        return next((why for pattern, why in NOT_RUN.items() if re.match(pattern, self.text)), None)
-
-
-def command(where: str, line: str) -> Command | None:
-    """The command of a line, if it holds one."""
-    text, _, comment = line.strip().partition(" #")
-    if not text.startswith(STARTS):
-        return None
-    told = re.search(r"\bexit (\d):", comment)
-    return Command(where, text.strip(), int(told[1]) if told else 0)
-
-
-def of_page(path: Path) -> list[Command]:
-    """Indented and fenced lines, and what stands between backticks."""
-    found: list[Command | None] = []
-    fenced = False
-    for line in path.read_text().splitlines():
-        if line.startswith("```"):
-            fenced = not fenced and line == "```" if not fenced else False
-            continue
-        if fenced or line.startswith("    "):
-            found.append(command(path.name, line))
-    text = re.sub(r"```.*?```", "", path.read_text(), flags=re.S)
-    found += [command(path.name, " ".join(x.split())) for x in re.findall(r"`([^`]+)`", text)]
-    return [x for x in found if x is not None]
-
-
-def of_help() -> list[Command]:
-    """The examples of the front page and of every verb."""
-    docs: dict[str, Any] = {"--help": app.registered_callback.callback.__doc__}  # pyright: ignore
-    docs |= {f"{c.name} --help": c.callback.__doc__ for c in app.registered_commands if c.callback is not None}
-    found = [command(name, line.strip().split("   ")[0] if name == "--help" else line)
-             for name, text in docs.items() for line in str(text).splitlines()]  # fmt: skip
-    return [x for x in found if x is not None]
-
-
-COMMANDS = [*(x for page in PAGES for x in of_page(page)), *of_help()]
-RUN = {where: [c for c in COMMANDS if c.where == where and c.reason is None] for where in {c.where for c in COMMANDS}}
-BLOCKS = [(page.name, text) for page in PAGES for text in re.findall(r"```python\n(.*?)```", page.read_text(), re.S)]
+RUN = {where: [c for c in COMMANDS if c.where == where and is_run(c)] for where in sorted({c.where for c in COMMANDS})}
+PYTHON = [(block.where, block.text) for block in BLOCKS if block.kind == "python"]
 
 
 def test_the_pages_and_the_help_hold_commands():
-    assert len(COMMANDS) > 60 and len(BLOCKS) >= 2
+    assert len(COMMANDS) > 60 and len(PYTHON) >= 2
     assert {c.where for c in COMMANDS} >= {"README.md", "mapping.md", "training.md", "map --help", "--help"}
-    for pattern in NOT_RUN:
-        assert any(re.match(pattern, c.text) for c in COMMANDS), f"nothing is left that {pattern!r} excuses"
+
+
+@pytest.mark.parametrize("one", COMMANDS, ids=lambda c: f"{c.where}: {c.text}")
+def test_every_printed_command_is_run_or_in_the_list_of_what_is_slow(one: Command):
+    known = is_run(one) or one.text in {**SLOW, **ELSEWHERE} or NAMES_A_VERB.match(one.text)
+    assert known, f"{one.where}: nothing runs {one.text!r}; add it to SLOW of tests/printed/slow.py"
+
+
+def test_the_lists_hold_nothing_that_no_page_prints():
+    printed = {one.text for one in COMMANDS}
+    assert not {**SLOW, **ELSEWHERE}.keys() - printed
+    assert not SLOW.keys() & ELSEWHERE.keys()
 
 
 @pytest.mark.parametrize("one", COMMANDS, ids=lambda c: f"{c.where}: {c.text}")
@@ -183,7 +124,7 @@ def lava_is_there() -> bool:
         return False
 
 
-@pytest.mark.parametrize("where", sorted(w for w in RUN if RUN[w]))
+@pytest.mark.parametrize("where", [w for w in RUN if RUN[w]])
 def test_every_command_runs_as_it_is_printed(where: str, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     shutil.copytree(made, tmp_path / "here")
     monkeypatch.chdir(tmp_path / "here")
@@ -200,7 +141,7 @@ def test_a_command_that_needs_data_says_so(tmp_path: Path, monkeypatch: pytest.M
     assert done.exit_code == 2 and "N-MNIST is not under" in done.stderr and not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("page", "text"), BLOCKS, ids=[page for page, _ in BLOCKS])
+@pytest.mark.parametrize(("page", "text"), PYTHON, ids=[page for page, _ in PYTHON])
 def test_every_python_block_runs(page: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     monkeypatch.chdir(tmp_path)

@@ -1,0 +1,129 @@
+"""Printed commands that the suite does not run: those of `make docs-slow`, and those that something else stands for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+NAMES_A_VERB = re.compile(
+    r"unlayered (run|compare|diff|sweep|inspect|map|train|check|export|verify)( mapped\.npz --on lava| --device cuda)?$"
+)
+"""Fragments of sentences; whole commands are run."""
+
+
+@dataclass(frozen=True)
+class Slow:
+    """How `make docs-slow` runs a command.
+
+    Attributes:
+        shorter: what is run in its place, of the same program with smaller numbers; empty = as it is printed.
+        needs: ``data`` (the folder of UNLAYERED_DATA), ``gpu``, or an environment of tests/interop/environments.sh.
+        codes: exit codes that are right; a short training need not reach what the full one shows.
+    """
+
+    shorter: str = ""
+    needs: str = ""
+    codes: tuple[int, ...] = (0,)
+
+
+TRAINER = "python benchmarks/trainer.py --quick"
+MAPPER = "python benchmarks/mapper.py --only vgg-large"
+CAPACITY = "python benchmarks/capacity.py --only words"
+FAULTS = "python -m tests.faults.rig --faults 8 --seed 1"
+FUZZ = "python -m tests.fuzz.readers --seconds 24"
+CLOCKLESS = "python experiments/clockless.py --data digits --samples 200 --test-samples 20 --epochs 1 --tune-epochs 1"
+MISMATCH = Slow("python examples/mismatch.py --epochs 2 --seeds 1", "data", (0, 1))
+NMNIST = Slow("python experiments/nmnist.py --samples 500 --test-samples 100 --epochs 1", "data", (0, 1))
+DEMO = Slow("unlayered demo --quick --seed 1 --out look --json")
+CROSSCHECK = Slow("python -m tests.interop.crosscheck nengo-loihi brian2-loihi --count 5", "nengo-loihi")
+INTEROP = Slow("python -m tests.interop.compare --count 2 && python -m tests.interop.netx --count 5", "lava-dl")
+
+SLOW: dict[str, Slow] = {
+    "unlayered demo": DEMO,
+    "unlayered demo --quick --seed 1 --out look --json": DEMO,
+    "unlayered demo --quick --out /tmp/look": DEMO,
+    "make demo": DEMO,
+    "make picture": Slow(),
+    "make commands": Slow(),
+    "make configuration": Slow(),
+    "make crosscheck": CROSSCHECK,
+    "make interop": INTEROP,
+    "make priced": Slow("python -m tests.interop.priced", "sanafe"),
+    "make fuzz": Slow(FUZZ),
+    "make fuzz-quick": Slow(FUZZ),
+    "make faults": Slow(FAULTS),
+    "python -m tests.faults.rig --faults N --seed S": Slow(FAULTS),
+    "python examples/make_models.py": Slow(),
+    "python examples/mismatch.py": MISMATCH,
+    "python experiments/nmnist.py": NMNIST,
+    "python experiments/clockless.py": Slow(f"{CLOCKLESS} --seeds 0 --only layered --rows-only"),
+    "python experiments/frame_period.py FOLDER...": Slow(
+        f"{CLOCKLESS} --seeds 0 --only layered --rows-only && "
+        "python experiments/frame_period.py runs/clockless/layered-0 --data digits --samples 20"
+    ),
+    "python experiments/gamma_credit.py": Slow("python experiments/gamma_credit.py --samples 16"),
+    "python experiments/imported.py": Slow(
+        "python experiments/imported.py --seeds 1 --samples 200 --epochs 1 --tuning-samples 200 --tuning-epochs 1 "
+        "--exact-samples 2 --cases mlp-mnist",
+        "data",
+        (0, 1),
+    ),
+    "python experiments/mnist_currents.py": Slow(
+        "python experiments/mnist_currents.py --samples 500 --test-samples 50 --epochs 1 --lava 10", "data"
+    ),
+    "python -m experiments.plantings --epochs 12": Slow(
+        "python -m experiments.plantings --epochs 2 --samples 10 --plantings 2", codes=(0, 1)
+    ),
+    "python -m experiments.remedies": Slow("python -m experiments.remedies --epochs 1", codes=(0, 1)),
+    "python benchmarks/trainer.py --quick": Slow(),
+    "python benchmarks/trainer.py": Slow(TRAINER),
+    "python benchmarks/trainer.py --device cuda": Slow("", "gpu"),
+    "python benchmarks/truncated.py": Slow(),
+    "python benchmarks/timed.py": Slow("python benchmarks/timed.py --most 1e5"),
+    "python benchmarks/mapper.py": Slow(MAPPER),
+    "python benchmarks/mapper.py [--only NAME] [--json FILE]": Slow(MAPPER),
+    "python benchmarks/capacity.py": Slow(CAPACITY, "data"),
+    "python benchmarks/capacity.py [--only cores words energy conv1m] [--json FILE]": Slow(CAPACITY, "data"),
+    "python -m benchmarks.execution": Slow("python -m benchmarks.execution --without-lava"),
+    "python -m pytest tests/golden": Slow("", "data"),
+    "pytest --hypothesis-profile new": Slow("python -m pytest --hypothesis-profile new tests/ir/test_words.py"),
+    "UNLAYERED_DRAWS=5000 python -m pytest tests/targets/clockless": Slow(
+        "UNLAYERED_DRAWS=50 python -m pytest tests/targets/clockless"
+    ),
+    "UNLAYERED_DRAWS=5000 pytest -s tests/exchange/test_onnx_runtime.py": Slow(
+        "UNLAYERED_DRAWS=50 python -m pytest -s tests/exchange/test_onnx_runtime.py"
+    ),
+    "UNLAYERED_DRAWS=2000 python -m pytest tests/judge/test_equal.py": Slow(
+        "UNLAYERED_DRAWS=20 python -m pytest tests/judge/test_equal.py"
+    ),
+    "UNLAYERED_LAVA_NETWORKS=600 pytest tests/targets/test_spiking_gamma.py -s": Slow(
+        "UNLAYERED_LAVA_NETWORKS=6 python -m pytest tests/targets/test_spiking_gamma.py -s"
+    ),
+    "UNLAYERED_DRAWS=300 pytest tests/sim_reference/test_spiking_gamma.py -s": Slow(
+        "UNLAYERED_DRAWS=10 python -m pytest tests/sim_reference/test_spiking_gamma.py -s"
+    ),
+}
+"""Each printed command that takes longer than a test may."""
+
+ELSEWHERE: dict[str, str] = {
+    "make setup": "`make test`, which is what CI runs, begins with it",
+    "make test": "what CI runs",
+    "make lint": "a part of what CI runs",
+    "make types": "a part of what CI runs",
+    "make unit": "this suite",
+    "make slow": "runs all that is marked slow, `make docs-slow` among it",
+    "make docs-slow": "runs this list",
+    "make bench": "runs each of benchmarks/, of which those that a page names are in SLOW",
+    "make pythons": "fetches Pythons from the network; tests/test_architecture.py then tries them",
+    "make docs": "tests/test_site.py runs what it runs",
+    ".venv/bin/pre-commit install": "writes into .git",
+    "source .venv/bin/activate": "the shell's own",
+    "uv venv --python 3.10 .venv && uv pip install --python .venv/bin/python lava-nc==0.10.0": "needs the network",
+    "pip install aedat": "fetches from the network",
+    'eval "$(unlayered completion bash)"': "tests/unlayered/test_completion.py",
+    "torchrun --nproc-per-node 2 examples/loop_torchrun.py": "tests/test_examples.py",
+    "python -m pytest tests/trainer/engines": "a part of this suite",
+    "python -m pytest tests/sim_reference/test_spikes_page.py": "a part of this suite",
+    "unlayered train --preset nmnist --root DIR --out net3": "tests/test_commands.py: without the data it says so",
+}
+"""Each printed command that neither the suite nor `make docs-slow` types in, and what stands for it."""
