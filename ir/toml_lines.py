@@ -11,14 +11,21 @@ TEXT = re.compile(r"'[^']*'|\"[^\"]*\"")
 FENCES = ('"""', "'''")
 
 
-def located(sentence: str, who: str, text: str) -> str:
-    """The sentence with the line of the key that it names first, behind ``who``, with which it begins.
+def located(sentence: str, who: str, text: str, table: str = "", nth: int = 0) -> str:
+    """The sentence with the line of the key that it names first, behind ``who``; as it is where it begins otherwise.
+
+    Args:
+        table, nth: look only into the nth, from 0, of the tables ``[[table]]``; its header's line stands in for a key
+            that is not there.
 
     >>> located("my.toml: schedule order is 'fifoo'", "my.toml", "epochs = 3\\n[schedule]\\norder = 'fifoo'")
     "my.toml, line 3: schedule order is 'fifoo'"
     """
     said = sentence.removeprefix(who)
-    line = line_of(said, text)
+    if said == sentence or said.startswith(", line "):
+        return sentence
+    header, part = _nth_table(text, table, nth)
+    line = header + (line_of(said, part) or 0) if header else line_of(said, text)
     return sentence if line is None else f"{who}, line {line}{said}"
 
 
@@ -40,6 +47,17 @@ def line_of(sentence: str, text: str) -> int | None:
         inner = {key[-1]: line for key, line in reversed(lines.items())}
         return next((inner[word] for word in words if word in inner), None)
     return lines[table]
+
+
+def _nth_table(text: str, table: str, nth: int) -> tuple[int, str]:
+    """The line of the nth header ``[[table]]`` and the text between it and the next header; 0 where it is not there."""
+    lines = text.split("\n")
+    headers = [(i, HEADER.match(line)) for i, line in enumerate(lines)]
+    starts = [i for i, header in headers if header and _name(header[1]) == (table,)]
+    if nth >= len(starts):
+        return 0, ""
+    ends = [i for i, header in headers if header and i > starts[nth]]
+    return starts[nth] + 1, "\n".join(lines[starts[nth] + 1 : ends[0] if ends else None])
 
 
 def _lines(text: str) -> dict[tuple[str, ...], int]:

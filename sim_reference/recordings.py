@@ -12,11 +12,15 @@ from exchange.npy import load_npy
 from exchange.toml import read_toml
 from ir.arrays import Array
 from ir.check import INT32, FormatError
+from ir.toml_lines import located
+from ir.words import meant
 
 FILE = "verify.toml"
 QUANTITIES = {"u": "-u", "v": "-v", "s": ""}
 """What is recorded, and the end of its file's stem."""
 
+KEYS = ("network", "input", "steps", "delay", "marker", "shift", "layer")
+LAYER_KEYS = ("name", "layer", "resets", "shift")
 MAX_ARRAY_BYTES = 4 << 30
 
 
@@ -64,13 +68,22 @@ def read_recordings(folder: str | Path) -> Recordings:
     """Read ``verify.toml`` and the arrays beside it: (W, H, C, T) or (N, T), turned into (T, N).
 
     Raises:
-        FormatError: missing, damaged, or a key or array is not what it must be; names the file.
+        FormatError: missing, damaged, or a key or array is not what it must be; names the file, and the line of a key.
     """
-    folder = Path(folder)
-    path = folder / FILE
+    path = Path(folder) / FILE
     if not path.exists():
         raise FormatError(f"{path} does not exist; a folder of recordings needs {FILE} and its arrays")
     table = read_toml(path)
+    text = path.read_text("utf-8")
+    try:
+        return _recordings(path, table, text)
+    except FormatError as error:
+        raise FormatError(located(str(error), str(path), text)) from error
+
+
+def _recordings(path: Path, table: dict[str, Any], text: str) -> Recordings:
+    folder = path.parent
+    _check_keys(path, table, KEYS)
     layers = table.get("layer", [])
     if not isinstance(layers, list) or not all(isinstance(x, dict) for x in layers):
         raise FormatError(f"{path}: layers must be tables, [[layer]]")
@@ -78,12 +91,17 @@ def read_recordings(folder: str | Path) -> Recordings:
     given = _read_array(folder, name if isinstance(name, str) else "")
     if given is None:
         raise FormatError(f"{folder / str(name)} does not exist; {path} names it as the input")
-    found = [_read_layer(path, x, _whole(path, table, "shift", 0)) for x in layers]
+    shift = _whole(path, table, "shift", 0)
+    found: list[LayerRecording] = []
+    for i, layer in enumerate(layers):
+        try:
+            found.append(_read_layer(path, layer, shift))
+            if found[-1].layer in (x.layer for x in found[:-1]):
+                raise FormatError(f"{path}: layer {found[-1].layer} has two tables; give each layer one")
+        except FormatError as error:
+            raise FormatError(located(str(error), str(path), text, "layer", i)) from error
     if not any(x.values for x in found):
         raise FormatError(f"{path} names no layer that has a recording beside it; nothing can be compared")
-    numbers = [x.layer for x in found]
-    if twice := [n for n in numbers if numbers.count(n) > 1]:
-        raise FormatError(f"{path} names layer {twice[0]} twice; give each layer one table")
     return Recordings(
         network=str(table.get("network", "")),
         input=given,
@@ -92,6 +110,12 @@ def read_recordings(folder: str | Path) -> Recordings:
         marker=_whole(path, table, "marker", 0) if "marker" in table else None,
         layers=tuple(sorted(found, key=lambda x: x.layer)),
     )
+
+
+def _check_keys(path: Path, table: dict[str, Any], known: tuple[str, ...]) -> None:
+    for key in table:
+        if key not in known:
+            raise FormatError(f"{path}: {key} is an unknown key{meant(key, known)}; known here are {', '.join(known)}")
 
 
 def _whole(path: Path, table: dict[str, Any], key: str, default: int | None = None, least: int = 0) -> int:
@@ -104,10 +128,12 @@ def _whole(path: Path, table: dict[str, Any], key: str, default: int | None = No
 
 
 def _read_layer(path: Path, table: dict[str, Any], shift: int) -> LayerRecording:
+    _check_keys(path, table, LAYER_KEYS)
     name, resets = table.get("name"), table.get("resets", [])
-    steps = isinstance(resets, list) and all(type(x) is int and x >= 0 for x in resets)
-    if not isinstance(name, str) or not steps:
-        raise FormatError(f"{path}: a layer needs a name, the stem of its files, and resets as a list of time steps")
+    if not isinstance(name, str):
+        raise FormatError(f"{path}: name is {name!r}; give the stem of the files of this recording")
+    if not isinstance(resets, list) or not all(type(x) is int and x >= 0 for x in resets):
+        raise FormatError(f"{path}: resets is {resets!r}; give resets as a list of time steps")
     arrays = {q: _read_array(path.parent, f"{name}{end}.npy") for q, end in QUANTITIES.items()}
     values = {q: array for q, array in arrays.items() if array is not None}
     if len({array.shape for array in values.values()}) > 1:

@@ -95,6 +95,27 @@ def append(folder: Path, text: str) -> None:
     path.write_text(path.read_text() + text)
 
 
+MISTAKES = {
+    "stepz = 5\n": (1, "stepz is an unknown key (did you mean steps?)"),
+    "delay = 1\nsteps = 'all'\n[[layer]]\nname = 'a'\nlayer = 1\n": (2, "steps is 'all'; give a whole number"),
+    "steps = 5\n[[layer]]\nname = 'a'\nlayer = 1\n[[layer]]\nname = 'b'\nlayr = 3\n": (7, "(did you mean layer?)"),
+    "steps = 5\n[[layer]]\nname = 'a'\nlayer = 1\n[[layer]]\nname = 'b'\nlayer = -3\n": (7, "layer is -3"),
+    "steps = 5\n[[layer]]\nname = 'a'\nlayer = 1\n\n[[layer]]\nlayer = 3\n": (6, "name is None"),
+    "[[layer]]\nname = 'a'\nlayer = 1\n[[layer]]\nname = 'b'\nlayer = 1 # again\n": (6, "layer 1 has two tables"),
+    "[[layer]]\nname = 'a'\nlayer = 1\nresets = [-1]\n": (4, "resets as a list of time steps"),
+    "[[layer]]\nname = 'a'\nlayer = 1\n[[layer]]\nlayer = 3\nname = 'b'\nshift = 0.5\n": (7, "shift is 0.5"),
+}
+
+
+@pytest.mark.parametrize("text", MISTAKES)
+def test_a_mistake_in_verify_toml_names_its_line_and_what_was_meant(folder, text):
+    line, said = MISTAKES[text]
+    (folder / "verify.toml").write_text(text)
+    with pytest.raises(FormatError) as caught:
+        read_recordings(folder)
+    assert str(caught.value).startswith(f"{folder / 'verify.toml'}, line {line}: ") and said in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -110,7 +131,7 @@ def append(folder: Path, text: str) -> None:
         ),
         (lambda d: append(d, "shift = 30\n"), "shift of 30 puts outside the 30 that are compared"),
         (lambda d: append(d, "shift = -40\n"), "shift of -40 puts outside"),
-        (lambda d: append(d, "[[layer]]\nname = 'a'\nlayer = 3\n"), "names layer 3 twice"),
+        (lambda d: append(d, "[[layer]]\nname = 'a'\nlayer = 3\n"), "layer 3 has two tables"),
         (lambda d: append(d, "[[layer]]\nname = 'c'\nlayer = 4\nresets = [-1]\n"), "resets as a list of time steps"),
         (lambda d: (d / "verify.toml").write_text('[[layer]]\nname = "x"\nlayer = 1\n'), "nothing can be compared"),
         (lambda d: (d / "verify.toml").write_text('[[layer]]\nname = "a"\nlayer = 2\n'), "layer"),
