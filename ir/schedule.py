@@ -23,7 +23,7 @@ ORDERS = {
 """The order rules, each a total order, and who is served first under it. Every plain executor has a table with these
 names; a compiled one may have fewer."""
 
-SCOPES = ("network", "core")
+SCOPES = ("network", "core", "receiver")
 INPUT_RULES = ("first", "queued", "paced")
 ALL = "all"
 """How files, the command line and printed numbers spell the group size F that serves everything; ours is None."""
@@ -35,10 +35,11 @@ class Schedule:
 
     Attributes:
         kind: ``asynchronous`` (a spike queue, no barrier between layers) or ``layered``.
-        F: group size, queue entries served in one forward step (a core, with scope ``core``);
+        F: group size, queue entries served in one forward step (a core, where each has a queue);
             None serves all.
         order: which entries are served first, a name of ``ORDERS``.
-        scope: one queue for the ``network`` or one for each ``core``.
+        scope: one queue for the ``network``, one for each ``core`` for the spikes of its neurons, or one for each
+            ``receiver``, a core, for the spikes and events that reach its neurons.
         input: ``first`` (whole frame at k = 0), ``paced`` (R events a forward step) or
             ``queued`` (events compete with neurons).
         R: events a forward step under ``paced``.
@@ -50,7 +51,7 @@ class Schedule:
     kind: Literal["asynchronous", "layered"] = "asynchronous"
     F: int | None = 8
     order: str = "momentum"
-    scope: Literal["network", "core"] = "network"
+    scope: Literal["network", "core", "receiver"] = "network"
     input: Literal["first", "queued", "paced"] = "first"
     R: int | None = None
     stop_after: int | None = None
@@ -73,7 +74,8 @@ class Schedule:
         check_type("schedule seed", self.seed, int, "a whole number")
         require(self.input != "paced" or self.R is not None, "input 'paced' needs R, the events a forward step")
         if self.scope == "core":
-            require(self.input != "queued", "scope 'core' has no place for queued input; use 'first' or 'paced'")
+            way = "use 'first' or 'paced', or scope 'receiver'"
+            require(self.input != "queued", f"scope 'core' has no place for queued input; {way}")
 
 
 def group_of(word: Any) -> Any:

@@ -10,15 +10,19 @@ from sim_reference.registers import LimitCounts, wrap
 
 
 def projected(link: Link, q: Ints, reached: LimitCounts) -> Ints:
-    """One projection's share of a drive: the sum, then its shift (right floors), then int32.
+    """``in_weights`` of the sum that sources bring which deliver their weights q (n_pre,) times."""
+    return in_weights(link, apply(link.connection, q), reached)
+
+
+def in_weights(link: Link, a: Ints, reached: LimitCounts) -> Ints:
+    """One projection's share of a drive: its shift (right floors), then int32.
 
     Args:
-        q: (n_pre,) how often each source's weight is delivered.
+        a: (n_post,) the sum of what its sources deliver.
 
     Returns:
         (n_post,) in weight units.
     """
-    a = apply(link.connection, q)
     a = a << link.weight_exp if link.weight_exp >= 0 else a >> -link.weight_exp
     return reached.apply("int32", a, wrap(a, 31))
 

@@ -17,12 +17,19 @@ from ir.state import State
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace, count_spikes
 from sim_reference.cut import Cut
-from sim_reference.drive import projected, register_drive
 from sim_reference.layered import run_layered_sample
 from sim_reference.layout import Layout, as_mapped, layout_of
 from sim_reference.neurons import Dynamics, dynamics_of
 from sim_reference.registers import LimitCounts
-from sim_reference.serve import KeyAddress, Queue, check_order, in_order, served, take
+from sim_reference.serve import check_order
+from sim_reference.waiting import Moment, Waiting, WaitingAtReceivers
+
+WAITING: dict[str, type[Waiting] | type[WaitingAtReceivers]] = {
+    "network": Waiting,
+    "core": Waiting,
+    "receiver": WaitingAtReceivers,
+}
+"""What waits under each scope of ``ir.schedule.SCOPES``."""
 
 Progress = Callable[[int, int], None]
 """Called with (samples done, samples in all)."""
@@ -146,36 +153,34 @@ class _Sample:
                 self.record.keep(t, group)
 
     def _time_step(self, t: int) -> int:
-        """Serve the queue until nothing is on its way or the run is stopped; returns the number of forward steps."""
-        layout, schedule = self.layout, self.schedule
-        n = layout.n_neurons
-        queue = Queue.empty(n)
-        fired = np.zeros(n, bool)
-        waiting: dict[int, list[int]] = {}
-        delivered, inputs, remaining = self._first_drive(queue, t)
+        """Serve what waits until nothing is on its way or the run is stopped; returns the number of forward steps."""
+        layout = self.layout
+        fired = np.zeros(layout.n_neurons, bool)
+        rows: dict[int, list[int]] = {}
+        waiting = WAITING[self.schedule.scope](layout, self.schedule, self._moment(t))
         first_output, k = None, 0
         while True:
-            spikes, m, carried = self._round(self._drive(delivered, inputs), k, fired)
+            spikes, m, carried = self._round(waiting.drive(self.reached), k, fired)
             neurons = np.flatnonzero(spikes)
             for row in self.record.add(t, k, neurons, m[neurons], -1):
-                waiting.setdefault(self.record.rows[row][2], []).append(row)
-            queue.add(neurons, m[neurons], k, carried[neurons])
+                rows.setdefault(self.record.rows[row][2], []).append(row)
+            waiting.add(neurons, m[neurons], k, carried[neurons])
             self.record.sent[t] += np.where(spikes, carried, 0)
             fired |= spikes & layout.refractory
             if first_output is None and spikes[layout.output].any():
                 first_output = k
             if self._stops(k, first_output):
                 return k + 1
-            best = served(in_order(queue, schedule, self._address(t, k)), schedule, layout.core_of_neuron)
-            delivered, events = take(queue, best)
-            for row in (row for i in best[best < n] for row in waiting.pop(int(i))):
+            for row in (row for i in waiting.serve(k) for row in rows.pop(int(i))):
                 self.record.rows[row][4] = k
-            if schedule.input == "paced":
-                events, remaining = remaining[: schedule.R], remaining[schedule.R :]
-            if not self._on_its_way(queue, best[best < n], events, remaining) and layout.last_due <= k:
+            if not waiting.on_its_way and layout.last_due <= k:
                 return k + 1
-            inputs = np.bincount(events, minlength=layout.network.n_inputs)
             k += 1
+
+    def _moment(self, t: int) -> Moment:
+        frame = self.stimulus.frames[t, self.b].astype(np.int64)
+        events = frame[:0] if self.schedule.input == "first" else self.stimulus.inputs_in_order(self.b, t)
+        return Moment(self.sample_id, self.t0 + t, frame, events)
 
     def _round(self, x: Ints, k: int, fired: Bits) -> tuple[Bits, Ints, Ints]:
         """Let a drive reach all neurons, and fire whom it lifts above the threshold.
@@ -195,45 +200,12 @@ class _Sample:
             carried[at] = group.fire(firing)
         return spikes, m, carried
 
-    def _on_its_way(self, queue: Queue, neurons: Ints, events: Ints, remaining: Ints) -> bool:
-        """Whether anything that was served or taken now, or still waits, goes to a neuron."""
-        sends, sends_input = self.layout.sends, self.layout.sends_input
-        waits = bool((queue.q > 0)[sends].any()) or bool(sends_input[queue.inputs].any())
-        return waits or bool(sends[neurons].any()) or bool(sends_input[np.concatenate([events, remaining])].any())
-
     def _stops(self, k: int, first_output: int | None) -> bool:
         """Whether this round is the last although spikes may wait."""
         after, after_output = self.schedule.stop_after, self.schedule.stop_after_output
         return (after is not None and k + 1 >= after) or (
             after_output is not None and first_output is not None and k - first_output >= after_output
         )
-
-    def _first_drive(self, queue: Queue, t: int) -> tuple[Ints, Ints, Ints]:
-        """What arrives at k = 0: neuron deliveries (none), input counts, and the events left for later."""
-        schedule, n_inputs = self.schedule, self.layout.network.n_inputs
-        nothing = np.zeros(self.layout.n_neurons, np.int64)
-        if schedule.input == "first":
-            return nothing, self.stimulus.frames[t, self.b].astype(np.int64), nothing[:0]
-        events = self.stimulus.inputs_in_order(self.b, t)
-        if schedule.input == "paced":
-            now, later = events[: schedule.R], events[schedule.R :]
-        else:
-            queue.inputs = events
-            entries = in_order(queue, schedule, self._address(t, -1))
-            now, later = take(queue, served(entries, schedule, self.layout.core_of_neuron))[1], events[:0]
-        return nothing, np.bincount(now, minlength=n_inputs), later
-
-    def _address(self, t: int, k: int) -> KeyAddress:
-        return KeyAddress(self.schedule.seed, self.sample_id, self.t0 + t, k)
-
-    def _drive(self, delivered: Ints, inputs: Ints) -> Ints:
-        """All served weights of a round in register units, (N,)."""
-        a = np.zeros(self.layout.n_neurons, np.int64)
-        for link in self.layout.links:
-            q = (inputs if link.from_input else delivered)[link.pre]
-            if q.any():
-                a[link.post] += projected(link, q, self.reached)
-        return register_drive(a, self.layout.arithmetic, self.reached)
 
 
 def _trace(

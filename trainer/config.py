@@ -86,7 +86,7 @@ class TrainConfig:
         train_tau: learn each population's membrane time constant.
         train_tau_syn: learn each population's synaptic time constant.
         per_neuron: each neuron learns a threshold and time constants of its own.
-        partition: file of a mapped network whose cores each get a queue (``schedule.scope = "core"``).
+        partition: file of a mapped network whose cores each get a queue (``schedule.scope``, ``core`` or ``receiver``).
         weight_bits: quantization-aware training on a chip's grid: 8, 6, 4, 3 or 2; 0 = floats.
         chip: whose formats quantization-aware training uses.
         patience: stop after so many epochs without a better validation accuracy; 0 = never.
@@ -203,10 +203,9 @@ class TrainConfig:
             "options: a surrogate of your own has no name to be written down; give it to a loop of your own: "
             "net(..., options=TrainingOptions(surrogate=f))",
         )
-        in_core = self.schedule.scope == "core"
         require(
-            in_core == bool(self.partition),
-            "scope 'core' and a partition file belong together; give both or none",
+            (self.schedule.scope != "network") == bool(self.partition),
+            "a scope beside 'network' and a partition file belong together; give both or none",
         )
         require(len(self.layers) > 0, "layers is empty; name at least the output layer")
 

@@ -13,6 +13,10 @@ MODELS = ("lif",)
 ``queue.ORDERS`` the order rules."""
 
 
+SCOPES = ("network", "core")
+"""The scopes of a queue that are compiled."""
+
+
 def reason_against(network: QuantizedNetwork, schedule: Schedule) -> str | None:
     """Why the kernels cannot run a network under a schedule; None = they can.
 
@@ -26,4 +30,6 @@ def reason_against(network: QuantizedNetwork, schedule: Schedule) -> str | None:
             return f"the compiled simulator does not know reset {lif.reset!r}"
     if schedule.kind != "layered" and schedule.order not in ORDERS:
         return f"the compiled simulator does not know order rule {schedule.order!r}"
+    if schedule.kind != "layered" and schedule.scope not in SCOPES:
+        return f"the compiled simulator does not know scope {schedule.scope!r}"
     return None

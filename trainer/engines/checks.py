@@ -111,9 +111,9 @@ def check_addresses(call: Call) -> None:
         whole and tuple(ids.shape) == (n_samples,),
         f"sample_ids are {ids.dtype} of shape {tuple(ids.shape)}; give {n_samples} whole numbers, one a sample",
     )
-    if call.schedule.scope == "core":
+    if call.schedule.scope != "network":
         cores = call.core_of_neuron
-        require(cores is not None, "scope 'core' needs a partition, core_of_neuron; map the network first")
+        require(cores is not None, f"scope {call.schedule.scope!r} needs a partition, core_of_neuron; map the network first")
         given = np.asarray(cores)
         require(
             given.shape == (n,) and given.dtype.kind in "iu",

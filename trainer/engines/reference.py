@@ -15,12 +15,12 @@ from ir.schedule import stream
 from trainer.engines.call import Call
 from trainer.engines.checks import checked
 from trainer.engines.layered import run_layered
-from trainer.engines.options import ESCAPE, SPIKE_DROP
-from trainer.engines.parts import apply_link
-from trainer.engines.queue import InputQueue, select
+from trainer.engines.options import ESCAPE
+from trainer.engines.receivers import AtReceivers, Receivers
 from trainer.engines.result import Result
 from trainer.engines.selection import happens, kept_inputs
 from trainer.engines.state import BatchState, fresh_state
+from trainer.engines.waiting import OneQueue
 
 
 def run(call: Call) -> Result:
@@ -40,9 +40,10 @@ def run(call: Call) -> Result:
 def run_asynchronous(call: Call) -> Result:
     """All time steps of a batch."""
     state, counts, membranes, steps = fresh_state(call), [], [], []
+    receivers = Receivers(call) if call.schedule.scope == "receiver" else None
     for t in range(call.t0, call.t0 + call.frames.shape[0]):
         begin_time_step(state, t)
-        s, k = run_time_step(call, state, t)
+        s, k = run_time_step(call, state, t, receivers)
         counts.append(s)
         membranes.append(state.neurons.state("v"))
         steps.append(k)
@@ -65,7 +66,9 @@ def begin_time_step(state: BatchState, t: int) -> None:
     state.q = state.sent = torch.zeros_like(state.q)
 
 
-def run_time_step(call: Call, state: BatchState, t: int) -> tuple[Tensor, Tensor]:
+def run_time_step(
+    call: Call, state: BatchState, t: int, receivers: Receivers | None
+) -> tuple[Tensor, Tensor]:
     """Forward steps until every sample has stopped.
 
     Returns:
@@ -77,14 +80,13 @@ def run_time_step(call: Call, state: BatchState, t: int) -> tuple[Tensor, Tensor
     rounds = torch.zeros(n_samples, dtype=torch.int64, device=call.frames.device)
     since_output = torch.full_like(rounds, -1)
     last_due = plan.last_due()
-    queue = InputQueue(call, t)
-    x_in, s_out = queue.first_drive(), torch.zeros_like(state.q)
+    queue = OneQueue(call, state, t) if receivers is None else AtReceivers(call, state, t, receivers)
     counts = torch.zeros_like(state.q)
     k = 0
     if call.monitor is not None:
         call.monitor.begin(counts)
     while bool(active.any()):
-        s = update_neurons(call, state, arriving(call, x_in, s_out), active, t, k)
+        s = update_neurons(call, state, queue, active, t, k)
         counts = counts + s
         rounds = rounds + active
         fired_output = (s[:, plan.output] > 0).any(1)
@@ -96,37 +98,27 @@ def run_time_step(call: Call, state: BatchState, t: int) -> tuple[Tensor, Tensor
             forced |= since_output >= sched.stop_after_output
         running, active = active, active & ~forced
         # Whatever waits now is served in this round or waits on: it decides whether anything is on its way after it.
-        on_its_way = (state.waiting & call.sends).any(1) | queue.left() | (k < last_due)
-        events = queue.competing()
-        served, slots, x_in = select(call, state, queue, active, t, k)
+        on_its_way = queue.on_its_way() | (k < last_due)
+        before = queue.entries()
+        served = queue.serve(active, active & on_its_way, k)
+        if call.recording is not None:
+            call.recording.serve(served, t - call.t0, k)
         if call.monitor is not None:
-            taken = events - queue.competing()
-            call.monitor.round(running, state.waiting.sum(1) + events, served.sum(1) + taken)
+            call.monitor.round(running, before, before - queue.entries())
         active = active & on_its_way
-        s_out = serve(call, state, served, slots & active[:, None], t, k)
         k += 1
     return counts, rounds
 
 
-def arriving(call: Call, x_in: Tensor | None, s_out: Tensor) -> Tensor:
-    """The summed drive of one forward step, (B, N), in weight units."""
-    drives: dict[int, Tensor] = {}
-    for link, weight in zip(call.plan.links, call.params.weights):
-        source = x_in if link.from_input else s_out
-        if source is None:
-            continue
-        part = call.numbers.shift(apply_link(link, weight, source[:, link.pre]), link.weight_exp)
-        before = drives.get(link.post.start)
-        drives[link.post.start] = part if before is None else before + part
-    return torch.cat([drives.get(p.at.start, torch.zeros_like(s_out[:, p.at])) for p in call.plan.parts], 1)
-
-
-def update_neurons(call: Call, state: BatchState, drive: Tensor, active: Tensor, t: int, k: int) -> Tensor:
+def update_neurons(
+    call: Call, state: BatchState, queue: OneQueue | AtReceivers, active: Tensor, t: int, k: int
+) -> Tensor:
     """Steps a to d: integrate, fire, reset, become refractory, enter the queue.
 
     Returns:
         (B, N) spikes with gradient.
     """
+    drive = queue.drive()
     s, m, carried = state.neurons.advance(call.numbers.drive(drive), k, active[:, None], state.r)
     now = s.detach() > 0
     if call.monitor is not None:
@@ -136,10 +128,9 @@ def update_neurons(call: Call, state: BatchState, drive: Tensor, active: Tensor,
     state.m = torch.where(now, m.detach(), state.m)
     state.k_fired = torch.where(now, k, state.k_fired)
     state.r = state.r | (now & call.refractory & ~escapes(call, now, t, k))
-    state.waiting = state.waiting | now
     state.sent = state.sent + carried
     silent = call.options.silent_gradient != "none"
-    state.q = state.q + (carried if silent else torch.where(now, carried, torch.zeros_like(carried)))
+    queue.add(now, carried if silent else torch.where(now, carried, torch.zeros_like(carried)))
     return s
 
 
@@ -149,20 +140,3 @@ def escapes(call: Call, now: Tensor, t: int, k: int) -> Tensor:
         return torch.zeros_like(now)
     seed = stream(call.schedule.seed, ESCAPE)
     return happens(now & call.escapes, call.options.refractory_dropout, seed, call.sample_ids, t, k)
-
-
-def serve(call: Call, state: BatchState, served: Tensor, slots: Tensor, t: int, k: int) -> Tensor:
-    """Step e: the selected entries leave the queue; (B, N) what they deliver, silent slots with value 0.
-
-    The last round of a sample has no ``slots``: what it serves reaches nobody, a gradient neither.
-    """
-    if call.recording is not None:
-        call.recording.serve(served, t - call.t0, k)
-    chosen = served | slots
-    out = state.q * chosen
-    state.q = state.q * ~chosen
-    state.waiting = state.waiting & ~served
-    if call.options.spike_dropout > 0:
-        seed = stream(call.schedule.seed, SPIKE_DROP)
-        out = out * ~happens(chosen, call.options.spike_dropout, seed, call.sample_ids, t, k)
-    return out

@@ -10,6 +10,10 @@ from trainer.engines.call import Call
 from trainer.engines.neurons.lif import LIFFacts, LIFParams
 
 
+SCOPES = ("network", "core")
+"""The scopes of a queue that compiled engines know."""
+
+
 def unknown(
     call: Call, models: Collection[str], orders: Collection[str], resets: Collection[str], currents: bool = False
 ) -> str | None:
@@ -30,6 +34,8 @@ def unknown(
         return "a surrogate of your own"
     if call.monitor is not None:
         return "monitors"
+    if call.schedule.scope not in SCOPES:
+        return f"scope {call.schedule.scope!r}"
     return None if call.schedule.order in orders else f"order rule {call.schedule.order!r}"
 
 
