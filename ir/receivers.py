@@ -7,7 +7,7 @@ from typing import Union
 
 import numpy as np
 
-from ir.arrays import Array, Bits, Int32s, Ints
+from ir.arrays import Array, Bits, Ints
 from ir.connection import Connection, Dense, synapses
 from ir.graph import slices
 from ir.network import Network

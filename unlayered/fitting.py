@@ -14,17 +14,22 @@ from ir.arrays import Array
 from ir.check import require
 from ir.chip import Chip
 from ir.mapped import Core, MappedNetwork
+from ir.quantized import QuantizedNetwork
 from ir.schedule import ORDERS, Schedule, group_word
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from ir.words import counted
 from sim_reference.compare.statistics import statistics
 from sim_reference.fast import run as run_reference
+from sim_reference.simulate import run as run_plain
 from targets.clockless.options import Timekeeping
 from targets.clockless.run import run as run_timed
 
 GROUPS = (1, 2, 4, 8, 16, 32, 64, None)
 """The group sizes F that are tried."""
+
+MOST_AT_RECEIVERS = 1_000
+"""The most neurons of a network for which queues at receivers are tried unasked: the plain simulator runs them."""
 
 TUNING_EPOCHS = 6
 """Of the command that ``fit-schedule`` ends with."""
@@ -93,14 +98,20 @@ class Fitted:
         }
 
 
-def candidates(cores: int) -> Iterator[Schedule]:
-    """Schedules that are tried: every F and order, of one queue and, over several cores, of one a core; layered."""
+def candidates(cores: int, group: int = 0) -> Iterator[Schedule]:
+    """Schedules that are tried: every F and order, of one queue and, over several cores, of one a core; layered.
+
+    Args:
+        group: events that the chip takes at once; over several cores queues at receivers are tried around it. 0 = none.
+    """
     for F in GROUPS:
         for order in ORDERS:
             for rule in ("first", "queued"):
                 yield Schedule(F=F, order=order, input=rule)  # type: ignore[arg-type]
             if cores > 1:
                 yield Schedule(F=F, order=order, scope="core")
+    around = sorted({max(group // 2, 1), group, 2 * group}) if group and cores > 1 else []
+    yield from (Schedule(F=n, order="fifo", scope="receiver", input="queued") for n in around)
     yield Schedule(kind="layered", F=None)
 
 
@@ -127,8 +138,18 @@ def a_core_a_population(mapped: MappedNetwork) -> MappedNetwork:
     return replace(mapped, core_of_neuron=core, cores=cores, report={})
 
 
-def fit(mapped: MappedNetwork, chip: Chip, stimulus: Stimulus, time: Timekeeping, tick: Tick) -> Fitted:
+def at_receivers(network: QuantizedNetwork, asked: bool | None) -> bool:
+    """Whether queues at receivers are tried: where asked for, and by itself on small networks."""
+    return network.n_neurons <= MOST_AT_RECEIVERS if asked is None else asked
+
+
+def fit(
+    mapped: MappedNetwork, chip: Chip, stimulus: Stimulus, time: Timekeeping, tick: Tick, receivers: bool | None = None
+) -> Fitted:
     """Search on the first half of the samples and the mapping given, and judge on the rest and on another mapping.
+
+    Args:
+        receivers: try queues at receivers; None = on networks of at most ``MOST_AT_RECEIVERS`` neurons.
 
     Raises:
         ValueError: fewer than two samples.
@@ -137,7 +158,8 @@ def fit(mapped: MappedNetwork, chip: Chip, stimulus: Stimulus, time: Timekeeping
     mapped = replace(mapped, chip=chip)
     half = stimulus.n_samples // 2
     choose, judge = stimulus.select(slice(half)), stimulus.select(slice(half, None))
-    tried = list(candidates(len(mapped.cores)))
+    group = time.core(chip).group if at_receivers(mapped.network, receivers) else 0
+    tried = list(candidates(len(mapped.cores), group))
 
     def timed(network: MappedNetwork, samples: Stimulus) -> Trace:
         return run_timed(network, samples, time=time, record=())
@@ -160,7 +182,10 @@ def fit(mapped: MappedNetwork, chip: Chip, stimulus: Stimulus, time: Timekeeping
 
 
 def _fit(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, on_chip: Trace) -> Fit:
-    trace = run_reference(mapped, stimulus, schedule, record_spikes=False, record=())
+    if schedule.scope == "receiver":
+        trace = run_plain(mapped, stimulus, schedule, record=())
+    else:
+        trace = run_reference(mapped, stimulus, schedule, record_spikes=False, record=())
     return Fit(schedule, distance(trace.counts, on_chip.counts), statistics(trace).accuracy)
 
 
@@ -187,5 +212,6 @@ def tuning(schedule: Schedule, network: Path, floats: bool, data: str, root: Pat
     else:
         partition = shlex.quote(f'partition="{"MAPPED" if floats else network}"')
         words += [f"--F {group_word(schedule.F)} --order {schedule.order}"]
-        words += [f"--set schedule.scope=core --set {partition}"]
+        words += [f"--input {schedule.input}"] * (schedule.scope == "receiver")
+        words += [f"--set schedule.scope={schedule.scope} --set {partition}"]
     return " ".join([*words, f"--set loss=count --epochs {TUNING_EPOCHS} --out tuned"])

@@ -54,7 +54,11 @@ Order = Annotated[
 ]
 Scope = Annotated[
     str | None,
-    typer.Option("--scope", help="One queue for the network, or one a core.", autocompletion=offered(RULES, "SCOPES")),
+    typer.Option(
+        "--scope",
+        help="One queue for the network, or one a core that sends or receives.",
+        autocompletion=offered(RULES, "SCOPES"),
+    ),
 ]
 InputRule = Annotated[
     str | None,

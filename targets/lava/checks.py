@@ -40,6 +40,7 @@ def check_lava(
         )
     if schedule.kind == "asynchronous":
         check_choice("the order of Lava's spike queue", schedule.order, ORDERS)
+        check_choice("the scope of Lava's spike queue", schedule.scope, ("network", "core"))
         return state
     require(not process_per_core, "the layered schedule has a process a population; leave process_per_core out")
     _check_one_tick_a_hop(network)

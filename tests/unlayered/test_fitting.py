@@ -12,6 +12,7 @@ import numpy as np
 
 from exchange import npz
 from exchange.chip_toml import find_chip
+from ir.connection import Dense
 from ir.mapped import one_large_core
 from ir.schedule import ORDERS, Schedule
 from ir.stimulus import Stimulus
@@ -42,6 +43,27 @@ def test_all_group_sizes_orders_and_scopes_are_tried_once():
     tried = list(candidates(3))
     assert len(set(tried)) == len(tried) == len(GROUPS) * len(ORDERS) * 3 + 1
     assert not any(s.scope == "core" for s in candidates(1))
+    with_receivers = list(candidates(3, 8))
+    assert with_receivers[-4:-1] == [Schedule(F=F, order="fifo", input="queued", scope="receiver") for F in (4, 8, 16)]
+    assert set(with_receivers) - set(tried) == set(with_receivers[-4:-1])
+    assert set(candidates(1, 8)) == set(candidates(1))
+
+
+def test_over_several_cores_queues_at_receivers_come_closest():
+    """Excitation and inhibition in balance, so that order matters; a population a core."""
+    chip, rng, n = find_chip("seneca"), np.random.default_rng(3), 100
+    drawn = chain(n, 32, 32, 10, bias=None, decay_v=410, v_threshold=200)
+    mixed = tuple(
+        replace(e, connection=Dense(rng.integers(-60, 72, e.connection.weight.shape))) for e in drawn.projections
+    )
+    mapped = a_core_a_population(replace(one_large_core(replace(drawn, projections=mixed)), chip=chip))
+    stimulus = Stimulus((rng.random((4, 12, n)) < 0.3).astype(np.int32))
+    found = fit(mapped, chip, stimulus, Timekeeping(), lambda done, total: None)
+    assert (found.best.schedule.scope, found.best.schedule.F) == ("receiver", Timekeeping().core(chip).group)
+    one = min(f.distance for f in found.fits if f.schedule.scope == "network")
+    assert found.best.distance == found.held_out.distance == 0 < one
+    without = fit(mapped, chip, stimulus, Timekeeping(), lambda done, total: None, receivers=False)
+    assert not any(f.schedule.scope == "receiver" for f in without.fits)
 
 
 def test_the_other_mapping_has_a_core_a_population():
@@ -77,6 +99,7 @@ def test_the_command_that_tunes_is_one_that_train_takes(tmp_path: Path):
 
 def test_integers_are_tuned_as_the_network_that_they_were():
     one, many = Schedule(F=8, order="fifo", input="queued"), Schedule(F=4, scope="core")
+    there = Schedule(F=8, order="fifo", input="queued", scope="receiver")
     said = tuning(one, Path("a b.npz"), True, "digits", Path("d"))
     start = (
         "unlayered train --start 'a b.npz' --data digits --root d --F 8 --order fifo --input queued --set loss=count"
@@ -86,6 +109,8 @@ def test_integers_are_tuned_as_the_network_that_they_were():
     assert words[words.index("--start") + 1] == "NET"
     made = said_to(TrainConfig(), [word for before, word in itertools.pairwise(words) if before == "--set"])
     assert (made.schedule.scope, made.partition, made.loss) == ("core", "m.npz", "count")
+    words = tuning(there, Path("m.npz"), False, "digits", None)
+    assert "--F 8 --order fifo --input queued --set schedule.scope=receiver" in words
 
 
 def test_one_sample_and_a_chip_with_a_barrier_are_refused(tmp_path: Path):

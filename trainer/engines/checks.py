@@ -113,7 +113,9 @@ def check_addresses(call: Call) -> None:
     )
     if call.schedule.scope != "network":
         cores = call.core_of_neuron
-        require(cores is not None, f"scope {call.schedule.scope!r} needs a partition, core_of_neuron; map the network first")
+        require(
+            cores is not None, f"scope {call.schedule.scope!r} needs a partition, core_of_neuron; map the network first"
+        )
         given = np.asarray(cores)
         require(
             given.shape == (n,) and given.dtype.kind in "iu",

@@ -117,7 +117,9 @@ class AtReceivers:
     def entries(self) -> Tensor:
         """(B,) how many entries and events wait."""
         waits = self.waiting.sum((0, 2))
-        return sum((queue.competing() for queue in self.queues), waits)
+        for queue in self.queues:
+            waits = waits + queue.competing()
+        return waits
 
     def serve(self, active: Tensor, learn: Tensor, k: int) -> Tensor:
         """Choose and deliver after round k.

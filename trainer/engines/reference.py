@@ -66,9 +66,7 @@ def begin_time_step(state: BatchState, t: int) -> None:
     state.q = state.sent = torch.zeros_like(state.q)
 
 
-def run_time_step(
-    call: Call, state: BatchState, t: int, receivers: Receivers | None
-) -> tuple[Tensor, Tensor]:
+def run_time_step(call: Call, state: BatchState, t: int, receivers: Receivers | None) -> tuple[Tensor, Tensor]:
     """Forward steps until every sample has stopped.
 
     Returns:

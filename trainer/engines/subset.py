@@ -9,7 +9,6 @@ import torch
 from trainer.engines.call import Call
 from trainer.engines.neurons.lif import LIFFacts, LIFParams
 
-
 SCOPES = ("network", "core")
 """The scopes of a queue that compiled engines know."""
 

@@ -97,7 +97,7 @@ def network_settings(a: Setup, b: Setup) -> Iterator[Setting]:
     elif one.dt_s != other.dt_s:
         yield Setting("decay", None, f"time step {one.dt_s:g} s -> {other.dt_s:g} s", _switch_time_step)
     yield from schedule_settings(a, b)
-    in_cores = "core" in (a.schedule.scope, b.schedule.scope)
+    in_cores = any(s.schedule.scope != "network" for s in (a, b))
     x, y = (np.zeros(one.n_neurons) if s.cores is None else s.cores for s in (a, b))
     if in_cores and not np.array_equal(x, y):
         what = f"{int((x != y).sum())} of {len(x)} neurons lie on another core"

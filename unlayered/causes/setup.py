@@ -33,7 +33,7 @@ KINDS = {
     "order": "which entries are served first",
     "input": "how a frame enters",
     "stop": "when a time step is stopped",
-    "scope": "one queue or one a core",
+    "scope": "one queue, or one a core that sends or receives",
     "partition": "which core holds which neuron, with a queue a core",
     "seed": "the seed of the order",
 }

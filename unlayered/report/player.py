@@ -124,7 +124,7 @@ def schedule_title(trace: Trace) -> str:
         return "timed, no barrier"
     if s.kind == "layered":
         return "layered"
-    scope = ", a queue a core" if s.scope == "core" else ""
+    scope = {"core": ", a queue a core", "receiver": ", a queue a receiving core"}.get(s.scope, "")
     return f"asynchronous, F = {group_word(s.F)}, {s.order} first{scope}"
 
 

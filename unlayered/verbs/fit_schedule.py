@@ -29,6 +29,13 @@ def fit_schedule(
     clock: Clock = None,
     as_: As = None,
     dt: Dt = None,
+    receivers: Annotated[
+        bool | None,
+        typer.Option(
+            "--receivers/--no-receivers",
+            help="Try queues at receiving cores too, which the plain simulator runs; by itself up to 1,000 neurons.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Find the F, order, scope and input rule whose spike counts come closest to those of a chip without a barrier.
@@ -55,7 +62,7 @@ def fit_schedule(
     stimulus = found if isinstance(found, Stimulus) else found.stimulus()
     mapped = opened if isinstance(opened, MappedNetwork) else map_network(opened, target)
     with progress("schedules", as_json) as tick:
-        fitted = fit(mapped, target, stimulus, time, tick)
+        fitted = fit(mapped, target, stimulus, time, tick, receivers)
     rows = [[fit.row()[name] for name in COLUMNS] for fit in fitted.fits[:MOST]]
     held = {"on the samples that judge": fitted.held_out, "and a population a core": fitted.elsewhere}
     held["layered, on the samples that judge"] = fitted.layered

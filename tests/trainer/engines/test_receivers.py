@@ -29,7 +29,7 @@ from trainer import run as run_network
 from trainer.engines import reference
 from trainer.engines.call import Call
 from trainer.engines.options import TrainingOptions
-from trainer.engines.plan import Params, float_params, plan_of
+from trainer.engines.plan import Params, plan_of
 from trainer.engines.result import Result
 
 EXAMPLES = settings(max_examples=100, deadline=None)
