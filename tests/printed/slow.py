@@ -119,6 +119,8 @@ ELSEWHERE: dict[str, str] = {
     ".venv/bin/pre-commit install": "writes into .git",
     "source .venv/bin/activate": "the shell's own",
     "uv venv --python 3.10 .venv && uv pip install --python .venv/bin/python lava-nc==0.10.0": "needs the network",
+    "unlayered run mapped.npz --on reference --data digits --neurobench --out nb.npz": "unlayered/test_neurobench.py",
+    "pip install neurobench": "fetches from the network",
     "pip install aedat": "fetches from the network",
     'eval "$(unlayered completion bash)"': "tests/unlayered/test_completion.py",
     "torchrun --nproc-per-node 2 examples/loop_torchrun.py": "tests/test_examples.py",

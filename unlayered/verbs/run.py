@@ -60,6 +60,24 @@ ProcessPerCore = Annotated[
     bool, typer.Option("--process-per-core", help="On Lava: processes of its own for every core; slower.")
 ]
 
+
+def _installed(asked: bool) -> bool:
+    """Refuse before anything is run, where the library is not there."""
+    if asked:
+        from unlayered.neurobench import check_installed
+
+        check_installed()
+    return asked
+
+
+WithNeurobench = Annotated[
+    bool,
+    typer.Option(
+        "--neurobench",
+        help="Also NeuroBench's footprint, sparsity and operations, by its own library.",
+        callback=_installed,
+    ),
+]
 FromState = Annotated[Path | None, typer.Option("--state", help="Go on from what --keep-state wrote.")]
 KeepState = Annotated[
     Path | None, typer.Option("--keep-state", help="Write where the samples end, for a run that goes on.")
@@ -95,6 +113,7 @@ def run(
     clock: Clock = None,
     timeline: Timeline = None,
     replay: Replay = False,
+    neurobench: WithNeurobench = False,
     as_json: Json = False,
 ) -> None:
     """Run a network and write every spike into a trace.
@@ -111,21 +130,40 @@ def run(
       unlayered run net --on reference --data frames.npy --state s.npz --out g.npz
       unlayered run timed.npz --on clockless --data digits --timeline cores.svg --out h.npz
     """
-    from stimuli.own.options import options_of_words
     from unlayered.execute import RunOptions
-    from unlayered.sources import open_network, open_stimulus, path_of, plain_network, takes_stamps
+    from unlayered.sources import open_network, path_of, plain_network, takes_stamps
 
     flags = ScheduleFlags(schedule, f, order, scope, input_rule, r, stop_after, stop_after_output, seed)
     kept = Kept(on, clock, timeline, replay, keep_state)
     _check_paths((out, *kept.files), network, path_of(data, root), state)
     opened = open_network(network, as_, dt)
     stamps = takes_stamps(flags.on(plain_network(opened).schedule), on)
-    stimulus = open_stimulus(data, root, split, samples, options_of_words(data_option or ()), stamps)
+    stimulus = _stimulus(data, root, split, samples, data_option, stamps)
     options = RunOptions(chip, time_limit, process_per_core, allow_unsafe, _state_of(state), **kept.options())
     ran, lines = _run(opened, stimulus, flags, on, options, data, as_json)
     _write(ran, out, kept)
-    numbers, told = _told(ran, f"{network} on {on}", options)
+    numbers, told = _told(ran, f"{network} on {on}", options, stimulus if neurobench else None)
     show({**numbers, "trace": str(out)}, as_json, *told, *lines, *(f"wrote {path}" for path in (out, *kept.files)))
+
+
+def _stimulus(
+    data: str, root: Path | None, split: str, samples: int | None, words: list[str] | None, stamps: bool
+) -> Stimuli:
+    """What the network is given."""
+    from stimuli.own.options import options_of_words
+    from unlayered.sources import open_stimulus
+
+    return open_stimulus(data, root, split, samples, options_of_words(words or ()), stamps)
+
+
+def _counted(ran: Run, stimulus: Stimuli) -> tuple[dict[str, Any], list[Table | str]]:
+    """What NeuroBench's library counts."""
+    from ir.stimulus import Stimulus
+    from unlayered.neurobench import neurobench_numbers, rows
+
+    given = stimulus if isinstance(stimulus, Stimulus) else stimulus.stimulus()
+    numbers = neurobench_numbers(ran.network, ran.trace, given.frames)
+    return {"neurobench": numbers}, [facts(f"NeuroBench {numbers['version']}", rows(numbers))]
 
 
 def _state_of(path: Path | None) -> State | None:
@@ -164,8 +202,10 @@ def _write(ran: Run, out: Path, kept: Kept) -> None:
     npz.write_together({out: npz.encoded(replace(ran.trace, state=None)), **kept.contents(ran.trace)})
 
 
-def _told(ran: Run, title: str, options: RunOptions) -> tuple[dict[str, Any], list[Table | str]]:
-    """A run in numbers, and as lines for a person."""
+def _told(
+    ran: Run, title: str, options: RunOptions, counted: Stimuli | None
+) -> tuple[dict[str, Any], list[Table | str]]:
+    """A run in numbers, and as lines for a person; with NeuroBench's of what it was given, where asked for."""
     from ir.mapped import MappedNetwork
     from sim_reference.compare.statistics import statistics
     from sim_reference.compare.summary import readable, summary
@@ -177,6 +217,9 @@ def _told(ran: Run, title: str, options: RunOptions) -> tuple[dict[str, Any], li
     if isinstance(ran.network, MappedNetwork):
         lines += other_edges(ran.network, ran.unsafe)
     lines += [*warnings(ran.unsafe), *overflows(ran.trace.limits_reached)]
+    if counted is not None:
+        found, rows = _counted(ran, counted)
+        value, lines = {**value, **found}, [*lines, *rows]
     return value, [facts(title, readable(numbers)), *lines]
 
 
