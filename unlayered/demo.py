@@ -108,7 +108,8 @@ def run_demo(config: DemoConfig, out: Path, quiet: bool = False) -> dict[str, An
     """
     out.mkdir(parents=True, exist_ok=True)
     chip = chip_of(config)
-    learn, test = load("digits", None, "train", config.train_samples), load("digits", None, "test", config.test_samples)
+    learn = load("digits", None, "train", config.train_samples)
+    test = load("digits", None, "test", config.test_samples, stamps=True)  # in whose order events enter in time
     schedules: dict[str, Schedule] = {kind: preset(TRAINED_BY[kind]).schedule for kind in KINDS}
     roads = [_road(kind, config, chip, (learn, test), schedules, out, quiet) for kind in KINDS]
     absent = _on_lava(roads, test.select(slice(config.lava_samples)), out, quiet)
