@@ -79,7 +79,7 @@ TYPES: dict[str, type] = {
 
 def _types() -> dict[str, Any]:
     """Everything a file may hold, by name; neuron models are those of the table."""
-    return {**TYPES, **{kind.__name__: kind for model in MODELS.values() for kind in model}}
+    return {**TYPES, **{kind.__name__: kind for model in MODELS.values() for kind in model if kind}}
 
 
 NUMBERED = ("MappedNetwork", "Trace")

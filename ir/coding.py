@@ -20,7 +20,7 @@ def check_codes(network: Any) -> None:
         ValueError: the projection, and the way out.
     """
     neurons = {p.name: p.neuron for p in network.populations}
-    if not any(n.FEED_FORWARD for n in neurons.values()):
+    if not any(n.FEED_FORWARD or n.code is not None for n in neurons.values()):
         return
     for e, back in zip(network.projections, layered_order(network).recurrent):
         pre, post = neurons.get(e.pre), neurons[e.post]

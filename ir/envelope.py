@@ -27,7 +27,8 @@ def check_envelope(
 
     Outside: odd weights of mixed sign or more than 8 bits, negative exponents that lose bits, numbers that their
     registers do not hold, and sums that the worst-case input (every excitatory source at once, or every inhibitory
-    one) carries over the edge of the accumulator or the current. Saturating registers are inside: all clip alike.
+    one) carries over the edge of the accumulator or the current. Saturating registers are inside: all clip alike. Sums
+    of changes (``FixedNeuron.adds_changes``) have no worst case; a run counts where they wrap.
 
     Args:
         target: the chip, whose edges count beside those of the network's own arithmetic, which the run keeps; or the
@@ -45,6 +46,8 @@ def check_envelope(
         found += _check_projection(projection, formats)
     for p in network.populations:
         found += p.neuron.excesses(p.name, formats, name)
+        if p.neuron.adds_changes:
+            continue
         sums = (
             _check_sums(
                 p.name,
@@ -106,8 +109,9 @@ def _worst_case(
     n_steps: float,
 ) -> WorstCase:
     neuron = next(p.neuron for p in network.populations if p.name == population)
-    at_once = drive_bounds(network, population, count, frames, one_round=True).max(0) * (1 << arithmetic.weight_shift)
-    in_all = drive_bounds(network, population, count, frames).max(0) * (1 << arithmetic.weight_shift)
+    unit = 1 << neuron.drive_shift(arithmetic)
+    at_once = drive_bounds(network, population, count, frames, one_round=True).max(0) * unit
+    in_all = drive_bounds(network, population, count, frames).max(0) * unit
     kept = neuron.worst_current(at_once, in_all, n_steps, arithmetic)
     held = arithmetic.u_wrap == "saturate"
     edges = 1 << (arithmetic.accumulator_bits or 31), 1 << (31 if held else arithmetic.u_bits)

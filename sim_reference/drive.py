@@ -27,10 +27,14 @@ def in_weights(link: Link, a: Ints, reached: LimitCounts) -> Ints:
     return reached.apply("int32", a, wrap(a, 31))
 
 
-def register_drive(a: Ints, arithmetic: Arithmetic, reached: LimitCounts) -> Ints:
-    """Summed drives of all projections in register units: ``a << 6`` in int32, then the accumulator."""
+def register_drive(a: Ints, arithmetic: Arithmetic, reached: LimitCounts, shift: int | None = None) -> Ints:
+    """Summed drives of all projections in register units: ``a << shift`` in int32, then the accumulator.
+
+    Args:
+        shift: of the neuron model; None = the arithmetic's ``weight_shift``.
+    """
     a = reached.apply("int32", a, wrap(a, 31))
-    x = a << arithmetic.weight_shift
+    x = a << (arithmetic.weight_shift if shift is None else shift)
     x = reached.apply("int32", x, wrap(x, 31))
     bits = arithmetic.accumulator_bits
     return x if bits is None else reached.apply("accumulator", x, wrap(x, bits))

@@ -48,7 +48,8 @@ def run_layered_sample(
             group.begin_time_step(t0 + t)
         for name in layout.order.order:
             part, group, k = layout.blocks[name], groups[name], layout.order.place[name]
-            group.receive(_drive(layout, part, frames, sent, past + t, reached), None)
+            shift = layout.shifts[name]
+            group.receive(_drive(layout, part, shift, frames, sent, past + t, reached), None)
             spikes = group.fires()
             m = group.states["v"][spikes]
             record.add(t, k, part.start + np.flatnonzero(spikes), m, k)
@@ -58,7 +59,7 @@ def run_layered_sample(
     record.sent[:] = sent[past:]
 
 
-def _drive(layout: Layout, part: slice, frames: Int32s, sent: Ints, t: int, reached: LimitCounts) -> Ints:
+def _drive(layout: Layout, part: slice, shift: int, frames: Int32s, sent: Ints, t: int, reached: LimitCounts) -> Ints:
     """What arrives at one population in time step t of those that are known, in register units."""
     a = np.zeros(part.stop - part.start, np.int64)
     for link in layout.links:
@@ -66,7 +67,7 @@ def _drive(layout: Layout, part: slice, frames: Int32s, sent: Ints, t: int, reac
             q = arriving(link, frames if link.from_input else sent, t)
             if q.any():
                 a += projected(link, q, reached)
-    return register_drive(a, layout.arithmetic, reached)
+    return register_drive(a, layout.arithmetic, reached, shift)
 
 
 def arriving(link: Link, sent: Ints | Int32s, t: int) -> Ints:

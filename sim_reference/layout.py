@@ -49,6 +49,7 @@ class Layout:
         sends: whether the population has a projection; ``sends_input`` (N_in,) the same of inputs. What they send is
             on its way to a neuron.
         blocks: where each population lies, by name.
+        shifts: how far left a population's drive is shifted into its registers, by name.
     """
 
     network: QuantizedNetwork
@@ -59,6 +60,7 @@ class Layout:
     sends: Bits
     sends_input: Bits
     blocks: dict[str, slice]
+    shifts: dict[str, int]
     order: LayeredOrder
     links: tuple[Link, ...]
     core_of_neuron: Int32s
@@ -137,6 +139,7 @@ def layout_of(mapped: MappedNetwork | QuantizedNetwork) -> Layout:
         sends=of_population(p.name in sending for p in network.populations),
         sends_input=np.repeat([i.name in sending for i in network.inputs], [i.n for i in network.inputs]),
         blocks=blocks,
+        shifts={p.name: p.neuron.drive_shift(ARITHMETICS[network.arithmetic]) for p in network.populations},
         order=order,
         links=links,
         core_of_neuron=mapped.core_of_neuron,

@@ -12,7 +12,8 @@ import numpy as np
 from exchange.hdf5.tree import Tree, check_keys, numbers, read_tree, reading
 from exchange.net.delays import projections, read_delays
 from exchange.net.keys import FILE, LAYER, SIMULATION, check_layer, check_said, one, whole_numbers
-from exchange.net.neurons import Resets, integrator, norm_exponent, normed, read_bias, read_neuron, text
+from exchange.net.neurons import SDNN, Resets, integrator, norm_exponent, normed, read_bias, read_neuron, text
+from exchange.net.sigma_delta import SPIKE_EXP
 from exchange.net.windows import read_window
 from exchange.net.write import write
 from ir.arrays import Array
@@ -55,14 +56,19 @@ class Chain:
 
 
 def read(
-    path: str | Path, input_neurons: bool = False, reset_interval: int = 0, reset_offset: int = 0
+    path: str | Path,
+    input_neurons: bool = False,
+    reset_interval: int = 0,
+    reset_offset: int = 0,
+    spike_exp: int = SPIKE_EXP,
 ) -> QuantizedNetwork:
     """Read a ``.net`` file; spikes go through all layers in one time step, recurrent ones arrive in the next.
 
     Args:
         input_neurons: make the input layer's neurons a population, fed with the image's values; else the
-            input is what that layer sends.
+            input is what that layer sends: spikes, of sigma-delta neurons (SDNN) graded ones.
         reset_interval, reset_offset: of every neuron, see ``FixedLIF`` (netx' argument of that name).
+        spike_exp: bits behind the point of graded spikes (likewise), where neurons are SDNN.
 
     Raises:
         FormatError: damaged, not sequential, a key that nothing here reads, or a layer or neuron type that has no
@@ -76,7 +82,7 @@ def read(
         check_keys(tree, FILE, "it")
         missing = sorted({str(i) for i in range(len(layers))} - set(layers), key=int)
         require(not missing, f"layer {(missing or [''])[0]} is missing; layers are numbered from 0, without a gap")
-        chain = Chain(Resets(reset_interval, reset_offset))
+        chain = Chain(Resets(reset_interval, reset_offset, spike_exp))
         dt_s = _simulation(chain, tree.get("simulation", {}))
         for key in sorted(layers, key=int):
             _read_layer(chain, f"layer {key}", layers[key], input_neurons)
@@ -158,10 +164,12 @@ def _read_input(chain: Chain, who: str, layer: Tree, shape: Shape, input_neurons
     if chain.inputs:
         raise FormatError(f"{who} is a second input; a chain has one, first")
     chain.shape, neurons = shape, layer.get("neuron")
-    weight, bias = one(layer, "weight", who, 64), one(layer, "bias", who, 0)
+    codes = isinstance(neurons, dict) and text(neurons.get("type")) == SDNN
+    weight, bias = one(layer, "weight", who, 1 if codes else 64), one(layer, "bias", who, 0)
     neuron = None
     if neurons is not None:
-        neuron = read_neuron(neurons, who, shape, np.asarray(bias) if bias else None, 0, chain.resets)
+        given = np.asarray(bias) if bias and (input_neurons or not codes) else None
+        neuron = read_neuron(neurons, who, shape, given, 0, chain.resets, is_input=True)
         shifts = one(neurons, "wgtExp", who, 0), norm_exponent(neurons, who)
         require(shifts == (0, 0), f"{who} shifts its image by {shifts} (wgtExp, weight_exp); only 0 is read")
     if not input_neurons or neuron is None:
@@ -186,6 +194,8 @@ def _read_neurons(chain: Chain, who: str, kind: str, layer: Tree, shape: Shape) 
     alone = is_dense and "neuron" not in layer
     neuron = integrator(bias, chain.resets) if alone else read_neuron(tree, who, flat, bias, norm, chain.resets)
     exponent = one(tree, "wgtExp", f"the neurons of {who}", 0)
+    silent = bool(chain.populations) and not chain.populations[-1].neuron.fires and chain.populations[-1].neuron.MODEL
+    require(silent != "sigma_delta", f"{who} hears a layer with sigma_output, which is a readout; delete that key")
     pre, name = chain.last, chain.name("fc" if is_dense else kind)
     arriving, leaving = read_delays(layer, who, kind, connection, shape)
     fitted = _int32(normed(connection, norm, who), who)

@@ -13,6 +13,8 @@ TRAINING_ONLY = ("scaleRho", "tauRho", "theta")
 
 NEURON = ("type", "iDecay", "vDecay", "vThMant", "refDelay", "gradedSpike", "wgtExp", "weight_exp", *TRAINING_ONLY)
 
+SIGMA_DELTA = ("type", "activation", "vThMant", "sigma_output", "gradedSpike", "wgtExp", "weight_exp")
+
 DENSE = ("type", "shape", "inFeatures", "outFeatures", "weight", "bias", "delay", "neuron")
 SLIDING = ("kernelSize", "stride", "padding", "dilation", "inChannels", "outChannels")
 

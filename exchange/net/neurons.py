@@ -9,13 +9,15 @@ import numpy as np
 
 from exchange.hdf5.tree import Tree, check_keys, numbers
 from exchange.net.keys import NEURON, one, spread, whole_numbers
+from exchange.net.sigma_delta import SPIKE_EXP, read_sigma_delta
 from ir.arithmetic import DECAY_ALL
 from ir.arrays import Array
 from ir.check import FormatError, require
 from ir.connection import Connection, with_weight
-from ir.neurons import FixedLIF
+from ir.neurons import FixedLIF, FixedSigmaDelta
 
-NEURONS = ("LOIHI", "CUBA")
+SDNN = "SDNN"
+NEURONS = ("LOIHI", "CUBA", SDNN)
 
 NEVER = (1 << 23) >> 6
 """A threshold from which on no clipped membrane exceeds it: lava-dl marks readouts so."""
@@ -29,10 +31,11 @@ MAX_NORM_EXP = 3
 
 @dataclass(frozen=True)
 class Resets:
-    """netx' arguments of those names, for every neuron; see ``FixedLIF``."""
+    """netx' arguments of those names: resets for every neuron (``FixedLIF``), and the scale of graded spikes."""
 
     interval: int = 0
     offset: int = 0
+    spike_exp: int = SPIKE_EXP
 
 
 def text(value: Any) -> str:
@@ -40,17 +43,25 @@ def text(value: Any) -> str:
     return str(value.reshape(-1)[0]) if isinstance(value, np.ndarray) and value.size else str(value)
 
 
-def read_neuron(tree: Any, who: str, shape: tuple[int, ...], bias: Array | None, norm: int, resets: Resets) -> FixedLIF:
+def read_neuron(
+    tree: Any, who: str, shape: tuple[int, ...], bias: Array | None, norm: int, resets: Resets, is_input: bool = False
+) -> FixedLIF | FixedSigmaDelta:
     """Decays in 1/4096, threshold mantissa, one a population, a neuron or a channel; bias << 6.
 
     Args:
         norm: the exponent that :func:`norm_exponent` read.
+        is_input: the neurons of an input layer.
     """
     if not isinstance(tree, dict):
         raise FormatError(f"{who} has no neurons, and lava-dl gives an integrator to dense layers only; add a group")
     kind = text(tree.get("type"))
     if kind not in NEURONS:
-        raise FormatError(f"{who} has {kind} neurons; {' and '.join(NEURONS)} are read")
+        raise FormatError(f"{who} has {kind} neurons; {', '.join(NEURONS)} are read")
+    if kind == SDNN:
+        known = "activation" in tree
+        require(resets.interval == 0, f"{who} has SDNN neurons, which nothing resets; leave reset_interval out")
+        said = text(tree["activation"]) if known else ""
+        return read_sigma_delta(tree, who, said, bias, resets.spike_exp, is_input)
     who = f"the neurons of {who}"
     check_keys(tree, NEURON, who)
     if "gradedSpike" in tree and np.any(tree["gradedSpike"]):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ir.check import check_type, require
 from ir.neurons.fixed_lif import FixedLIF
+from ir.neurons.fixed_sigma_delta import FixedSigmaDelta
 from ir.neurons.fixed_spiking_gamma import FixedSpikingGamma
 from ir.neurons.lif import LIF
 from ir.neurons.model import FixedNeuron, Neuron
@@ -19,6 +20,7 @@ __all__ = [
     "RESETS",
     "FixedLIF",
     "FixedNeuron",
+    "FixedSigmaDelta",
     "FixedSpikingGamma",
     "Model",
     "Neuron",
@@ -31,21 +33,23 @@ __all__ = [
 
 
 class Model(NamedTuple):
-    """A neuron model: its parameters as trained, and in a chip's integers."""
+    """A neuron model: its parameters as trained (None: nothing here trains it), and in a chip's integers."""
 
-    trained: type[Neuron]
+    trained: type[Neuron] | None
     fixed: type[FixedNeuron]
 
 
 MODELS: dict[str, Model] = {
     "lif": Model(LIF, FixedLIF),
     "spiking_gamma": Model(SpikingGamma, FixedSpikingGamma),
+    "sigma_delta": Model(None, FixedSigmaDelta),
 }
 
 
 def check_neuron(who: str, neuron: Any, fixed: bool) -> None:
     """Raise unless a neuron is of a model of the table, trained or in integers."""
-    known = tuple(model.fixed if fixed else model.trained for model in MODELS.values())
+    kinds = (model.fixed if fixed else model.trained for model in MODELS.values())
+    known = tuple(kind for kind in kinds if kind is not None)
     check_type(who, neuron, known, f"a {' or '.join(kind.__name__ for kind in known)}")
 
 

@@ -140,6 +140,18 @@ class FixedNeuron(ABC):
         """The most that one spike carries: how often it delivers its neuron's weights; 1 for a plain spike."""
         return 1
 
+    @property
+    def adds_changes(self) -> bool:
+        """Whether what it adds up are changes, which take each other back and which no input bounds.
+
+        Then no worst case says anything: a run counts where a sum leaves its register.
+        """
+        return False
+
+    def drive_shift(self, arithmetic: Arithmetic) -> int:
+        """How far left a sum of weights is shifted into the neuron's registers."""
+        return arithmetic.weight_shift
+
     @abstractmethod
     def biased(self) -> Array:
         """() or (n,) bool: neurons that change in every time step though nothing arrives."""

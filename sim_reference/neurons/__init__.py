@@ -8,6 +8,7 @@ from ir.check import require
 from ir.quantized import QuantizedNetwork
 from sim_reference.neurons.lif import LIFDynamics
 from sim_reference.neurons.model import Dynamics, Members
+from sim_reference.neurons.sigma_delta import SigmaDeltaDynamics
 from sim_reference.neurons.spiking_gamma import SpikingGammaDynamics
 from sim_reference.registers import LimitCounts
 
@@ -16,6 +17,7 @@ __all__ = ["MODELS", "Dynamics", "Members", "check_known", "dynamics_of"]
 MODELS: dict[str, Callable[[Members, LimitCounts], Dynamics]] = {
     "lif": LIFDynamics,
     "spiking_gamma": SpikingGammaDynamics,
+    "sigma_delta": SigmaDeltaDynamics,
 }
 """By the names of ``ir.neurons.MODELS``."""
 

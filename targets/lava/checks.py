@@ -35,7 +35,7 @@ def check_lava(
         check_choice(f"the neuron model of population {population.name!r} on Lava", population.neuron.MODEL, MODELS)
         carries = population.neuron.carries
         require(
-            carries == 1,
+            carries == 1 or MODELS[population.neuron.MODEL].graded,
             f"a spike of population {population.name!r} may carry {carries}; on Lava spikes carry 1, use the reference",
         )
     if schedule.kind == "asynchronous":

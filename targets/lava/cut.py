@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ir.arrays import Bits, Ints
+from ir.arrays import Ints
 from ir.state import State
 
 
@@ -21,7 +21,7 @@ class Start:
         t0: the run's first time step.
         past: time steps that are sent once more.
         states: (B, N) each, by name, of the whole network.
-        sent: (past, B, n) 0 and 1.
+        sent: (past, B, n) what was sent: how often the weights were delivered.
     """
 
     t0: int
@@ -35,6 +35,6 @@ class Start:
         states = {name: x.astype(np.int64) for name, x in state.states.items()}
         return Start(state.t, len(state.sent), states, state.sent[:, :, at].astype(np.int64))
 
-    def sent_in(self, sample: int, t: int) -> Bits | None:
+    def sent_in(self, sample: int, t: int) -> Ints | None:
         """(n,) what is sent once more in time step ``t``, counted from the run's first; None = a step of the run."""
-        return self.sent[self.past + t, sample] != 0 if t < 0 else None
+        return self.sent[self.past + t, sample] if t < 0 else None

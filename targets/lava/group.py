@@ -46,7 +46,9 @@ class Neurons:
         self.parts = [self._part(name, *zip(*found)) for name, found in pieces.items()]
 
     def _part(self, model: str, at: tuple[Ints, ...], pieces: tuple[Piece, ...]) -> tuple[Ints | slice, Dynamics]:
-        dynamics = MODELS[model].dynamics(Members(pieces, self.layered), self.arithmetic, self.reached)
+        of_model = MODELS[model].dynamics
+        assert of_model is not None, "Lava's own processes run it"
+        dynamics = of_model(Members(pieces, self.layered), self.arithmetic, self.reached)
         places = np.concatenate(at)
         return (slice(None) if places.size == self.n else places), dynamics
 

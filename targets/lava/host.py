@@ -48,6 +48,7 @@ from targets.lava.processes.per_core import (
     PyControllerProcess,
     PyCoreQueueProcess,
 )
+from targets.lava.processes.sigma_delta import OF_PROCESS
 from targets.lava.words import failure
 
 MODELS = {
@@ -63,6 +64,7 @@ MODELS = {
     NeuronProcess: PyNeuronProcess,
     OwnNeurons: PyOwnNeurons,
     ProbedLIF: PyProbedLIF,
+    **OF_PROCESS,
     QueueProcess: PyQueueProcess,
     SynapseProcess: PySynapseProcess,
 }

@@ -26,11 +26,12 @@ from targets.lava.probe import Pipeline, Probe
 from targets.lava.processes.layered import FrameSource
 from targets.lava.processes.lif import stock_lif
 from targets.lava.processes.own import OwnNeurons
+from targets.lava.processes.sigma_delta import stock_sigma_delta
 from targets.lava.registers import none_reached
 from targets.lava.routes import Route, plan_routes
 from targets.lava.shared import shared_zeros
 
-STOCK = {"lif": stock_lif}
+STOCK = {"lif": stock_lif, "sigma_delta": stock_sigma_delta}
 """What builds Lava's own process for a model, where ``MODELS`` says that there is one; all others move in ours."""
 
 

@@ -78,7 +78,7 @@ class Probe:
         """The time step of a row, counted from the sample's start."""
         return self.step_of(row)[1] + (0 if self.start is None else self.start.t0)
 
-    def sent_again(self, row: int) -> Bits | None:
+    def sent_again(self, row: int) -> Ints | None:
         """(n,) what the population sends once more in a row; None = a time step of the run."""
         return None if self.start is None else self.start.sent_in(*self.step_of(row))
 

@@ -66,8 +66,9 @@ def plan_routes(network: QuantizedNetwork, frames: Int32s) -> tuple[Route, ...]:
     inputs = {i.name for i in network.inputs}
     low, high = (int(frames.min()), int(frames.max())) if frames.size else (0, 0)
     counts = Counts(max(high, -low), low < 0 or high > 1)
+    carries = {p.name: p.neuron.carries for p in network.populations}
     return tuple(
-        _input_route(p, order, counts) if p.pre in inputs else _neuron_route(p, order, back)
+        _input_route(p, order, counts) if p.pre in inputs else _neuron_route(p, order, back, carries[p.pre])
         for p, back in zip(map(without_parallels, network.projections), order.recurrent)
     )
 
@@ -83,18 +84,23 @@ class Counts:
 def _input_route(projection: FixedProjection, order: LayeredOrder, counts: Counts) -> Route:
     n = projection.connection.n_pre
     delay = np.broadcast_to(np.asarray(projection.delay_steps, np.int64), (n,))
-    too_large = counts.graded and largest_sum(projection, counts.largest) >= 1 << 31
-    if too_large and not is_lossless_shift(projection):
-        raise ValueError(
-            f"{name_of(projection)}: with counts up to {counts.largest} its sum can pass 32 bits before the shift "
-            f"right by {-projection.weight_exp}; clip the counts, or run on the reference"
-        )
+    if counts.graded:
+        _check_shift(projection, counts.largest, "counts", "clip the counts, or run on the reference")
     kind = _kind(projection, counts.largest)
     late = order.place[projection.post]
     return Route(projection, kind, np.zeros(n, np.int64), late, delay, counts.graded, _format(projection, kind), 0)
 
 
-def _neuron_route(projection: FixedProjection, order: LayeredOrder, recurrent: bool) -> Route:
+def _check_shift(projection: FixedProjection, largest: int, what: str, remedy: str) -> None:
+    """Raise where Lava would wrap a sum before it shifts it right."""
+    if largest_sum(projection, largest) >= 1 << 31 and not is_lossless_shift(projection):
+        raise ValueError(
+            f"{name_of(projection)}: with {what} up to {largest} its sum can pass 32 bits before the shift "
+            f"right by {-projection.weight_exp}; {remedy}"
+        )
+
+
+def _neuron_route(projection: FixedProjection, order: LayeredOrder, recurrent: bool, carries: int) -> Route:
     n = projection.connection.n_pre
     steps = np.broadcast_to(np.asarray(projection.delay_steps, np.int64), (n,)) + recurrent
     slack = order.place[projection.post] - order.place[projection.pre] - 1
@@ -116,10 +122,18 @@ def _neuron_route(projection: FixedProjection, order: LayeredOrder, recurrent: b
             "sum of each delay alone; use one delay or weight_exp 0"
         )
     none = np.zeros(n, np.int64)
-    kind = _kind(projection, 1)
+    kind = _kind(projection, carries)
+    if carries > 1:
+        _check_shift(projection, carries, "graded spikes", "use weight_exp 0, or run on the reference")
+        late = int(delay.max()) > 0
+        if late:
+            raise ValueError(
+                f"{name_of(projection)} brings graded spikes {int(delay.max())} ticks late, which no connection of "
+                "Lava does; remove the delay or the skip, or run on the reference"
+            )
     if int(delay.max()) > 0:
         kind = "DelayDense" if isinstance(projection.connection, Dense) else "DelaySparse"
-    return Route(projection, kind, delay, 0, none, False, _format(projection, kind), int(steps.max()))
+    return Route(projection, kind, delay, 0, none, carries > 1, _format(projection, kind), int(steps.max()))
 
 
 def _format(projection: FixedProjection, kind: Kind) -> WeightFormat | None:

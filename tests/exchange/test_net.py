@@ -87,10 +87,6 @@ class TestFilesOfOthers:
         trace = run_engine(net.read(lava_dl("mnist_mlp")), Stimulus(rate_code(images, 24, 1.0), labels=labels))
         assert (trace.counts[:, -10:].argmax(1) == labels).mean() >= 0.94
 
-    def test_sigma_delta_neurons_are_refused_by_name(self) -> None:
-        with pytest.raises(FormatError, match="layer 0 has SDNN neurons"):
-            net.read(lava_dl("pilotnet_sdnn_square"))
-
 
 def first_layer(network: QuantizedNetwork) -> QuantizedNetwork:
     return replace(network, populations=network.populations[:1], projections=network.projections[:1], output="conv-0")

@@ -102,12 +102,15 @@ class Model(NamedTuple):
         stock_refusal: None: Lava has no process for the model, and under the layered schedule a process of ours runs
             ``dynamics``. Else ``targets.lava.layered.STOCK`` has one of Lava's, and this says why it cannot hold a
             population, and the way out; None = it can.
+            Where ``dynamics`` is None, it must.
+        graded: whether what its spikes carry is sent.
         needs_ours: whether a population of the model is none that Lava's process has, and runs in ours all the same.
     """
 
-    dynamics: Callable[[Members, Arithmetic, Reached], Dynamics]
+    dynamics: Callable[[Members, Arithmetic, Reached], Dynamics] | None
     stock_refusal: Callable[[FixedPopulation], str | None] | None = None
     needs_ours: Callable[[FixedPopulation], bool] | None = None
+    graded: bool = False
 
     def is_stock(self, population: FixedPopulation) -> bool:
         """Whether the layered schedule runs ``population`` in a process of Lava's own."""

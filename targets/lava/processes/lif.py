@@ -159,7 +159,7 @@ class PyProbedLIF(PyLifModelBitAcc):
             np.maximum(self.v, self.hooks.v_min, out=self.v)
 
     def spiking_activation(self):
-        return super().spiking_activation() if self.again is None else self.again
+        return super().spiking_activation() if self.again is None else self.again != 0
 
     def reset_voltage(self, spike_vector):
         if self.row >= 0:
