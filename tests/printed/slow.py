@@ -125,6 +125,9 @@ ELSEWHERE: dict[str, str] = {
     'eval "$(unlayered completion bash)"': "tests/unlayered/test_completion.py",
     "torchrun --nproc-per-node 2 examples/loop_torchrun.py": "tests/test_examples.py",
     "python -m pytest tests/trainer/engines": "a part of this suite",
+    "python -m pytest tests/exchange/test_nir.py": "a part of this suite",
+    "python -m pytest tests/exchange/test_net.py": "a part of this suite",
+    "python -m pytest tests/exchange/test_onnx_import.py": "a part of this suite",
     "python -m pytest tests/sim_reference/test_spikes_page.py": "a part of this suite",
     "unlayered train --preset nmnist --root DIR --out net3": "tests/test_commands.py: without the data it says so",
 }
