@@ -23,6 +23,7 @@ SHOWS = {
     },
     "spiking_gamma.md": {
         "x_0 <- a_0 x_0 + x ": "a formula; tests/sim_reference/test_spiking_gamma.py",
+        "sigma <- sigma + a ": "a formula; tests/sim_reference/test_sigma_delta.py",
         "x_0 <- rtz(x_0 (4096 - D_0))": "a formula; tests/sim_reference/test_spiking_gamma.py",
     },
 }

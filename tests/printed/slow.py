@@ -61,6 +61,12 @@ SLOW: dict[str, Slow] = {
         f"{CLOCKLESS} --seeds 0 --only layered --rows-only && "
         "python experiments/frame_period.py runs/clockless/layered-0 --data digits --samples 20"
     ),
+    "python experiments/receivers.py FOLDER": Slow(
+        "python experiments/clockless.py --samples 200 --test-samples 20 --epochs 1 --tune-epochs 1 --seeds 0 "
+        "--only fifo 'tuned as fitted' --rows-only && "
+        "python experiments/receivers.py runs/clockless --seeds 0 --samples 200 --epochs 1 --test-samples 20",
+        "data",
+    ),
     "python experiments/gamma_credit.py": Slow("python experiments/gamma_credit.py --samples 16"),
     "python experiments/imported.py": Slow(
         "python experiments/imported.py --seeds 1 --samples 200 --epochs 1 --tuning-samples 200 --tuning-epochs 1 "
@@ -125,6 +131,7 @@ ELSEWHERE: dict[str, str] = {
     'eval "$(unlayered completion bash)"': "tests/unlayered/test_completion.py",
     "torchrun --nproc-per-node 2 examples/loop_torchrun.py": "tests/test_examples.py",
     "python -m pytest tests/trainer/engines": "a part of this suite",
+    "pytest tests/targets/test_sigma_delta.py -s": "a part of this suite",
     "python -m pytest tests/exchange/test_nir.py": "a part of this suite",
     "python -m pytest tests/exchange/test_net.py": "a part of this suite",
     "python -m pytest tests/exchange/test_onnx_import.py": "a part of this suite",
