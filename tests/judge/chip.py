@@ -136,12 +136,18 @@ class Chip:
 
     def total(self, fibre_spikes: list[dict[int, int]]) -> list[int]:
         """(N,) the drive x of one round, from {source: times} of each projection."""
+        return self.total_by_core({None: fibre_spikes}, [])
+
+    def total_by_core(self, brought: dict[int | None, list[dict[int, int]]], cores: list[int]) -> list[int]:
+        """The same where what is brought to a core reaches the neurons on it alone; under None, everybody."""
         a = [0] * self.n_neurons
-        for fibre, spikes in zip(self.fibres, fibre_spikes):
+        for i, fibre in enumerate(self.fibres):
             sums = [0] * fibre.n_post
-            for source, times in spikes.items():
-                for post, weight in fibre.synapses[source - fibre.pre_start]:
-                    sums[post] += weight * times
+            for core, fibre_spikes in brought.items():
+                for source, times in fibre_spikes[i].items():
+                    for post, weight in fibre.synapses[source - fibre.pre_start]:
+                        if core is None or cores[fibre.post_start + post] == core:
+                            sums[post] += weight * times
             for post, exact in enumerate(sums):
                 a[fibre.post_start + post] += self.edges.int32(shift(exact, fibre.exponent), "p")
         register = [self.edges.int32(self.edges.int32(sum_, "a") << SHIFTS[self.edges.arithmetic], "x") for sum_ in a]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ir.mapped import MappedNetwork
 from ir.schedule import Schedule
@@ -142,20 +142,28 @@ class AsynchronousStep:
         first_output: int | None = None
         k = 0
         while True:
-            x = self.chip.total(self.chip.share(self.arriving))
+            x = self.drive()
             fired: list[Spike] = []
             for block in self.chip.blocks:
                 end = block.start + len(block.neurons)
                 block.receive(x[block.start : end], self.chip.edges, (k > block.depth) - (k < block.depth))
                 fired += fire(block, done, self.sample, self.t, k, block.waits and k < block.depth)
             spikes += fired
-            for spike in fired:
-                self.queue.setdefault(spike.neuron, Entry(spike.neuron)).spikes.append(spike)
+            self.enter(fired)
             if first_output is None and any(spike.neuron in self.chip.output for spike in fired):
                 first_output = k
             if self.stopped(k, first_output) or not self.goes_on(k):
                 return spikes, k + 1
             k += 1
+
+    def drive(self) -> list[int]:
+        """(N,) what reaches every neuron in this round."""
+        return self.chip.total(self.chip.share(self.arriving))
+
+    def enter(self, fired: list[Spike]) -> None:
+        """Spikes wait in the queue."""
+        for spike in fired:
+            self.queue.setdefault(spike.neuron, Entry(spike.neuron)).spikes.append(spike)
 
     def stopped(self, k: int, first_output: int | None) -> bool:
         """Whether the run is stopped by force after step d of round k."""
@@ -173,6 +181,67 @@ class AsynchronousStep:
         sources = [e.source for e in served] + [e.source for e in self.queue.values()] + taken + self.coming
         due = any(block.depth > k and block.due for block in self.chip.blocks)
         return due or any(self.chip.sends[s] for s in sources)
+
+
+class StepAtReceivers(AsynchronousStep):
+    """The same with a queue at every core for what reaches its neurons.
+
+    Attributes:
+        heard: for each source the cores that hold a neuron it has a synapse to.
+        queues: of each core, by source or event.
+        brought: to each core, times a source.
+        pending: unserved spikes of each neuron.
+    """
+
+    def __init__(self, chip: Chip, cores: list[int], stimulus: Stimulus, schedule: Schedule, b: int, t: int) -> None:
+        self.heard: list[set[int]] = [set() for _ in range(chip.n_neurons + chip.n_inputs)]
+        for fibre in chip.fibres:
+            for source, synapses in enumerate(fibre.synapses, fibre.pre_start):
+                self.heard[source] |= {cores[fibre.post_start + post] for post, _ in synapses}
+        self.queues: dict[int, dict[object, Entry]] = {core: {} for core in set(cores)}
+        self.brought: dict[int, Counter[int]] = {core: Counter() for core in self.queues}
+        self.pending: dict[int, list[Spike]] = {}
+        super().__init__(chip, cores, stimulus, replace(schedule, scope="network"), b, t)
+
+    def serve(self, k: int) -> list[Entry]:
+        """The best F entries of every core leave its queue."""
+        if k < 0:  # the events that wait, each at all who hear it
+            for name, entry in self.queue.items():
+                for core in self.heard[entry.source]:
+                    self.queues[core][name] = entry
+            self.queue = {}
+        for core, queue in self.queues.items():
+            names = sorted(queue, key=lambda name: queue[name].before(self.schedule, self.sample, self.t, k))
+            entries = [queue.pop(name) for name in names[: self.schedule.F]]
+            self.brought[core] = Counter()
+            for entry in entries:
+                self.brought[core][entry.source] += len(entry.spikes) if entry.event is None else 1
+        waiting = {entry.source for queue in self.queues.values() for entry in queue.values() if entry.event is None}
+        for neuron in [i for i in self.pending if i not in waiting]:
+            for spike in self.pending.pop(neuron):
+                spike.k_served = k
+        return []
+
+    def enter(self, fired: list[Spike]) -> None:
+        """Spikes wait at all who hear them."""
+        for spike in fired:
+            self.pending.setdefault(spike.neuron, []).append(spike)
+            for core in self.heard[spike.neuron]:
+                self.queues[core].setdefault(spike.neuron, Entry(spike.neuron)).spikes.append(spike)
+
+    def drive(self) -> list[int]:
+        """What was served at a core reaches the neurons on it; the rest of the input everybody."""
+        shares = {core: self.chip.share(spikes) for core, spikes in self.brought.items()}
+        return self.chip.total_by_core({None: self.chip.share(self.arriving), **shares}, self.cores)
+
+    def goes_on(self, k: int) -> bool:
+        """Serve, and say whether anything was on its way."""
+        waited = any(self.queues.values())
+        self.serve(k)
+        self.arriving = Counter()
+        sources = self.take() + self.coming
+        due = any(block.depth > k and block.due for block in self.chip.blocks)
+        return waited or due or any(self.chip.sends[s] for s in sources)
 
 
 class LayeredSample:
@@ -230,7 +299,8 @@ def run(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule) -> Verdic
             if schedule.kind == "layered":
                 spikes, rounds = sample.run(t)
             else:
-                spikes, rounds = AsynchronousStep(chip, cores, stimulus, schedule, b, t).run()
+                step = StepAtReceivers if schedule.scope == "receiver" else AsynchronousStep
+                spikes, rounds = step(chip, cores, stimulus, schedule, b, t).run()
             verdict.spikes += [spike.row() for spike in spikes]
             verdict.v[t].append([neuron.v for neuron in chip.neurons])
             verdict.u[t].append([neuron.u for neuron in chip.neurons])

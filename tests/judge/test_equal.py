@@ -28,7 +28,7 @@ from tests.judge.refusals import Refused
 from tests.judge.simulator import Verdict
 from tests.judge.simulator import run as judge
 from tests.judge.tally import WORDS, Case, count, said
-from tests.strategies import LATE, WIDE, Draw, cases, each
+from tests.strategies import LATE, WIDE, Draw, at_receivers, cases, each
 from trainer.execute import run as train_time
 
 N_DRAWS = int(os.environ.get("UNLAYERED_DRAWS", "300"))
@@ -91,6 +91,17 @@ def test_all_executors_do_what_the_page_says(options: Draw, layered: bool, capsy
         print(said(seen))
     refused = sum(n for name, n in seen.items() if name.startswith("refused"))
     assert refused <= 0.05 * seen["drawn"]
+    assert seen["spike"] >= 0.6 * seen["drawn"]
+
+
+@pytest.mark.timeout(3600)
+def test_queues_at_receivers_do_what_the_page_says(capsys: Any) -> None:
+    seen: Counter[str] = Counter()
+    drawn = at_receivers(cases(replace(WIDE, asynchronous=True)))
+    for case, found in each(drawn, N_DRAWS // 2, SEED, lambda case: (case, check(case))):
+        count(seen, case, found)
+    with capsys.disabled():
+        print(said(seen))
     assert seen["spike"] >= 0.6 * seen["drawn"]
 
 

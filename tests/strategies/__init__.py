@@ -8,13 +8,14 @@ from tests.strategies.connections import connections, sparse
 from tests.strategies.independent import each
 from tests.strategies.networks import networks
 from tests.strategies.options import LATE, LAYERED, WIDE, Draw, seeds
-from tests.strategies.runs import cases, partitions, runs, schedules, stamped, stimuli
+from tests.strategies.runs import at_receivers, cases, partitions, runs, schedules, stamped, stimuli
 
 __all__ = [
     "LATE",
     "LAYERED",
     "WIDE",
     "Draw",
+    "at_receivers",
     "cases",
     "connections",
     "each",

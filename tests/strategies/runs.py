@@ -132,6 +132,18 @@ def cases(draw: st.DrawFn, options: Draw = ORDINARY, layered: bool = False) -> t
     return mapped, stimulus, schedule
 
 
+@st.composite
+def at_receivers(
+    draw: st.DrawFn, drawn: st.SearchStrategy[tuple[MappedNetwork, Stimulus, Schedule]]
+) -> tuple[MappedNetwork, Stimulus, Schedule]:
+    """The cases ``drawn`` with a queue at every core for what reaches it; now and then events wait in it, too."""
+    mapped, stimulus, schedule = draw(drawn)
+    schedule = replace(schedule, scope="receiver")
+    if schedule.input == "paced" and draw(st.booleans()):
+        schedule = replace(schedule, input="queued", R=None)
+    return mapped, stimulus, schedule
+
+
 def runs(case: tuple[MappedNetwork | QuantizedNetwork, Stimulus, Schedule]) -> bool:
     """Whether executors run a case: the few whose sums are not exact everywhere are refused by all."""
     try:

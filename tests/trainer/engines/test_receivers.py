@@ -23,7 +23,7 @@ from ir.receivers import cores_reached
 from sim_reference.compare.divergence import first_divergence
 from sim_reference.fast import run as run_fast
 from sim_reference.simulate import run as run_meaning
-from tests.strategies import WIDE, Draw, cases, runs
+from tests.strategies import WIDE, Draw, at_receivers, cases, runs
 from tests.trainer.engines.test_engines_agree import backward, dyadic, trained
 from trainer import run as run_network
 from trainer.engines import reference
@@ -36,18 +36,11 @@ EXAMPLES = settings(max_examples=100, deadline=None)
 Case = tuple[MappedNetwork, Stimulus, Schedule]
 
 
-@st.composite
-def at_receivers(draw: st.DrawFn) -> Case:
-    """A case in which every core has a queue for what reaches it; now and then events wait in it, too."""
-    mapped, stimulus, schedule = draw(cases() | cases(Draw(extremes=True)) | cases(WIDE).filter(runs))
-    schedule = replace(schedule, scope="receiver")
-    if schedule.input == "paced" and draw(st.booleans()):
-        schedule = replace(schedule, input="queued", R=None)
-    return mapped, stimulus, schedule
+AT_RECEIVERS = at_receivers(cases() | cases(Draw(extremes=True)) | cases(WIDE).filter(runs))
 
 
 @EXAMPLES
-@given(at_receivers())
+@given(AT_RECEIVERS)
 def test_training_time_integers_are_the_meaning(case: Case) -> None:
     mapped, stimulus, schedule = case
     ours = run_network(mapped, stimulus, schedule, engine="reference")
@@ -55,7 +48,7 @@ def test_training_time_integers_are_the_meaning(case: Case) -> None:
 
 
 @EXAMPLES
-@given(at_receivers())
+@given(AT_RECEIVERS)
 def test_one_group_of_all_is_one_queue_that_serves_all(case: Case) -> None:
     mapped, stimulus, schedule = case
     assume(all_heard(mapped, of=[e.pre for e in mapped.network.projections]))
@@ -65,7 +58,7 @@ def test_one_group_of_all_is_one_queue_that_serves_all(case: Case) -> None:
 
 
 @EXAMPLES
-@given(at_receivers())
+@given(AT_RECEIVERS)
 def test_on_one_core_where_everybody_is_heard_it_is_the_networks_queue(case: Case) -> None:
     mapped, stimulus, schedule = case
     alone = one_large_core(with_a_listener(mapped.network))
@@ -146,7 +139,7 @@ def result(case: Case, params: Params, options: TrainingOptions) -> Result:
 
 
 @settings(max_examples=40, deadline=None)
-@given(at_receivers(), st.sampled_from(["slots", "all", "none"]))
+@given(AT_RECEIVERS, st.sampled_from(["slots", "all", "none"]))
 def test_the_gradient_is_that_of_one_queue_that_serves_all(case: Case, silent: str) -> None:
     mapped, stimulus, schedule = case
     assume(all_heard(mapped, of=[e.pre for e in mapped.network.projections]))
