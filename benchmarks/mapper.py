@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.networks import NETWORKS, RATE_SCALE
 from benchmarks.placement import hilbert_and_force
+from benchmarks.pooled_rows import measure_pooled
 from ir.chip import Mesh
 from mapper.board.place import place
 from mapper.board.route import core_traffic, route, trace_routes
@@ -45,7 +46,7 @@ GOALS = {
     "place.sheet": {"ratio": 0.92},
 }
 PLACES = {"place.vgg": ("vgg-loihi", 0.55), "place.sheet": ("sheet100k", 0.92)}
-NAMES = ["16k-rand", "64k-rand", "vgg-loihi", "vgg-large", "sheet1m", "place"]
+NAMES = ["16k-rand", "64k-rand", "vgg-loihi", "vgg-large", "sheet1m", "place", "pooled"]
 SIDE = 32  # tiles a side of the mesh that is placed on, one core a tile
 
 
@@ -144,7 +145,8 @@ def show(rows: list[dict[str, Any]]) -> None:
         network, _, key = row["name"].rpartition(".")
         goal = GOALS.get(network, {}).get(key)
         verdict = "" if goal is None else f"   goal <= {goal:g}: {'met' if row['value'] <= goal else 'MISSED'}"
-        print(f"{row['name']:44} {row['value']:16,.2f}  {row['unit']}{verdict}", flush=True)
+        value = row["value"] if isinstance(row["value"], str) else f"{row['value']:16,.2f}"
+        print(f"{row['name']:44} {value}  {row['unit']}{verdict}", flush=True)
 
 
 def main() -> None:
@@ -156,7 +158,9 @@ def main() -> None:
     given = parser.parse_args()
     rows: list[dict[str, Any]] = []
     for name in [given.here] if given.here else given.only or NAMES:
-        if not given.here:
+        if name == "pooled":
+            more = measure_pooled()
+        elif not given.here:
             more = isolated(name, given.preset)
         else:
             more = measure_placement() if name == "place" else measure(name, given.preset)

@@ -9,23 +9,25 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ir.arrays import Int32s, Ints
-from ir.check import CapacityError, require
+from ir.check import CapacityError, check_choice, require
 from ir.chip import Chip
 from ir.graph import slices
 from ir.quantized import QuantizedNetwork
 from mapper.check.capacity import caps_of, check_delays, check_neurons, core_use, exceeded
 from mapper.check.recount import Tally, recount
+from mapper.deliver import Delivery
 from mapper.edges import network_edges
 from mapper.memory.settings import split_settings
 from mapper.memory.words import synapse_words
 from mapper.rates import scaled
-from mapper.search.search import search
+from mapper.search.candidates import Candidate
+from mapper.search.search import PRESETS, fast_portfolio, own_portfolio
 from mapper.view.cells import network_cells
 from mapper.view.hypergraph import Caps
+from mapper.view.tiles import positions
 from mapper.view.twins import Cells
 
 SEEDS = 1 << 30  # as many fit the libraries' integers, with room for further starts
-CUTS = 8  # times that cores with too many output axons are cut before the search starts again with smaller cores
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,38 +83,60 @@ def find_partition(
         CapacityError: a neuron exceeds a limit alone, or no partition fits.
     """
     require(0 <= seed < SEEDS, f"seed is {seed}; give a whole number from 0 to {SEEDS - 1}")
+    check_choice("preset", preset, PRESETS)
     chip.need("a map", "limits", "synapse_format", "mesh")
     caps = caps_of(chip)
     cells = network_cells(network, chip, scaled(rates, network))
     check_neurons(network, cells, chip, alternatives)
     check_delays(network, chip)
     orders = fill_orders(network, cells)
-    tight = caps
+    one = _one_core(network, cells, caps, chip)
+    if one is not None:
+        return _counted(network, chip, cells, [one])
+    delivery, tight = Delivery.of(network, chip, cells, caps, list(orders.values())[-1]), caps
     while True:
-        core, method, candidates = _cheapest(network, cells, tight, orders, preset, seed, chip)
-        for _ in range(CUTS):
-            core = split_settings(network, chip, core)
-            tally = recount(network_edges(network), core, cells.rate)
-            if int(tally.out_axons.max()) <= caps.out_axons:
-                use = core_use(network, chip, core, tally)
-                wrong = exceeded(use)
-                require(
-                    not wrong, f"the checker found {len(wrong)} exceeded limits in the map by {method}: {wrong[:1]}"
-                )
-                return Partition(core, method, tally, cells, candidates, use)
-            core = _cut_senders(core, tally, caps, list(orders.values())[-1])
-        tight = _fewer_neurons(tight, recount(network_edges(network), core, cells.rate), network, core, chip)
+        found = fast_portfolio(cells, tight, orders, seed)
+        require(bool(found), "the search returned no partition though every neuron fits a core")
+        best = delivery.cheapest(found, chip.mesh.n_cores)
+        if best or tight.neurons == 1:
+            break
+        tight = replace(tight, neurons=max(1, tight.neurons * 2 // 3))
+    if best is None:
+        raise _too_many_targets(network, cells, caps, chip)
+    if preset != "fast" and best.n_cores > 1:
+        try:
+            more = own_portfolio(cells, tight, orders, preset, seed)
+        except ModuleNotFoundError as error:
+            raise ValueError(
+                f"preset {preset!r} needs {error.name}, which is not installed here; install it, or use preset 'fast'"
+            ) from error
+        best, found = delivery.cheapest([best, *more], chip.mesh.n_cores), [*found, *more]
+    assert best is not None
+    return _counted(network, chip, cells, [best, *found])
 
 
-def _cut_senders(core: Int32s, tally: Tally, caps: Caps, order: Int32s) -> Int32s:
-    """Cut cores with too many output axons into equal runs of ``order``; no part needs more than its core did."""
-    parts = np.minimum(-(-tally.out_axons // caps.out_axons), tally.neurons)
-    along = order[np.argsort(core[order], kind="stable")]
-    first = np.cumsum(tally.neurons) - tally.neurons
-    rank = np.arange(core.size) - first[core[along]]
-    part = np.empty(core.size, np.int64)
-    part[along] = rank * parts[core[along]] // tally.neurons[core[along]]
-    return np.unique(part * tally.neurons.size + core, return_inverse=True)[1].reshape(-1).astype(np.int32)
+def _counted(network: QuantizedNetwork, chip: Chip, cells: Cells, found: Sequence[Candidate]) -> Partition:
+    """Let the independent checker count the first candidate; the others are named beside it."""
+    best = found[0]
+    tally = recount(network_edges(network), best.block, cells.rate)
+    use = core_use(network, chip, best.block, tally)
+    wrong = exceeded(use)
+    require(not wrong, f"the checker found {len(wrong)} exceeded limits in the map by {best.method}: {wrong[:1]}")
+    tried = {c.method: (c.km1, c.n_cores) for c in (*found[1:], best)}
+    return Partition(best.block, best.method, tally, cells, tried, use)
+
+
+def _one_core(network: QuantizedNetwork, cells: Cells, caps: Caps, chip: Chip) -> Candidate | None:
+    """Everything on one core, where it fits: nothing is compiled then."""
+    n = cells.n_neurons
+    feeding = (np.diff(cells.start) > 0)[cells.cell]
+    core = np.zeros(n, np.int32)
+    small = n <= caps.neurons and int(feeding.sum()) <= caps.axons
+    if not small or int(synapse_words(network, chip, core)[0]) > chip.limits.max_synapse_words:
+        return None
+    if int(split_settings(network, chip, core).max()) > 0:
+        return None
+    return Candidate("one core", core, int(cells.rate[n:][feeding[n:]].sum()), 1)
 
 
 def fill_orders(network: QuantizedNetwork, cells: Cells) -> dict[str, Int32s]:
@@ -121,51 +145,25 @@ def fill_orders(network: QuantizedNetwork, cells: Cells) -> dict[str, Int32s]:
     By index, by position with all channels of a position together, and where kernels are larger than a core,
     population by population, block of channels by block: then few cores hold each block.
     """
-    n = network.n_neurons
+    n, rank = network.n_neurons, positions(cells.shapes)
     orders = {
         "id order": np.arange(n, dtype=np.int32),
-        "position order": np.argsort(cells.cell[:n], kind="stable").astype(np.int32),
+        "position order": np.argsort(rank, kind="stable").astype(np.int32),
     }
     sizes = [p.n for p in network.populations]
     population = np.repeat(np.arange(len(sizes)), sizes)
     if cells.group is not None and np.unique(cells.group).size > len(sizes) + 1:
-        orders["kernel order"] = np.lexsort((cells.cell[:n], cells.group, population)).astype(np.int32)
+        orders["kernel order"] = np.lexsort((rank, cells.group, population)).astype(np.int32)
     return orders
 
 
-def _cheapest(
-    network: QuantizedNetwork, cells: Cells, caps: Caps, orders: dict[str, Int32s], preset: str, seed: int, chip: Chip
-) -> tuple[Int32s, str, dict[str, tuple[int, int]]]:
-    """Best partition, how it was found, and what each method found; nothing is compiled where one core is enough."""
-    n = cells.n_neurons
-    feeding = (np.diff(cells.start) > 0)[cells.cell]
-    one = np.zeros(n, np.int32)
-    small = n <= caps.neurons and int(feeding.sum()) <= caps.axons
-    if small and int(synapse_words(network, chip, one)[0]) <= chip.limits.max_synapse_words:
-        cost = int(cells.rate[n:][feeding[n:]].sum())
-        return one, "one core", {"one core": (cost, 1)}
-    try:
-        found = search(cells, caps, orders, preset, seed, chip.mesh.n_cores)
-    except ModuleNotFoundError as error:
-        raise ValueError(
-            f"preset {preset!r} needs {error.name}, which is not installed here; install it, or use preset 'fast'"
-        ) from error
-    require(bool(found), "the search returned no partition though every neuron fits a core")
-    return found[0].block, found[0].method, {c.method: (c.km1, c.n_cores) for c in found}
-
-
-def _fewer_neurons(caps: Caps, tally: Tally, network: QuantizedNetwork, core: Int32s, chip: Chip) -> Caps:
-    """Lower the neuron limit where too many axons leave a core.
-
-    Raises:
-        CapacityError: one neuron a core is still too many.
-    """
-    if caps.neurons == 1:
-        worst = int(tally.out_axons.argmax())
-        neuron, need = int(np.flatnonzero(core == worst)[0]), int(tally.out_axons[worst])
-        name = next(name for name, at in slices(network.populations).items() if at.start <= neuron < at.stop)
-        raise CapacityError(
-            f"population {name!r} does not fit {chip.title}: a neuron alone on a core sends to {need} others, a core "
-            f"has {caps.out_axons} output axons; drop {need - caps.out_axons} of its targets"
-        )
-    return replace(caps, neurons=max(1, min(caps.neurons, int(tally.neurons.max())) * 2 // 3))
+def _too_many_targets(network: QuantizedNetwork, cells: Cells, caps: Caps, chip: Chip) -> CapacityError:
+    """What to say where a neuron sends to more others than a core has output axons, whatever the partition tried."""
+    core = np.arange(cells.n_neurons, dtype=np.int32)
+    need = recount(network_edges(network), core, cells.rate).out_axons
+    neuron = int(need.argmax())
+    name = next(name for name, at in slices(network.populations).items() if at.start <= neuron < at.stop)
+    return CapacityError(
+        f"population {name!r} does not fit {chip.title}: a neuron alone on a core sends to {need[neuron]} others, a "
+        f"core has {caps.out_axons} output axons; drop {need[neuron] - caps.out_axons} of its targets"
+    )

@@ -32,6 +32,10 @@ class Candidate:
     km1: int
     n_cores: int
 
+    def cost(self, room: int) -> tuple[int, int, int]:
+        """What is compared: cores beyond ``room``, then packets, then cores; cutting cores lowers none of them."""
+        return max(self.n_cores - room, 0), self.km1, self.n_cores
+
 
 @dataclass(frozen=True)
 class Task:

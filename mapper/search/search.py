@@ -10,6 +10,7 @@ from ir.arrays import Array, Int32s, Ints
 from ir.check import check_choice
 from mapper.search.candidates import UNIT, WORK, Candidate, Task, cooling, feasible, mixed_weight
 from mapper.search.fills import greedy_fill, ordered_fill
+from mapper.search.near_search import near_search
 from mapper.search.neuron_search import neuron_search
 from mapper.search.split import over_limit
 from mapper.search.starts import kahypar
@@ -19,6 +20,8 @@ from mapper.view.twins import Cells, chunk_cells, km1_of_neurons, wide_graph
 
 PRESETS = ("fast", "default", "quality")
 QUICK = 1_000_000  # cores x pins up to which Mt-KaHyPar takes about a second
+FEW_PINS = 50_000  # pins up to which neurons are searched from the start though tiles were
+LOOSE = 10  # and wherever a tenth of the pins comes from lists: tiles say nothing of those
 COARSE = (6, 9)  # chunks a core of the first search
 
 
@@ -76,6 +79,24 @@ def twin_search(cells: Cells, caps: Caps, order: Array, preset: str, seed: int) 
             yield Candidate(found.method, found.block[chunks.vertex], found.km1, found.n_cores)
 
 
+def fast_portfolio(cells: Cells, caps: Caps, orders: dict[str, Array], seed: int = 0) -> list[Candidate]:
+    """Every partition that ``fast`` compares; the other presets compare these and their own."""
+    found = list(plain_fills(cells, caps, orders))
+    if not found or min(c.n_cores for c in found) == 1 or found[0].block.size == 1:
+        return found
+    return found + own_portfolio(cells, caps, orders, "fast", seed)
+
+
+def own_portfolio(cells: Cells, caps: Caps, orders: dict[str, Array], preset: str, seed: int = 0) -> list[Candidate]:
+    """What a preset finds by itself."""
+    found = list(near_search(cells, caps, preset, seed)) if cells.shapes else []
+    if 2 * (cells.start.size - 1) < cells.cell.size:
+        found += twin_search(cells, caps, list(orders.values())[-1], preset, seed)
+    elif not found or preset == "quality" or cells.target.size <= FEW_PINS or LOOSE * cells.listed > cells.target.size:
+        found += neuron_search(cells, caps, preset, seed)
+    return found
+
+
 def search(
     cells: Cells, caps: Caps, orders: dict[str, Array], preset: str = "default", seed: int = 0, room: int = UNLIMITED
 ) -> list[Candidate]:
@@ -89,11 +110,7 @@ def search(
         Candidates whose ``block`` is (N,), the core of each neuron; empty where some neuron fits no core.
     """
     check_choice("preset", preset, PRESETS)
-    found = list(plain_fills(cells, caps, orders))
-    if not found or min(c.n_cores for c in found) == 1 or found[0].block.size == 1:
-        return sorted(found, key=lambda c: (c.n_cores, c.km1))
-    if 2 * (cells.start.size - 1) < cells.cell.size:
-        found += twin_search(cells, caps, list(orders.values())[-1], preset, seed)
-    else:
-        found += neuron_search(cells, caps, preset, seed)
-    return sorted(found, key=lambda c: (max(c.n_cores - room, 0), c.km1, c.n_cores))
+    found = fast_portfolio(cells, caps, orders, seed)
+    if preset != "fast" and min((c.n_cores for c in found), default=1) > 1:
+        found += own_portfolio(cells, caps, orders, preset, seed)
+    return sorted(found, key=lambda c: c.cost(room))

@@ -8,7 +8,7 @@ import numpy as np
 
 from ir.arrays import Int32s, Ints
 from ir.chip import Chip
-from ir.connection import Connection, Conv2d, Dense, source_lists
+from ir.connection import Connection, Conv2d, Dense, Sparse, source_lists
 from ir.quantized import QuantizedNetwork
 from mapper.memory.bounds import Need, memory_need
 from mapper.view.hypergraph import run_starts
@@ -88,7 +88,17 @@ def network_cells(network: QuantizedNetwork, chip: Chip, rate: Ints) -> Cells:
     cell = np.concatenate([own[b.name] + low[b.name] for b in blocks]).astype(np.int32)
     need = memory_need(network, chip)
     cells = Cells(
-        cell, network.n_neurons, start, post.astype(np.int32), rate, need.memory, need.group, need.shared, need.overhead
+        cell,
+        network.n_neurons,
+        start,
+        post.astype(np.int32),
+        rate,
+        need.memory,
+        need.group,
+        need.shared,
+        need.overhead,
+        tuple(p.shape for p in network.populations),
+        sum(e.connection.weight.size for e in network.projections if isinstance(e.connection, Sparse)),
     )
     return _solitary(cells, need, chip)
 

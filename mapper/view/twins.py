@@ -26,6 +26,8 @@ class Cells:
         group: (N,) sharing group of each neuron, -1 = none.
         shared: (G,) memory of each group, once a core.
         overhead: memory of an input axon.
+        shapes: of each population, their neurons in the network's order; empty where nobody knows.
+        listed: synapses given one by one, in whose lists no shape shows.
     """
 
     cell: Int32s
@@ -37,6 +39,8 @@ class Cells:
     group: Int32s | None = None
     shared: Ints | None = None
     overhead: int = 0
+    shapes: tuple[tuple[int, ...], ...] = ()
+    listed: int = 0
 
 
 @dataclass(frozen=True, eq=False)

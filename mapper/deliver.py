@@ -1,0 +1,105 @@
+"""Partitions as they are delivered: cut for output axons, settings and thresholds before they are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ir.arrays import Int32s, Ints
+from ir.chip import Chip
+from ir.kernels import kept_on_disk
+from ir.quantized import QuantizedNetwork
+from mapper.memory.settings import split_settings
+from mapper.search.candidates import Candidate
+from mapper.view.hypergraph import Caps, Hypergraph, incidence
+from mapper.view.slots import Nets, build_nets, build_state
+from mapper.view.twins import Cells, km1_of_neurons, wide_graph
+
+CUTS = 40  # times that cores with too many output axons are cut before a partition is given up
+
+
+@dataclass(frozen=True, eq=False)
+class Delivery:
+    """What cutting and costing a partition needs.
+
+    Attributes:
+        order: (N,) the order along which cores are cut.
+        graph, nets: neurons as vertices, one net a twin class.
+    """
+
+    network: QuantizedNetwork
+    chip: Chip
+    cells: Cells
+    caps: Caps
+    order: Int32s
+    graph: Hypergraph
+    nets: Nets
+
+    @classmethod
+    def of(cls, network: QuantizedNetwork, chip: Chip, cells: Cells, caps: Caps, order: Int32s) -> Delivery:
+        graph = wide_graph(cells)
+        return cls(network, chip, cells, caps, order, graph, build_nets(graph, incidence(graph)))
+
+    def cheapest(self, found: Sequence[Candidate], room: int) -> Candidate | None:
+        """The best of some partitions as they would be delivered; None where none can be.
+
+        Cutting lowers no cost, so a partition that is dearer uncut than another one cut needs no look.
+        """
+        best: Candidate | None = None
+        for candidate in sorted(found, key=lambda c: c.cost(room)):
+            if best is not None and candidate.cost(room) >= best.cost(room):
+                break
+            cut = self.delivered(candidate)
+            if cut is not None and (best is None or cut.cost(room) < best.cost(room)):
+                best = cut
+        return best
+
+    def delivered(self, candidate: Candidate) -> Candidate | None:
+        """Cut a partition until every core keeps the limits that the search does not know."""
+        core = split_settings(self.network, self.chip, candidate.block)
+        for _ in range(CUTS):
+            sent, km1 = self._sent(core)
+            if int(sent.max()) <= self.caps.out_axons:
+                return replace(candidate, block=core, km1=km1, n_cores=int(core.max()) + 1)
+            if (np.bincount(core)[sent > self.caps.out_axons] == 1).any():
+                return None
+            core = cut_senders(core, sent, self.caps, self.order)
+        return None
+
+    def _sent(self, core: Int32s) -> tuple[Ints, int]:
+        """(K,) output axons of each core, and the packets of a time step."""
+        state = build_state(self.graph, self.nets, core, int(core.max()) + 1)
+        slots = state.slot_start, state.slot_len, state.slot_block
+        km1 = int(km1_of_neurons(self.cells.cell, self.cells.rate, core, *slots))
+        return output_axons(self.cells.cell, core, state.use.shape[0], *slots), km1
+
+
+def cut_senders(core: Int32s, sent: Ints, caps: Caps, order: Int32s) -> Int32s:
+    """Cut cores with too many output axons into equal runs of ``order``; no part needs more than its core did.
+
+    Args:
+        sent: (K,) output axons of each core.
+    """
+    neurons = np.bincount(core, minlength=sent.size)
+    parts = np.minimum(-(-sent // caps.out_axons), neurons)
+    along = order[np.argsort(core[order], kind="stable")]
+    first = np.cumsum(neurons) - neurons
+    rank = np.arange(core.size) - first[core[along]]
+    part = np.empty(core.size, np.int64)
+    part[along] = rank * parts[core[along]] // neurons[core[along]]
+    return np.unique(part * neurons.size + core, return_inverse=True)[1].reshape(-1).astype(np.int32)
+
+
+@kept_on_disk
+def output_axons(cell, core, k, slot_start, slot_len, slot_block):
+    """(K,) pairs of a neuron on the core and another core that its cell reaches."""
+    sent = np.zeros(k, np.int64)
+    for i in range(core.size):
+        c, home = cell[i], core[i]
+        sent[home] += slot_len[c]
+        for j in range(slot_start[c], slot_start[c] + slot_len[c]):
+            if slot_block[j] == home:
+                sent[home] -= 1
+    return sent

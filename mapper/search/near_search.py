@@ -1,0 +1,116 @@
+"""Search on near-twins, where pools, depthwise layers and upsampling leave no exact ones: tiles first, neurons last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ir.arrays import Int32s
+from mapper.search.candidates import UNIT, Candidate, Task, cooling, feasible, mixed_weight
+from mapper.search.fills import greedy_fill
+from mapper.search.refine import refine
+from mapper.search.split import merge_cores
+from mapper.search.starts import kahypar
+from mapper.view.hypergraph import Caps, incidence
+from mapper.view.tiles import Cut, contract, tile_graph
+from mapper.view.twins import Cells, Chunked
+
+CUTS = {
+    "fast": (Cut(20), Cut(48)),
+    "default": (Cut(12), Cut(20), Cut(48), Cut(72), Cut(20, planes=True)),
+    "quality": (Cut(12), Cut(20), Cut(32), Cut(48), Cut(72), Cut(110), Cut(20, planes=True), Cut(48, planes=True)),
+}
+"""Tile sizes tried: coarse ones keep whole regions together, fine ones pack well."""
+MOST_PINS = 1_000_000  # of a graph of tiles; finer ones are left out
+FINE = Cut(300), Cut(1200)  # tiles of the refinement where neurons are too many
+FINE_PINS = 6_000_000  # of a graph that is refined on
+REFINED = {"fast": 1, "default": 2, "quality": 4}  # partitions of tiles that are refined further
+MELT = cooling(10.0, 0.02, (1e4, 1e5), 60, 4)
+SETTLE = cooling(0.3, 0.02, (1e4, 1e5), 20, 5)
+POLISH = cooling(0.2, 0.02, (3e4, 3e5), 12)
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """Near-twins of one size, ready for passes.
+
+    Attributes:
+        chunks: the grouping. task: what passes need.
+    """
+
+    chunks: Chunked
+    task: Task
+
+    @classmethod
+    def of(cls, chunks: Chunked, caps: Caps, seed: int) -> Level:
+        return cls(chunks, Task(chunks.graph, incidence(chunks.graph), caps, seed))
+
+    def of_vertex(self, core: Int32s) -> Int32s:
+        """(V,) core of each vertex, of a partition that keeps vertices whole."""
+        block = np.zeros(self.chunks.graph.n_vertices, np.int32)
+        block[self.chunks.vertex] = core
+        return block
+
+
+def near_search(cells: Cells, caps: Caps, preset: str, seed: int) -> Iterator[Candidate]:
+    """Partition tiles of several sizes and refine the cheapest partitions on neurons; blocks are (N,)."""
+    found: list[Candidate] = []
+    seen: set[tuple[int, int]] = set()
+    for cut in CUTS[preset]:
+        level = Level.of(tile_graph(cells, caps, cut), caps, seed)
+        graph = level.chunks.graph
+        size = graph.n_vertices, graph.n_pins
+        if graph.n_pins > MOST_PINS or size in seen or graph.n_vertices < 2:
+            continue
+        seen.add(size)
+        found += _of_tiles(level, preset, f"{cut.pieces} {'planes' if cut.planes else 'tiles'} a core", seed)
+    found.sort(key=lambda c: (c.km1, c.n_cores))
+    yield from found
+    levels = list(_finer(cells, caps, seed)) if found else []
+    for rough in found[: REFINED[preset]]:
+        yield from _refined(rough, levels, caps, seed)
+
+
+def _of_tiles(level: Level, preset: str, name: str, seed: int) -> Iterator[Candidate]:
+    """Partition one graph of tiles: annealed from a greedy fill, by Mt-KaHyPar where that is allowed."""
+    graph, task = level.chunks.graph, level.task
+    weight = mixed_weight(graph, task.caps)
+    if preset == "fast":
+        order = np.arange(graph.n_vertices, dtype=np.int32)
+        starts = [("greedy overlap", greedy_fill(graph, task.where, task.caps, order), MELT)]
+    else:
+        least = max(2, -(-int(weight.sum()) // UNIT))
+        tries = {least, least + 1 + least // 50} if preset == "quality" else {least}
+        starts = [(f"Mt-KaHyPar on {k}", kahypar(graph, k, weight, UNIT, seed), SETTLE) for k in sorted(tries)]
+    for start, block, plan in starts:
+        found = task.judge(f"{start}, {name}, moves", feasible(task, block, plan))
+        if found:
+            yield replace(found, block=found.block[level.chunks.vertex])
+
+
+def _finer(cells: Cells, caps: Caps, seed: int) -> Iterator[Level]:
+    """Smaller and smaller groups, neurons last, as far as passes over them take seconds."""
+    for cut in FINE:
+        chunks = tile_graph(cells, caps, cut)
+        if chunks.graph.n_pins > FINE_PINS:
+            return
+        yield Level.of(chunks, caps, seed)
+    if cells.target.size <= FINE_PINS:
+        yield Level.of(contract(cells, np.arange(cells.n_neurons, dtype=np.int32)), caps, seed)
+
+
+def _refined(rough: Candidate, levels: list[Level], caps: Caps, seed: int) -> Iterator[Candidate]:
+    """Move ever smaller groups under the same limits; every level's result is a candidate."""
+    core = rough.block
+    for depth, level in enumerate(levels):
+        block = level.of_vertex(core)
+        if not (block[level.chunks.vertex] == core).all():
+            continue
+        graph, task = level.chunks.graph, level.task
+        block = refine(graph, block, caps, POLISH, seed, task.where)
+        found = task.judge(f"{rough.method}, refined", merge_cores(graph, task.where, block, caps))
+        if found:
+            core = found.block[level.chunks.vertex]
+            yield replace(found, block=core, method=f"{found.method} {depth}")
