@@ -153,8 +153,10 @@ def _output(shape: tuple[int, int, int], names: tuple[str, ...], record_spikes: 
 
 
 def n_usable_cores() -> int:
-    """Cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores this process may run on; as few as ``OMP_NUM_THREADS`` says, by which who starts many shares them out."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(there, int(asked)) if asked.isdigit() and int(asked) > 0 else there
 
 
 def _ids(stimulus: Stimulus) -> Array:

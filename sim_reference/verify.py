@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from ir.quantized import FixedPopulation, QuantizedNetwork, limit_names
 from sim_reference.drive import register_drive
 from sim_reference.layout import Layout, Link, layout_of
 from sim_reference.neurons import dynamics_of
-from sim_reference.recordings import LayerRecording, Recordings, read_recordings
+from sim_reference.recordings import FILE, LayerRecording, Recordings, read_recordings
 from sim_reference.registers import LimitCounts, wrap
 
 WITHOUT_NEURONS = ("input", "flatten")
@@ -74,16 +74,47 @@ class Verification:
         return {"compared": self.compared, "differing": self.differing, "first": first, "layers": layers}
 
 
-def verify(network: str | Path, folder: str | Path) -> Verification:
-    """Replay the recordings in ``folder`` on a ``.net`` file.
+Replayed = Iterable[tuple[int, Verification]]
+By = Callable[[Callable[..., Verification], list[tuple[Any, ...]]], Replayed]
+"""Does ``work(*item)`` for each item: (position, result), in any order."""
+
+
+def one_by_one(work: Callable[..., Verification], items: list[tuple[Any, ...]]) -> Replayed:
+    """Do them in this process."""
+    return ((i, work(*item)) for i, item in enumerate(items))
+
+
+def verify(network: str | Path, folder: str | Path, by: By = one_by_one) -> Verification:
+    """Replay the recordings in ``folder``, or in each of its folders, on a ``.net`` file.
 
     A layer is driven by the recorded spikes of the layer before it where they are there, else by our own.
+
+    Args:
+        by: who replays them.
 
     Raises:
         FormatError: a file is missing, damaged, or the recordings are not of this network.
     """
-    recordings = read_recordings(folder)
-    return compare_with(net.read(network), recordings, neuron_layers(network))
+    folders = recordings_in(folder)
+    read, layers = net.read(network), neuron_layers(network)
+    found = dict(by(compare_with, [(read, read_recordings(at), layers) for at in folders]))
+    if folders == [Path(folder)]:
+        return found[0]
+    return together([(at.name, found[i]) for i, at in enumerate(folders)])
+
+
+def recordings_in(folder: str | Path) -> list[Path]:
+    """The folders of recordings, a sample each: this one, or those in it."""
+    folder = Path(folder)
+    inner = sorted(at.parent for at in folder.glob(f"*/{FILE}"))
+    return inner if inner and not (folder / FILE).exists() else [folder]
+
+
+def together(found: Sequence[tuple[str, Verification]]) -> Verification:
+    """Several samples as one; names of layers begin with the sample's."""
+    first = next((replace(x.first, name=f"{at}/{x.first.name}") for at, x in found if x.first is not None), None)
+    layers = tuple(replace(y, name=f"{at}/{y.name}") for at, x in found for y in x.layers)
+    return Verification(sum(x.compared for _, x in found), sum(x.differing for _, x in found), first, layers)
 
 
 def neuron_layers(path: str | Path) -> list[int]:

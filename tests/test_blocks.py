@@ -16,6 +16,11 @@ SHOWS = {
     "lava.md": {"input ──counts──▶": "a drawing"},
     "mapping.md": {"population 'fc' does not fit Intel Loihi 1": "a sentence; tests/mapper"},
     "tour.md": {"a.npz (E2) and b.npz (E3), 50 samples": "what `compare` prints; tests/unlayered/test_cli.py"},
+    "scale.md": {
+        "distributed:": "Dask's own settings; needs certificates of one's own",
+        "#!/bin/bash": "a recipe for Slurm, which is not here; tests/unlayered/cluster starts the same",
+        "apiVersion: apps/v1": "a recipe for Kubernetes, which is not here; likewise",
+    },
     "semantics.md": {
         "x += 9E3779B97F4A7C15": "a formula; tests/test_documents.py computes the keys beside it",
         "leak(x, d) = ": "a formula of the contract; tests/judge",

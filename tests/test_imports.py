@@ -73,6 +73,6 @@ def test_the_language_of_every_file_is_known_to_later_pythons(version: str):
 
 
 def test_help_is_quick_because_nothing_heavy_is_imported():
-    heavy = "{'torch', 'tonic', 'matplotlib', 'scipy', 'numba', 'lava', 'sklearn'}"
+    heavy = "{'dask', 'distributed', 'torch', 'tonic', 'matplotlib', 'scipy', 'numba', 'lava', 'sklearn'}"
     done = run(sys.executable, f"import sys, unlayered.cli\nassert not {heavy} & set(sys.modules), sys.modules.keys()")
     assert done.returncode == 0, done.stderr

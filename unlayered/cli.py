@@ -163,7 +163,7 @@ def front(
 
     Add --samples 50 to both runs for a quick look; --json anywhere for programs.
 
-    [bold]Exit codes[/bold]: 0 fine, 1 different, 2 bad input, 3 Lava absent or failed.
+    [bold]Exit codes[/bold]: 0 fine, 1 different, 2 bad input, 3 Lava or --workers absent or failed.
     UNLAYERED_TRACEBACK=1 shows the traceback behind an error.
     """
     tell_of_compiling()

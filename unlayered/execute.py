@@ -55,6 +55,10 @@ class RunOptions:
     replay: bool = False
 
 
+Execute = Callable[[Network | MappedNetwork, Stimulus, Schedule, str, RunOptions, Tick], Trace]
+"""Like :func:`execute`: in this process, or spread over others."""
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """What was run and what came of it.
@@ -74,11 +78,20 @@ class Run:
 
 
 def run_safely(
-    network: AnyNetwork, samples: Samples, schedule: Schedule, on: str, options: RunOptions, tick: Tick
+    network: AnyNetwork,
+    samples: Samples,
+    schedule: Schedule,
+    on: str,
+    options: RunOptions,
+    tick: Tick,
+    by: Execute | None = None,
 ) -> Run:
     """Run ``network`` on one executor, inside the safe envelope unless the options say otherwise.
 
     Own data that do not fit memory are run piece by piece; samples are apart, so the trace is that of one run.
+
+    Args:
+        by: who runs it; None = :func:`execute`, in this process.
     """
     from unlayered.costs import charged_in
 
@@ -92,7 +105,7 @@ def run_safely(
         host = encoded(ready, piece, options.state)
         stimulus, own = host.spikes, replace(options, state=host.body)
         unsafe |= {str(found): found for found in envelope_of(body, stimulus, schedule, on, own)}
-        traces.append(host.beside(execute(body, stimulus, schedule, on, own, ticked)))
+        traces.append(host.beside((by or execute)(body, stimulus, schedule, on, own, ticked)))
         inputs = input_counts(stimulus) + (0 if inputs is None else inputs)
         active.append(charged_in(body, traces[-1], stimulus))
     assert inputs is not None

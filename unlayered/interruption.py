@@ -123,6 +123,10 @@ def _interrupted(worker: int, sign: int) -> int:
         from targets.lava.leftovers import remove_dead_jobs  # its processes were killed before they tidied up
 
         remove_dead_jobs()
+    for left in Path(tempfile.gettempdir()).glob(f"unlayered-cluster-{worker}-*"):  # its workers' own files
+        import shutil
+
+        shutil.rmtree(left, ignore_errors=True)
     name = signal.Signals(sign).name
     said = f"{WORDS.get(name, f'killed by {name}')}{how_to_go_on()}"
     if name == CUT_SHORT:

@@ -78,6 +78,16 @@ AllowUnsafe = Annotated[
     typer.Option("--allow-unsafe", help="Go on outside the safe envelope; overflows are counted and shown."),
 ]
 
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        "--workers", help="Spread over N processes here, or over a Dask scheduler's workers: tcp:// or tls://HOST:PORT."
+    ),
+]
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="Let --workers reach another machine without TLS (docs/scale.md).")
+]
+
 
 @dataclass(frozen=True)
 class ScheduleFlags:

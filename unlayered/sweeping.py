@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -158,9 +158,10 @@ def _row(value: dict[str, Any]) -> Row:
     return Row(**found)
 
 
-def measured(network: AnyNetwork, stimulus: Stimulus, schedule: Schedule, allow_unsafe: bool, tick: Tick) -> Row:
+def measured(network: AnyNetwork, stimulus: Stimulus, schedule: Schedule, allow_unsafe: bool) -> Row:
     """Run a network under one schedule."""
-    ran = run_safely(network, stimulus, schedule, "reference", RunOptions(allow_unsafe=allow_unsafe), tick)
+    options = RunOptions(allow_unsafe=allow_unsafe)
+    ran = run_safely(network, stimulus, schedule, "reference", options, lambda done, total: None)
     numbers, stands = statistics(ran.trace), settled(ran.trace)
     cost = cost_of_run(ran.network, ran.trace, stimulus) if isinstance(ran.network, MappedNetwork) else None
     first = float("nan") if numbers.first_output is None else numbers.first_output.mean()[0]
@@ -182,6 +183,18 @@ def measured(network: AnyNetwork, stimulus: Stimulus, schedule: Schedule, allow_
     return _row(plain(asdict(found)))
 
 
+Measured = Callable[[AnyNetwork, Stimulus, Sequence[Schedule], bool], Iterable[tuple[int, Row]]]
+"""Runs a network under each schedule: (which of them, its row), in any order."""
+
+
+def one_by_one(
+    network: AnyNetwork, stimulus: Stimulus, schedules: Sequence[Schedule], allow_unsafe: bool
+) -> Iterator[tuple[int, Row]]:
+    """Run them in this process, one after the other."""
+    for i, schedule in enumerate(schedules):
+        yield i, measured(network, stimulus, schedule, allow_unsafe)
+
+
 def swept(
     name: str,
     network: AnyNetwork,
@@ -191,22 +204,28 @@ def swept(
     allow_unsafe: bool,
     tick: Tick,
     wrote: Callable[[int], None],
+    by: Measured = one_by_one,
 ) -> Sweep:
     """Run every schedule that ``out`` does not hold yet; it is written after each.
 
     Args:
         wrote: called with how many rows are kept.
+        by: who runs them; the file says the same whoever did, and in which order.
     """
     key = made_of(network, stimulus)
-    rows = {row.name: row for row in kept(out, key)}
+    before = {row.name: row for row in kept(out, key)}
     wanted = [("layered", None, None) if s.kind == "layered" else (s.kind, group_word(s.F), s.order) for s in schedules]
-    for i, (which, schedule) in enumerate(zip(wanted, schedules)):
-        tick(i, len(schedules))
-        if which not in rows:
-            rows[which] = measured(network, stimulus, schedule, allow_unsafe, lambda done, total: None)
-            sweep = Sweep(name, key, stimulus.n_samples, tuple(rows.values()))
-            npz.write_atomically(out, json.dumps(sweep.to_dict(), indent=1).encode())
+    left = {which: schedule for which, schedule in zip(wanted, schedules) if which not in before}
+    rows, order = dict(before), [*before, *left]
+    tick(len(before), len(order))
+    if before:
+        wrote(len(before))
+    for i, row in by(network, stimulus, list(left.values()), allow_unsafe):
+        rows[list(left)[i]] = row
+        sweep = Sweep(name, key, stimulus.n_samples, tuple(rows[which] for which in order if which in rows))
+        npz.write_atomically(out, json.dumps(sweep.to_dict(), indent=1).encode())
         wrote(len(rows))
+        tick(len(rows), len(order))
     return Sweep(name, key, stimulus.n_samples, tuple(rows[which] for which in wanted))
 
 

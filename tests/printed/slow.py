@@ -128,6 +128,7 @@ ELSEWHERE: dict[str, str] = {
     "unlayered run mapped.npz --on reference --data digits --neurobench --out nb.npz": "unlayered/test_neurobench.py",
     "pip install neurobench": "fetches from the network",
     "pip install aedat": "fetches from the network",
+    "pip install 'unlayered[cluster]'": "fetches from the network",
     'eval "$(unlayered completion bash)"': "tests/unlayered/test_completion.py",
     "torchrun --nproc-per-node 2 examples/loop_torchrun.py": "tests/test_examples.py",
     "python -m pytest tests/trainer/engines": "a part of this suite",

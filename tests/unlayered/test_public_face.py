@@ -14,7 +14,7 @@ import unlayered as ul
 from ir.check import FormatError
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("torch", "numba", "lava", "matplotlib", "scipy", "tonic", "sklearn", "PIL")
+HEAVY = ("dask", "distributed", "torch", "numba", "lava", "matplotlib", "scipy", "tonic", "sklearn", "PIL")
 
 
 def python(code: str, folder: Path | None = None, *arguments: str) -> subprocess.CompletedProcess[str]:

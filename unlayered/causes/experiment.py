@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ir.network import Network
 from ir.stimulus import Stimulus
@@ -70,22 +71,37 @@ class Experiments:
     runs: int
 
 
-def runner(stimulus: Stimulus, record: tuple[str, ...] = ()) -> Run:
+OverSamples = Callable[[Callable[[Any, Stimulus], Trace], Any, Stimulus], Trace]
+"""``work(value, stimulus)``: in this process, or shards of the samples over others."""
+
+
+def here(work: Callable[[Any, Stimulus], Trace], value: Any, stimulus: Stimulus) -> Trace:
+    """All samples in this process."""
+    return work(value, stimulus)
+
+
+def runner(stimulus: Stimulus, record: tuple[str, ...] = (), by: OverSamples = here) -> Run:
     """Runs floats in the trainer's engine (E0), integers in the compiled reference simulator (E2)."""
 
     def run(setup: Setup) -> Trace:
-        if isinstance(setup.network, Network):
-            from trainer.execute import run as run_floats
-
-            network = setup.network
-            if setup.units is not None:
-                network = scaled(network, {name: 1 / scale for name, scale in setup.units.items()})
-            return run_floats(network, stimulus, setup.schedule, record=record, core_of_neuron=setup.cores)
-        from sim_reference.fast import run as run_integers
-
-        return run_integers(setup.mapped(), stimulus, setup.schedule, record=record)
+        return by(run_setup, (setup, record), stimulus)
 
     return run
+
+
+def run_setup(what: tuple[Setup, tuple[str, ...]], stimulus: Stimulus) -> Trace:
+    """Run a set-up and record these states of its neurons."""
+    setup, record = what
+    if isinstance(setup.network, Network):
+        from trainer.execute import run as run_floats
+
+        network = setup.network
+        if setup.units is not None:
+            network = scaled(network, {name: 1 / scale for name, scale in setup.units.items()})
+        return run_floats(network, stimulus, setup.schedule, record=record, core_of_neuron=setup.cores)
+    from sim_reference.fast import run as run_integers
+
+    return run_integers(setup.mapped(), stimulus, setup.schedule, record=record)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from sim_reference.compare.difference import TAU_STEPS, Difference, difference, 
 from sim_reference.compare.divergence import Divergence, first_divergence
 from unlayered.causes.compare_neurons import network_settings, neuron_settings
 from unlayered.causes.compare_weights import aligned, weight_settings
-from unlayered.causes.experiment import Done, Measure, Run, Tried, experiments, runner
+from unlayered.causes.experiment import Done, Measure, OverSamples, Run, Tried, experiments, here, runner
 from unlayered.causes.lift import bridged
 from unlayered.causes.reconstruct import differing_samples, reconstructed, unexplained
 from unlayered.causes.setup import Setting, Setup
@@ -44,11 +44,14 @@ class Side:
     setup: Setup | None
 
 
-def diff_of(a: Side, b: Side, stimulus: Stimulus | None, done: Done, tau_steps: float = TAU_STEPS) -> Diff:
+def diff_of(
+    a: Side, b: Side, stimulus: Stimulus | None, done: Done, tau_steps: float = TAU_STEPS, by: OverSamples = here
+) -> Diff:
     """Compare two runs; where they differ find out why.
 
     Args:
         stimulus: the samples of both; None = nothing can be run, so nothing is explained.
+        by: who runs what is tried.
 
     Raises:
         ValueError: they are not runs of the same samples and neurons.
@@ -64,14 +67,14 @@ def diff_of(a: Side, b: Side, stimulus: Stimulus | None, done: Done, tau_steps: 
     if stimulus is None:
         return replace(whole, notes=("without --data nothing could be run, so nothing was tried",))
     try:
-        a, b, notes = with_setups(a, b, stimulus)
+        a, b, notes = with_setups(a, b, stimulus, by)
     except ValueError as error:
         return replace(whole, notes=(f"the trace could not be explained: {error}",))
-    found = explained(whole, a, b, measure, runner(stimulus), done)
+    found = explained(whole, a, b, measure, runner(stimulus, by=by), done)
     return replace(found, notes=(*notes, *found.notes))
 
 
-def with_setups(a: Side, b: Side, stimulus: Stimulus) -> tuple[Side, Side, list[str]]:
+def with_setups(a: Side, b: Side, stimulus: Stimulus, by: OverSamples = here) -> tuple[Side, Side, list[str]]:
     """Both sides with set-ups: that of a trace is worked out from the other side's, which it may not fully explain."""
     if a.setup is not None and b.setup is not None:
         return a, b, []
@@ -79,10 +82,10 @@ def with_setups(a: Side, b: Side, stimulus: Stimulus) -> tuple[Side, Side, list[
     assert known.setup is not None
     base, own, notes = known.setup, known.trace, list[str]()
     if isinstance(base.network, Network):
-        base, own, said = likely_integers(base, unknown.trace, stimulus)
+        base, own, said = likely_integers(base, unknown.trace, stimulus, by)
         notes.append(said)
     setup = reconstructed(base, own, unknown.trace, stimulus)
-    again = runner(stimulus)(setup)
+    again = runner(stimulus, by=by)(setup)
     left = Measure.of(again, unknown.trace)
     if left.whole:
         where = unexplained(setup, unknown.trace, stimulus, differing_samples(again, unknown.trace))
@@ -96,7 +99,7 @@ def with_setups(a: Side, b: Side, stimulus: Stimulus) -> tuple[Side, Side, list[
     return (a, found, notes) if b.setup is None else (found, b, notes)
 
 
-def likely_integers(setup: Setup, trace: Trace, stimulus: Stimulus) -> tuple[Setup, Trace, str]:
+def likely_integers(setup: Setup, trace: Trace, stimulus: Stimulus, by: OverSamples = here) -> tuple[Setup, Trace, str]:
     """The integers of a float network that come nearest to a trace: every chip's, at every width.
 
     Raises:
@@ -112,7 +115,7 @@ def likely_integers(setup: Setup, trace: Trace, stimulus: Stimulus) -> tuple[Set
             try:
                 network = quantize(setup.network, chip, bits)
                 candidate = replace(setup, network=network, schedule=trace.schedule, cores=trace.core_of_neuron)
-                run = runner(stimulus, ("v",))(candidate)
+                run = runner(stimulus, ("v",), by)(candidate)
             except ValueError:  # a chip that has no such numbers did not leave this trace
                 continue
             name = (

@@ -20,7 +20,7 @@ from stimuli.own.data import Data
 from unlayered.causes.pair import Side
 from unlayered.causes.setup import setup_of
 from unlayered.console import Tick
-from unlayered.execute import EXECUTORS, RunOptions, run_safely
+from unlayered.execute import EXECUTORS, Execute, RunOptions, run_safely
 from unlayered.sources import NETWORKS, AnyNetwork, Samples, check_width, open_network, plain_network, takes_stamps
 
 Value = Union[AnyNetwork, Trace]
@@ -104,13 +104,13 @@ def samples_for(named: Sequence[Named], samples: Samples, data: str) -> Stimulus
     return stimulus.select(np.array([place[int(x)] for x in trace.value.sample_ids], np.int64))
 
 
-def run_side(one: Named, stimulus: Stimulus | None, tick: Tick, allow_unsafe: bool) -> Side:
-    """Run a network, or take a trace as it is."""
+def run_side(one: Named, stimulus: Stimulus | None, tick: Tick, allow_unsafe: bool, by: Execute | None = None) -> Side:
+    """Run a network, or take a trace as it is; ``by`` as for :func:`run_safely`."""
     if isinstance(one.value, Trace):
         return Side(f"{one.name} ({one.value.executor})", one.value, None)
     assert stimulus is not None
     schedule = plain_network(one.value).schedule
-    ran = run_safely(one.value, stimulus, schedule, one.on, RunOptions(allow_unsafe=allow_unsafe), tick)
+    ran = run_safely(one.value, stimulus, schedule, one.on, RunOptions(allow_unsafe=allow_unsafe), tick, by)
     value = ran.network if isinstance(ran.network, MappedNetwork) else one.value
     return Side(f"{one.name} ({ran.trace.executor})", _labelled(ran.trace, stimulus), setup_of(value))
 

@@ -12,12 +12,13 @@ import typer
 from stimuli.own.folder import is_folder
 from unlayered.completing import offered
 from unlayered.console import Stages, show
-from unlayered.options import AllowUnsafe, DataOption, Json, Root, Samples, Split
+from unlayered.options import AllowUnsafe, DataOption, Insecure, Json, Root, Samples, Split, Workers
 
 if TYPE_CHECKING:
     from ir.stimulus import Stimulus
     from unlayered.causes.sides import Named
     from unlayered.causes.value import Diff
+    from unlayered.cluster.place import Place
 
 STAGES = ("run", "experiment", "remedy")
 
@@ -55,6 +56,8 @@ def diff(
     max_rate_error: MaxRateError = None,
     remedy: Remedies = False,
     allow_unsafe: AllowUnsafe = False,
+    workers: Workers = None,
+    insecure: Insecure = False,
     as_json: Json = False,
 ) -> None:
     """Say how far two runs are apart, where they part first, and why: each setting that differs is switched and run.
@@ -65,15 +68,17 @@ def diff(
       unlayered diff net mapped.npz --data digits    # exit 1: trained floats against the chip's integers
       unlayered diff mapped.npz c.npz --data digits  # exit 1: a map against a trace of another run
       unlayered diff a.npz b.npz
+      unlayered diff net mapped.npz --data digits --workers 2  # exit 1: the same, shared out
       unlayered diff net mapped.npz --data digits --remedy  # exit 1: the same, and what helps
       unlayered diff net mapped.npz --data digits --on trainer,reference --max-flips 40 --max-rate-error 0.5
     """
     from stimuli.own.options import options_of_words
-    from unlayered.causes.pair import diff_of
-    from unlayered.causes.sides import check_data, open_side, run_side, samples_for, sides_of, take_stamps
+    from unlayered.causes.sides import check_data, open_side, samples_for, sides_of, take_stamps
     from unlayered.causes.told import told
+    from unlayered.cluster.place import place_asked
     from unlayered.sources import open_stimulus
 
+    place = place_asked(workers, insecure)
     if remedy:
         _check_parts(data, split, data_option)
     named = sides_of([(str(path), open_side(path)) for path in sides], on.split(","))
@@ -83,10 +88,7 @@ def diff(
         found = open_stimulus(data, root, split, samples, options_of_words(data_option or ()), take_stamps(named))
         stimulus = samples_for(named, found, data)
     with Stages("diff", STAGES, as_json) as stages:
-        stages.begin("run")
-        ran = [run_side(one, stimulus, stages.tick, allow_unsafe) for one in named]
-        stages.begin("experiment")
-        diffs = [diff_of(a, b, stimulus, stages.tick, tau) for a, b in pairwise(ran)]
+        diffs = _diffs(named, stimulus, stages, allow_unsafe, tau, place)
         if remedy:
             stages.begin("remedy")
             diffs = _with_remedies(diffs, named, stimulus, data, root)
@@ -95,6 +97,29 @@ def diff(
     show({"pairs": [d.to_dict() for d in diffs], "fine": fine}, as_json, *lines, *said)
     if not fine:
         raise typer.Exit(1)
+
+
+def _diffs(
+    named: Sequence[Named],
+    stimulus: Stimulus | None,
+    stages: Stages,
+    allow_unsafe: bool,
+    tau: float,
+    place: Place | None,
+) -> list[Diff]:
+    """Run every side, then compare each with the one before it."""
+    from unlayered.causes.experiment import here
+    from unlayered.causes.pair import diff_of
+    from unlayered.causes.sides import run_side
+    from unlayered.cluster.pool import workers_at
+
+    with workers_at(place) as pool:
+        stages.begin("run")
+        by = None if pool is None else pool.execute
+        ran = [run_side(one, stimulus, stages.tick, allow_unsafe, by) for one in named]
+        stages.begin("experiment")
+        some = here if pool is None else pool.over_samples
+        return [diff_of(a, b, stimulus, stages.tick, tau, some) for a, b in pairwise(ran)]
 
 
 def _check_parts(data: str | None, split: str, words: list[str] | None) -> None:

@@ -22,6 +22,7 @@ from unlayered.options import (
     Dt,
     F,
     InputRule,
+    Insecure,
     Json,
     Kind,
     Order,
@@ -35,10 +36,13 @@ from unlayered.options import (
     Split,
     StopAfter,
     StopAfterOutput,
+    Workers,
 )
 
 if TYPE_CHECKING:
+    from ir.schedule import Schedule
     from ir.state import State
+    from unlayered.cluster.place import Place
     from unlayered.execute import Run, RunOptions
     from unlayered.sources import AnyNetwork
     from unlayered.sources import Samples as Stimuli
@@ -114,6 +118,8 @@ def run(
     timeline: Timeline = None,
     replay: Replay = False,
     neurobench: WithNeurobench = False,
+    workers: Workers = None,
+    insecure: Insecure = False,
     as_json: Json = False,
 ) -> None:
     """Run a network and write every spike into a trace.
@@ -124,36 +130,47 @@ def run(
       unlayered run mapped.npz --on reference --data digits --out a.npz
       unlayered run mapped.npz --on lava --data digits --samples 50 --out b.npz
       unlayered run mapped.npz --on reference --data digits --F 1 --order random --seed 3 --out c.npz
-      unlayered run net --on reference --data frames.npy --schedule layered --out d.npz
       unlayered run own --on reference --data folder:recordings --out e.npz
       unlayered run net --on reference --data frames.npy --keep-state s.npz --out f.npz
       unlayered run net --on reference --data frames.npy --state s.npz --out g.npz
       unlayered run timed.npz --on clockless --data digits --timeline cores.svg --out h.npz
     """
     from unlayered.execute import RunOptions
-    from unlayered.sources import open_network, path_of, plain_network, takes_stamps
+    from unlayered.sources import open_network, path_of, plain_network
 
     flags = ScheduleFlags(schedule, f, order, scope, input_rule, r, stop_after, stop_after_output, seed)
-    kept = Kept(on, clock, timeline, replay, keep_state)
+    kept, place = Kept(on, clock, timeline, replay, keep_state), _place(workers, insecure)
     _check_paths((out, *kept.files), network, path_of(data, root), state)
     opened = open_network(network, as_, dt)
-    stamps = takes_stamps(flags.on(plain_network(opened).schedule), on)
-    stimulus = _stimulus(data, root, split, samples, data_option, stamps)
+    stimulus = _stimulus(data, root, split, samples, data_option, flags.on(plain_network(opened).schedule), on)
     options = RunOptions(chip, time_limit, process_per_core, allow_unsafe, _state_of(state), **kept.options())
-    ran, lines = _run(opened, stimulus, flags, on, options, data, as_json)
+    ran, lines = _run(opened, stimulus, flags, on, options, data, as_json, place)
     _write(ran, out, kept)
     numbers, told = _told(ran, f"{network} on {on}", options, stimulus if neurobench else None)
     show({**numbers, "trace": str(out)}, as_json, *told, *lines, *(f"wrote {path}" for path in (out, *kept.files)))
 
 
+def _place(workers: str | None, insecure: bool) -> Place | None:
+    """Where it runs."""
+    from unlayered.cluster.place import place_asked
+
+    return place_asked(workers, insecure)
+
+
 def _stimulus(
-    data: str, root: Path | None, split: str, samples: int | None, words: list[str] | None, stamps: bool
+    data: str,
+    root: Path | None,
+    split: str,
+    samples: int | None,
+    words: list[str] | None,
+    schedule: Schedule,
+    on: str,
 ) -> Stimuli:
     """What the network is given."""
     from stimuli.own.options import options_of_words
-    from unlayered.sources import open_stimulus
+    from unlayered.sources import open_stimulus, takes_stamps
 
-    return open_stimulus(data, root, split, samples, options_of_words(words or ()), stamps)
+    return open_stimulus(data, root, split, samples, options_of_words(words or ()), takes_stamps(schedule, on))
 
 
 def _counted(ran: Run, stimulus: Stimuli) -> tuple[dict[str, Any], list[Table | str]]:
@@ -175,16 +192,25 @@ def _state_of(path: Path | None) -> State | None:
 
 
 def _run(
-    opened: AnyNetwork, stimulus: Stimuli, flags: ScheduleFlags, on: str, options: RunOptions, data: str, quiet: bool
+    opened: AnyNetwork,
+    stimulus: Stimuli,
+    flags: ScheduleFlags,
+    on: str,
+    options: RunOptions,
+    data: str,
+    quiet: bool,
+    place: Place | None,
 ) -> tuple[Run, list[str]]:
     """Run what was opened; what there is to say of its time steps."""
+    from unlayered.cluster.pool import workers_at
     from unlayered.execute import run_safely
     from unlayered.sources import check_width, other_time_steps, plain_network
 
     inner = plain_network(opened)
     check_width(stimulus, inner.n_data, data)
-    with progress(f"{on}: samples", quiet) as tick:
-        ran = run_safely(opened, stimulus, flags.on(inner.schedule), on, options, tick)
+    with workers_at(place) as pool, progress(f"{on}: samples", quiet) as tick:
+        by = None if pool is None else pool.execute
+        ran = run_safely(opened, stimulus, flags.on(inner.schedule), on, options, tick, by)
     return ran, other_time_steps(stimulus, inner.dt_s)
 
 

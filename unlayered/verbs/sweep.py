@@ -9,7 +9,7 @@ import typer
 
 from unlayered.console import progress, show
 from unlayered.destinations import check_apart, check_destinations
-from unlayered.options import AllowUnsafe, As, Data, DataOption, Dt, Json, Root, Samples, Split
+from unlayered.options import AllowUnsafe, As, Data, DataOption, Dt, Insecure, Json, Root, Samples, Split, Workers
 
 Sizes = Annotated[str, typer.Option("--F", help="Group sizes, by comma: whole numbers, or 'all'.")]
 Rules = Annotated[str, typer.Option("--order", help="Order rules, by comma: momentum, random, fifo.")]
@@ -28,6 +28,8 @@ def sweep(
     f: Sizes = "1,2,4,8,16,all",
     order: Rules = "momentum,random,fifo",
     allow_unsafe: AllowUnsafe = False,
+    workers: Workers = None,
+    insecure: Insecure = False,
     as_json: Json = False,
 ) -> None:
     """Run a network under every group size and order, and layered: accuracy, spikes, forward steps, energy.
@@ -37,16 +39,19 @@ def sweep(
 
       unlayered sweep net --data digits --out sweep.json
       unlayered sweep mapped.npz --F 1,8,all --order momentum,random --data digits --out mapped.json
+      unlayered sweep mapped.npz --data digits --workers 2 --out mapped.json
     """
     from exchange import npz
     from stimuli.own.data import Data as OwnData
     from stimuli.own.options import options_of_words
+    from unlayered.cluster.place import place_asked
+    from unlayered.cluster.pool import workers_at
     from unlayered.interruption import go_on
     from unlayered.report.svg import draw
     from unlayered.sources import check_width, open_network, open_stimulus, path_of, plain_network, takes_stamps
-    from unlayered.sweeping import paint, schedules_of, swept, told
+    from unlayered.sweeping import one_by_one, paint, schedules_of, swept, told
 
-    plot = out.with_suffix(".svg")
+    place, plot = place_asked(workers, insecure), out.with_suffix(".svg")
     check_destinations(out, plot)
     check_apart(out, network, path_of(data, root))
     opened = open_network(network, as_, dt)
@@ -55,7 +60,7 @@ def sweep(
     found = open_stimulus(data, root, split, samples, options_of_words(data_option or ()), stamps)
     check_width(found, plain_network(opened).n_inputs, data)
     stimulus = found.stimulus() if isinstance(found, OwnData) else found
-    with progress("schedules", as_json) as tick:
+    with workers_at(place) as pool, progress("schedules", as_json) as tick:
         made = swept(
             str(network),
             opened,
@@ -65,6 +70,7 @@ def sweep(
             allow_unsafe,
             tick,
             lambda n: go_on(f"{n} of {len(schedules)} schedules kept in {out}, the same command goes on"),
+            one_by_one if pool is None else pool.measured,
         )
     npz.write_atomically(plot, draw(lambda figure: paint(figure, made), 3.4, "white").encode())
     show({**made.to_dict(), "plot": str(plot)}, as_json, told(made), f"wrote {out} and {plot}")

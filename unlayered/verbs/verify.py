@@ -9,23 +9,33 @@ import typer
 
 from ir.words import counted
 from unlayered.console import Stages, show, table
-from unlayered.options import Json
+from unlayered.options import Insecure, Json, Workers
 
 
 def verify(
     network: Annotated[Path, typer.Argument(help="A lava-dl .net file.")],
-    against: Annotated[Path, typer.Option("--against", help="The folder of recordings, with its verify.toml.")],
+    against: Annotated[
+        Path, typer.Option("--against", help="The folder of recordings, with its verify.toml; or of such folders.")
+    ],
+    workers: Workers = None,
+    insecure: Insecure = False,
     as_json: Json = False,
 ) -> None:
     """Replay recorded currents, voltages and spikes, and name the first value that differs; exit 1 where one does.
 
-    unlayered verify examples/model.net --against examples/recordings
-    """
-    from sim_reference.verify import verify as replay
+    A folder of folders holds a sample in each; --workers replays them side by side.
 
-    with Stages(str(network), ("replay",), as_json) as stages:
+      unlayered verify examples/model.net --against examples/recordings
+    """
+    from sim_reference.verify import one_by_one
+    from sim_reference.verify import verify as replay
+    from unlayered.cluster.place import place_asked
+    from unlayered.cluster.pool import workers_at
+
+    place = place_asked(workers, insecure)
+    with workers_at(place) as pool, Stages(str(network), ("replay",), as_json) as stages:
         stages.begin("replay")
-        found = replay(network, against)
+        found = replay(network, against, one_by_one if pool is None else pool.each)
     rows = [(x.name, x.quantity, x.compared, x.differing) for x in found.layers]
     last = "equal" if found.first is None else f"first difference: {found.first}"
     told = f"{counted(found.compared, 'value')} compared, {found.differing:,} differing"
