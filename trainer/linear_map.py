@@ -219,15 +219,14 @@ def unpacked(*layers: nn.Module) -> list[nn.Module]:
 @contextmanager
 def as_evaluated(*modules: nn.Module) -> Generator[None]:
     """Modules in eval mode, each submodule back in its own mode afterwards, also after an error."""
-    found = list(dict.fromkeys(m for module in modules for m in module.modules()))
-    modes = [m.training for m in found]
+    found = [m for m in dict.fromkeys(m for module in modules for m in module.modules()) if m.training]
     try:
         for m in found:
             m.training = False
         yield
     finally:
-        for m, mode in zip(found, modes):
-            m.training = mode
+        for m in found:
+            m.training = True
 
 
 def chained(layers: nn.Module, in_shape: Shape, like: Tensor | None = None) -> LinearMap:

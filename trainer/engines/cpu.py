@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -112,7 +113,8 @@ class Asynchronous(torch.autograd.Function):
     def forward(ctx: Any, job: Job, frames: Tensor, leak_v: Tensor, leak_u: Tensor | None, threshold: Tensor,
                 bias: Tensor | None, bias_u: Tensor | None, unit: Tensor | None, *weights: Tensor,
                 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-        given = kernel_numbers(job, leak_v, leak_u, threshold, bias, bias_u, unit, list(weights))
+        given = Held(kernel_numbers(job, leak_v, leak_u, threshold, bias, bias_u, unit, list(weights)))
+        ctx.set_materialize_grads(False)
         x = frames.detach().contiguous().numpy()
         seen, steps, tapes = forward_in_threads(job, given, x)
         job.last_u = seen.u[-1].copy() if job.rules.current and len(x) else None
@@ -128,7 +130,7 @@ class Asynchronous(torch.autograd.Function):
         return result
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
         job: Job = ctx.job
         frames, *weights = ctx.saved_tensors
         want_frames = ctx.needs_input_grad[1]
@@ -137,7 +139,9 @@ class Asynchronous(torch.autograd.Function):
             x = frames.detach().contiguous().numpy()
             ctx.kept = kernel.Tapes(forward_in_threads(job, ctx.given, x)[2], job.flat.spare)
         ctx.is_read = True
-        total = backward_in_threads(job, ctx.given, ctx.kept.tapes, ctx.seen, grad_outputs, g_first)
+        nothing = job.flat.nothing(ctx.seen.v)
+        g_counts, g_v = (nothing if g is None else g.contiguous().numpy() for g in grad_outputs[:2])
+        total = backward_in_threads(job, ctx.given, ctx.kept.tapes, ctx.seen, (g_counts, g_v), g_first)
         to_leak = -1.0 / DECAY_ALL if job.fixed else 1.0
         named = [total.leak_v * to_leak, total.leak_u * to_leak, total.threshold, total.bias, total.bias_u]
         grads: list[Tensor | None] = [torch.from_numpy(x) for x in named]
@@ -146,14 +150,15 @@ class Asynchronous(torch.autograd.Function):
         return None, g_frames, *grads, None, *job.flat.unflatten(torch.from_numpy(total.weights))
 
 
-def forward_in_threads(job: Job, given: kernel.Numbers, x: Array) -> tuple[Outputs, Array, list[kernel.Tape]]:
+def forward_in_threads(job: Job, given: Held, x: Array) -> tuple[Outputs, Array, list[kernel.Tape]]:
     """Run the samples of frames ``x``: what is seen of them, (T, B) forward steps, the tape of each thread."""
-    kind, shape, none = given.leak_v.dtype, (*x.shape[:2], job.plan.n_neurons), (1, 1, 1)
+    numbers = numbers_of(given)
+    kind, shape, none = numbers.leak_v.dtype, (*x.shape[:2], job.plan.n_neurons), (1, 1, 1)
     counts, v, steps = np.empty(shape, np.int32), np.empty(shape, kind), np.empty(shape[:2], np.int64)
     u = np.empty(shape if job.rules.current else none, kind)
     seen = Outputs(counts, v, u, np.empty(shape if job.rules.training else none, np.uint8))
     bits = x.view(np.int32 if x.itemsize == 4 else np.int64)
-    shared = job.flat.held, Held(job.rules), Held(given)
+    shared = job.flat.held, job.held_rules, given
 
     def run_some(chosen: Array) -> kernel.Tape:
         net, most = job.flat.net, job.most_events
@@ -161,7 +166,7 @@ def forward_in_threads(job: Job, given: kernel.Numbers, x: Array) -> tuple[Outpu
         tape = kernel.fresh_tape(net, job.rules, kind, len(x) * len(chosen), most, job.flat.usual)
         tape = kernel.reusing(tape, job.flat.spare) if job.rules.training else tape
         done, before = 0, np.zeros(columns.N_USED, np.int64)
-        check_forward(job, given, state, x, seen, steps, chosen)
+        check_forward(job, numbers, state, x, seen, steps, chosen)
         batch = Held(Batch(x, bits, job.ids, job.core_of_neuron, job.events_at, job.events, job.cleared,
                            *seen, steps, before, job.start_v, job.start_u, job.start_late))  # fmt: skip
         held = Held(state)
@@ -178,8 +183,22 @@ def in_threads(work: Callable[[Any], T], chosen: list[Any]) -> list[T]:
     """Apply ``work`` to each thread's samples; the first error is raised."""
     if len(chosen) == 1:
         return [work(chosen[0])]
-    with ThreadPoolExecutor(len(chosen)) as pool:
-        return list(pool.map(work, chosen))
+    pool = _pool_of(os.getpid())
+    running = [pool.submit(work, x) for x in chosen]
+    wait(running)
+    return [job.result() for job in running]
+
+
+@lru_cache(maxsize=1)
+def _pool_of(process: int) -> ThreadPoolExecutor:
+    """Threads that wait for the next step: starting them anew took a tenth of a small one. A fork has none of them."""
+    return ThreadPoolExecutor(max(64, os.cpu_count() or 1), f"samples-{process}")
+
+
+def numbers_of(given: Held) -> kernel.Numbers:
+    """The parameters that kernels read."""
+    assert isinstance(given.fields, kernel.Numbers)
+    return given.fields
 
 
 def kernel_numbers(job: Job, leak_v: Tensor, leak_u: Tensor | None, threshold: Tensor, bias: Tensor | None,
@@ -218,25 +237,25 @@ def write_recording(job: Job, tapes: list[kernel.Tape], seen: Outputs) -> None:
         job.recording.states[name] = list(states.get(name, np.zeros_like(seen.v)))
 
 
-def backward_in_threads(job: Job, given: kernel.Numbers, tapes: list[kernel.Tape], seen: Outputs,
-                        grad_outputs: tuple[Tensor, ...], g_first: Array) -> Gradients:  # fmt: skip
+def backward_in_threads(job: Job, given: Held, tapes: list[kernel.Tape], seen: Outputs,
+                        g_outputs: tuple[Array, Array], g_first: Array) -> Gradients:  # fmt: skip
     """Gradients of the parameters, summed over threads in their order."""
-    kind, n = seen.v.dtype, job.plan.n_neurons
-    g_counts, g_v = (g.contiguous().numpy() for g in grad_outputs[:2])
+    kind, n, numbers = seen.v.dtype, job.plan.n_neurons, numbers_of(given)
+    g_counts, g_v = g_outputs
     shifts = job.flat.net.link[:, columns.EXPONENT]
     scale = (job.rules.weight_shift * 2.0**shifts if job.fixed else np.ones(len(shifts))).astype(kind)
 
     starts = job.start_v, job.start_u, job.start_late
     batch = Held(BatchBack(*seen, job.cleared, scale, g_counts, g_v, g_first, *starts, *job.slope))
-    shared = job.flat.held, Held(job.rules), Held(given)
+    shared = job.flat.held, job.held_rules, given
     notes = [fresh_notes(job.flat.net, tape) for tape in tapes]
 
     def run_some(i: int) -> Gradients:
         rows = [np.zeros(n, kind) for _ in range(5)]
         window = np.zeros(n if job.flat.net.pools.any() else 0, np.int64)
         g = Adjoint(rows[0], rows[1], rows[2] if job.rules.current else rows[0], rows[3], rows[4], window)
-        sums = Gradients(np.zeros(given.weights.size, kind), *(np.zeros(n, kind) for _ in range(5)))
-        check_backward(job, given, seen, (g_counts, g_v), g_first, [*g[:-1], *sums[1:]])
+        sums = Gradients(np.zeros(numbers.weights.size, kind), *(np.zeros(n, kind) for _ in range(5)))
+        check_backward(job, numbers, seen, (g_counts, g_v), g_first, [*g[:-1], *sums[1:]])
         back_through_samples(*shared, Held(tapes[i]), batch, job.chosen[i], Held(g), Held(sums), Held(notes[i]))
         return sums
 

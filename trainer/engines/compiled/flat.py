@@ -185,6 +185,7 @@ class FlatPlan:
         tap_at, tap_to, tap_weight = [], [], []
         self.links, self.orders, self.sizes, self.usual = plan.links, [], [], np.zeros(N_USED)
         self.spare: list[Any] = []
+        self._nothing = np.zeros((0, 0, 0))
         self.pools: list[bool] = []
         for link in plan.links:
             c, order = link.connection, None
@@ -242,6 +243,13 @@ class FlatPlan:
     def held(self) -> Held:
         """The same structure for kernels."""
         return Held(self.net)
+
+    def nothing(self, like: NDArray[Any]) -> NDArray[Any]:
+        """Zeros of a shape and type, to be read only; kept until others are asked for."""
+        if (self._nothing.shape, self._nothing.dtype) != (like.shape, like.dtype):
+            self._nothing = np.zeros(like.shape, like.dtype)
+            self._nothing.flags.writeable = False
+        return self._nothing
 
     def flatten(self, weights: list[Tensor], like: Tensor) -> Tensor:
         """All weights in one row, those of a source beside each other; ``like``: the type where there are none."""

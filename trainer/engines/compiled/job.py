@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ir.arrays import Array
+from ir.held import Held
 from ir.schedule import Schedule, mix, stream
 from trainer.engines.call import Call
 from trainer.engines.compiled import state as kernel
@@ -62,6 +64,11 @@ class Job:
     recording: Recording | None
     last_u: Array | None = None
 
+    @cached_property
+    def held_rules(self) -> Held:
+        """The rules for kernels."""
+        return Held(self.rules)
+
 
 def make_job(call: Call) -> Job:
     """Turn the arguments of a run into what the kernels take."""
@@ -97,11 +104,7 @@ def make_rules(call: Call, training: bool) -> kernel.Rules:
     """Schedule, options and arithmetic as numbers."""
     lif, schedule, options = call.params.lif, call.schedule, call.options
 
-    def prefix(seed: int) -> np.uint64:
-        return np.uint64(mix(np.asarray(seed % (1 << 64), np.uint64)))
-
     a = call.numbers.arithmetic if isinstance(call.numbers, FixedNumbers) else None
-    seeds = [schedule.seed, *(stream(schedule.seed, x) for x in (ESCAPE, NOISE, INPUT_DROP, SPIKE_DROP))]
     return kernel.Rules(
         kernel.or_no_limit(schedule.F),
         ORDERS[schedule.order],
@@ -117,11 +120,7 @@ def make_rules(call: Call, training: bool) -> kernel.Rules:
         lif.leak_u is not None,
         lif.bias is not None,
         lif.bias_u is not None,
-        prefix(seeds[0]),
-        prefix(seeds[1]),
-        prefix(seeds[2]),
-        prefix(seeds[3]),
-        prefix(seeds[4]),
+        *prefixes(schedule.seed),
         call.t0,
         float(options.refractory_dropout),
         float(options.momentum_noise),
@@ -134,6 +133,13 @@ def make_rules(call: Call, training: bool) -> kernel.Rules:
         a is not None and a.bias_in_u,
         float(a.v_max) if a else np.inf,
     )
+
+
+@lru_cache(maxsize=64)
+def prefixes(seed: int) -> tuple[np.uint64, ...]:
+    """What the keys of order, escapes, noise, dropped inputs and dropped spikes begin with."""
+    seeds = [seed, *(stream(seed, x) for x in (ESCAPE, NOISE, INPUT_DROP, SPIKE_DROP))]
+    return tuple(np.uint64(mix(np.asarray(x % (1 << 64), np.uint64))) for x in seeds)
 
 
 def list_events(frames: Tensor, schedule: Schedule, events: np.ndarray | None) -> tuple[Array, Array, int]:
