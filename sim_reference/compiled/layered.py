@@ -25,7 +25,7 @@ from sim_reference.compiled.flat import (
     STOP,
     FlatNetwork,
 )
-from sim_reference.compiled.jit import fingerprint, kernel_inside, kernel_on_disk
+from sim_reference.compiled.jit import fingerprint, kernel_inside, kernel_on_disk_tight
 from sim_reference.compiled.kernels import (
     N_POSITIONS,
     N_SOURCES,
@@ -210,7 +210,7 @@ def _fire(net: FlatNetwork, work: Work, history: History, p: Int, t: Int, known:
 
 
 def _entry(source: int) -> Any:
-    @kernel_on_disk
+    @kernel_on_disk_tight
     def run_layered(
         net: FlatNetwork, frames: Array, first: int, last: int, work: Work, history: History, cut: Cut, out: Output
     ) -> int:

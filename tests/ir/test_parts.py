@@ -40,9 +40,21 @@ def entries():
         leaf(x, 3)
         other(x)
         return x.sum()
-    return one, two
 
-one, two = entries()
+    def three(x):
+        other(x)
+        middle(x)
+        return x[1]
+
+    def four(x):
+        leaf(x, 3)
+        other(x)
+        return x[1]
+
+    lean = kernels.kept_on_disk(three, allocates=False, lean=True)
+    return one, two, lean, kernels.kept_on_disk(four, allocates=False, tight=True)
+
+one, two, three, four = entries()
 """
 USE = """
 import sys
@@ -51,7 +63,7 @@ import numpy as np, tree
 from ir import kernels
 kernels.listeners.append(lambda name, begins: print("compiling", name) if begins else None)
 for kind in (np.float64, np.float32, np.int64):
-    print(tree.one(np.arange(3, dtype=kind)), tree.two(np.arange(3, dtype=kind)))
+    print(*(entry(np.arange(3, dtype=kind)) for entry in (tree.one, tree.two, tree.three, tree.four)))
 """
 
 
@@ -68,5 +80,5 @@ def test_entries_that_share_functions_are_compiled_whole_and_used_again(tmp_path
     plain = run(tmp_path, NUMBA_DISABLE_JIT="1")
     first, second = run(tmp_path), run(tmp_path)
     assert [line for line in first if "compiling" not in line] == plain
-    assert {"compiling one", "compiling two"} < set(first)
+    assert {f"compiling {name}" for name in ("one", "two", "three", "four")} < set(first)
     assert second == plain
