@@ -136,10 +136,14 @@ def make_rules(call: Call, training: bool) -> kernel.Rules:
 
 
 @lru_cache(maxsize=64)
-def prefixes(seed: int) -> tuple[np.uint64, ...]:
+def prefixes(seed: int) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64, np.uint64]:
     """What the keys of order, escapes, noise, dropped inputs and dropped spikes begin with."""
-    seeds = [seed, *(stream(seed, x) for x in (ESCAPE, NOISE, INPUT_DROP, SPIKE_DROP))]
-    return tuple(np.uint64(mix(np.asarray(x % (1 << 64), np.uint64))) for x in seeds)
+
+    def prefix(own: int) -> np.uint64:
+        return np.uint64(mix(np.asarray(own % (1 << 64), np.uint64)))
+
+    escape, noise, inputs, spikes = (prefix(stream(seed, x)) for x in (ESCAPE, NOISE, INPUT_DROP, SPIKE_DROP))
+    return prefix(seed), escape, noise, inputs, spikes
 
 
 def list_events(frames: Tensor, schedule: Schedule, events: np.ndarray | None) -> tuple[Array, Array, int]:
