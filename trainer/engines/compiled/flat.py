@@ -177,6 +177,8 @@ class FlatPlan:
         usual: (N_USED,) what the last run wrote on its tape for a sample and time step.
     """
 
+    _nothing: NDArray[Any] = np.zeros((0, 0, 0))
+
     def __init__(self, plan: Plan, separate_sums: bool) -> None:
         starts, facts = [p.at.start for p in plan.parts], [lif_facts(p) for p in plan.parts]
         part_at = np.array([*starts, plan.n_neurons], np.int64)
@@ -185,7 +187,6 @@ class FlatPlan:
         tap_at, tap_to, tap_weight = [], [], []
         self.links, self.orders, self.sizes, self.usual = plan.links, [], [], np.zeros(N_USED)
         self.spare: list[Any] = []
-        self._nothing = np.zeros((0, 0, 0))
         self.pools: list[bool] = []
         for link in plan.links:
             c, order = link.connection, None
