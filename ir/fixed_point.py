@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Union
+
 import numpy as np
 
 from ir.arrays import Array
 from ir.check import require, within
 from ir.chip import IntFormat
 from ir.coding import delivered
-from ir.connection import with_weight
+from ir.connection import Connection, Conv2d, Dense, with_weight
 from ir.formats import Formats, to_grid
 from ir.network import Network, Population, Projection
 from ir.neurons import FixedNeuron
 from ir.pooling import pooling
 from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 
+Scales = Mapping[str, Union[Array, float]]
+"""For each population, weight mantissa units a trained unit: one for all its neurons, or one a neuron."""
 
-def to_fixed(network: Network, scales: dict[str, float], formats: Formats) -> QuantizedNetwork:
+
+def to_fixed(network: Network, scales: Scales, formats: Formats) -> QuantizedNetwork:
     """Round every number of ``network``.
 
     Args:
-        scales: for each population, weight mantissa units a trained unit; weights into it, its
-            threshold and its bias share it.
+        scales: for each population, weight mantissa units a trained unit, one for all its neurons or one a neuron;
+            weights into it, its threshold and its bias share it. Neurons of a convolution share that of their channel.
 
     Returns:
         The integers; each population remembers its scale.
@@ -55,14 +61,26 @@ def to_fixed(network: Network, scales: dict[str, float], formats: Formats) -> Qu
     )
 
 
-def _weight_to_fixed(network: Network, e: Projection, scale: float, formats: Formats) -> Array:
+def _weight_to_fixed(network: Network, e: Projection, scale: Array | float, formats: Formats) -> Array:
     """Rounded, but for the weights of a max pooling: they stay 1, whatever the step of the format."""
     if e.post in pooling(network):
         return np.asarray(e.connection.weight).astype(np.int32)
-    return to_grid(delivered(network, e), scale, formats.weight)
+    return to_grid(delivered(network, e), of_weights(e.connection, scale), formats.weight)
 
 
-def _neuron_to_fixed(p: Population, scale: float, dt_s: float, formats: Formats) -> FixedNeuron:
+def of_weights(c: Connection, scale: Array | float) -> Array | float:
+    """A number of each target in the shape of the weights; of a convolution that of each channel's first neuron."""
+    each = np.asarray(scale)
+    if each.ndim == 0:
+        return float(each)
+    if isinstance(c, Dense):
+        return each[:, None]
+    if isinstance(c, Conv2d):
+        return each.reshape(c.out_shape)[:, 0, 0][:, None, None, None]
+    return np.repeat(each, np.diff(c.indptr))
+
+
+def _neuron_to_fixed(p: Population, scale: Array | float, dt_s: float, formats: Formats) -> FixedNeuron:
     with within(f"population {p.name!r}"):
         return p.neuron.to_fixed(scale, dt_s, formats)
 
@@ -89,10 +107,10 @@ def largest_scale(network: Network, population: str, formats: Formats) -> float:
 def _limits(network: Network, population: str, formats: Formats) -> list[float]:
     """Scales at which a weight, threshold or bias of a population reaches an end of its format."""
     weights = [delivered(network, e) for e in network.projections if e.post == population]
-    return [x for w in weights for x in _ends(w, formats.weight)] + _neuron_limits(network, population, formats)
+    return [x for w in weights for x in _ends(w, formats.weight)] + neuron_limits(network, population, formats)
 
 
-def _neuron_limits(network: Network, population: str, formats: Formats) -> list[float]:
+def neuron_limits(network: Network, population: str, formats: Formats) -> list[float]:
     """The same for thresholds and biases alone."""
     neuron = next(p.neuron for p in network.populations if p.name == population)
     return [x for values, form in neuron.scaled_numbers(formats) for x in _ends(values, form)]
@@ -120,6 +138,6 @@ def best_scale(network: Network, population: str, formats: Formats, n_tries: int
     largest = largest_scale(network, population, formats)
     if population in pooling(network):
         return largest
-    ceiling = min(_neuron_limits(network, population, formats), default=float("inf"))
+    ceiling = min(neuron_limits(network, population, formats), default=float("inf"))
     tries = [min(largest * 2 ** (3 * i / n_tries), ceiling) for i in range(n_tries)]
     return min(tries, key=lambda s: weight_error(network, population, s, formats))

@@ -51,7 +51,7 @@ class Formats:
         return 1 << (self.weight_shift - self.bias_exp)
 
 
-def to_grid(values: Array, scale: float, grid: IntFormat) -> Array:
+def to_grid(values: Array, scale: Array | float, grid: IntFormat) -> Array:
     """``round(values * scale / step) * step``, half to even, clipped into ``grid``; int32."""
     steps = np.rint(np.asarray(values, np.float64) * (scale / grid.step)) * grid.step
     return np.clip(steps, grid.lo, grid.hi).astype(np.int32)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ir.arithmetic import ARITHMETICS, LIMITS
-from ir.arrays import Array, set_field
+from ir.arrays import Array, real_array, set_field
 from ir.check import (
     INT32,
     block_shape,
     check_choice,
+    check_finite,
+    check_per_neuron,
     check_range,
     check_type,
     real,
@@ -31,13 +33,14 @@ class FixedPopulation:
     """Neurons that share an integer neuron model.
 
     Attributes:
-        scale: weight mantissa units a trained unit: ``v_trained ~ v_register / (scale << weight_shift)``.
+        scale: weight mantissa units a trained unit: ``v_trained ~ v_register / (scale << weight_shift)``; one for the
+            population, or one a neuron, (n,).
     """
 
     name: str
     shape: tuple[int, ...]
     neuron: FixedNeuron = field(default_factory=FixedLIF)
-    scale: float = 1.0
+    scale: Array | float = 1.0
 
     def __post_init__(self) -> None:
         check_type("the name of a population", self.name, str, "a word")
@@ -47,10 +50,18 @@ class FixedPopulation:
             f"population {self.name!r} is empty (shape {self.shape}); remove it or give it neurons",
         )
         check_neuron(f"the neuron of population {self.name!r}", self.neuron, fixed=True)
-        set_field(
-            self, "scale", real(f"scale of population {self.name!r}", self.scale, 0.0, np.inf, "it must be positive")
-        )
+        set_field(self, "scale", self._checked_scale(f"scale of population {self.name!r}"))
         self.neuron.check_size(f"population {self.name!r}", self.n)
+
+    def _checked_scale(self, who: str) -> Array | float:
+        if not isinstance(self.scale, np.ndarray) or self.scale.ndim == 0:
+            plain = self.scale.item() if isinstance(self.scale, np.ndarray) else self.scale
+            return real(who, plain, 0.0, np.inf, "it must be positive")
+        scales = real_array(who, self.scale)
+        check_per_neuron(who, scales, self.n)
+        check_finite(who, scales)
+        require(bool((scales > 0).all()), f"{who} has numbers that are not positive; all must be")
+        return scales
 
     @property
     def n(self) -> int:

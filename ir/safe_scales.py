@@ -29,7 +29,7 @@ def safe_scales(network: Network, formats: Formats, frames: NDArray[Any] | None 
     scales = {p.name: largest_scale(network, p.name, formats) for p in network.populations}
     unclipped, arithmetic = to_fixed(network, scales, formats), ARITHMETICS[formats.arithmetic]
     return {
-        p.name: p.scale * headroom(unclipped, p.name, arithmetic, frames) * ROUNDING_ROOM for p in unclipped.populations
+        name: scale * headroom(unclipped, name, arithmetic, frames) * ROUNDING_ROOM for name, scale in scales.items()
     }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from ir.arithmetic import ARITHMETICS
 from ir.chip import IntFormat
 from ir.coding import delivered
+from ir.fixed_point import of_weights
 from ir.network import Network
 from ir.quantized import FixedPopulation, QuantizedNetwork
 from ir.trace import Trace
@@ -19,7 +20,7 @@ class PopulationReport:
     """One population before and after rounding.
 
     Attributes:
-        scale: weight mantissa units a trained unit.
+        scale: weight mantissa units a trained unit; the mean where each neuron has its own.
         weight_error: root mean square of the weight error over that of the weights.
         clipped_share: share of weights beyond the format.
         membrane_used: largest membrane met, as a share of the register; None without a run.
@@ -66,7 +67,7 @@ def _one(
     if after is not None and after.v is not None:
         peak = float(np.abs(after.v[:, :, after.population_slice(p.name)]).max(initial=0))
         used = peak / ARITHMETICS[fixed.arithmetic].v_max
-    found = PopulationReport(p.name, p.scale, error, clipped, used, rates[0], rates[1], ())
+    found = PopulationReport(p.name, float(np.mean(p.scale)), error, clipped, used, rates[0], rates[1], ())
     return replace(found, warnings=_warnings(trained, fixed, p, found))
 
 
@@ -78,7 +79,7 @@ def _weight_error(
     bits = {q.name: q.neuron.payload_bits for q in fixed.populations}
     for before, after in zip(trained.projections, fixed.projections):
         if after.post == p.name:
-            wanted = np.asarray(delivered(trained, before), np.float64) * p.scale
+            wanted = np.asarray(delivered(trained, before), np.float64) * of_weights(before.connection, p.scale)
             got = np.asarray(after.connection.weight, np.float64) * 2.0 ** (after.weight_exp + bits.get(after.pre, 0))
             error += float(((got - wanted) ** 2).sum())
             power += float((wanted**2).sum())

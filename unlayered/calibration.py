@@ -75,7 +75,7 @@ def _searched(
     """The trained network's own run, and the integers that come closest to it."""
     from trainer.execute import run
 
-    total, done = search_runs(network), 0
+    total, done = search_runs(network, chip), 0
 
     def measure(candidate: QuantizedNetwork) -> Trace:
         nonlocal done
@@ -84,13 +84,19 @@ def _searched(
         return _run(candidate, stimulus)
 
     before = run(network, stimulus, _schedule(network))
-    return before, quantize(network, chip, bits, Calibration(before, measure, stimulus.frames))
+
+    def record(candidate: QuantizedNetwork) -> Trace:
+        return _run(candidate, stimulus, record_spikes=True)
+
+    return before, quantize(network, chip, bits, Calibration(before, measure, stimulus.frames, record))
 
 
-def _run(network: QuantizedNetwork, stimulus: Stimulus, record: tuple[str, ...] = ()) -> Trace:
+def _run(
+    network: QuantizedNetwork, stimulus: Stimulus, record: tuple[str, ...] = (), record_spikes: bool = False
+) -> Trace:
     from sim_reference.fast import run
 
-    return run(network, stimulus, _schedule(network), record_spikes=False, record=record)
+    return run(network, stimulus, _schedule(network), record_spikes=record_spikes, record=record)
 
 
 def _schedule(network: Network | QuantizedNetwork) -> Schedule:

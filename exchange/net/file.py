@@ -129,7 +129,7 @@ def _renamed(network: QuantizedNetwork, note: dict[str, Any]) -> QuantizedNetwor
     for b in blocks:
         fits = int(np.prod(shapes[b.name], dtype=object)) == b.n
         require(fits, f"its note 'unlayered' gives {names[b.name]!r} shape {shapes[b.name]}, the file {b.shape}")
-    scales = [float(n.get("scale", 1.0)) for n in note["blocks"][len(network.inputs) :]]
+    scales = [np.asarray(n.get("scale", 1.0), np.float64) for n in note["blocks"][len(network.inputs) :]]
     return QuantizedNetwork(
         tuple(Input(names[i.name], shapes[i.name]) for i in network.inputs),
         tuple(FixedPopulation(names[p.name], shapes[p.name], p.neuron, s) for p, s in zip(network.populations, scales)),

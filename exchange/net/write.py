@@ -61,10 +61,14 @@ def write(network: Network | QuantizedNetwork | MappedNetwork, path: str | Path)
 
 
 def _note(network: QuantizedNetwork) -> str:
-    blocks = [{"name": b.name, "shape": b.shape, **({"scale": b.scale} if isinstance(b, FixedPopulation) else {})}
+    blocks = [{"name": b.name, "shape": b.shape, **_scale(b)}
               for b in (*network.inputs, *network.populations)]  # fmt: skip
     return json.dumps({"blocks": blocks, "schedule": asdict(network.schedule), "dt_s": network.dt_s,
                        "arithmetic": network.arithmetic, "metadata": network.metadata})  # fmt: skip
+
+
+def _scale(block: object) -> dict[str, object]:
+    return {"scale": np.asarray(block.scale).tolist()} if isinstance(block, FixedPopulation) else {}
 
 
 def _layers(network: QuantizedNetwork) -> list[Tree]:

@@ -79,7 +79,7 @@ def _graph(network: Network | QuantizedNetwork) -> Tree:
         else:
             node = neuron_node(block, network.dt_s)
             note["neuron"], arrays = _split(block.neuron)
-            note |= _plain(block, ("scale",))
+            note |= {"scale": np.asarray(block.scale).tolist()} if isinstance(block, FixedPopulation) else {}
         nodes[names[block.name]] = {**node, "metadata": {KEY: json.dumps(note), **arrays}}
     for index, e in enumerate(network.projections):
         edges += _write_projection(network, e, index, nodes, names)
@@ -202,13 +202,18 @@ def _note(metadata: Tree) -> Tree:
     return note
 
 
+def _one_or_each(scale: Any) -> Any:
+    """A number as it is, a list as an array."""
+    return np.asarray(scale, np.float64) if isinstance(scale, list) else scale
+
+
 def _population(note: Tree, node: Any, kind: Any, neuron: Any) -> Any:
     arrays = {
         f.name: numbers(node.metadata, f.name, node.name, infinite=True)
         for f in fields(neuron)
         if f.name in node.metadata
     }
-    scale = {"scale": note["scale"]} if "scale" in note else {}
+    scale = {"scale": _one_or_each(note["scale"])} if "scale" in note else {}
     return kind(note["name"], tuple(note["shape"]), neuron(**note["neuron"], **arrays), **scale)
 
 

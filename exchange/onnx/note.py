@@ -39,7 +39,7 @@ def note_of(network: Network | QuantizedNetwork) -> str:
 
 def _population_note(p: Any) -> dict[str, Any]:
     neuron = {f.name: _json(getattr(p.neuron, f.name)) for f in fields(p.neuron)}
-    scale = {"scale": p.scale} if hasattr(p, "scale") else {}
+    scale = {"scale": _json(p.scale)} if hasattr(p, "scale") else {}
     return {"name": p.name, "shape": p.shape, "neuron": neuron, **scale}
 
 
@@ -95,7 +95,7 @@ def _network(note: dict[str, Any], tensors: Tensors) -> Network | QuantizedNetwo
         populations = tuple(Population(*p, LIF(**n)) for p, n in zip(named, neurons))
         projections = tuple(Projection(*e) for e in ends)
         return Network(inputs, populations, projections, output, dt_s, schedule, metadata)
-    scales = [p["scale"] for p in note["populations"]]
+    scales = [_from_json(p["scale"]) for p in note["populations"]]
     exponents = [e["weight_exp"] for e in note["projections"]]
     return QuantizedNetwork(
         inputs,

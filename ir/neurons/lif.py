@@ -133,7 +133,7 @@ class LIF(Neuron):
             return f"{what}; use the layered one"
         return reset_refusal(self.reset, self.refractory, schedule)
 
-    def to_fixed(self, scale: float, dt_s: float, formats: Formats) -> FixedLIF:
+    def to_fixed(self, scale: Array | float, dt_s: float, formats: Formats) -> FixedLIF:
         require(
             not self.multi_spike,
             "fires several times in one time step (sinabs' and rockpool's neurons do), which no chip here can; train "
@@ -151,7 +151,9 @@ class LIF(Neuron):
             bias_exp=formats.bias_exp,
             reset=self.reset,
             refractory=self.refractory,
-            v_min=None if self.v_min is None else _edge(self.v_min * scale * (1 << formats.weight_shift)),
+            v_min=None
+            if self.v_min is None
+            else _edge(self.v_min * float(np.max(scale)) * (1 << formats.weight_shift)),
             pools=self.pools,
             bias_u=None if bias_u is None else nearest(bias_u * scale, formats.bias),
         )
@@ -174,7 +176,7 @@ class LIF(Neuron):
             "threshold rounds to 0: it is too small beside the weights; retrain with a larger one or smaller weights"
         ]
 
-    def with_threshold_times(self, factor: float) -> LIF | None:
+    def with_threshold_times(self, factor: Array | float) -> LIF | None:
         return (
             None
             if self.v_threshold is None or self.pools

@@ -57,11 +57,11 @@ class Neuron(ABC):
         return 1.0
 
     @abstractmethod
-    def to_fixed(self, scale: float, dt_s: float, formats: Formats) -> FixedNeuron:
+    def to_fixed(self, scale: Array | float, dt_s: float, formats: Formats) -> FixedNeuron:
         """The one rule that rounds its numbers.
 
         Args:
-            scale: weight mantissa units a trained unit.
+            scale: weight mantissa units a trained unit; one a neuron where the model's numbers may be.
 
         Raises:
             ValueError: no chip has such neurons.
@@ -79,7 +79,7 @@ class Neuron(ABC):
     def lost_in(self, fixed: FixedNeuron) -> list[str]:
         """What rounding to ``fixed`` lost, and the way out, one sentence each."""
 
-    def with_threshold_times(self, factor: float) -> Neuron | None:
+    def with_threshold_times(self, factor: Array | float) -> Neuron | None:
         """The same with another threshold; None where there is none to search."""
         return None
 

@@ -115,7 +115,7 @@ class SpikingGamma(Buckets, Neuron):
         super().check_size(who, n)
         check_weights(who, self.bucket_weights, self.decay_factors.size, n)
 
-    def to_fixed(self, scale: float, dt_s: float, formats: Formats) -> FixedSpikingGamma:
+    def to_fixed(self, scale: Array | float, dt_s: float, formats: Formats) -> FixedSpikingGamma:
         require(formats.arithmetic in ARITHMETICS, f"{no_such_neurons(self.decay_factors.size)}; map to loihi2")
         unit = scale * (1 << formats.weight_shift)
         shift = bucket_shift(self.bucket_weights)
@@ -150,7 +150,7 @@ class SpikingGamma(Buckets, Neuron):
         lost = bool((np.any(self.bucket_weights != 0, axis=-1) & ~np.any(after != 0, axis=-1)).any())
         return ["all bucket weights of a neuron round to 0; retrain with bucket weights of like size"] if lost else []
 
-    def with_threshold_times(self, factor: float) -> SpikingGamma | None:
+    def with_threshold_times(self, factor: Array | float) -> SpikingGamma | None:
         return None if self.v_threshold is None else replace(self, v_threshold=np.asarray(self.v_threshold) * factor)
 
 

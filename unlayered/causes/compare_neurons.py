@@ -102,7 +102,7 @@ def network_settings(a: Setup, b: Setup) -> Iterator[Setting]:
     if in_cores and not np.array_equal(x, y):
         what = f"{int((x != y).sum())} of {len(x)} neurons lie on another core"
         yield Setting("partition", None, what, _switch_cores)
-    if a.units != b.units:
+    if a.units is not b.units:
         what = "momentum compares membranes in register units, whose size differs from population to population"
         yield Setting("order", None, what, _switch_units)
 

@@ -12,7 +12,8 @@ import numpy as np
 from ir.arithmetic import ARITHMETICS, DECAY_ALL
 from ir.arrays import Array
 from ir.check import require
-from ir.connection import with_weight
+from ir.connection import Connection, with_weight
+from ir.fixed_point import Scales, of_weights
 from ir.network import Network, Population, Projection
 from ir.neurons import LIF, FixedLIF
 from ir.pooling import pools
@@ -75,28 +76,31 @@ def tau_of(decay: Array | int, dt_s: float) -> Array:
         return np.where(kept >= 1, np.inf, np.where(kept <= 0, 0.0, -dt_s / np.log(kept)))
 
 
-def scales_of(fixed: QuantizedNetwork) -> dict[str, float]:
-    """Weight units a trained unit, for each population."""
+def scales_of(fixed: QuantizedNetwork) -> Scales:
+    """Weight units a trained unit, for each population or each of its neurons."""
     return {p.name: 1.0 if pools(p.neuron) else p.scale for p in fixed.populations}
 
 
-def scaled(network: Network, scales: Mapping[str, float]) -> Network:
+def scaled(network: Network, scales: Mapping[str, Array | float]) -> Network:
     """A network of floats in other units, population by population; it computes the same, up to float rounding."""
     populations = tuple(replace(p, neuron=_scaled_neuron(p, scales[p.name])) for p in network.populations)
     projections = tuple(
-        replace(e, connection=with_weight(e.connection, np.asarray(e.connection.weight, np.float64) * scales[e.post]))
-        for e in network.projections
+        replace(e, connection=_scaled_connection(e.connection, scales[e.post])) for e in network.projections
     )
     return replace(network, populations=populations, projections=projections)
 
 
-def _scaled_neuron(p: Population, scale: float) -> Any:
+def _scaled_connection(c: Connection, scale: Array | float) -> Connection:
+    return with_weight(c, np.asarray(c.weight, np.float64) * of_weights(c, scale))
+
+
+def _scaled_neuron(p: Population, scale: Array | float) -> Any:
     changes: dict[str, Any] = {}
     neuron: Any = p.neuron
     for name in ("v_threshold", "bias", "bias_u", "v_min"):
         value = getattr(neuron, name, None)
         if value is not None:
-            changes[name] = float(value * scale) if name == "v_min" else np.asarray(value, np.float64) * scale
+            changes[name] = float(value * np.max(scale)) if name == "v_min" else np.asarray(value, np.float64) * scale
     return replace(neuron, **changes)
 
 
@@ -125,7 +129,7 @@ def bridged(a: Setup, b: Setup) -> tuple[Setup, Setup, dict[Key, Grid]]:
     scales = scales_of(b.network)
     theirs = lifted(b.network)
     ours = as_exponential(scaled(a.network, scales))
-    units = scales if len(set(scales.values())) > 1 else None
+    units = scales if len({x for s in scales.values() for x in np.unique(s).tolist()}) > 1 else None
     grids = {key: grid_of(e) for key, e in keyed(b.network.projections).items()}
     return replace(a, network=ours, units=units), replace(b, network=theirs), grids
 

@@ -9,6 +9,7 @@ from typing import Any, Union
 import numpy as np
 
 from ir.arrays import Int32s
+from ir.fixed_point import Scales
 from ir.mapped import Core, MappedNetwork, one_large_core
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
@@ -53,7 +54,7 @@ class Setup:
     network: AnyPlain
     schedule: Schedule
     cores: Int32s | None = None
-    units: dict[str, float] | None = None
+    units: Scales | None = None
 
     def mapped(self) -> MappedNetwork:
         """Integers with the address of every neuron."""
