@@ -103,6 +103,11 @@ def test_scales_of_neurons_come_back_from_a_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.populations[0].scale, fixed.populations[0].scale)
 
 
+def test_the_trainer_runs_such_integers_spike_for_spike() -> None:
+    fixed = quantize(network("thresholds", LAYERED), LOIHI2)
+    np.testing.assert_array_equal(run_floats(fixed, STIMULUS).counts, run_integers(fixed, STIMULUS).counts)
+
+
 @pytest.mark.parametrize("scale", [np.zeros(16), np.full(16, np.nan), np.ones(3)])
 def test_scales_that_are_none_are_refused(scale: np.ndarray) -> None:
     fixed = quantize(network("thresholds", LAYERED), LOIHI2)

@@ -47,7 +47,7 @@ class LIFModel:
             bias_u=cat([lif.bias_u for lif in lifs]) if u_biased else None,
         )
 
-    def fixed_params(self, neurons: Sequence[tuple[Any, int]], scales: Sequence[float], shift: int) -> LIFParams:
+    def fixed_params(self, neurons: Sequence[tuple[Any, int]], scales: Sequence[Any], shift: int) -> LIFParams:
         def cat(values: list[Any], missing: float = 0.0) -> Tensor:
             return torch.cat([_spread(x, n, missing).to(torch.float64) for x, (_, n) in zip(values, neurons)])
 

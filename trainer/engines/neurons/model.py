@@ -105,7 +105,7 @@ class Model(Protocol):
         ...
 
     def fixed_params(
-        self, neurons: Sequence[tuple[FixedNeuron, int]], scales: Sequence[float], shift: int
+        self, neurons: Sequence[tuple[FixedNeuron, int]], scales: Sequence[Any], shift: int
     ) -> NeuronParams:
         """The integers of populations in float64, in register units.
 

@@ -57,7 +57,7 @@ class GammaModel:
             column(lambda x: 0.0),
         )
 
-    def fixed_params(self, neurons: Sequence[tuple[Any, int]], scales: Sequence[float], shift: int) -> GammaParams:
+    def fixed_params(self, neurons: Sequence[tuple[Any, int]], scales: Sequence[Any], shift: int) -> GammaParams:
         def column(read: Any) -> Tensor:
             return _column([(read(x), n) for x, n in neurons], torch.float64)
 
