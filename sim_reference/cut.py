@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 import numpy as np
 
@@ -10,7 +11,16 @@ from ir.arrays import Array, Bits, Ints
 from ir.quantized import QuantizedNetwork
 from ir.state import State, fingerprint, latest, look_back, state_names
 from ir.stimulus import Stimulus
-from sim_reference.neurons import Dynamics
+from sim_reference.neurons import Members
+
+
+class Registers(Protocol):
+    """Neurons that move together, by what they keep."""
+
+    @property
+    def members(self) -> Members: ...
+    @property
+    def states(self) -> dict[str, Ints]: ...
 
 
 class Cut:
@@ -30,7 +40,7 @@ class Cut:
         self.fired = np.zeros(shape, bool)
         self.sent: list[Array] = []
 
-    def begin(self, b: int, groups: Iterable[Dynamics]) -> None:
+    def begin(self, b: int, groups: Iterable[Registers]) -> None:
         """Give neurons the registers that sample b begins with."""
         for group in groups:
             for name, values in group.states.items():
@@ -46,7 +56,7 @@ class Cut:
         frames = self.stimulus.frames[:, b]
         return frames if self.state is None else np.concatenate([self.state.inputs[:, b], frames])
 
-    def end(self, b: int, groups: Iterable[Dynamics], sent: Ints, fired: Bits) -> None:
+    def end(self, b: int, groups: Iterable[Registers], sent: Ints, fired: Bits) -> None:
         """Note where sample b ends.
 
         Args:

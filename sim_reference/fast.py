@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ir.arithmetic import LIMITS
 from ir.arrays import Array
-from ir.check import SlowerWarning, require, sentence
+from ir.check import require
 from ir.encoder import hosted
 from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork
@@ -25,9 +24,9 @@ from ir.state import State
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
 from ir.trace_parts import ended
-from sim_reference import simulate
 from sim_reference.compiled.asynchronous import run_asynchronous
 from sim_reference.compiled.flat import FlatNetwork, flatten, starts
+from sim_reference.compiled.gamma_run import run_elsewhere
 from sim_reference.compiled.kernels import Work, new_work
 from sim_reference.compiled.known import reason_against
 from sim_reference.compiled.layered import new_history, run_layered
@@ -89,20 +88,17 @@ def run(
     Raises:
         ValueError: the network, the stimulus and the schedule do not go together.
     """
-    layout = (kept := _kept(mapped)).layout
+    layout, names = (kept := _kept(mapped)).layout, tuple(dict.fromkeys(record))
     schedule = layout.network.schedule if schedule is None else schedule
     state = check_run(layout.network, stimulus, schedule, state)
     check_order(schedule)
     check_record(layout.network, record)
     require(n_threads is None or n_threads >= 1, f"n_threads is {n_threads}; use at least 1")
-    reason = reason_against(layout.network, schedule)
-    if reason is not None:
-        warnings.warn(sentence(f"{reason}; the plain one runs it, slower"), SlowerWarning, stacklevel=2)
-        ends: Any = {"state": state, "keep_state": keep_state}
-        trace = simulate.run(mapped, stimulus, schedule, record=record, progress=progress, **ends)
-        return trace if record_spikes else replace(trace, spikes=None)
+    reason, ends = reason_against(layout.network, schedule), (state, keep_state)
+    if reason is not None or layout.network.populations[0].neuron.MODEL == "spiking_gamma":
+        own = run_elsewhere(reason, layout, mapped, stimulus, schedule, names, progress, *ends)
+        return own if record_spikes else replace(own, spikes=None)
     shape = stimulus.n_steps, stimulus.n_samples, layout.n_neurons
-    names = tuple(dict.fromkeys(record))
     out, cut = _output(shape, names, record_spikes or keep_state), _cut(shape, layout.network, state, keep_state)
     parts = _over_threads(_task(kept, stimulus, schedule, cut), out, n_threads or n_usable_cores(), progress)
     limits = np.sum([np.zeros(len(LIMITS), np.int64), *(p.limits for p in parts)], 0)

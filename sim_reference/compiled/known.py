@@ -8,7 +8,7 @@ from ir.schedule import Schedule
 from sim_reference.compiled.flat import RESETS
 from sim_reference.compiled.queue import ORDERS
 
-MODELS = ("lif",)
+MODELS = ("lif", "spiking_gamma")
 """The neuron models that are compiled, names of ``ir.neurons.MODELS``; ``flat.RESETS`` are their resets, and
 ``queue.ORDERS`` the order rules."""
 
@@ -25,6 +25,12 @@ def reason_against(network: QuantizedNetwork, schedule: Schedule) -> str | None:
     for p in network.populations:
         if p.neuron.MODEL not in MODELS:
             return f"the compiled simulator does not know neuron model {p.neuron.MODEL!r}"
+    models = sorted({p.neuron.MODEL for p in network.populations})
+    if models == ["spiking_gamma"]:
+        return None
+    if len(models) > 1:
+        return f"the compiled simulator does not mix neuron models {' and '.join(map(repr, models))}"
+    for p in network.populations:
         lif = as_lif(p.name, p.neuron, "the compiled simulator")
         if lif.reset not in RESETS:
             return f"the compiled simulator does not know reset {lif.reset!r}"
