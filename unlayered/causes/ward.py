@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from exchange.chip_toml import find_chip
+from exchange.train_files import read_sealed
 from ir.chip import Chip
 from ir.mapped import MappedNetwork
 from ir.network import Network
@@ -115,7 +115,7 @@ def how_trained(file: Path, data: str) -> dict[str, Any]:
     if not where.is_file() or (file.is_file() and file.name != "network.npz"):
         return {}
     try:
-        config = from_dict(json.loads(where.read_text("utf-8")), str(where)).to_dict()
+        config = from_dict(read_sealed(where)[0], str(where)).to_dict()
     except (OSError, ValueError):  # of another version, or another program's
         return {}
     return {name: config[name] for name in KEPT} if config["data"] == data else {}
