@@ -15,6 +15,14 @@ from unlayered.options import As, Data, DataOption, Dt, Json, Root, Samples, Spl
 MOST = 8
 COLUMNS = ("schedule", "F", "order", "scope", "input", "distance", "accuracy")
 
+Receivers = Annotated[
+    bool | None,
+    typer.Option(
+        "--receivers/--no-receivers",
+        help="Try queues at receiving cores too, which the plain simulator runs; by itself up to 1,000 neurons.",
+    ),
+]
+
 
 def fit_schedule(
     network: Annotated[Path, typer.Argument(help="A mapped network, a train folder, or a network file.")],
@@ -29,13 +37,7 @@ def fit_schedule(
     clock: Clock = None,
     as_: As = None,
     dt: Dt = None,
-    receivers: Annotated[
-        bool | None,
-        typer.Option(
-            "--receivers/--no-receivers",
-            help="Try queues at receiving cores too, which the plain simulator runs; by itself up to 1,000 neurons.",
-        ),
-    ] = None,
+    receivers: Receivers = None,
     as_json: Json = False,
 ) -> None:
     """Find the F, order, scope and input rule whose spike counts come closest to those of a chip without a barrier.
