@@ -94,13 +94,14 @@ def find_partition(
     if one is not None:
         return _counted(network, chip, cells, [one])
     delivery, tight = Delivery.of(network, chip, cells, caps, list(orders.values())[-1]), caps
+    widest = int(cells.taken.max(initial=1))
     while True:
         found = fast_portfolio(cells, tight, orders, seed)
         require(bool(found), "the search returned no partition though every neuron fits a core")
         best = delivery.cheapest(found, chip.mesh.n_cores)
-        if best or tight.neurons == 1:
+        if best or tight.neurons <= widest:
             break
-        tight = replace(tight, neurons=max(1, tight.neurons * 2 // 3))
+        tight = replace(tight, neurons=max(widest, tight.neurons * 2 // 3))
     if best is None:
         raise _too_many_targets(network, cells, caps, chip)
     if preset != "fast" and best.n_cores > 1:
@@ -118,7 +119,7 @@ def find_partition(
 def _counted(network: QuantizedNetwork, chip: Chip, cells: Cells, found: Sequence[Candidate]) -> Partition:
     """Let the independent checker count the first candidate; the others are named beside it."""
     best = found[0]
-    tally = recount(network_edges(network), best.block, cells.rate)
+    tally = recount(network_edges(network), best.block, cells.rate, cells.taken)
     use = core_use(network, chip, best.block, tally)
     wrong = exceeded(use)
     require(not wrong, f"the checker found {len(wrong)} exceeded limits in the map by {best.method}: {wrong[:1]}")
@@ -131,7 +132,7 @@ def _one_core(network: QuantizedNetwork, cells: Cells, caps: Caps, chip: Chip) -
     n = cells.n_neurons
     feeding = (np.diff(cells.start) > 0)[cells.cell]
     core = np.zeros(n, np.int32)
-    small = n <= caps.neurons and int(feeding.sum()) <= caps.axons
+    small = int(cells.taken.sum()) <= caps.neurons and int(feeding.sum()) <= caps.axons
     if not small or int(synapse_words(network, chip, core)[0]) > chip.limits.max_synapse_words:
         return None
     if int(split_settings(network, chip, core).max()) > 0:
@@ -160,7 +161,7 @@ def fill_orders(network: QuantizedNetwork, cells: Cells) -> dict[str, Int32s]:
 def _too_many_targets(network: QuantizedNetwork, cells: Cells, caps: Caps, chip: Chip) -> CapacityError:
     """What to say where a neuron sends to more others than a core has output axons, whatever the partition tried."""
     core = np.arange(cells.n_neurons, dtype=np.int32)
-    need = recount(network_edges(network), core, cells.rate).out_axons
+    need = recount(network_edges(network), core, cells.rate, cells.taken).out_axons
     neuron = int(need.argmax())
     name = next(name for name, at in slices(network.populations).items() if at.start <= neuron < at.stop)
     return CapacityError(

@@ -13,7 +13,7 @@ from ir.arrays import Array, set_field, whole_array
 from ir.check import check_range, check_type, require, whole
 from ir.chip import Chip
 from ir.formats import Excess, RegisterFormats
-from ir.neurons.model import FixedNeuron
+from ir.neurons.model import PLACE_BYTES, FixedNeuron
 from ir.schedule import Schedule
 
 MAX_BUCKETS = 32
@@ -166,6 +166,18 @@ class FixedSpikingGamma(Buckets, FixedNeuron):
         most = 1 + self.adaptation / (self.decay_threshold - self.adaptation)
         return int(np.ceil((most + self.adaptation / DECAY_ALL) * (1 << PAYLOAD_BITS)))
 
+    @property
+    def places(self) -> int:
+        """States of 24 bits, K buckets and e, a threshold of 16, and K bucket weights of 8."""
+        n_buckets = self.decay_shares.size
+        bits = 24 * (n_buckets + 1) + 16 + 8 * n_buckets + (24 if self.adapts else 0)
+        return -(-bits // (8 * PLACE_BYTES))
+
+    @property
+    def updates(self) -> float:
+        """Two products a bucket, its decay and its weight, and two for what spikes have told and the threshold."""
+        return self.decay_shares.size + 1.0
+
     def check_size(self, who: str, n: int) -> None:
         super().check_size(who, n)
         check_weights(who, self.bucket_weights, self.decay_shares.size, n)
@@ -189,7 +201,8 @@ class FixedSpikingGamma(Buckets, FixedNeuron):
         )
 
     def biased(self) -> Array:
-        return np.zeros((), np.bool_)
+        """All: what is in a bucket moves on in every time step."""
+        return np.ones((), np.bool_)
 
     def settings(self) -> tuple[Array | int, ...]:
         flags = self.bucket_shift, int(self.strict), self.adaptation, self.decay_threshold

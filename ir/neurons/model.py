@@ -12,6 +12,10 @@ from ir.chip import Chip, IntFormat
 from ir.formats import Excess, Formats, RegisterFormats
 from ir.schedule import Schedule
 
+PLACE_BYTES = 16
+"""What a core of Loihi 2 has for a neuron's states and parameters: of its 192 KB at most 128 KB hold synapses (Intel
+2021), which leaves 64 KB for 4,096 neurons."""
+
 
 class Neuron(ABC):
     """The trained parameters of a population's neurons: floats, seconds.
@@ -139,6 +143,16 @@ class FixedNeuron(ABC):
     def carries(self) -> int:
         """The most that one spike carries: how often it delivers its neuron's weights; 1 for a plain spike."""
         return 1
+
+    @property
+    def places(self) -> int:
+        """How many neurons of a core one of these takes (``PLACE_BYTES``): a LIF is one."""
+        return 1
+
+    @property
+    def updates(self) -> float:
+        """What its update in a time step takes, in those of a LIF: two products, for its current and its membrane."""
+        return 1.0
 
     @property
     def adds_changes(self) -> bool:

@@ -30,11 +30,14 @@ def caps_of(chip: Chip) -> Caps:
 
 
 def core_use(network: QuantizedNetwork, chip: Chip, core_of_neuron: Array, tally: Tally) -> dict[str, tuple[Ints, int]]:
-    """What every core holds of each limited thing, (K,), and how much a core can hold, by the limit's name."""
+    """What every core holds of each limited thing, (K,), and how much a core can hold, by the limit's name.
+
+    A neuron counts as many as it takes the room of (``FixedNeuron.places``).
+    """
     limit, core = chip.limits, np.asarray(core_of_neuron, np.int64)
     k = tally.neurons.size
     return {
-        "neurons": (tally.neurons, limit.max_neurons),
+        "neurons": (tally.places, limit.max_neurons),
         "synapse_words": (synapse_words(network, chip, core), limit.max_synapse_words),
         "input_axons": (tally.axons, limit.max_input_axons),
         "output_axons": (tally.out_axons, limit.max_output_axons),
@@ -65,6 +68,7 @@ def check_neurons(network: QuantizedNetwork, cells: Cells, chip: Chip, alternati
     for p, at in zip(network.populations, slices(network.populations).values()):
         most, room = chip.limits.max_input_axons, chip.limits.max_synapse_words
         need, held = int(sources[at].max()), int(words[at].max())
+        _check_places(p.name, p.neuron.places, chip)
         if need <= most and held <= room:
             continue
         if need > most:
@@ -82,6 +86,16 @@ def check_neurons(network: QuantizedNetwork, cells: Cells, chip: Chip, alternati
         raise CapacityError(
             f"population {p.name!r} does not fit {chip.title}: {lacks}, and no neuron can be split exactly; "
             f"{way}{other}"
+        )
+
+
+def _check_places(name: str, places: int, chip: Chip) -> None:
+    """Raise where a neuron's states and parameters take more room than a core has."""
+    most = chip.limits.max_neurons
+    if places > most:
+        raise CapacityError(
+            f"population {name!r} does not fit {chip.title}: a neuron takes the room of {places}, a core has that of "
+            f"{counted(most, 'neuron')}; use fewer buckets"
         )
 
 

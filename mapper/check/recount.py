@@ -19,6 +19,7 @@ class Tally:
     Attributes:
         km1: rate x cores other than its own that each source reaches, summed.
         neurons, synapses, axons, out_axons: (K,) of each core.
+        places: (K,) how many neurons those of each core are worth (``FixedNeuron.places``).
     """
 
     km1: int
@@ -26,19 +27,23 @@ class Tally:
     synapses: Ints
     axons: Ints
     out_axons: Ints
+    places: Ints
 
     def violations(self, neurons: float, synapses: float, axons: float) -> int:
         """Number of (core, limit) pairs that are exceeded."""
-        return int((self.neurons > neurons).sum() + (self.synapses > synapses).sum() + (self.axons > axons).sum())
+        return int((self.places > neurons).sum() + (self.synapses > synapses).sum() + (self.axons > axons).sum())
 
 
-def recount(edges: Iterable[tuple[Array, Array]], core_of_neuron: Array, rate: Array) -> Tally:
+def recount(
+    edges: Iterable[tuple[Array, Array]], core_of_neuron: Array, rate: Array, places: Array | None = None
+) -> Tally:
     """Count from single synapses.
 
     Args:
         edges: (pre, post) index arrays; pre >= N is an input. Any split into pieces will do.
         core_of_neuron: (N,) core of each neuron.
         rate: (N + inputs,) rate of each source.
+        places: (N,) of each neuron; None = 1.
     """
     core = np.asarray(core_of_neuron, np.int64)
     n, k = core.size, int(core.max()) + 1
@@ -53,6 +58,7 @@ def recount(edges: Iterable[tuple[Array, Array]], core_of_neuron: Array, rate: A
         held,
         np.bincount(reached, minlength=k),
         np.bincount(fired[fired >= 0], minlength=k),
+        np.bincount(core, places, minlength=k).astype(np.int64),
     )
 
 

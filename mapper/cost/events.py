@@ -34,7 +34,8 @@ class Events:
 
     Attributes:
         time_steps: how many.
-        updates: neuron updates, one a neuron and tick (``time_steps`` counts ticks).
+        updates: neuron updates in those of a LIF, one a neuron and tick (``time_steps`` counts ticks), more where a
+            model takes more (``FixedNeuron.updates``).
         active: those in ticks in which the neuron gets charge; in others it only is looked at.
         spikes: of neurons.
         synops_dense, synops_sparse, synops_conv: served spikes x fan-out by kind of connection.
@@ -93,8 +94,9 @@ def count_events(mapped: MappedNetwork, counts: ArrayLike, time_steps: int, char
     most = np.where(_biased(network), time_steps, np.minimum(sum(arriving.values()), time_steps))
     active = most if charged is None else np.minimum(np.asarray(charged, np.float64), time_steps)
     core, k = mapped.core_of_neuron, len(mapped.cores)
-    held = np.bincount(core, minlength=k) * float(time_steps)
-    awake = np.bincount(core, active, minlength=k)
+    each = np.repeat([p.neuron.updates for p in network.populations], [p.n for p in network.populations])
+    held = np.bincount(core, each, minlength=k) * float(time_steps)
+    awake = np.bincount(core, active * each, minlength=k)
     fired = np.bincount(core, spikes[:n], minlength=k)
     work = {kind: np.bincount(core, arriving[kind], minlength=k) for kind in KINDS}
     packets_in = routes.packets_in + from_inputs
@@ -102,7 +104,7 @@ def count_events(mapped: MappedNetwork, counts: ArrayLike, time_steps: int, char
     b = int(np.argmax(_nanoseconds(chip, amounts)))
     return Events(
         time_steps=float(time_steps),
-        updates=float(n * time_steps),
+        updates=float(held.sum()),
         active=float(awake.sum()),
         spikes=float(spikes[:n].sum()),
         **{f"synops_{kind}": float(work[kind].sum()) for kind in KINDS},

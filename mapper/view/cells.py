@@ -99,8 +99,15 @@ def network_cells(network: QuantizedNetwork, chip: Chip, rate: Ints) -> Cells:
         need.overhead,
         tuple(p.shape for p in network.populations),
         sum(e.connection.weight.size for e in network.projections if isinstance(e.connection, Sparse)),
+        neuron_places(network),
     )
     return _solitary(cells, need, chip)
+
+
+def neuron_places(network: QuantizedNetwork) -> Ints:
+    """(N,) how many neurons of a core each takes."""
+    sizes = [p.n for p in network.populations]
+    return np.repeat(np.array([p.neuron.places for p in network.populations], np.int64), sizes)
 
 
 def source_counts(cells: Cells) -> Ints:

@@ -50,7 +50,7 @@ def tile_labels(cells: Cells, caps: Caps, cut: Cut) -> Int32s:
     n = cells.n_neurons
     group = np.full(n, -1, np.int32) if cells.group is None else cells.group
     once = np.append(np.zeros(0, np.int64) if cells.shared is None else cells.shared, 0)[group]
-    cost = np.maximum(1.0 / caps.neurons, cells.memory / np.maximum(caps.memory - once, 1))
+    cost = np.maximum(cells.taken / caps.neurons, cells.memory / np.maximum(caps.memory - once, 1))
     label, low, used = np.empty(n, np.int64), 0, 0
     for shape in cells.shapes:
         at = slice(low, low + int(np.prod(shape)))
@@ -119,7 +119,7 @@ def contract(cells: Cells, label: Int32s) -> Chunked:
         (key // first.size - 1)[some].astype(np.int32),
         rate[some],
         axons[some],
-        np.bincount(label, minlength=n_labels),
+        np.bincount(label, cells.taken, minlength=n_labels).astype(np.int64),
         np.bincount(label, cells.memory, minlength=n_labels).astype(np.int64),
         cells.overhead,
         np.full(n_labels, -1, np.int32) if cells.group is None else cells.group[member],

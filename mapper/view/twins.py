@@ -28,6 +28,7 @@ class Cells:
         overhead: memory of an input axon.
         shapes: of each population, their neurons in the network's order; empty where nobody knows.
         listed: synapses given one by one, in whose lists no shape shows.
+        places: (N,) how many neurons of a core each takes; None = one each.
     """
 
     cell: Int32s
@@ -41,6 +42,12 @@ class Cells:
     overhead: int = 0
     shapes: tuple[tuple[int, ...], ...] = ()
     listed: int = 0
+    places: Ints | None = None
+
+    @property
+    def taken(self) -> Ints:
+        """(N,) ``places``."""
+        return np.ones(self.n_neurons, np.int64) if self.places is None else self.places
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +67,7 @@ def _chunks(cells: Cells, caps: Caps, pieces: tuple[int, int]) -> tuple[Int32s, 
     """Cut every cell into chunks: (M,) chunk of each source, chunks of neurons, chunks in all."""
     n, m = cells.n_neurons, cells.cell.size
     once = 0 if cells.group is None or cells.shared is None else np.append(cells.shared, 0)[cells.group]
-    cost = np.maximum(1.0 / caps.neurons, cells.memory / np.maximum(caps.memory - once, 1))
+    cost = np.maximum(cells.taken / caps.neurons, cells.memory / np.maximum(caps.memory - once, 1))
     cost = np.concatenate([np.maximum(cost, 1.0 / caps.axons), np.zeros(m - n)])
     is_input = np.arange(m) >= n
     group = np.full(m, -1) if cells.group is None else np.concatenate([cells.group, np.full(m - n, -1)])
@@ -118,7 +125,7 @@ def chunk_cells(cells: Cells, caps: Caps, pieces: tuple[int, int] = CHUNKS_A_COR
         np.where(np.arange(n_nets) < n_vertices, np.arange(n_nets), -1).astype(np.int32),
         _total(chunk, np.maximum(cells.rate, 1), n_nets),
         np.bincount(chunk, minlength=n_nets),
-        np.bincount(chunk[:n], minlength=n_vertices),
+        _total(chunk[:n], cells.taken, n_vertices),
         _total(chunk[:n], cells.memory, n_vertices),
         cells.overhead,
         np.full(n_vertices, -1, np.int32) if cells.group is None else cells.group[first[:n_vertices]],
@@ -175,7 +182,7 @@ def wide_graph(cells: Cells) -> Hypergraph:
         np.full(size.size, -1, np.int32),
         np.maximum(_total(cells.cell, cells.rate, size.size), 1),
         size,
-        np.ones(n, np.int64),
+        cells.taken,
         cells.memory,
         cells.overhead,
         np.full(n, -1, np.int32) if cells.group is None else cells.group,
