@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import typer
 
+import unlayered as ul
 from ir.check import TargetError
 from targets.lava.interpreter import find_python
 from tests.printed.lines import BLOCKS, COMMANDS, PAGES, ROOT, Command
@@ -105,6 +106,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "unlayered run mapped.npz --on reference --data digits --F 1 --order random --out c.npz",
         ):
             run(Command("made", line, 0))
+        ul.save(ul.open("net"), "model.npz")
     for name in ("b.npz", "reference.npz", "lava.npz", "trace.npz"):
         shutil.copy(folder / "a.npz", folder / name)
     return folder
