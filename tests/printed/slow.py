@@ -105,6 +105,9 @@ SLOW: dict[str, Slow] = {
     "UNLAYERED_LAVA_NETWORKS=600 pytest tests/targets/test_spiking_gamma.py -s": Slow(
         "UNLAYERED_LAVA_NETWORKS=6 python -m pytest tests/targets/test_spiking_gamma.py -s"
     ),
+    "UNLAYERED_LAVA_NETWORKS=300 pytest tests/targets/test_sigma_delta.py -s": Slow(
+        "UNLAYERED_LAVA_NETWORKS=6 python -m pytest tests/targets/test_sigma_delta.py -s"
+    ),
     "UNLAYERED_DRAWS=300 pytest tests/sim_reference/test_spiking_gamma.py -s": Slow(
         "UNLAYERED_DRAWS=10 python -m pytest tests/sim_reference/test_spiking_gamma.py -s"
     ),
@@ -132,7 +135,7 @@ ELSEWHERE: dict[str, str] = {
     'eval "$(unlayered completion bash)"': "tests/unlayered/test_completion.py",
     "torchrun --nproc-per-node 2 examples/loop_torchrun.py": "tests/test_examples.py",
     "python -m pytest tests/trainer/engines": "a part of this suite",
-    "pytest tests/targets/test_sigma_delta.py -s": "a part of this suite",
+    "pytest tests/sim_reference/test_fast_gamma.py -s": "a part of this suite",
     "python -m pytest tests/exchange/test_nir.py": "a part of this suite",
     "python -m pytest tests/exchange/test_net.py": "a part of this suite",
     "python -m pytest tests/exchange/test_onnx_import.py": "a part of this suite",
