@@ -25,6 +25,7 @@ from ir.neurons.reset import ResetName
 from ir.schedule import Schedule
 from trainer.linear_map import LinearMap, as_evaluated, chained, check_hooks
 from trainer.modules_in_order import check_parameters, is_neuron, leaves
+from trainer.observed import in_calling_order
 from trainer.pooling import fold_pooling, in_their_place, is_single, pools
 
 CURRENT = ("Synaptic", "RSynaptic")
@@ -50,7 +51,8 @@ def read(
     so are the biases of layers before a ``Synaptic`` (``bias_u``): each layer of neurons is one population.
 
     Args:
-        model: an ``nn.Sequential``, or a module whose layers act in the order they were assigned in.
+        model: an ``nn.Sequential``, or a module of one's own, whose ``forward`` is run on a frame to see in which order
+            its layers act; one without a ``forward`` is read in the order of assignment.
         in_shape: of one frame, e.g. (784,) or (2, 34, 34).
         layers: the order in which the layers act, where that differs.
         pool: ``after`` moves a max pooling that stands before its neurons, on currents, behind them: another network,
@@ -74,6 +76,7 @@ def read(
     require(bool(chain), "the model has no layers; pass them with layers=")
     if layers is None:
         check_parameters(model, chain)
+        chain = in_calling_order(model, chain, in_shape)
     twice = next((x for i, x in enumerate(chain) if is_neuron(x) and any(x is y for y in chain[:i])), None)
     require(twice is None, f"{type(twice).__name__} acts twice and would share its state; make it two modules")
     require(pool in (None, "after"), f"pool is {pool!r}; give 'after', or leave it out")
