@@ -8,6 +8,7 @@ the path, so it imports nothing that the older tree lacks.
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import importlib.util
 import json
@@ -127,4 +128,13 @@ def run_here(name: str, chip_name: str, preset: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[4]).write_text(json.dumps(run_here(*sys.argv[1:4])))
+    parser = argparse.ArgumentParser(description=__doc__)
+    for word, what in (
+        ("network", "a name of benchmarks.pooled.POOLED"),
+        ("chip", "a name"),
+        ("preset", "of the search"),
+        ("out", "a file"),
+    ):
+        parser.add_argument(word, help=what)
+    said = parser.parse_args()
+    Path(said.out).write_text(json.dumps(run_here(said.network, said.chip, said.preset)))

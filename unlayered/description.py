@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Union
 
@@ -117,7 +118,7 @@ def _network(value: Network | QuantizedNetwork) -> dict[str, Any]:
 
 def _neuron(neuron: Any) -> dict[str, Any]:
     """The neuron's parameters: a number, or least and most of one a neuron."""
-    return {name: _spread(value) for name, value in vars(neuron).items()}
+    return {f.name: _spread(getattr(neuron, f.name)) for f in fields(neuron)}
 
 
 def _spread(value: Any) -> Any:
