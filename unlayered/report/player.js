@@ -272,7 +272,7 @@
     }
     function tick(time) {
       if (!playing) return;
-      place = Math.min(place + Math.min(time - last, 250) / 1000 * Number(speed.value), longest);
+      place = Math.min(place + Math.min(Math.max(time - last, 0), 250) / 1000 * Number(speed.value), longest);
       last = time;
       if (place >= longest) pause();
       show();

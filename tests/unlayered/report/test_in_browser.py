@@ -97,7 +97,7 @@ def test_the_player_steps_scrubs_and_plays(browser: Browser, page: Path, asynchr
     totals = [int((trace.spikes.sample == 1).sum()) for trace in (layered, asynchronous)]
     assert step == longest
     assert now == [f"done after {x.sum()} forward steps, {n} spikes" for x, n in zip(steps, totals)]
-    browser.run("document.querySelector('.speed').value = '20'; document.querySelector('.play').click()")
+    browser.run("document.querySelector('.speed').value = '30'; document.querySelector('.play').click()")
     assert wait_for(browser, lambda step: 0 < step < longest), "it goes from step to step"
     assert wait_for(browser, lambda step: step == longest)
     assert state(browser)[0] == longest and browser.run("document.querySelector('.play').textContent") == "Play"
