@@ -154,8 +154,9 @@ def check_width(stimulus: Samples, n_inputs: int, data: str) -> None:
     """Raise unless the frames fit the network's inputs."""
     width = stimulus.frames.shape[2] if isinstance(stimulus, Stimulus) else stimulus.n_inputs
     if width != n_inputs:
+        formed = "" if isinstance(stimulus, Stimulus) else ", or the same data.toml and --data-option as in training"
         raise ValueError(
-            f"{data} has {counted(width, 'input')} a frame, the network has {n_inputs}; choose data of its size"
+            f"{data} has {counted(width, 'input')} a frame, the network has {n_inputs}; choose data of its size{formed}"
         )
 
 
