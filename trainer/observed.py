@@ -63,16 +63,13 @@ def _check_nothing_between(who: str, order: list[nn.Module], calls: list[Call], 
     before = frame
     for i, (layer, given, gave) in enumerate(calls):
         place = i % len(order)
-        same_order = layer is order[place]
         require(
-            same_order,
+            layer is order[place],
             f"the forward of {who} calls its layers in more than one order; pass them in the right one with layers=",
         )
-        before = frame if place == 0 else before
-        same = given.numel() == before.numel() and torch.equal(given.flatten(), before.flatten())
-        ahead = "the frame" if place == 0 else type(order[place - 1]).__name__
+        ahead, before = ("the frame", frame) if place == 0 else (type(order[place - 1]).__name__, before)
         require(
-            same,
+            given.numel() == before.numel() and torch.equal(given.flatten(), before.flatten()),
             f"the forward of {who} does something that no module does between {ahead} and {type(layer).__name__}; make "
             "it a module (nn.Flatten, nn.AvgPool2d, ...), or pass the layers with layers= to leave it out",
         )

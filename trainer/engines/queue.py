@@ -106,34 +106,43 @@ class InputQueue:
         return (self.waiting & self.connected).any(1)
 
 
-def select(
-    call: Call, state: BatchState, queue: InputQueue, active: Tensor, t: int, k: int
+class Ranks(NamedTuple):
+    """What a forward step's choice goes by where F limits it: keys, and ranks by the order rule; (B, N) each."""
+
+    draw: Tensor
+    value: Tensor
+
+
+def ranks(call: Call, state: BatchState, t: int, k: int) -> Ranks | None:
+    """After round k; None where all are served."""
+    if call.schedule.F is None:
+        return None
+    draw = keys(call.schedule.seed, call.sample_ids, t, k, call.neurons)
+    return Ranks(draw, ORDERS[call.schedule.order].rank(call, state, draw, t, k))
+
+
+def choose(
+    call: Call, queue: InputQueue, waits: Tensor, closed: Tensor, by: Ranks | None, active: Tensor, k: int
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Choose what is served after round k.
+    """Choose what one queue, or those of cores that send, serve after round k.
+
+    Args:
+        waits: (B, N) neurons with an entry. closed: (B, N) those that fill no free slot while silent.
 
     Returns:
-        (B, N) served entries, (B, N) silent neurons that fill the free slots, (B, N_in) input taken.
+        (B, N) served entries, (B, N) silent neurons that fill the free slots, (B, N_in) queued input taken.
     """
-    candidates = state.waiting & active[:, None]
-    x_in, group = None, call.schedule.F
-    if queue.rule == "paced":
-        x_in = queue.next_paced(active)
-    if group is None:
-        if queue.rule == "queued":
-            x_in = queue.take(queue.waiting & active[:, None])
-        return candidates, silent(call, candidates, state.waiting, None, None), x_in
-    draw = keys(call.schedule.seed, call.sample_ids, t, k, call.neurons)
-    value = ORDERS[call.schedule.order].rank(call, state, draw, t, k)
-    room: Tensor | int = group
-    if queue.rule == "queued":
-        served_in, served = select_queued(call, queue, candidates, value, active, k, group)
-        x_in = queue.take(served_in)
-        room = group - served_in.sum(1)
-    elif call.schedule.scope == "core":
-        served = by_core(call, value, candidates, group)
-    else:
-        served = best(value, candidates, room)
-    return served, silent(call, served, state.waiting, room, draw), x_in
+    candidates = waits & active[:, None]
+    queued, group = queue.rule == "queued", call.schedule.F
+    if by is None or group is None:
+        x_in = queue.take(queue.waiting & active[:, None]) if queued else None
+        return candidates, silent(call, candidates, closed, None, None), x_in
+    if queued:
+        events, served = select_queued(call, queue, candidates, by.value, active, k, group)
+        return served, silent(call, served, closed, group - events.sum(1), by.draw), queue.take(events)
+    by_cores = call.schedule.scope == "core"
+    served = by_core(call, by.value, candidates, group) if by_cores else best(by.value, candidates, group)
+    return served, silent(call, served, closed, group, by.draw), None
 
 
 def by_key(call: Call, state: BatchState, draw: Tensor, t: int, k: int) -> Tensor:

@@ -8,13 +8,11 @@ import torch
 from torch import Tensor
 
 from ir.receivers import cores_reached
-from ir.schedule import stream
 from trainer.engines.call import Call
-from trainer.engines.options import SPIKE_DROP
 from trainer.engines.parts import Link, apply_link
-from trainer.engines.queue import ORDERS, InputQueue, select_queued, silent
-from trainer.engines.selection import best, happens, keys
+from trainer.engines.queue import InputQueue, choose, ranks
 from trainer.engines.state import BatchState
+from trainer.engines.waiting import delivered, summed
 
 
 class Receivers:
@@ -78,15 +76,7 @@ class AtReceivers:
 
     def drive(self) -> Tensor:
         """The summed drive of one forward step, (B, N), in weight units."""
-        call, drives = self.call, {}
-        for link, weight in zip(call.plan.links, call.params.weights):
-            part = self._through(link, weight)
-            if part is not None:
-                part = call.numbers.shift(part, link.weight_exp)
-                before = drives.get(link.post.start)
-                drives[link.post.start] = part if before is None else before + part
-        none = self.state.q
-        return torch.cat([drives.get(p.at.start, torch.zeros_like(none[:, p.at])) for p in call.plan.parts], 1)
+        return summed(self.call, self._through, self.state.q)
 
     def _through(self, link: Link, weight: Tensor) -> Tensor | None:
         """What a link brings to its targets, each from the queue of its own core."""
@@ -131,44 +121,18 @@ class AtReceivers:
             (B, N) the neurons none of whose spikes waits any more.
         """
         call, before = self.call, self.waiting.any(0)
-        draw = keys(call.schedule.seed, call.sample_ids, self.t, k, call.neurons)
-        value = ORDERS[call.schedule.order].rank(call, self.state, draw, self.t, k)
-        self.inputs = [self.events.next_paced(active) if self.events.rule == "paced" else None] * len(self.q)
+        by = ranks(call, self.state, self.t, k)
+        paced = self.events.next_paced(active) if self.events.rule == "paced" else None
         kept: list[Tensor] = []
         for core, waits in enumerate(self.waiting):
-            served, slots = self._chosen(core, waits & active[:, None], waits, value, draw, active, k)
-            self.sources[core] = self._delivered(core, served | slots & learn[:, None], k)
+            deaf = waits | ~self.at.hears[core]
+            served, slots, queued = choose(call, self.queues[core], waits, deaf, by, active, k)
+            self.inputs[core] = queued if paced is None else paced
+            chosen = served | slots & learn[:, None]
+            self.sources[core] = delivered(call, self.q[core], chosen, self.t, k)
+            self.q[core] = self.q[core] * ~chosen
             kept.append(waits & ~served)
         self.waiting = torch.stack(kept)
         gone = (before & ~self.waiting.any(0)) | (self.unheard & active[:, None])
         self.unheard = torch.zeros_like(self.unheard)
         return gone
-
-    def _chosen(
-        self, core: int, candidates: Tensor, waits: Tensor, value: Tensor, draw: Tensor, active: Tensor, k: int
-    ) -> tuple[Tensor, Tensor]:
-        """(B, N) each, which entries a core serves and which silent neurons fill its free slots."""
-        call, queue, group = self.call, self.queues[core], self.call.schedule.F
-        deaf = waits | ~self.at.hears[core]
-        if group is None:
-            if queue.rule == "queued":
-                self.inputs[core] = queue.take(queue.waiting & active[:, None])
-            return candidates, silent(call, candidates, deaf, None, None)
-        room: Tensor | int = group
-        if queue.rule == "queued":
-            events, served = select_queued(call, queue, candidates, value, active, k, group)
-            self.inputs[core] = queue.take(events)
-            room = group - events.sum(1)
-        else:
-            served = best(value, candidates, group)
-        return served, silent(call, served, deaf, room, draw)
-
-    def _delivered(self, core: int, chosen: Tensor, k: int) -> Tensor:
-        """(B, N) what the chosen deliver to a core, silent slots 0; they leave its queue."""
-        call = self.call
-        out = self.q[core] * chosen
-        self.q[core] = self.q[core] * ~chosen
-        if call.options.spike_dropout > 0:
-            seed = stream(call.schedule.seed, SPIKE_DROP)
-            out = out * ~happens(chosen, call.options.spike_dropout, seed, call.sample_ids, self.t, k)
-        return out

@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from ir.schedule import stream
 from trainer.engines.call import Call
 from trainer.engines.options import SPIKE_DROP
-from trainer.engines.parts import apply_link
-from trainer.engines.queue import InputQueue, select
+from trainer.engines.parts import Link, apply_link
+from trainer.engines.queue import InputQueue, choose, ranks
 from trainer.engines.selection import happens
 from trainer.engines.state import BatchState
+
+
+def summed(call: Call, through: Callable[[Link, Tensor], Tensor | None], like: Tensor) -> Tensor:
+    """The summed drive of one forward step, (B, N), in weight units.
+
+    Args:
+        through: what a link with its weight brings, (B, n_post); None = nothing. like: (B, N).
+    """
+    drives: dict[int, Tensor] = {}
+    for link, weight in zip(call.plan.links, call.params.weights):
+        part = through(link, weight)
+        if part is not None:
+            part = call.numbers.shift(part, link.weight_exp)
+            before = drives.get(link.post.start)
+            drives[link.post.start] = part if before is None else before + part
+    return torch.cat([drives.get(p.at.start, torch.zeros_like(like[:, p.at])) for p in call.plan.parts], 1)
+
+
+def delivered(call: Call, q: Tensor, chosen: Tensor, t: int, k: int) -> Tensor:
+    """(B, N) what the chosen entries of a queue ``q`` deliver in round k, silent slots 0 with a gradient."""
+    out = q * chosen
+    if call.options.spike_dropout > 0:
+        seed = stream(call.schedule.seed, SPIKE_DROP)
+        out = out * ~happens(chosen, call.options.spike_dropout, seed, call.sample_ids, t, k)
+    return out
 
 
 class OneQueue:
@@ -29,17 +56,11 @@ class OneQueue:
 
     def drive(self) -> Tensor:
         """The summed drive of one forward step, (B, N), in weight units."""
-        call = self.call
-        drives: dict[int, Tensor] = {}
-        for link, weight in zip(call.plan.links, call.params.weights):
-            source = self.inputs if link.from_input else self.sources
-            if source is None:
-                continue
-            part = call.numbers.shift(apply_link(link, weight, source[:, link.pre]), link.weight_exp)
-            before = drives.get(link.post.start)
-            drives[link.post.start] = part if before is None else before + part
-        none = self.sources
-        return torch.cat([drives.get(p.at.start, torch.zeros_like(none[:, p.at])) for p in call.plan.parts], 1)
+        return summed(self.call, self._through, self.sources)
+
+    def _through(self, link: Link, weight: Tensor) -> Tensor | None:
+        source = self.inputs if link.from_input else self.sources
+        return None if source is None else apply_link(link, weight, source[:, link.pre])
 
     def add(self, now: Tensor, entry: Tensor) -> None:
         """Let spikes wait; ``entry`` (B, N) is what they deliver, silent neurons 0 with a gradient."""
@@ -65,14 +86,12 @@ class OneQueue:
         Returns:
             (B, N) the neurons whose entries have left.
         """
-        call, state = self.call, self.state
-        served, slots, self.inputs = select(call, state, self.events, active, self.t, k)
+        call, state, by = self.call, self.state, ranks(self.call, self.state, self.t, k)
+        paced = self.events.next_paced(active) if self.events.rule == "paced" else None
+        served, slots, queued = choose(call, self.events, state.waiting, state.waiting, by, active, k)
+        self.inputs = queued if paced is None else paced
         chosen = served | slots & learn[:, None]
-        out = state.q * chosen
+        self.sources = delivered(call, state.q, chosen, self.t, k)
         state.q = state.q * ~chosen
         state.waiting = state.waiting & ~served
-        if call.options.spike_dropout > 0:
-            seed = stream(call.schedule.seed, SPIKE_DROP)
-            out = out * ~happens(chosen, call.options.spike_dropout, seed, call.sample_ids, self.t, k)
-        self.sources = out
         return served
