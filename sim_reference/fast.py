@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ir.arithmetic import LIMITS
 from ir.arrays import Array
-from ir.check import require
+from ir.check import SlowerWarning, require, sentence
 from ir.encoder import hosted
 from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork
@@ -24,9 +25,10 @@ from ir.state import State
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
 from ir.trace_parts import ended
+from sim_reference import simulate
 from sim_reference.compiled.asynchronous import run_asynchronous
 from sim_reference.compiled.flat import FlatNetwork, flatten, starts
-from sim_reference.compiled.gamma_run import run_elsewhere
+from sim_reference.compiled.gamma_run import run_gamma
 from sim_reference.compiled.kernels import Work, new_work
 from sim_reference.compiled.known import reason_against
 from sim_reference.compiled.layered import new_history, run_layered
@@ -94,9 +96,9 @@ def run(
     check_order(schedule)
     check_record(layout.network, record)
     require(n_threads is None or n_threads >= 1, f"n_threads is {n_threads}; use at least 1")
-    reason, ends = reason_against(layout.network, schedule), (state, keep_state)
-    if reason is not None or layout.network.populations[0].neuron.MODEL == "spiking_gamma":
-        own = run_elsewhere(reason, layout, mapped, stimulus, schedule, names, progress, *ends)
+    same: Any = {"record": names, "progress": progress, "state": state, "keep_state": keep_state}
+    own = _by_another(layout, mapped, stimulus, schedule, **same)
+    if own is not None:
         return own if record_spikes else replace(own, spikes=None)
     shape = stimulus.n_steps, stimulus.n_samples, layout.n_neurons
     out, cut = _output(shape, names, record_spikes or keep_state), _cut(shape, layout.network, state, keep_state)
@@ -117,6 +119,18 @@ def run(
         limits_reached=dict(zip(LIMITS, limits.tolist())),
     )
     return _with_end(trace, layout.network, stimulus, cut, state, record_spikes) if keep_state else trace
+
+
+def _by_another(
+    layout: Layout, mapped: MappedNetwork | QuantizedNetwork, stimulus: Stimulus, schedule: Schedule, **same: Any
+) -> Trace | None:
+    """The run by SpikingGamma's own kernel, or by the plain simulator after a warning; None where it is run here."""
+    reason = reason_against(layout.network, schedule)
+    if reason is not None:
+        warnings.warn(sentence(f"{reason}; the plain one runs it, slower"), SlowerWarning, stacklevel=3)
+        return simulate.run(mapped, stimulus, schedule, **same)
+    is_gamma = layout.network.populations[0].neuron.MODEL == "spiking_gamma"
+    return run_gamma(layout, mapped, stimulus, schedule, **same) if is_gamma else None
 
 
 def _with_end(

@@ -35,32 +35,41 @@ class Moment:
         return KeyAddress(schedule.seed, self.sample, self.t, k)
 
 
-class Waiting:
-    """One queue for all neurons, or one a core of those that fire; with queued input events compete in it.
+class Arrivals:
+    """The input of a time step, and what of it is still to come.
 
     Attributes:
+        later: paced events that come later.
         on_its_way: whether anything that was served or taken last, or still waits, goes to a neuron.
     """
 
     def __init__(self, layout: Layout, schedule: Schedule, now: Moment) -> None:
         self.layout, self.schedule, self.now = layout, schedule, now
+        self.later = now.events if schedule.input == "paced" else now.events[:0]
+        self.on_its_way = True
+
+    def counted(self, events: Ints) -> Ints:
+        """(N_in,) how many of them each input has."""
+        return np.bincount(events, minlength=self.layout.network.n_inputs)
+
+    def paced(self) -> Ints:
+        """The next R events."""
+        now, self.later = self.later[: self.schedule.R], self.later[self.schedule.R :]
+        return now
+
+
+class Waiting(Arrivals):
+    """One queue for all neurons, or one a core of those that fire; with queued input events compete in it."""
+
+    def __init__(self, layout: Layout, schedule: Schedule, now: Moment) -> None:
+        super().__init__(layout, schedule, now)
         self.queue = Queue.empty(layout.n_neurons)
         self.delivered = np.zeros(layout.n_neurons, np.int64)
-        self.on_its_way = True
-        self.inputs, self.later = self._first_inputs()
-
-    def _first_inputs(self) -> tuple[Ints, Ints]:
-        """(N_in,) what arrives at k = 0, and the paced events that come later."""
-        none = np.zeros(0, np.int64)
-        if self.schedule.input == "first":
-            return self.now.frame, none
-        if self.schedule.input == "paced":
-            return self._counted(self.now.events[: self.schedule.R]), self.now.events[self.schedule.R :]
-        self.queue.inputs = self.now.events
-        return self._counted(take(self.queue, self._best(-1))[1]), none
-
-    def _counted(self, events: Ints) -> Ints:
-        return np.bincount(events, minlength=self.layout.network.n_inputs)
+        if schedule.input == "queued":
+            self.queue.inputs = now.events
+            self.inputs = self.counted(take(self.queue, self._best(-1))[1])
+        else:
+            self.inputs = now.frame if schedule.input == "first" else self.counted(self.paced())
 
     def _best(self, k: int) -> Ints:
         entries = in_order(self.queue, self.schedule, self.now.at(self.schedule, k))
@@ -84,16 +93,15 @@ class Waiting:
         n, sends, sends_input = self.layout.n_neurons, self.layout.sends, self.layout.sends_input
         best = self._best(k)
         self.delivered, events = take(self.queue, best)
-        if self.schedule.input == "paced":
-            events, self.later = self.later[: self.schedule.R], self.later[self.schedule.R :]
-        self.inputs, neurons = self._counted(events), best[best < n]
+        events = self.paced() if self.schedule.input == "paced" else events
+        self.inputs, neurons = self.counted(events), best[best < n]
         waits = bool((self.queue.q > 0)[sends].any()) or bool(sends_input[self.queue.inputs].any())
         moving = bool(sends[neurons].any()) or bool(sends_input[np.concatenate([events, self.later])].any())
         self.on_its_way = waits or moving
         return neurons
 
 
-class WaitingAtReceivers:
+class WaitingAtReceivers(Arrivals):
     """A queue at each core for the spikes, and under queued input the events, that reach a neuron on it.
 
     Each core serves its own F in every forward step; they reach its own neurons alone. A spike without a receiver is
@@ -101,24 +109,19 @@ class WaitingAtReceivers:
     """
 
     def __init__(self, layout: Layout, schedule: Schedule, now: Moment) -> None:
-        self.layout, self.schedule, self.now = layout, schedule, now
+        super().__init__(layout, schedule, now)
         n = layout.n_neurons
         self.cores, self.reach = cores_reached(layout.network, layout.core_of_neuron)
         self.queues = [Queue.empty(n) for _ in self.reach]
         self.delivered = [np.zeros(n, np.int64) for _ in self.reach]
-        self.on_its_way, self.later = True, np.zeros(0, np.int64)
         self.without_entry: Bits = np.zeros(n, bool)
-        frame = now.frame
-        if schedule.input == "paced":
-            frame, self.later = self._counted(now.events[: schedule.R]), now.events[schedule.R :]
-        self.inputs = [frame for _ in self.reach]
         if schedule.input == "queued":
+            self.inputs: list[Ints] = []
             for core, queue in enumerate(self.queues):
                 queue.inputs = now.events[self.reach[core, n + now.events]]
-                self.inputs[core] = self._counted(take(queue, self._best(core, -1))[1])
-
-    def _counted(self, events: Ints) -> Ints:
-        return np.bincount(events, minlength=self.layout.network.n_inputs)
+                self.inputs.append(self.counted(take(queue, self._best(core, -1))[1]))
+        else:
+            self.inputs = [now.frame if schedule.input == "first" else self.counted(self.paced())] * len(self.queues)
 
     def _best(self, core: int, k: int) -> Ints:
         return in_order(self.queues[core], self.schedule, self.now.at(self.schedule, k))[: self.schedule.F]
@@ -147,10 +150,10 @@ class WaitingAtReceivers:
         waited = self._waiting()
         left = any(len(queue.inputs) for queue in self.queues) or bool(self.layout.sends_input[self.later].any())
         self.on_its_way = bool(waited.any()) or left
-        now, self.later = self.later[: self.schedule.R], self.later[self.schedule.R :]
+        now = self.paced()
         for core, queue in enumerate(self.queues):
             self.delivered[core], events = take(queue, self._best(core, k))
-            self.inputs[core] = self._counted(now if self.schedule.input == "paced" else events)
+            self.inputs[core] = self.counted(now if self.schedule.input == "paced" else events)
         gone = (waited & ~self._waiting()) | self.without_entry
         self.without_entry = np.zeros_like(gone)
         return np.flatnonzero(gone)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ir.arrays import Array, Ints
-from ir.check import SlowerWarning, sentence
 from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork, limit_names
 from ir.schedule import Schedule
 from ir.state import State
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace, count_spikes
-from sim_reference import simulate
 from sim_reference.compiled.gamma import FIRST_ROW, X0, GammaNet, flatten_gamma, run_sample
 from sim_reference.cut import Cut
 from sim_reference.layout import Layout
@@ -38,6 +34,7 @@ def run_gamma(
     mapped: MappedNetwork | QuantizedNetwork,
     stimulus: Stimulus,
     schedule: Schedule,
+    *,
     record: Collection[str],
     progress: Progress | None,
     state: State | None,
@@ -87,25 +84,6 @@ def run_gamma(
         limits_reached={name: int(counted.get(name, 0)) for name in limit_names(network)},
         state=cut.left(),
     )
-
-
-def run_elsewhere(
-    reason: str | None,
-    layout: Layout,
-    mapped: MappedNetwork | QuantizedNetwork,
-    stimulus: Stimulus,
-    schedule: Schedule,
-    record: Collection[str],
-    progress: Progress | None,
-    state: State | None,
-    keep_state: bool,
-) -> Trace:
-    """The run by SpikingGamma's own kernel or, where there is a ``reason``, by the plain simulator."""
-    if reason is None:
-        return run_gamma(layout, mapped, stimulus, schedule, record, progress, state, keep_state)
-    warnings.warn(sentence(f"{reason}; the plain one runs it, slower"), SlowerWarning, stacklevel=3)
-    ends: Any = {"state": state, "keep_state": keep_state}
-    return simulate.run(mapped, stimulus, schedule, record=record, progress=progress, **ends)
 
 
 def _names(net: GammaNet) -> tuple[str, ...]:
