@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exchange.npy import read_header, size_of
-from exchange.plain import check_readable, write_atomically, write_together
+from exchange.plain import check_readable, newer, write_atomically, write_together
 from ir.check import FormatError, sentence, within
 from ir.chip import Chip, IntFormat, Limits, Mesh, Range, SynapseFormat
 from ir.clockless import Clockless
@@ -204,9 +204,7 @@ class _Contents:
             raise FormatError("it is no unlayered file; write it with unlayered")
         version = header.get("version")
         if type(version) is not int or not 0 < version <= VERSION:
-            raise FormatError(
-                f"it has format version {version!r}, this release reads up to {VERSION}; update unlayered"
-            )
+            raise FormatError(f"it {newer(version, VERSION)}")
         if top.get("type") not in TOP:
             raise FormatError("it is no unlayered file; write it with unlayered")
         return self._decode(top)

@@ -85,6 +85,11 @@ def write_together(contents: Mapping[Path, bytes | memoryview]) -> None:
         ) from error
 
 
+def newer(version: object, known: int) -> str:
+    """What is said of a file whose form a later release has written, behind its name."""
+    return f"has format version {version!r}, this release reads up to {known}; update unlayered"
+
+
 @contextmanager
 def removed_at_last(names: Sequence[str]) -> Generator[None, None, None]:
     """Remove those of the files that are still there when all is done, or when it went wrong."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from exchange.plain import check_readable
+from exchange.plain import check_readable, newer
 from exchange.seal import seal
 from ir.check import FormatError
 
@@ -48,7 +48,7 @@ def read_sealed(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     values = _json(path, dict)
     form, seals = values.pop("format", 0), values.pop("seals", {})
     if type(form) is int and form > FORMAT:
-        raise FormatError(f"{path} has format version {form}, this release reads up to {FORMAT}; update unlayered")
+        raise FormatError(f"{path} {newer(form, FORMAT)}")
     own = seals.get("config.json") if isinstance(seals, dict) else None
     if type(form) is not int or not isinstance(seals, dict) or ((form or seals) and own != seal(values)):
         raise FormatError(f"{path} is damaged: its bytes are not those that were written; {WAY}")

@@ -89,17 +89,25 @@ def trained(options: argparse.Namespace, data: Callable[[], Stimulus], name: str
     return Trained(name, seed, config.schedule, npz.load(into / "network.npz", Network))
 
 
+BATCHES = {"learning_rate": 1e-3, "batch_size": 64, "validation_share": 0.05}
+"""Of every training; batches of 64 learn more in as many epochs."""
+
+
+def going_on(start: Path) -> dict[str, Any]:
+    """What a training says that goes on from a network: its layers and neurons are those of the file."""
+    fresh = {key: getattr(TrainConfig(), key) for key in ("layers", "tau_mem_s", "v_threshold", "initial_density")}
+    return {**fresh, "start": str(start)}
+
+
 def configured(options: argparse.Namespace, name: str, seed: int) -> TrainConfig:
-    """The preset of the data, with the schedule and a curriculum on F; batches of 64 learn more in as many epochs."""
+    """The preset of the data, with the schedule and a curriculum on F."""
     what = TRAININGS[name]
     sizes: dict[str, Any] = {"limit": options.samples, "epochs": options.epochs, "seed": seed, "data": options.data}
     config = preset("digits" if options.data == "digits" else "nmnist", **sizes)
     changes: dict[str, Any] = {
         "schedule": what.schedule,
-        "learning_rate": 1e-3,
-        "batch_size": 64,
+        **BATCHES,
         "loss": "count" if what.schedule.input == "queued" else options.loss,
-        "validation_share": 0.05,
     }
     if options.conv:
         changes["layers"] = CONV
@@ -110,9 +118,7 @@ def configured(options: argparse.Namespace, name: str, seed: int) -> TrainConfig
     if what.schedule.scope == "core":
         changes["partition"] = str(partition(options))
     if what.start:
-        start = str(folder(options, what.start, seed) / "network.npz")
-        fresh = {key: getattr(TrainConfig(), key) for key in ("layers", "tau_mem_s", "v_threshold", "initial_density")}
-        changes |= {**fresh, "start": start, "epochs": options.tune_epochs}
+        changes |= {**going_on(folder(options, what.start, seed) / "network.npz"), "epochs": options.tune_epochs}
     return replace(config, **changes)
 
 

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from exchange import npz
 from exchange.chip_toml import find_chip
-from experiments.clockless import FITTED, NOISELESS
+from experiments.clockless import BATCHES, FITTED, NOISELESS, going_on
 from experiments.clockless_rows import last_mapping, mappings
 from ir.check import SlowerWarning
 from ir.network import Network
@@ -33,7 +33,7 @@ from sim_reference.compare.statistics import statistics
 from stimuli.data_sets import load
 from targets.clockless.options import Timekeeping
 from targets.clockless.run import run as run_timed
-from trainer import TrainConfig, preset, run, train
+from trainer import preset, run, train
 
 AT_RECEIVERS = replace(FITTED, scope="receiver")
 CORES = 4
@@ -48,18 +48,14 @@ def tuned(options: argparse.Namespace, start: Path, seed: int, data: Stimulus) -
     options.out.mkdir(parents=True, exist_ok=True)
     partition = options.out / f"partition-{seed}.npz"
     npz.save(last_mapping(npz.load(start, Network), CORES), partition)
-    fresh = {key: getattr(TrainConfig(), key) for key in ("layers", "tau_mem_s", "v_threshold", "initial_density")}
     config = replace(
         preset("nmnist", limit=options.samples, epochs=options.epochs, seed=seed, data="nmnist-like"),
         schedule=AT_RECEIVERS,
-        learning_rate=1e-3,
-        batch_size=64,
         loss="count",
-        validation_share=0.05,
         options=NOISELESS,
-        start=str(start),
         partition=str(partition),
-        **fresh,
+        **BATCHES,
+        **going_on(start),
     )
     begin = time.process_time()
     train(config, out, stimulus=data)

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from exchange.npz import write_atomically
-from exchange.plain import check_readable
+from exchange.plain import check_readable, newer
 from ir.check import FormatError, require, word
 from trainer.checkpoint_parts import check_history, check_optimizer, check_scales, check_weights
 from trainer.config import TrainConfig, from_dict
@@ -118,7 +118,7 @@ def _read(path: Path) -> dict[str, Any]:
     require(isinstance(content, dict), "it lacks a part, or has one more")
     form = content.pop("format", 0)
     if type(form) is int and form > FORMAT:
-        raise FormatError(f"{path} has format version {form}, this release reads up to {FORMAT}; update unlayered")
+        raise FormatError(f"{path} {newer(form, FORMAT)}")
     require(type(form) is int and form >= 0, f"its format version is {word(form)}")
     require(set(content) == PARTS, "it lacks a part, or has one more")
     return content

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from exchange import npz
+from exchange.plain import newer
 from exchange.seal import seal
 from ir.check import FormatError, check_choice, require
 from ir.mapped import MappedNetwork
@@ -145,7 +146,7 @@ def check_whole(value: Any) -> None:
     form = value.get("format") if isinstance(value, dict) else None
     words = str(form).rpartition(" ")
     if words[0] == NAME and words[2].isdigit() and int(words[2]) > VERSION:
-        raise FormatError(f"has format version {words[2]}, this release reads up to {VERSION}; update unlayered")
+        raise FormatError(newer(int(words[2]), VERSION))
     if form != FORMAT:
         raise FormatError("is no sweep of ours")
     said = {name: part for name, part in value.items() if name not in NOT_SEALED}

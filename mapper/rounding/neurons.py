@@ -16,7 +16,7 @@ from ir.chip import Chip, IntFormat
 from ir.coding import delivered
 from ir.connection import Connection, Conv2d, Dense
 from ir.fixed_point import of_weights
-from ir.formats import Formats
+from ir.formats import Formats, to_grid
 from ir.network import Network, Population
 from ir.neurons import LIF
 
@@ -69,7 +69,7 @@ def row_errors(network: Network, p: Population, scale: Array | float, formats: F
         if e.post == p.name:
             weight, each = np.asarray(delivered(network, e), np.float64), of_weights(e.connection, scale)
             goal = weight * each
-            error += _sum(e.connection, (_on_grid(goal, formats.weight) - goal) ** 2)
+            error += _sum(e.connection, (to_grid(goal, 1.0, formats.weight) - goal) ** 2)
             power += _sum(e.connection, goal**2)
     share = error / np.where(power > 0, power, 1.0)
     threshold = getattr(p.neuron, "v_threshold", None)
@@ -77,10 +77,6 @@ def row_errors(network: Network, p: Population, scale: Array | float, formats: F
         high = np.broadcast_to(np.asarray(threshold) * scale, (p.n,))
         share = np.maximum(share, np.where(high > 0, np.abs(np.rint(high) - high) / np.where(high > 0, high, 1.0), 0.0))
     return share
-
-
-def _on_grid(values: Array, form: IntFormat) -> Array:
-    return np.clip(np.rint(values / form.step) * form.step, form.lo, form.hi)
 
 
 def _room(values: Array, form: IntFormat) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 from ir.arrays import Int32s, Ints
 from ir.kernels import kept_on_disk
 from mapper.view.hypergraph import Caps, Hypergraph, run_starts
-from mapper.view.twins import Cells, Chunked
+from mapper.view.twins import Cells, Chunked, shares_of_core
 
 Shape = tuple[int, ...]
 
@@ -49,8 +49,7 @@ def tile_labels(cells: Cells, caps: Caps, cut: Cut) -> Int32s:
     """(N,) tile of each neuron, numbered from 0; no tile holds two sharing groups."""
     n = cells.n_neurons
     group = np.full(n, -1, np.int32) if cells.group is None else cells.group
-    once = np.append(np.zeros(0, np.int64) if cells.shared is None else cells.shared, 0)[group]
-    cost = np.maximum(cells.taken / caps.neurons, cells.memory / np.maximum(caps.memory - once, 1))
+    cost = shares_of_core(cells, caps)
     label, low, used = np.empty(n, np.int64), 0, 0
     for shape in cells.shapes:
         at = slice(low, low + int(np.prod(shape)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ir.arrays import Array, Int32s, Ints
+from ir.arrays import Array, Floats, Int32s, Ints
 from ir.kernels import kept_on_disk
 from mapper.view.hypergraph import Caps, Hypergraph, run_starts
 
@@ -63,12 +63,16 @@ class Chunked:
     vertex: Int32s
 
 
+def shares_of_core(cells: Cells, caps: Caps) -> Floats:
+    """(N,) what share of a core each neuron takes of what it takes most of: room for neurons, or synapse memory."""
+    once = 0 if cells.group is None or cells.shared is None else np.append(cells.shared, 0)[cells.group]
+    return np.maximum(cells.taken / caps.neurons, cells.memory / np.maximum(caps.memory - once, 1))
+
+
 def _chunks(cells: Cells, caps: Caps, pieces: tuple[int, int]) -> tuple[Int32s, int, int]:
     """Cut every cell into chunks: (M,) chunk of each source, chunks of neurons, chunks in all."""
     n, m = cells.n_neurons, cells.cell.size
-    once = 0 if cells.group is None or cells.shared is None else np.append(cells.shared, 0)[cells.group]
-    cost = np.maximum(cells.taken / caps.neurons, cells.memory / np.maximum(caps.memory - once, 1))
-    cost = np.concatenate([np.maximum(cost, 1.0 / caps.axons), np.zeros(m - n)])
+    cost = np.concatenate([np.maximum(shares_of_core(cells, caps), 1.0 / caps.axons), np.zeros(m - n)])
     is_input = np.arange(m) >= n
     group = np.full(m, -1) if cells.group is None else np.concatenate([cells.group, np.full(m - n, -1)])
     order = np.lexsort((np.arange(m), group, cells.cell, is_input)).astype(np.int32)

@@ -125,8 +125,7 @@ def _neuron_route(projection: FixedProjection, order: LayeredOrder, recurrent: b
     kind = _kind(projection, carries)
     if carries > 1:
         _check_shift(projection, carries, "graded spikes", "use weight_exp 0, or run on the reference")
-        late = int(delay.max()) > 0
-        if late:
+        if int(delay.max()) > 0:
             raise ValueError(
                 f"{name_of(projection)} brings graded spikes {int(delay.max())} ticks late, which no connection of "
                 "Lava does; remove the delay or the skip, or run on the reference"
