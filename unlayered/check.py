@@ -26,6 +26,25 @@ from ir.runnable import check_schedule
 from ir.schedule import KINDS
 from mapper import map_network
 
+CHIP_RULES = {
+    "lif": (
+        "(4096 - decay) / 4096, toward zero",
+        "v > threshold, at most one a time step",
+        "to zero (others: Lava's simulator)",
+    ),
+    "spiking_gamma": (
+        "buckets and e: (4096 - decay) / 4096, toward zero",
+        "where max(v, 0) - e passes the threshold, at most one a time step",
+        "none; e grows by what the spike carries",
+    ),
+    "sigma_delta": (
+        "none",
+        "where |v - e| reaches the threshold, at most one a time step; it carries the change",
+        "none; e <- v",
+    ),
+}
+"""Leak, spike and reset of each neuron model of ``ir.neurons.MODELS``, as a chip computes them."""
+
 
 @dataclass(frozen=True)
 class NodeRow:
@@ -206,18 +225,27 @@ def _semantics(
     weights = "?" if plain is None else ", ".join(sorted({str(e.connection.weight.dtype) for e in plain.projections}))
     schedule = "?" if plain is None else plain.schedule.kind
     runs = [k for k in KINDS if k == "layered" or chip.asynchronous] if plain is None else schedules(plain, chip)
+    leak, spike, reset = _chip_rules(plain)
     return (
         SemanticsRow("time step", says, dt, "none; one pass through all spikes"),
-        SemanticsRow("leak", says, own or (source.leak if source else "?"), "(4096 - decay) / 4096, toward zero"),
-        SemanticsRow(
-            "spike", says, own or (source.spikes if source else "?"), "v > threshold, at most one a time step"
-        ),
-        SemanticsRow("reset", says, resets or (source.reset if source else "?"), "to zero (others: Lava's simulator)"),
+        SemanticsRow("leak", says, own or (source.leak if source else "?"), leak),
+        SemanticsRow("spike", says, own or (source.spikes if source else "?"), spike),
+        SemanticsRow("reset", says, resets or (source.reset if source else "?"), reset),
         SemanticsRow("recurrent edges", says, "spikes of t - 1", "spikes of t - 1 (layered), queued (asynchronous)"),
         SemanticsRow("weights", weights, weights, rate),
         SemanticsRow("schedule", says, schedule, " or ".join(runs) or "none"),
         *_left_out(plain),
     )
+
+
+def _chip_rules(network: Network | QuantizedNetwork | None) -> tuple[str, str, str]:
+    """Leak, spike and reset of the network's neuron models on a chip, each named where there are several."""
+    models = ["lif"] if network is None else sorted({p.neuron.MODEL for p in network.populations}) or ["lif"]
+    rules = [(m, CHIP_RULES.get(m, (f"as {m!r} defines it",) * 3)) for m in models]
+    if len(rules) == 1:
+        return rules[0][1]
+    leak, spike, reset = ("; ".join(f"{m}: {rule[i]}" for m, rule in rules) for i in range(3))
+    return leak, spike, reset
 
 
 def _left_out(network: Network | QuantizedNetwork | None) -> tuple[SemanticsRow, ...]:

@@ -57,9 +57,13 @@ class Divergence:
         if self.what == "spike":
             only = "first" if self.spiked[0] else "second"
             return f"{who} spikes only in the {only} trace; membranes {_shown(self.a)} and {_shown(self.b)}"
+        if self.what == "k_served":
+            served = " and ".join(
+                f"{_served(k)} in the {trace} trace" for k, trace in ((self.a, "first"), (self.b, "second"))
+            )
+            return f"{who} spikes in both; the spike is {served}"
         names = {
             "m": "spikes with membranes",
-            "k_served": "has its spike served in forward steps",
             "v": "ends the time step with membranes",
             "u": "ends the time step with currents",
         }
@@ -69,6 +73,11 @@ class Divergence:
 
 def _shown(x: float | int | None) -> str:
     return "unknown" if x is None else str(x)
+
+
+def _served(k: float | int | None) -> str:
+    """What became of a spike: ``k_served`` in words."""
+    return "dropped" if k == -1 else f"served in forward step {_shown(k)}"
 
 
 def first_divergence(a: Trace, b: Trace) -> Divergence | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +16,14 @@ from exchange.open import OPENERS, WRITERS, open_network
 from ir.check import FormatError
 from ir.connection import Dense
 from ir.mapped import MappedNetwork
-from ir.network import Network
+from ir.network import Input, Network
+from ir.neurons import MODELS, FixedLIF, FixedSigmaDelta
+from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 from tests.exchange.drawn import example
 from tests.exchange.nir_nodes import AFFINE, chain, lif, write_nodes
 from tests.exchange.test_onnx_import import UNSUPPORTED, save, two_layers
-from unlayered.check import CheckReport, check_file
+from unlayered.check import CHIP_RULES, CheckReport, check_file
 
 LOIHI2 = load_chip(CHIPS / "loihi2.toml")
 LOIHI1 = load_chip(CHIPS / "loihi1.toml")
@@ -159,3 +162,24 @@ class TestOpening:
         ):
             with pytest.raises(FormatError, match=words):
                 open_network(tmp_path / path, **options)  # type: ignore[arg-type]
+
+
+def test_the_rules_of_the_chip_are_those_of_the_networks_neurons(tmp_path: Path) -> None:
+    assert CHIP_RULES.keys() == MODELS.keys()
+    changes = FixedPopulation("p", (1,), FixedSigmaDelta())
+    spikes = FixedPopulation("q", (1,), FixedLIF(100, 5))
+    weight = Dense(np.ones((1, 1), np.int32))
+    for populations, leak in (
+        ((changes,), "none"),
+        ((spikes,), "(4096 - decay) / 4096, toward zero"),
+        ((changes, spikes), "lif: (4096 - decay) / 4096, toward zero; sigma_delta: none"),
+    ):
+        names = ["in", *(p.name for p in populations)]
+        edges = tuple(FixedProjection(a, b, weight) for a, b in itertools.pairwise(names))
+        network = QuantizedNetwork(
+            (Input("in", (1,)),), populations, edges, names[-1], schedule=Schedule(kind="layered")
+        )
+        npz.save(network, tmp_path / "a.npz")
+        rows = {row.question: row.chip for row in check_file(tmp_path / "a.npz", LOIHI2).semantics}
+        assert rows["leak"] == leak
+        assert ("e <- v" in rows["reset"]) == (changes in populations)

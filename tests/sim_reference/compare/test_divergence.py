@@ -61,6 +61,7 @@ def test_differing_membranes_and_serving_rounds_are_told_apart(column, what):
     row[column] = 55
     d = first_divergence(trace(), trace([ROWS[0], row, *ROWS[2:]]))
     assert (d.what, d.neuron, d.b) == (what, 3, 55)
+    assert ("served in forward step 55 in the second trace" in str(d)) == (what == "k_served")
 
 
 def test_samples_are_compared_in_batch_order_not_by_id():
