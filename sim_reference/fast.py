@@ -17,6 +17,7 @@ from ir.arithmetic import LIMITS
 from ir.arrays import Array
 from ir.check import SlowerWarning, require, sentence
 from ir.encoder import hosted
+from ir.held import Held
 from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork
 from ir.runnable import check_record, check_run
@@ -27,8 +28,9 @@ from ir.trace import Spikes, Trace
 from ir.trace_parts import ended
 from sim_reference import simulate
 from sim_reference.compiled.asynchronous import run_asynchronous
-from sim_reference.compiled.flat import FlatNetwork, flatten, starts
+from sim_reference.compiled.flat import FlatNetwork, flatten
 from sim_reference.compiled.gamma_run import run_gamma
+from sim_reference.compiled.inputs import held_inputs
 from sim_reference.compiled.kernels import Work, new_work
 from sim_reference.compiled.known import reason_against
 from sim_reference.compiled.layered import new_history, run_layered
@@ -55,9 +57,8 @@ class _Task(NamedTuple):
     net: FlatNetwork
     schedule: Schedule
     stimulus: Stimulus
+    inputs: Held
     max_events: int
-    stamped: Array
-    stamped_start: Array
     cut: Cut
 
 
@@ -150,7 +151,7 @@ def _cut(shape: tuple[int, int, int], network: QuantizedNetwork, state: State | 
         sent, inputs = (np.zeros((0, b, k), np.int64) for k in (n, network.n_inputs))
         return Cut(0, np.zeros((n_registers, 0, 0), np.int64), sent, inputs, end)
     begin = np.stack([state.states[name] for name in REGISTERS]).astype(np.int64)
-    sent, inputs = (np.ascontiguousarray(x, np.int64) for x in (state.sent, state.inputs))
+    sent, inputs = (np.array(x, np.int64, order="C") for x in (state.sent, state.inputs))  # ours: kernels ask for that
     return Cut(state.t, begin, sent, inputs, end)
 
 
@@ -210,15 +211,8 @@ def _flat(kept: _Kept, stimulus: Stimulus, layered: bool, cut: Cut) -> FlatNetwo
 def _task(kept: _Kept, stimulus: Stimulus, schedule: Schedule, cut: Cut) -> _Task:
     """Prepare network and events."""
     layered = schedule.kind == "layered"
-    stamped, stamped_start = np.zeros(0, np.int64), np.zeros(stimulus.n_steps * stimulus.n_samples + 1, np.int64)
-    max_events = 0
-    if not layered and schedule.input != "first":
-        max_events = int(stimulus.frames.sum(2, dtype=np.int64).max(initial=0))
-        if stimulus.events is not None and len(stimulus.events):
-            stamped = np.ascontiguousarray(stimulus.events[:, 3])
-            slot = stimulus.events[:, 0] * stimulus.n_steps + stimulus.events[:, 1]
-            stamped_start = starts(np.bincount(slot, minlength=stimulus.n_steps * stimulus.n_samples))
-    return _Task(_flat(kept, stimulus, layered, cut), schedule, stimulus, max_events, stamped, stamped_start, cut)
+    inputs, max_events = held_inputs(stimulus, gradual=not layered and schedule.input != "first")
+    return _Task(_flat(kept, stimulus, layered, cut), schedule, stimulus, inputs, max_events, cut)
 
 
 class _Share(NamedTuple):
@@ -280,16 +274,13 @@ _RunRange = Callable[[int, int, Output], int]
 
 def _layered_range(task: _Task, work: Work) -> _RunRange:
     history = new_history(task.net)
-    return lambda a, z, out: run_layered(task.net, task.stimulus.frames, a, z, work, history, task.cut, out)
+    return lambda a, z, out: run_layered(task.net, task.inputs, a, z, work, history, task.cut, out)
 
 
 def _asynchronous_range(task: _Task, work: Work) -> _RunRange:
     schedule = flat_schedule(task.schedule)
     queue = new_queue(task.net, schedule, task.max_events)
-    frames, ids = task.stimulus.frames, _ids(task.stimulus)
-    return lambda a, z, out: run_asynchronous(
-        task.net, schedule, frames, ids, task.stamped, task.stamped_start, a, z, work, queue, task.cut, out
-    )
+    return lambda a, z, out: run_asynchronous(task.net, schedule, task.inputs, a, z, work, queue, task.cut, out)
 
 
 def _spikes(shares: list[_Share], stimulus: Stimulus) -> Spikes:

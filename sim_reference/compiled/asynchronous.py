@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ir.arrays import Array
-from sim_reference.compiled.events import last_paced, next_paced, read_events, read_frame
+from sim_reference.compiled.events import last_paced, next_paced
 from sim_reference.compiled.flat import (
     CORE,
     DEPTH,
@@ -22,6 +22,7 @@ from sim_reference.compiled.flat import (
     FlatNetwork,
 )
 from sim_reference.compiled.heap import clear
+from sim_reference.compiled.inputs import Inputs, read_inputs
 from sim_reference.compiled.jit import fingerprint, kernel_inside, kernel_on_disk
 from sim_reference.compiled.kernels import (
     N_POSITIONS,
@@ -60,10 +61,7 @@ FIRST, QUEUED, PACED = 0, 1, 2
 def _run_asynchronous(
     net: FlatNetwork,
     schedule: FlatSchedule,
-    frames: Array,
-    sample_ids: Array,
-    events: Array,
-    event_start: Array,
+    inputs: Inputs,
     first: Int,
     last: Int,
     work: Work,
@@ -71,25 +69,16 @@ def _run_asynchronous(
     cut: Cut,
     out: Output,
 ) -> Int:
-    """Run samples ``first`` to ``last`` - 1; returns the sample that found no more room for its spikes, or ``last``.
-
-    Args:
-        frames: (T, B, N_in) counts.
-        events: inputs of stamped events, in order; those of sample b and time step t lie at
-            ``event_start[b * T + t]``; empty = counts expand in index order.
-    """
+    """Run samples ``first`` to ``last`` - 1; returns the sample that found no more room for its spikes, or ``last``."""
     at, before = work.next_row, work.limits_before
-    n_steps = frames.shape[0]
     for b in range(first, last):
         at[0] = out.row_start[b]
         copy_into(before, work.limits)
         begin_sample(cut, b, work.registers)
-        for t in range(n_steps):
+        for t in range(inputs.n_steps):
             begin_time_step(net, work, cut.t0 + t)
-            if schedule.input != FIRST:
-                slot = b * n_steps + t
-                read_events(frames[t, b], events[event_start[slot] : event_start[slot + 1]], events.size > 0, queue)
-            steps = _time_step(net, schedule, frames[t, b], sample_ids[b], t, cut.t0 + t, b, work, queue, at, out)
+            read_inputs(inputs, schedule.input == FIRST, t, b, work, queue)
+            steps = _time_step(net, schedule, inputs.ids[b], t, cut.t0 + t, b, work, queue, at, out)
             out.forward_steps[t, b] = steps
             _end_time_step(queue)
             keep_registers(out, b, t, work.registers)
@@ -120,23 +109,19 @@ def _end_time_step(queue: Queue) -> None:
 def _time_step(
     net: FlatNetwork,
     schedule: FlatSchedule,
-    frame: Array,
     sample: Int,
     t: Int, since: Int, b: Int,
     work: Work, queue: Queue, at: Array, out: Output,
 ) -> Int:  # fmt: skip
     """Serve the queue until nothing is on its way or the run is stopped; returns the number of forward steps.
 
-    ``t`` counts from the run's start, ``since`` from the sample's: keys are made of it.
+    Inputs are listed. ``t`` counts from the run's start, ``since`` from the sample's: keys are made of it.
     """
-    work.n[N_SOURCES] = 0
     taken, to_take, first_output, k = np.int64(0), np.int64(0), np.int64(-1), np.int64(0)
-    if schedule.input == FIRST:
-        read_frame(frame, queue.q.size, work)
-    elif schedule.input == PACED:
+    if schedule.input == PACED:
         to_take = last_paced(net.sends, queue)
         taken = next_paced(schedule, taken, net.sends, work, queue)
-    else:
+    elif schedule.input == QUEUED:
         enqueue_events(queue, net.sends)
         k = np.int64(-1)
     while True:
@@ -241,10 +226,7 @@ def _entry(source: int) -> Any:
     def run_asynchronous(
         net: FlatNetwork,
         schedule: FlatSchedule,
-        frames: Array,
-        ids: Array,
-        events: Array,
-        start: Array,
+        inputs: Inputs,
         first: int,
         last: int,
         work: Work,
@@ -253,7 +235,7 @@ def _entry(source: int) -> Any:
         out: Output,
     ) -> int:
         if source:
-            return _run_asynchronous(net, schedule, frames, ids, events, start, first, last, work, queue, cut, out)
+            return _run_asynchronous(net, schedule, inputs, first, last, work, queue, cut, out)
         return first
 
     return run_asynchronous

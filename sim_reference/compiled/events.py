@@ -1,41 +1,16 @@
-"""What inputs bring under the asynchronous schedule, compiled: whole frames, or events one by one."""
+"""Paced input under the asynchronous schedule, compiled: so many events a forward step."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ir.arrays import Array
-from sim_reference.compiled.jit import kernel, kernel_inside
-from sim_reference.compiled.kernels import N_SOURCES, Work, find_nonzero
+from sim_reference.compiled.jit import kernel_inside
+from sim_reference.compiled.kernels import N_SOURCES, Work
 from sim_reference.compiled.queue import N_EVENTS, FlatSchedule, Queue
 
 Int = Any
 """An integer of numpy or Python: compiled code sees no difference."""
-
-
-@kernel
-def read_events(frame: Array, stamped: Array, has_stamps: bool, queue: Queue) -> None:
-    n = 0
-    if has_stamps:
-        for i in range(stamped.size):
-            queue.event[i] = stamped[i]
-        n = stamped.size
-    else:
-        for i in range(frame.size):
-            for _ in range(frame[i]):
-                queue.event[n] = i
-                n += 1
-    queue.n[N_EVENTS] = n
-
-
-@kernel_inside
-def read_frame(frame: Array, n_neurons: Int, work: Work) -> None:
-    """The whole frame arrives at k = 0."""
-    n = find_nonzero(frame, work.flags, work.words, work.found)
-    for i in range(n):
-        work.source[i] = n_neurons + work.found[i]
-        work.times[i] = frame[work.found[i]]
-    work.n[N_SOURCES] = n
 
 
 @kernel_inside

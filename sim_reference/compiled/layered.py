@@ -25,6 +25,7 @@ from sim_reference.compiled.flat import (
     STOP,
     FlatNetwork,
 )
+from sim_reference.compiled.inputs import Inputs, list_frame, list_inputs
 from sim_reference.compiled.jit import fingerprint, kernel_inside, kernel_on_disk_tight
 from sim_reference.compiled.kernels import (
     N_POSITIONS,
@@ -33,7 +34,6 @@ from sim_reference.compiled.kernels import (
     Work,
     copy_into,
     find_above,
-    find_nonzero,
     leak,
     zero,
 )
@@ -75,23 +75,21 @@ def new_history(net: FlatNetwork) -> History:
 
 @kernel_inside
 def _run_layered(
-    net: FlatNetwork, frames: Array, first: Int, last: Int, work: Work, history: History, cut: Cut, out: Output
+    net: FlatNetwork, inputs: Inputs, first: Int, last: Int, work: Work, history: History, cut: Cut, out: Output
 ) -> Int:
-    """Run samples ``first`` to ``last`` - 1; returns the sample that found no more room for its spikes, or ``last``.
-
-    Args:
-        frames: (T, B, N_in) counts.
-    """
+    """Run samples ``first`` to ``last`` - 1; returns the sample that found no more room for its spikes, or ``last``."""
     at, before, past = work.next_row, work.limits_before, cut.sent.shape[0]
     for b in range(first, last):
         at[0] = out.row_start[b]
         copy_into(before, work.limits)
         begin_sample(cut, b, work.registers)
         _read_past(net, cut, b, history, work)
-        for t in range(frames.shape[0]):
+        for t in range(inputs.n_steps):
             if not net.narrow:
                 begin_time_step(net, work, cut.t0 + t)
-            _read_frame(frames[t, b], (past + t) % history.n_input.size, history, work)
+            now = (past + t) % history.n_input.size
+            listed, times = history.input[now], history.times[now]
+            history.n_input[now] = list_frame(inputs, t, b, np.int64(0), listed, times, work)
             for i in range(net.order.size):
                 p = net.order[i]
                 _collect(net, work, history, p, past + t)
@@ -116,7 +114,9 @@ def _run_layered(
 def _read_past(net: FlatNetwork, cut: Cut, b: Int, history: History, work: Work) -> None:
     """Fill the history with what neurons and inputs sent before the run."""
     for slot in range(cut.sent.shape[0]):
-        _read_frame(cut.inputs[slot, b], slot, history, work)
+        listed, times = history.input[slot], history.times[slot]
+        frame, first = cut.inputs[slot, b], np.int64(0)
+        history.n_input[slot] = list_inputs(frame, first, listed, times, work.flags, work.words, work.found)
         for p in range(net.pop.shape[0]):
             start, n = net.pop[p, START], 0
             for i in range(start, net.pop[p, STOP]):
@@ -141,15 +141,6 @@ def _update(net: FlatNetwork, work: Work, p: Int, t: Int) -> None:
     x, bias = work.arriving[a:z], net.pop[p, DUE] and not net.bias_in_u
     keep, low = net.keep_v[leaked, a:z], net.v_min[a:z]
     leak_and_enter_v(work.v[a:z], keep, x, net.bias[a:z], bias, low, net.v_max, work.limits)
-
-
-@kernel_inside
-def _read_frame(frame: Array, slot: Int, history: History, work: Work) -> None:
-    n = find_nonzero(frame, work.flags, work.words, work.found)
-    for i in range(n):
-        history.input[slot, i] = work.found[i]
-        history.times[slot, i] = frame[work.found[i]]
-    history.n_input[slot] = n
 
 
 @kernel_inside
@@ -212,9 +203,9 @@ def _fire(net: FlatNetwork, work: Work, history: History, p: Int, t: Int, known:
 def _entry(source: int) -> Any:
     @kernel_on_disk_tight
     def run_layered(
-        net: FlatNetwork, frames: Array, first: int, last: int, work: Work, history: History, cut: Cut, out: Output
+        net: FlatNetwork, inputs: Inputs, first: int, last: int, work: Work, history: History, cut: Cut, out: Output
     ) -> int:
-        return _run_layered(net, frames, first, last, work, history, cut, out) if source else first
+        return _run_layered(net, inputs, first, last, work, history, cut, out) if source else first
 
     return run_layered
 

@@ -19,6 +19,8 @@ from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from sim_reference import fast, simulate
 from sim_reference.compare.divergence import first_divergence
+from sim_reference.compiled.asynchronous import run_asynchronous
+from sim_reference.compiled.layered import run_layered
 from sim_reference.pieces import run_to_disk
 from tests.strategies import LAYERED, WIDE, Draw, cases, runs
 
@@ -106,6 +108,29 @@ def convolutional(seed=0):
 def noise(network, n_steps=4, n_samples=3, rate=0.1):
     rng = np.random.default_rng(1)
     return Stimulus((rng.random((n_steps, n_samples, network.n_inputs)) < rate).astype(np.int32), [30, 10, 20])
+
+
+@pytest.mark.parametrize(("schedule", "entry"), [(LAYERED, run_layered), (Schedule(F=8), run_asynchronous)])
+def test_frames_of_any_type_and_a_state_run_the_code_that_is_there(schedule, entry):
+    neuron = FixedLIF(400, 30)
+    network = QuantizedNetwork(
+        (Input("in", (6,)),),
+        (FixedPopulation("a", (4,), neuron),),
+        (FixedProjection("in", "a", Dense(np.arange(24).reshape(4, 6))),),
+        "a",
+    )
+    stimulus = noise(network, n_steps=6, rate=0.4)
+    whole = fast.run(network, stimulus, schedule)
+    compiled = len(entry.signatures)
+    for kind in (np.int8, np.int16, np.int32):
+        frames = stimulus.frames.astype(kind)
+        got = fast.run(network, replace(stimulus, frames=frames), schedule)
+        assert first_divergence(whole, got) is None
+        state = fast.run(network, replace(stimulus, frames=frames[:2]), schedule, keep_state=True).state
+        rest = fast.run(network, replace(stimulus, frames=frames[2:]), schedule, state=state)
+        assert (rest.states["v"][-1] == whole.states["v"][-1]).all()
+    assert len(whole.spikes) > 0
+    assert len(entry.signatures) == compiled
 
 
 @pytest.mark.parametrize("schedule", [LAYERED, Schedule(F=64, order="momentum"), Schedule(F=32, order="fifo")])
