@@ -58,7 +58,7 @@ def map_(
     dt: Dt = None,
     as_json: Json = False,
 ) -> None:
-    """Give a network the chip's integers and every neuron an address; write a page about it beside it (mapped.html).
+    """Give a network the chip's integers and every neuron a core; write a page about the map beside it (mapped.html).
 
     The mapped network carries the schedule it is meant for: the one it was trained under, or --schedule, --F, --order.
     Networks that were trained on the chip's integers pass through unchanged.
