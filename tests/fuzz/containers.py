@@ -71,6 +71,14 @@ def spoil_npy(content: bytes, _: Path, rng: Rng) -> bytes:
     return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + array.tobytes()
 
 
+def spoil_json(content: bytes, _: Path, rng: Rng) -> bytes:
+    """The parsed tree, written again."""
+    tree = json.loads(content)
+    for _ in range(int(rng.choice([1, 1, 1, 2, 4]))):
+        spoil_tree(tree, rng)
+    return json.dumps(tree).encode()
+
+
 def spoil_toml(content: bytes, _: Path, rng: Rng) -> bytes:
     """The parsed table, written again."""
     table = tomllib.loads(content.decode())
@@ -225,6 +233,7 @@ SPOILERS: dict[str, Callable[[bytes, Path, Rng], bytes]] = {
     ".npz": spoil_npz,
     ".npy": spoil_npy,
     ".toml": spoil_toml,
+    ".json": spoil_json,
     ".nir": spoil_hdf5,
     ".net": spoil_hdf5,
     ".onnx": spoil_onnx,

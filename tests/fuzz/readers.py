@@ -81,7 +81,7 @@ def mutant(kind: str, content: bytes, folder: Path, rng: np.random.Generator) ->
 def use(kind: str, path: Path, folder: Path, turn: int, findings: Findings) -> None:
     """All verbs on one file, as long as they are content."""
     content = path.read_bytes()
-    for name in ("a.npz", "b.npz", "m.npz"):
+    for name in ("a.npz", "b.npz", "m.npz", "s.json"):
         (folder / name).unlink(missing_ok=True)
     steps = VERBS[kind](path, folder, turn)
     verb, words = next(steps)

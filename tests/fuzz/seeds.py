@@ -207,6 +207,8 @@ def seeds(folder: Path, kind: str) -> list[bytes]:
         "verify.toml": lambda: [RECORDED.encode()],
         "recording.npy": lambda: [(beside(folder, "recordings") / "fc-1-v.npy").read_bytes()],
         "last.pt": lambda: [checkpoint(folder)],
+        "diff.json": lambda: [diff_of(folder, *sides) for sides in (("floats.npz", "fixed.npz"), ("fixed.npz",) * 2)],
+        "sweep.json": lambda: [sweep_of(folder)],
     }  # fmt: skip
     return made[kind]()
 
@@ -217,6 +219,22 @@ def checkpoint(folder: Path) -> bytes:
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
     return (folder / "trained" / "last.pt").read_bytes()
+
+
+def diff_of(folder: Path, *sides: str) -> bytes:
+    """What `unlayered diff` prints of two files."""
+    paths = [str(beside(folder, name)) for name in sides]
+    done = CliRunner().invoke(app, ["diff", *paths, "--data", str(beside(folder, "stimulus.npz")), "--json"])
+    assert done.exit_code in (0, 1), done.output
+    return done.stdout.encode()
+
+
+def sweep_of(folder: Path) -> bytes:
+    """What `unlayered sweep` leaves of the small network."""
+    words = ["sweep", str(beside(folder, "fixed.npz")), "--data", str(beside(folder, "stimulus.npz"))]
+    done = CliRunner().invoke(app, [*words, "--F", "2,all", "--order", "fifo", "--out", str(folder / "sweep.json")])
+    assert done.exit_code == 0, done.output
+    return (folder / "sweep.json").read_bytes()
 
 
 def beside(folder: Path, name: str) -> Path:

@@ -99,6 +99,18 @@ def of_network(path: Path, folder: Path, turn: int) -> Iterator[tuple[str, Words
         yield "run on the trainer", tuple(other if turn % 2 else [*other, "--chip", "loihi2"])
         if (folder / "a.npz").exists() and (folder / "b.npz").exists():
             yield "compare", ("compare", folder / "a.npz", folder / "b.npz")
+        if (folder / "a.npz").exists() and turn % 4 == 0:
+            yield "diff", ("diff", path, folder / "a.npz", "--data", folder / "frames.npy", "--json")
+        sizes: Words = (
+            "--F",
+            f"{turn % 3 + 1},all",
+            "--order",
+            "fifo",
+            "--allow-unsafe",
+            "--data",
+            folder / "frames.npy",
+        )
+        yield "sweep", ("sweep", path, *sizes, *as_, "--out", folder / "s.json")
     yield (
         "map",
         (
@@ -115,6 +127,9 @@ def of_network(path: Path, folder: Path, turn: int) -> Iterator[tuple[str, Words
             *(() if turn % 3 else ("--schedule", "layered")),
         ),
     )
+    told = [folder / name for name in ("m.npz", "a.npz", "b.npz", "s.json") if (folder / name).exists()]
+    if told and turn % 4 == 1:
+        yield "report", ("report", *told, "--out", folder / "r.html")
 
 
 def of_trace(path: Path, folder: Path, turn: int) -> Iterator[tuple[str, Words]]:
@@ -122,7 +137,13 @@ def of_trace(path: Path, folder: Path, turn: int) -> Iterator[tuple[str, Words]]
     yield "open", ("inspect", path, "--json")
     yield "inspect", ("inspect", path)
     sound = beside(folder, "trace.npz")
-    yield "compare", ("compare", *((path, sound) if turn % 2 else (sound, path)))
+    pair: Words = (path, sound) if turn % 2 else (sound, path)
+    yield "compare", ("compare", *pair)
+    yield "diff", ("diff", *pair)
+    if turn % 4 == 0:
+        words = (beside(folder, "fixed.npz"), path, "--data", beside(folder, "stimulus.npz"))
+        yield "diff with a network", ("diff", *words, "--json")
+    yield "report", ("report", *pair, "--out", folder / "r.html")
 
 
 def of_state(path: Path, folder: Path, turn: int) -> Iterator[tuple[str, Words]]:
@@ -149,6 +170,21 @@ def of_stimulus(path: Path, folder: Path, turn: int) -> Iterator[tuple[str, Word
     floats = beside(folder, "floats.npz")
     words: Words = ("map", floats, "--chip", "loihi2", "--preset", "fast", "--out", folder / "m.npz", "--allow-unsafe")
     yield "calibrate", (*words, "--calibrate", path)
+    sizes: Words = ("--F", "2,all", "--order", "fifo", "--allow-unsafe", "--out", folder / "s.json")
+    yield "sweep", ("sweep", network, "--data", path, *sizes)
+    if turn % 4 == 0:
+        yield "diff", ("diff", floats, network, "--data", path, "--json")
+    if turn % 4 == 1 and (folder / "a.npz").exists():
+        yield "report", ("report", folder / "a.npz", "--data", path, "--out", folder / "r.html")
+
+
+def of_result(path: Path, folder: Path, turn: int) -> Iterator[tuple[str, Words]]:
+    """Tell it, alone and beside a run; go on from a sweep."""
+    yield "open", ("report", path, "--out", folder / "r.html")
+    yield "report", ("report", path, beside(folder, "trace.npz"), "--out", folder / "r.html", "--json")
+    network, data = beside(folder, "fixed.npz"), beside(folder, "stimulus.npz")
+    shutil.copy(path, folder / "s.json")
+    yield "sweep", ("sweep", network, "--data", data, "--F", "2,all", "--order", "fifo", "--out", folder / "s.json")
 
 
 def of_chip(path: Path, folder: Path, turn: int) -> Iterator[tuple[str, Words]]:
@@ -200,6 +236,8 @@ VERBS: dict[str, Callable[[Path, Path, int], Any]] = {
     "network.net": of_network,
     "trace.npz": of_trace,
     "state.npz": of_state,
+    "diff.json": of_result,
+    "sweep.json": of_result,
     "stimulus.npz": of_stimulus,
     "stimulus.npy": of_stimulus,
     "chip.toml": of_chip,
