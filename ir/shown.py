@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any
@@ -15,6 +16,9 @@ from ir.words import counted
 MOST_POPULATIONS, MOST_COLUMNS = 6, 120
 """Lines that populations take, and characters of a line."""
 
+CUT = " ..."
+"""Ends a line whose last words are left out."""
+
 MOST_NAME = 24
 """Characters of a name: those of strangers' files may be longer."""
 
@@ -26,8 +30,27 @@ USUAL: dict[str, Any] = {"decay_u": 4096}
 
 
 def lines_of(*lines: str) -> str:
-    """Lines as one text, none longer than a terminal is wide."""
-    return "\n".join(word(line, MOST_COLUMNS) for line in lines)
+    """Lines as one text, none longer than a terminal is wide: what does not fit is left out at the end."""
+    return "\n".join(map(fitted, lines))
+
+
+def fitted(line: str) -> str:
+    """A line that fits a terminal: whole, or its first words, so that no number loses digits.
+
+    >>> fitted("one " * 40)[-12:]
+    ' one one ...'
+    """
+    whole = word(line, 4 * MOST_COLUMNS).rstrip()
+    if len(whole) <= MOST_COLUMNS:
+        return whole
+    end = whole.rfind(" ", 0, MOST_COLUMNS - len(CUT) + 1)
+    return whole[:end] + CUT if whole[:end].strip() else word(whole, MOST_COLUMNS)
+
+
+def wrapped(line: str) -> list[str]:
+    """A line that is told whole: over as many as it takes, those behind the first set in."""
+    whole = word(line, 2 * MOST_COLUMNS)
+    return textwrap.wrap(whole, MOST_COLUMNS, subsequent_indent="    ", break_on_hyphens=False)
 
 
 def schedule_words(schedule: Schedule) -> str:

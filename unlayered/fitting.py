@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from sim_reference.fast import run as run_reference
 from sim_reference.simulate import run as run_plain
 from targets.clockless.options import Timekeeping
 from targets.clockless.run import run as run_timed
+from unlayered.options import flags_of, train_flags_of
 
 GROUPS = (1, 2, 4, 8, 16, 32, 64, None)
 """The group sizes F that are tried."""
@@ -190,11 +191,8 @@ def _fit(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, on_chip:
 
 
 def flags(schedule: Schedule) -> str:
-    """The schedule as ``unlayered train`` and ``run`` take it."""
-    if schedule.kind == "layered":
-        return "--schedule layered"
-    said = {**asdict(schedule), "F": group_word(schedule.F)}
-    return " ".join(f"--{name} {said[name]}" for name in ("F", "order", "scope", "input"))
+    """The schedule as ``unlayered run`` takes it, whatever schedule the network carries."""
+    return flags_of(schedule, always=("scope", "input"))
 
 
 def tuning(schedule: Schedule, network: Path, floats: bool, data: str, root: Path | None) -> str:
@@ -207,11 +205,8 @@ def tuning(schedule: Schedule, network: Path, floats: bool, data: str, root: Pat
     """
     words = ["unlayered train --start", shlex.quote(str(network)) if floats else "NET", "--data", shlex.quote(data)]
     words += ["--root", shlex.quote(str(root))] if root is not None else []
-    if schedule.kind == "layered" or schedule.scope == "network":
-        words += [flags(schedule).replace(" --scope network", "")]
-    else:
+    words += [train_flags_of(schedule)]
+    if schedule.kind != "layered" and schedule.scope != "network":
         partition = shlex.quote(f'partition="{"MAPPED" if floats else network}"')
-        words += [f"--F {group_word(schedule.F)} --order {schedule.order}"]
-        words += [f"--input {schedule.input}"] * (schedule.scope == "receiver")
-        words += [f"--set schedule.scope={schedule.scope} --set {partition}"]
+        words += [f"--set {partition}"]
     return " ".join([*words, f"--set loss=count --epochs {TUNING_EPOCHS} --out tuned"])

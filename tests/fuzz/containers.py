@@ -16,9 +16,11 @@ import torch
 from onnx import helper, numpy_helper
 
 from exchange.npz import HEADER
+from exchange.seal import seal
 from exchange.toml import tomllib
 from tests.fuzz.mutate import rewrite, rewrite_model
 from tests.fuzz.trees import deep, near, pick, places, spoil_array, spoil_tree
+from unlayered.sweeping import NOT_SEALED
 
 Rng = np.random.Generator
 
@@ -72,10 +74,12 @@ def spoil_npy(content: bytes, _: Path, rng: Rng) -> bytes:
 
 
 def spoil_json(content: bytes, _: Path, rng: Rng) -> bytes:
-    """The parsed tree, written again."""
+    """The parsed tree, written again; a sweep mostly under a seal that fits it."""
     tree = json.loads(content)
     for _ in range(int(rng.choice([1, 1, 1, 2, 4]))):
         spoil_tree(tree, rng)
+    if "seal" in tree and rng.random() < 0.9:
+        tree["seal"] = seal({name: value for name, value in tree.items() if name not in NOT_SEALED})
     return json.dumps(tree).encode()
 
 

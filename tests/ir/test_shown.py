@@ -17,7 +17,7 @@ from ir.network import Input, Network, Population, Projection
 from ir.neurons import LIF
 from ir.picture import MOST_SPIKES
 from ir.schedule import Schedule
-from ir.shown import schedule_words
+from ir.shown import MOST_COLUMNS, fitted, schedule_words, wrapped
 from ir.stimulus import Stimulus
 from sim_reference.simulate import run
 from tests.strategies.networks import networks
@@ -46,6 +46,16 @@ def test_a_network_says_sizes_populations_constants_and_schedule():
         "  layer1 4 (output): LIF tau_mem 1..4 ms, threshold 0.25, reset subtract <- layer0 (dense 16)",
         "  schedule asynchronous, F = 8, order momentum; time step 1 ms",
     ]
+
+
+@given(st.lists(st.integers(0, 10**9), min_size=1, max_size=60), st.integers(0, 8))
+def test_a_line_too_long_loses_words_at_its_end_and_no_digits(numbers: list[int], indent: int):
+    words = " " * indent + " ".join(map(str, numbers))
+    line = fitted(words)
+    assert len(line) <= MOST_COLUMNS and line.startswith(" " * indent)
+    kept = line.split()
+    assert kept == words.split() or (kept[-1] == "..." and kept[:-1] == words.split()[: len(kept) - 1] and kept[:-1])
+    assert " ".join(wrapped(words[: 2 * MOST_COLUMNS])).split() == words[: 2 * MOST_COLUMNS].split()
 
 
 def test_a_deep_network_says_how_much_is_left_out():

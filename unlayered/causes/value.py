@@ -9,12 +9,15 @@ import numpy as np
 
 from ir.check import word
 from ir.picture import bars, beside
-from ir.shown import MOST_NAME, few, lines_of
+from ir.shown import MOST_NAME, few, lines_of, wrapped
 from ir.trace import Trace
 from ir.words import counted
 from sim_reference.compare.difference import Difference, PopulationDifference
 from sim_reference.compare.divergence import Divergence
 from unlayered.causes.experiment import Tried
+
+MOST_LINES = 10
+"""Of a diff that is printed."""
 
 FORMAT = "unlayered diff 1"
 """What the JSON says of itself; unlayered/causes/schema.json describes it."""
@@ -93,14 +96,16 @@ class Diff:
         head += f"{counted(d.differing, 'spike')} differing, {counted(len(d.flips), 'decision')} flipped"
         if d.accuracy is not None:
             head += f", accuracy {d.accuracy[0]:.3f} -> {d.accuracy[1]:.3f}"
-        populations = few([population_line(p) for p in d.populations], 3, "population")
-        where = "equal" if self.first is None else f"first: {self.first}"
-        causes = few([f"  {cause_line(x)}" for x in self.causes], 3, "cause")
-        if self.tried and not causes:
-            causes = ["  no setting that differs changes a spike"]
+        first = wrapped("  equal" if self.first is None else f"  first: {self.first}")
         left = [] if self.left is None else [f"  left unexplained: {percent(self.left)}"]
         remedy = [f"  remedy: {remedy_line(r)}" for r in self.remedies[:1]]
-        return lines_of(head, *populations, f"  {where}", *causes, *left, *remedy)
+        begin, end = wrapped(head), [*left, *remedy]
+        room = MOST_LINES - len(begin) - len(first) - len(end)
+        populations = few([population_line(p) for p in d.populations], min(3, room - 1), "population")
+        causes = few([f"  {cause_line(x)}" for x in self.causes], min(3, room - len(populations)), "cause")
+        if self.tried and not causes:
+            causes = ["  no setting that differs changes a spike"]
+        return lines_of(*begin, *populations, *first, *causes, *end)
 
     def _repr_html_(self) -> str:
         """For notebooks: the same words, and how much each cause explains or each population differs."""
@@ -179,6 +184,6 @@ def cause_line(x: Tried) -> str:
 
 
 def remedy_line(r: Remedy) -> str:
-    """A remedy in a line."""
+    """A remedy in a line; its command has no room in one."""
     a, b, after = r.accuracy
-    return f"{r.command}  (accuracy {a:.3f} -> {b:.3f} -> {after:.3f} on {counted(r.samples, 'held-out sample')})"
+    return f"{r.what}: accuracy {b:.3f} -> {after:.3f} (a: {a:.3f})"

@@ -17,7 +17,7 @@ from ir.quantized import QuantizedNetwork
 from ir.stimulus import Stimulus
 from stimuli.own.data import Data
 from stimuli.own.folder import is_folder
-from unlayered.sources import chip_names, open_stimulus
+from unlayered.sources import chip_names, open_stimulus, plain_network, takes_stamps
 
 SAMPLES, RANKING = 256, 1000
 """Samples that guide a search of scales; the most that rank what was tried."""
@@ -84,7 +84,8 @@ def ward_of(
     trained = how_trained(file, data[0])
     if not trained.get("limit") and not is_folder(data[0]):
         trained["limit"] = MOST
-    found = open_stimulus(*data, "train", trained.get("limit") or None)
+    stamps = takes_stamps(plain_network(b).schedule)
+    found = open_stimulus(*data, "train", trained.get("limit") or None, stamps=stamps)
     n_search, ranking = parted(found.n_samples)
     parts = (found.select(index) for index in (np.arange(n_search), ranking))
     search, ranking = (p.stimulus() if isinstance(p, Data) else p for p in parts)

@@ -22,6 +22,7 @@ from unlayered.calibration import integers_of
 from unlayered.causes.ward import SAMPLES, SHARE, Ward
 from unlayered.console import Stages
 from unlayered.mapping import MapOptions, map_whole
+from unlayered.options import ScheduleFlags, flags_of, train_flags_of
 
 WIDTHS = (8, 6, 4, 3, 2)
 
@@ -64,40 +65,41 @@ def width_of(network: QuantizedNetwork, chip: Chip) -> int:
 
 def ways_of(ward: Ward, chip: Chip, bits: int) -> list[Way]:
     """What can be tried, what keeps the bits first."""
-    n = ward.search.n_samples
-    ways = [
-        Way(
-            f"scales, thresholds and decays searched on {n} training samples, {bits} bits",
-            search_words(ward, chip, bits),
-            partial(_searched, ward, chip, bits),
-        )
-    ]
+    ways: list[Way] = []
+    words = search_words(ward, chip, bits)
+    if words is not None:
+        what = f"scales, thresholds and decays searched on {ward.search.n_samples} training samples, {bits} bits"
+        ways.append(Way(what, words, partial(_searched, ward, chip, bits)))
     for epochs, rate in TUNINGS:
         words = tuning_words(ward, chip, bits, epochs, rate)
         if words is not None:
             what = f"{epochs} epochs of training on the {bits}-bit grid"
             ways.append(Way(what, words, partial(_tuned, ward, chip, bits, epochs, rate)))
-    if bits < max(WIDTHS):
-        wide = min(x for x in WIDTHS if x > bits)
-        make = partial(_searched, ward, chip, wide)
-        ways.append(Way(f"{wide} bits instead of {bits}, searched", search_words(ward, chip, wide), make, True))
+    wide = min((x for x in WIDTHS if x > bits), default=bits)
+    words = search_words(ward, chip, wide)
+    if wide > bits and words is not None:
+        ways.append(Way(f"{wide} bits instead of {bits}, searched", words, partial(_searched, ward, chip, wide), True))
     return ways
 
 
-def search_words(ward: Ward, chip: Chip, bits: int) -> str:
-    """The command that searches scales, thresholds and decays, and maps."""
-    n = ward.search.n_samples
+def search_words(ward: Ward, chip: Chip, bits: int) -> str | None:
+    """The command that searches scales, thresholds and decays, and maps; None where no flags spell the schedule."""
+    n, schedule = ward.search.n_samples, ward.integers.schedule
+    flags = ScheduleFlags(schedule.kind, str(group_word(schedule.F)), schedule.order)
+    if schedule.kind == "asynchronous" and flags.on(ward.floats.schedule) != schedule:
+        return None
     words = f"unlayered map {_word(ward.file)} --chip {chip.name} --bits {bits} --calibrate {_data(ward)}"
     words += "" if n == SAMPLES else f" --samples {n}"
-    return f"{words}{_schedule_flags(ward.integers.schedule)} --out remedied.npz"
+    spelled = flags_of(replace(Schedule(schedule.kind), F=schedule.F, order=schedule.order))
+    return f"{words} {spelled} --out remedied.npz"
 
 
 def tuning_words(ward: Ward, chip: Chip, bits: int, epochs: int, rate: float) -> str | None:
-    """The commands that train on the grid and map; None where no flags spell the schedule."""
+    """The commands that train on the grid and map; None where the schedule needs a partition to train with."""
     schedule = ward.integers.schedule
-    if replace(schedule, seed=0) != _spelled(schedule):
+    if schedule.kind == "asynchronous" and schedule.scope != "network":
         return None
-    train = f"unlayered train --start {_word(ward.file)} --data {_data(ward)}{_schedule_flags(schedule)}"
+    train = f"unlayered train --start {_word(ward.file)} --data {_data(ward)} {train_flags_of(schedule)}"
     train += f" --bits {bits} --chip {chip.name} --epochs {epochs}"
     train += "".join(f" --set {shlex.quote(word)}" for word in settings_of(ward, rate)) + " --out tuned"
     return f"{train}\nunlayered map tuned --chip {chip.name} --out remedied.npz"
@@ -115,20 +117,6 @@ def settings_of(ward: Ward, rate: float) -> list[str]:
         elif value != usual[name]:
             said[name] = value
     return [f"{name}={value}" for name, value in said.items()]
-
-
-def _schedule_flags(schedule: Schedule) -> str:
-    flags = f" --schedule {schedule.kind}"
-    if schedule.kind == "asynchronous":
-        flags += f" --F {group_word(schedule.F)} --order {schedule.order}"
-    return flags
-
-
-def _spelled(schedule: Schedule) -> Schedule:
-    """The schedule that kind, F and order alone spell."""
-    if schedule.kind == "layered":
-        return replace(schedule, seed=0)
-    return Schedule(F=schedule.F, order=schedule.order)
 
 
 def _word(path: Path) -> str:
@@ -153,19 +141,14 @@ def _tuned(ward: Ward, chip: Chip, bits: int, epochs: int, rate: float) -> Mappe
     with tempfile.TemporaryDirectory() as folder:
         start = Path(folder) / "start.npz"
         npz.save(ward.floats, start)
-        schedule = replace(TrainConfig().schedule, **_kind_f_order(ward.integers.schedule))
+        schedule = ward.integers.schedule
+        schedule = schedule if schedule.kind == "asynchronous" else Schedule("layered")  # as the flags say it
         root = "" if ward.root is None else str(ward.root)
         config = TrainConfig(data=ward.data, root=root, start=str(start), schedule=schedule)
         config = replace(config, weight_bits=bits, chip=chip.name, epochs=epochs)
         network = train(said_to(config, settings_of(ward, rate)), Path(folder) / "tuned")
         assert network.quantization is not None
         return _mapped(network.quantization.quantized(network.export()), chip)
-
-
-def _kind_f_order(schedule: Schedule) -> dict[str, Any]:
-    if schedule.kind == "layered":
-        return {"kind": "layered"}
-    return {"kind": schedule.kind, "F": schedule.F, "order": schedule.order}
 
 
 def _mapped(network: QuantizedNetwork, chip: Chip) -> MappedNetwork:

@@ -13,6 +13,7 @@ from ir.stimulus import Stimulus
 from ir.words import counted
 from unlayered.costs import in_units
 from unlayered.mapping import percent
+from unlayered.options import flags_of
 from unlayered.report import figures, result_figures
 from unlayered.report.map_panels import board_section, energy_sections, placed, player_sections
 from unlayered.report.material import Material, Training
@@ -201,20 +202,3 @@ def _again(material: Material, command: str) -> str:
     made = html_table(("package", "version"), list(versions().items()))
     words = "A run is a pure function of network, input and schedule: the same three give the same spikes."
     return section("To make the same again", _pre(command), words, *tables, files, made)
-
-
-def flags_of(schedule: Schedule) -> str:
-    """A schedule as ``unlayered run`` takes it.
-
-    >>> flags_of(Schedule(F=None, seed=3)), flags_of(Schedule(kind="layered"))
-    ('--schedule asynchronous --F all --order momentum --seed 3', '--schedule layered')
-    """
-    if schedule.kind == "layered":
-        return "--schedule layered"
-    said = [f"--schedule asynchronous --F {group_word(schedule.F)} --order {schedule.order}"]
-    plain = Schedule()
-    for name in ("scope", "input", "R", "stop_after", "stop_after_output", "seed"):
-        value = getattr(schedule, name)
-        if value != getattr(plain, name):
-            said.append(f"--{name.replace('_', '-')} {value}")
-    return " ".join(said)

@@ -17,7 +17,7 @@ from ir.stimulus import Stimulus
 from mapper.quantize import quantize
 from unlayered.causes.lift import as_exponential, lifted, scaled
 from unlayered.causes.setup import KINDS
-from unlayered.causes.value import Diff
+from unlayered.causes.value import Diff, Remedy
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +107,21 @@ def test_a_diff_prints_in_ten_lines_with_a_picture(floats, frames):
     diff = ul.diff(floats, quantize(floats, find_chip("loihi2"), 3), frames)
     lines = repr(diff).splitlines()
     assert len(lines) <= 10 and max(map(len, lines)) <= 120 and "cause: weights" in repr(diff)
+    assert diff.first is not None and " ".join(f"first: {diff.first}".split()) in " ".join(repr(diff).split())
     assert "<svg" in diff._repr_html_() and "share explained" in diff._repr_html_()
     equal = ul.diff(floats, floats, frames)
-    assert "equal" in repr(equal) and "<svg" in equal._repr_html_()
+    assert "  equal" in repr(equal) and "<svg" in equal._repr_html_()
+
+
+def test_a_diff_that_has_much_to_say_keeps_its_first_event_whole(floats, frames):
+    diff = ul.diff(floats, quantize(floats, find_chip("loihi2"), 3), frames)
+    assert diff.first is not None
+    first = replace(
+        diff.first, sample=10**8, t=99_999, k=12_345, neuron=7_654_321, core=1_234, a=-1.2345678901234567e-5
+    )
+    remedy = Remedy("unlayered map", "what " * 12, (0.9, 0.8, 0.85), 0.5, 100, (0.9, 0.8, 0.85), 50, 1.0)
+    long = replace(diff, names=("a" * 300, "b" * 300), first=first, remedies=(remedy,))
+    lines = repr(long).splitlines()
+    assert len(lines) <= 10 and max(map(len, lines)) <= 120
+    told = " ".join(repr(long).split())
+    assert str(first) in told and "0.800 -> 0.850" in told and "cause" in told

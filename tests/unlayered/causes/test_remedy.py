@@ -91,16 +91,21 @@ def test_the_width_of_integers_is_read_off_their_grid(network, bits: int):
     assert ways.width_of(quantize(network, chip, bits), chip) == bits
 
 
-def test_a_schedule_that_flags_do_not_spell_is_not_tuned(network, mapped, stimulus):
+def test_a_schedule_is_spelled_whole_or_the_way_is_not_told(network, mapped, stimulus):
     def ward(schedule: Schedule) -> wards.Ward:
         changed = replace(mapped, network=replace(mapped.network, schedule=schedule))
         return wards.Ward(network, Path("a b.npz"), changed, "digits", None, stimulus, stimulus, stimulus, {})
 
-    chip = find_chip("loihi2")
-    assert ways.tuning_words(ward(Schedule(stop_after=3)), chip, 4, 5, 1e-3) is None
+    chip, stopped = find_chip("loihi2"), Schedule(F=2, stop_after=3)
+    words = ways.tuning_words(ward(stopped), chip, 4, 5, 1e-3)
+    assert words is not None and "--F 2 --order momentum --set schedule.stop_after=3 --bits 4" in words
+    assert ways.search_words(ward(stopped), chip, 4) is None  # `map` has no such flag, and the floats run on
+    assert ways.tuning_words(ward(Schedule(scope="core")), chip, 4, 5, 1e-3) is None
     words = ways.tuning_words(ward(Schedule(F=None, order="fifo")), chip, 4, 5, 1e-3)
     assert words is not None and "--schedule asynchronous --F all --order fifo --bits 4" in words
     assert shlex.split(words)[3] == "a b.npz" and np.all([x.startswith("unlayered ") for x in words.split("\n")])
+    for schedule in (network.schedule, Schedule("layered")):
+        assert "--calibrate digits --samples 3 --schedule" in (ways.search_words(ward(schedule), chip, 4) or "")
 
 
 @pytest.mark.parametrize("n", [1, 2, 40, 256, 300, 1347, 10_000])

@@ -19,11 +19,12 @@ from ir.trace import Trace
 from tests.unlayered.report.conftest import one_more
 from tests.unlayered.verbs import call, refused
 from unlayered.mapping import look_again
+from unlayered.options import flags_of
 from unlayered.report import page
 from unlayered.report.figures import confusion_table
 from unlayered.report.map_panels import rates_of
 from unlayered.report.material import Material, digest
-from unlayered.report.run_page import flags_of, run_page
+from unlayered.report.run_page import run_page
 
 HOSTILE = "</script><img src=x onerror=alert(1)>$\\frac{1}{</title>_"
 
