@@ -241,7 +241,10 @@ def _semantics(
 def _chip_rules(network: Network | QuantizedNetwork | None) -> tuple[str, str, str]:
     """Leak, spike and reset of the network's neuron models on a chip, each named where there are several."""
     models = ["lif"] if network is None else sorted({p.neuron.MODEL for p in network.populations}) or ["lif"]
-    rules = [(m, CHIP_RULES.get(m, (f"as {m!r} defines it",) * 3)) for m in models]
+    rules: list[tuple[str, tuple[str, str, str]]] = []
+    for model in models:
+        own = f"as {model!r} defines it"
+        rules.append((model, CHIP_RULES.get(model, (own, own, own))))
     if len(rules) == 1:
         return rules[0][1]
     leak, spike, reset = ("; ".join(f"{m}: {rule[i]}" for m, rule in rules) for i in range(3))
