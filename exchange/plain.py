@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from exchange.temporary import LOCKS, made_beside, remove_litter, removed_if_ended
+from exchange.temporary import LOCKS, made_beside, remove_litter, removed, removed_if_ended
 from ir.check import FormatError
 
 PIECE_BYTES = 16 << 20
@@ -92,10 +92,9 @@ def newer(version: object, known: int) -> str:
 
 @contextmanager
 def removed_at_last(names: Sequence[str]) -> Generator[None, None, None]:
-    """Remove those of the files that are still there when all is done, or when it went wrong."""
+    """Remove those of the files and folders that are still there when all is done, or when it went wrong."""
     try:
         yield
     finally:
         for name in names:
-            with suppress(FileNotFoundError):
-                os.unlink(name)
+            removed(name)

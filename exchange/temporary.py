@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 import signal
 import sys
 import threading
@@ -67,13 +68,37 @@ def made_beside(path: Path, names: list[str] | None = None) -> IO[bytes]:
         names.pop()
 
 
+def folder_made_beside(path: Path, names: list[str]) -> tuple[Path, int]:
+    """A temporary folder beside ``path``, and its locked descriptor, which is to be closed when it has its own name.
+
+    Args:
+        names: gets its name before it is there.
+    """
+    name = path.parent / f"{_prefix(path)}{secrets.token_hex(4)}"
+    names.append(str(name))
+    name.mkdir()
+    descriptor = os.open(name, os.O_RDONLY)
+    lock(descriptor)
+    return name, descriptor
+
+
+def removed(name: str | Path) -> None:
+    """Remove a temporary file, or a folder with all that is in it; nothing where it has its own name by now."""
+    try:
+        os.unlink(name)
+    except (IsADirectoryError, PermissionError):
+        shutil.rmtree(name, ignore_errors=True)
+    except FileNotFoundError:
+        pass
+
+
 def _prefix(path: Path) -> str:
     """How temporary names beside ``path`` begin; not all of a long name, for file systems allow 255 bytes."""
     return f".{os.fsdecode(os.fsencode(path.name)[:MAX_STEM])}."
 
 
 def remove_litter(path: Path, ending: str = "[0-9a-f]{8}") -> None:
-    """Remove temporary files that killed runs left beside ``path``: those that nobody holds any more.
+    """Remove temporary files and folders that killed runs left beside ``path``: those that nobody holds any more.
 
     Args:
         ending: how temporary names end, as a regular expression.
@@ -81,7 +106,7 @@ def remove_litter(path: Path, ending: str = "[0-9a-f]{8}") -> None:
     ours = re.compile(re.escape(_prefix(path)) + ending)
     with suppress(OSError):  # a folder that cannot be read is said where something is written to it
         for found in path.parent.iterdir():
-            if ours.fullmatch(found.name) and found.is_file() and not found.is_symlink():
+            if ours.fullmatch(found.name) and (found.is_file() or found.is_dir()) and not found.is_symlink():
                 _remove_unless_held(found)
 
 
@@ -89,14 +114,14 @@ def _remove_unless_held(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         if lock(descriptor):
-            path.unlink(missing_ok=True)
+            removed(path)
     finally:
         os.close(descriptor)
 
 
 @contextmanager
 def removed_if_ended(names: Sequence[str]) -> Generator[None, None, None]:
-    """Where a signal would end this process on the spot, let it remove the files ``names`` first.
+    """Where a signal would end this process on the spot, let it remove the files and folders ``names`` first.
 
     Handlers of others stay: Python's own for Ctrl-C raises, and whoever made the files removes them on the way out.
     """
@@ -104,7 +129,7 @@ def removed_if_ended(names: Sequence[str]) -> Generator[None, None, None]:
     def end(sign: int, _: object) -> NoReturn:
         for name in names:
             with suppress(OSError):
-                os.unlink(name)
+                removed(name)
         signal.signal(sign, signal.SIG_DFL)
         os.kill(os.getpid(), sign)
         raise SystemExit(128 + sign)  # only where the signal is blocked

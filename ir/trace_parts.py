@@ -28,7 +28,7 @@ def select(trace: Trace, which: Any) -> Trace:
     ids = trace.sample_ids[chosen]
     kept: dict[str, Any] = {}
     if trace.spikes is not None:
-        inside = np.isin(trace.spikes.sample, ids)
+        inside = _of_samples(trace.spikes.sample, ids)
         columns = (getattr(trace.spikes, f.name) for f in fields(Spikes))
         some: list[Any] = [None if column is None else column[inside] for column in columns]
         kept["spikes"] = Spikes(*some)
@@ -45,6 +45,13 @@ def select(trace: Trace, which: Any) -> Trace:
     )
 
 
+def _of_samples(sample: Array, ids: Array) -> Array:
+    """Which spikes are of the samples ``ids``, of spikes sorted by sample; those of the others are not looked at."""
+    ordered = np.sort(ids)
+    begins, ends = (np.searchsorted(sample, ordered, side) for side in ("left", "right"))
+    return np.concatenate([np.zeros(0, np.int64), *(np.arange(a, z) for a, z in zip(begins, ends))])
+
+
 def join(parts: Sequence[Trace]) -> Trace:
     """Traces of successive batches as one; what a part did not record or does not know, the whole lacks too.
 
@@ -55,7 +62,7 @@ def join(parts: Sequence[Trace]) -> Trace:
     first = parts[0]
     if len(parts) == 1:
         return first
-    _check_alike(parts)
+    check_alike(parts)
 
     def along(axis: int, name: str) -> Any:
         arrays = [getattr(part, name) for part in parts]
@@ -85,7 +92,7 @@ def join_in_time(parts: Sequence[Trace]) -> Trace:
     """
     require(len(parts) > 0, "no traces to join; a run has one at least")
     first, last = parts[0], parts[-1]
-    _check_alike(parts)
+    check_alike(parts)
     same = all(np.array_equal(part.sample_ids, first.sample_ids) for part in parts)
     require(same, "traces are of different samples; join runs of the same ones")
     begins = np.cumsum([0, *(len(part.forward_steps) for part in parts)]).tolist()
@@ -159,7 +166,7 @@ def joined_states(parts: Sequence[State]) -> State:
     )
 
 
-def _check_alike(parts: Sequence[Trace]) -> None:
+def check_alike(parts: Sequence[Trace]) -> None:
     """Raise unless traces are of one network on one executor under one schedule."""
     for other in parts[1:]:
         differing = [

@@ -17,6 +17,7 @@ SHOWS = {
     "mapping.md": {"population 'fc' does not fit Intel Loihi 1": "a sentence; tests/mapper"},
     "tour.md": {"a.npz (E2) and b.npz (E3), 50 samples": "what `compare` prints; tests/unlayered/test_cli.py"},
     "scale.md": {
+        "from exchange.pieces import open_pieces": "a trace in pieces; tests/exchange/test_pieces.py",
         "distributed:": "Dask's own settings; needs certificates of one's own",
         "#!/bin/bash": "a recipe for Slurm, which is not here; tests/unlayered/cluster starts the same",
         "apiVersion: apps/v1": "a recipe for Kubernetes, which is not here; likewise",

@@ -10,6 +10,7 @@ import numpy as np
 from rich.table import Table
 
 from exchange import npz
+from exchange.pieces import Pieces, in_pieces, open_pieces
 from ir.arrays import magnitudes
 from ir.mapped import MappedNetwork
 from ir.network import Network
@@ -18,12 +19,13 @@ from ir.schedule import group_word
 from ir.state import State
 from ir.stimulus import Stimulus
 from ir.trace import Trace
-from sim_reference.compare.statistics import statistics
+from sim_reference.compare.gathered import numbers_of, statistics_of
+from sim_reference.compare.statistics import Statistics, statistics
 from sim_reference.compare.summary import is_there, summary
 from unlayered.console import facts, short, table
 from unlayered.sources import AnyNetwork, open_network
 
-Anything = Union[AnyNetwork, Trace, Stimulus, State]
+Anything = Union[AnyNetwork, Trace, Pieces, Stimulus, State]
 KINDS = (Network, QuantizedNetwork, MappedNetwork, Trace, Stimulus, State)
 
 
@@ -31,14 +33,17 @@ def open_any(path: Path, as_: str | None = None, dt_s: float | None = None) -> A
     """A file of ours, a train folder, or a foreign network file."""
     if path.suffix == ".npz":
         return npz.load(path, KINDS)
+    if in_pieces(path):
+        return open_pieces(path)
     return open_network(path, as_, dt_s)
 
 
 def describe(value: Anything) -> dict[str, Any]:
     """Plain values that say what ``value`` is; ``kind`` names its type."""
     if isinstance(value, Trace):
-        numbers = summary(value, statistics(value))
-        return {"kind": "Trace", "contract": value.contract, **numbers, "populations": dict(value.populations)}
+        return _trace(value, statistics(value))
+    if isinstance(value, Pieces):
+        return {**_trace(*statistics_of([numbers_of(value.piece(i)) for i in range(len(value))])), "pieces": len(value)}
     if isinstance(value, Stimulus):
         return _stimulus(value)
     if isinstance(value, State):
@@ -56,6 +61,11 @@ def describe(value: Anything) -> dict[str, Any]:
             "report": value.report,
         }
     return _network(value)
+
+
+def _trace(value: Trace, counts: Statistics) -> dict[str, Any]:
+    numbers = summary(value, counts)
+    return {"kind": "Trace", "contract": value.contract, **numbers, "populations": dict(value.populations)}
 
 
 def _stimulus(value: Stimulus) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from exchange.pieces import in_pieces
 from exchange.plain import target_of
 from ir.check import FormatError
 
@@ -16,6 +17,8 @@ def check_destinations(*paths: Path) -> None:
         FormatError: says which path, and what to choose.
     """
     for path in paths:
+        if in_pieces(path) and (path.exists() or path.is_symlink()):
+            raise FormatError(f"cannot write {path}: it is there already; remove it first, or choose another name")
         if path.is_dir():
             raise FormatError(f"cannot write {path}: it is a folder; name a file in it")
         folder = target_of(path).parent if path.is_symlink() else path.parent

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from exchange import npz
 from exchange.chip_toml import CHIPS
 from exchange.npy import load_npy
+from exchange.pieces import Pieces, in_pieces, open_pieces
 from ir.arrays import Ints, magnitudes
 from ir.check import FormatError
 from ir.chip import Chip
@@ -19,7 +20,9 @@ from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
+from ir.trace import Trace
 from ir.words import counted
+from sim_reference.compare.in_pieces import Whole
 from stimuli.own.folder import FOLDER, is_folder
 from stimuli.own.form import EVENTS
 
@@ -57,6 +60,11 @@ def open_network(path: Path, as_: str | None = None, dt_s: float | None = None, 
     from exchange.open import open_network as open_file
 
     return open_file(path, as_, dt_s, pool)
+
+
+def open_trace(path: Path) -> Pieces | Whole:
+    """A trace from a file, or in pieces from a folder; of the latter nothing large is read yet."""
+    return open_pieces(path) if in_pieces(path) else Whole(npz.load(path, Trace))
 
 
 def open_stimulus(

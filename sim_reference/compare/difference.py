@@ -88,17 +88,32 @@ def difference(a: Trace, b: Trace, tau_steps: float = TAU_STEPS) -> Difference:
         ValueError: they are not of the same contract, samples and neurons, one of them only counted, or tau is no time.
     """
     check_same_runs(a, b)
-    require(0 < tau_steps < np.inf, f"the van Rossum time constant is {tau_steps} time steps; give more than 0")
+    check_tau(tau_steps)
     for trace in (a, b):
         recorded_spikes(trace)  # raises where a run only counted
-    parted, distance = per_neuron(a, b, tau_steps)
-    populations = tuple(_population(a, b, name, parted, distance) for name, _ in a.populations)
-    one, other = decided(a), decided(b)
+    return summed(a, b, per_neuron(a, b, tau_steps), (decided(a), decided(b)), tau_steps)
+
+
+def summed(
+    a: Trace, b: Trace, neurons: tuple[Ints, Floats], decisions: tuple[Ints, Ints], tau_steps: float
+) -> Difference:
+    """The same of two runs whose spikes were looked at already.
+
+    Args:
+        neurons: what :func:`per_neuron` gives. decisions: (B,) of a and of b.
+    """
+    populations = tuple(_population(a, b, name, *neurons) for name, _ in a.populations)
+    one, other = decisions
     labels = a.labels if a.labels is not None else b.labels
     right = (
         None if labels is None or not len(labels) else (float((one == labels).mean()), float((other == labels).mean()))
     )
     return Difference(populations, (one, other), a.sample_ids[one != other], right, len(a.sample_ids), tau_steps)
+
+
+def check_tau(tau_steps: float) -> None:
+    """Raise unless it is a time."""
+    require(0 < tau_steps < np.inf, f"the van Rossum time constant is {tau_steps} time steps; give more than 0")
 
 
 def decided(trace: Trace) -> Ints:

@@ -111,7 +111,8 @@ def _in_batch_order(trace: Trace) -> tuple[Any, Spikes]:
     """(n, 5) each spike as (position, t, k, neuron, its row in the trace), sorted; and the trace's spikes."""
     s = recorded_spikes(trace)
     address = np.stack([batch_positions(trace), s.t, s.k, s.neuron], 1).astype(np.int64)
-    order = np.lexsort(address.T[::-1])
+    ids = trace.sample_ids
+    order = np.arange(len(s)) if (ids[1:] > ids[:-1]).all() else np.lexsort(address.T[::-1])  # spikes are by sample
     return np.concatenate([address[order], order[:, None]], 1), s
 
 

@@ -10,12 +10,14 @@ from typing import Union
 import numpy as np
 
 from exchange import npz
+from exchange.pieces import Pieces, in_pieces, open_pieces
 from ir.check import FormatError, check_choice
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from ir.words import counted
+from sim_reference.compare.in_pieces import InPieces, Whole
 from stimuli.own.data import Data
 from unlayered.causes.pair import Side
 from unlayered.causes.setup import setup_of
@@ -39,8 +41,10 @@ class Named:
     on: str = ""
 
 
-def open_side(path: Path) -> Value:
-    """A trace or network from a file, or the network of a train folder."""
+def open_side(path: Path) -> Value | Pieces:
+    """A trace or network from a file, a trace in pieces, or the network of a train folder."""
+    if in_pieces(path):
+        return open_pieces(path)
     if path.suffix == ".npz" and path.is_file():
         return npz.load(path, (*NETWORKS, Trace))
     return open_network(path)
@@ -65,6 +69,27 @@ def sides_of(named: Sequence[tuple[str, Value]], on: Sequence[str]) -> list[Name
     if len(found) < 2:
         raise ValueError("one thing alone has no difference; give two networks or traces, or more executors with --on")
     return found
+
+
+def stored_traces(opened: Sequence[tuple[str, Value | Pieces]]) -> Sequence[tuple[str, InPieces]] | None:
+    """What is compared piece by piece: traces, of which one at least is in pieces; None = all is held in memory."""
+    if len(opened) < 2 or not any(isinstance(value, Pieces) for _, value in opened):
+        return None
+    traces = [
+        (name, Whole(value) if isinstance(value, Trace) else value)
+        for name, value in opened
+        if isinstance(value, (Trace, Pieces))
+    ]
+    return traces if len(traces) == len(opened) else None
+
+
+def in_memory(opened: Sequence[tuple[str, Value | Pieces]]) -> list[tuple[str, Value]]:
+    """The same with traces read whole.
+
+    Raises:
+        FormatError: one is too large for that.
+    """
+    return [(name, value.whole() if isinstance(value, Pieces) else value) for name, value in opened]
 
 
 def check_data(named: Sequence[Named], data: str | None) -> None:

@@ -26,7 +26,9 @@ from unlayered.cluster.shards import Job, bounds_of, itself, run_job, silent
 from unlayered.cluster.versions import PACKAGES, check_versions
 from unlayered.console import Tick
 from unlayered.execute import RunOptions
-from unlayered.sources import AnyNetwork
+from unlayered.pieces import Done, run_piece
+from unlayered.pieces import Job as PieceJob
+from unlayered.sources import AnyNetwork, Samples
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -165,6 +167,15 @@ class Pool:
         require(options.on_log is None, "--timeline draws what happens in this process; leave --workers out")
         return self.over_samples(run_job, Job(network, schedule, on, options), stimulus, tick)
 
+    def pieces(self, job: PieceJob, pieces: Iterator[Samples]) -> Iterator[tuple[int, Done]]:
+        """``unlayered.pieces.run_piece`` of each piece, in workers, which write what they see the folder for.
+
+        Workers on this machine read own data themselves; to others samples travel.
+        """
+        shared, here = self.share(job), bool(self.place.n)
+        items = ((shared, piece if here else _read(piece), i) for i, piece in enumerate(pieces))
+        return self.each(run_piece, items)
+
     def measured(
         self, network: AnyNetwork, stimulus: Stimulus, schedules: Sequence[Schedule], allow_unsafe: bool
     ) -> Iterator[tuple[int, Any]]:
@@ -173,6 +184,10 @@ class Pool:
 
         what, frames = self.share(network), self.share(stimulus)
         return self.each(measured, [(what, frames, schedule, allow_unsafe) for schedule in schedules])
+
+
+def _read(piece: Samples) -> Stimulus:
+    return piece if isinstance(piece, Stimulus) else piece.stimulus()
 
 
 @contextmanager

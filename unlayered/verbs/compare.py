@@ -13,7 +13,7 @@ from unlayered.options import Json
 
 
 def compare(
-    a: Annotated[Path, typer.Argument(help="A trace, as `unlayered run --out` writes it.")],
+    a: Annotated[Path, typer.Argument(help="A trace, as `unlayered run --out` writes it; .pieces too.")],
     b: Annotated[Path, typer.Argument(help="Another trace of the same samples.")],
     as_json: Json = False,
 ) -> None:
@@ -23,19 +23,18 @@ def compare(
     neuron, both membranes, core); 2 bad input.
 
       unlayered compare reference.npz lava.npz
+      unlayered compare e.npz e.pieces
     """
-    from exchange import npz
-    from ir.trace import Trace
-    from sim_reference.compare.divergence import first_divergence
-    from sim_reference.compare.equality import equality
+    from sim_reference.compare.in_pieces import compared
+    from unlayered.sources import open_trace
 
-    first, second = npz.load(a, Trace), npz.load(b, Trace)
-    found = equality(first, second)
-    parted = first_divergence(first, second)
+    first, second = open_trace(a), open_trace(b)
+    found, parted = compared(first, second)
+    executors = first.rest.executor, second.rest.executor
     value: dict[str, Any] = {
         "equal": parted is None,
-        "a": first.executor,
-        "b": second.executor,
+        "a": executors[0],
+        "b": executors[1],
         "samples": found.samples,
         "spikes_compared": found.spikes_compared,
         "values_compared": found.values_compared,
@@ -43,7 +42,7 @@ def compare(
         "first": None if parted is None else {**vars(parted), "sentence": str(parted)},
     }
     lines = [
-        f"{a} ({first.executor}) and {b} ({second.executor}), {counted(found.samples, 'sample')}: "
+        f"{a} ({executors[0]}) and {b} ({executors[1]}), {counted(found.samples, 'sample')}: "
         f"{counted(found.spikes_compared, 'spike')} and {counted(found.values_compared, 'membrane or step count')} "
         f"compared, {found.differing:,} differing"
     ]

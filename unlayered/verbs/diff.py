@@ -16,6 +16,7 @@ from unlayered.options import AllowUnsafe, DataOption, Insecure, Json, Root, Sam
 
 if TYPE_CHECKING:
     from ir.stimulus import Stimulus
+    from sim_reference.compare.in_pieces import InPieces
     from unlayered.causes.sides import Named
     from unlayered.causes.value import Diff
     from unlayered.cluster.place import Place
@@ -68,30 +69,49 @@ def diff(
       unlayered diff net mapped.npz --data digits    # exit 1: trained floats against the chip's integers
       unlayered diff mapped.npz c.npz --data digits  # exit 1: a map against a trace of another run
       unlayered diff a.npz b.npz
+      unlayered diff e.npz e.pieces
       unlayered diff net mapped.npz --data digits --workers 2  # exit 1: the same, shared out
       unlayered diff net mapped.npz --data digits --remedy  # exit 1: the same, and what helps
       unlayered diff net mapped.npz --data digits --on trainer,reference --max-flips 40 --max-rate-error 0.5
     """
     from stimuli.own.options import options_of_words
-    from unlayered.causes.sides import check_data, open_side, samples_for, sides_of, take_stamps
-    from unlayered.causes.told import told
+    from unlayered.causes import sides as sided
     from unlayered.cluster.place import place_asked
     from unlayered.sources import open_stimulus
 
     place = place_asked(workers, insecure)
     if remedy:
         _check_parts(data, split, data_option)
-    named = sides_of([(str(path), open_side(path)) for path in sides], on.split(","))
-    check_data(named, data)
+    opened = [(str(path), sided.open_side(path)) for path in sides]
+    if (stored := sided.stored_traces(opened)) is not None:
+        return _show(_of_stored(stored, tau, as_json), max_flips, max_rate_error, as_json)
+    named = sided.sides_of(sided.in_memory(opened), on.split(","))
+    sided.check_data(named, data)
     stimulus = None
     if data is not None:
-        found = open_stimulus(data, root, split, samples, options_of_words(data_option or ()), take_stamps(named))
-        stimulus = samples_for(named, found, data)
+        found = open_stimulus(data, root, split, samples, options_of_words(data_option or ()), sided.take_stamps(named))
+        stimulus = sided.samples_for(named, found, data)
     with Stages("diff", STAGES, as_json) as stages:
         diffs = _diffs(named, stimulus, stages, allow_unsafe, tau, place)
         if remedy:
             stages.begin("remedy")
             diffs = _with_remedies(diffs, named, stimulus, data, root)
+    _show(diffs, max_flips, max_rate_error, as_json)
+
+
+def _of_stored(traces: Sequence[tuple[str, InPieces]], tau: float, quiet: bool) -> list[Diff]:
+    """Compare traces that are not held in memory, each with the one before it."""
+    from unlayered.causes.stored import diff_of_stored
+
+    with Stages("diff", STAGES, quiet) as stages:
+        stages.begin("run")
+        return [diff_of_stored(a, b, tau, stages.tick) for a, b in pairwise(traces)]
+
+
+def _show(diffs: list[Diff], max_flips: int | None, max_rate_error: float | None, as_json: bool) -> None:
+    """Print what was found; exit 1 where it is not fine."""
+    from unlayered.causes.told import told
+
     fine, said = _judged(diffs, max_flips, max_rate_error)
     lines = [line for d in diffs for line in told(d)]
     show({"pairs": [d.to_dict() for d in diffs], "fine": fine}, as_json, *lines, *said)

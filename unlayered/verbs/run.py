@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from unlayered.clock import Clock, Kept, Replay, Timeline
 from unlayered.completing import chips, offered
-from unlayered.console import facts, progress, show
+from unlayered.console import progress, show
 from unlayered.destinations import check_apart, check_destinations
 from unlayered.options import (
     AllowUnsafe,
@@ -42,6 +41,7 @@ from unlayered.options import (
 if TYPE_CHECKING:
     from ir.schedule import Schedule
     from ir.state import State
+    from sim_reference.compare.statistics import Statistics
     from unlayered.cluster.place import Place
     from unlayered.execute import Run, RunOptions
     from unlayered.sources import AnyNetwork
@@ -130,23 +130,23 @@ def run(
       unlayered run mapped.npz --on reference --data digits --out a.npz
       unlayered run mapped.npz --on lava --data digits --samples 50 --out b.npz
       unlayered run mapped.npz --on reference --data digits --F 1 --order random --seed 3 --out c.npz
-      unlayered run own --on reference --data folder:recordings --out e.npz
+      unlayered run own --on reference --data folder:recordings --out e.pieces
       unlayered run net --on reference --data frames.npy --keep-state s.npz --out f.npz
       unlayered run net --on reference --data frames.npy --state s.npz --out g.npz
       unlayered run timed.npz --on clockless --data digits --timeline cores.svg --out h.npz
     """
     from unlayered.execute import RunOptions
+    from unlayered.run_told import run_told
     from unlayered.sources import open_network, path_of, plain_network
 
     flags = ScheduleFlags(schedule, f, order, scope, input_rule, r, stop_after, stop_after_output, seed)
     kept, place = Kept(on, clock, timeline, replay, keep_state), _place(workers, insecure)
-    _check_paths((out, *kept.files), network, path_of(data, root), state)
+    _check_paths((out, *kept.files), neurobench, network, path_of(data, root), state)
     opened = open_network(network, as_, dt)
     stimulus = _stimulus(data, root, split, samples, data_option, flags.on(plain_network(opened).schedule), on)
     options = RunOptions(chip, time_limit, process_per_core, allow_unsafe, _state_of(state), **kept.options())
-    ran, lines = _run(opened, stimulus, flags, on, options, data, as_json, place)
-    _write(ran, out, kept)
-    numbers, told = _told(ran, f"{network} on {on}", options, stimulus if neurobench else None)
+    ran, counts, lines = _run(opened, stimulus, flags, on, options, (data, out), kept, as_json, place)
+    numbers, told = run_told(ran, counts, f"{network} on {on}", options, stimulus if neurobench else None)
     show({**numbers, "trace": str(out)}, as_json, *told, *lines, *(f"wrote {path}" for path in (out, *kept.files)))
 
 
@@ -173,16 +173,6 @@ def _stimulus(
     return open_stimulus(data, root, split, samples, options_of_words(words or ()), takes_stamps(schedule, on))
 
 
-def _counted(ran: Run, stimulus: Stimuli) -> tuple[dict[str, Any], list[Table | str]]:
-    """What NeuroBench's library counts."""
-    from ir.stimulus import Stimulus
-    from unlayered.neurobench import neurobench_numbers, rows
-
-    given = stimulus if isinstance(stimulus, Stimulus) else stimulus.stimulus()
-    numbers = neurobench_numbers(ran.network, ran.trace, given.frames)
-    return {"neurobench": numbers}, [facts(f"NeuroBench {numbers['version']}", rows(numbers))]
-
-
 def _state_of(path: Path | None) -> State | None:
     """The state that a run goes on from."""
     from exchange import npz
@@ -197,80 +187,44 @@ def _run(
     flags: ScheduleFlags,
     on: str,
     options: RunOptions,
-    data: str,
+    names: tuple[str, Path],
+    kept: Kept,
     quiet: bool,
     place: Place | None,
-) -> tuple[Run, list[str]]:
-    """Run what was opened; what there is to say of its time steps."""
+) -> tuple[Run, Statistics, list[str]]:
+    """Run what was opened and write what is asked for; what there is to say of its time steps.
+
+    Args:
+        names: of the data, and of the trace.
+    """
+    from exchange import npz
+    from exchange.pieces import in_pieces
+    from sim_reference.compare.statistics import statistics
     from unlayered.cluster.pool import workers_at
     from unlayered.execute import run_safely
+    from unlayered.pieces import run_to_pieces
     from unlayered.sources import check_width, other_time_steps, plain_network
 
-    inner = plain_network(opened)
+    (data, out), inner = names, plain_network(opened)
     check_width(stimulus, inner.n_data, data)
     with workers_at(place) as pool, progress(f"{on}: samples", quiet) as tick:
-        by = None if pool is None else pool.execute
-        ran = run_safely(opened, stimulus, flags.on(inner.schedule), on, options, tick, by)
-    return ran, other_time_steps(stimulus, inner.dt_s)
+        words = opened, stimulus, flags.on(inner.schedule), on, options, tick
+        if in_pieces(out):
+            with run_to_pieces(*words, out, None if pool is None else pool.pieces) as (ran, counts):
+                npz.write_together(kept.contents(ran.trace))
+        else:
+            ran = run_safely(*words, None if pool is None else pool.execute)
+            counts = statistics(ran.trace)
+            npz.write_together({out: npz.encoded(replace(ran.trace, state=None)), **kept.contents(ran.trace)})
+    return ran, counts, other_time_steps(stimulus, inner.dt_s)
 
 
-def _check_paths(written: Sequence[Path], *read: Path | None) -> None:
-    """Raise unless results go to files of their own."""
+def _check_paths(written: Sequence[Path], whole: bool, *read: Path | None) -> None:
+    """Raise unless results go to files of their own, and the trace into one where all of it is looked at."""
+    from exchange.pieces import in_pieces
+
     check_destinations(*written)
+    if whole and in_pieces(written[0]):
+        raise ValueError("--neurobench counts in a trace in memory; give --out a name that ends in .npz")
     for path in written:
         check_apart(path, *(x for x in read if x is not None))
-
-
-def _write(ran: Run, out: Path, kept: Kept) -> None:
-    """Write the trace, and the state and the picture where they were asked for."""
-    from exchange import npz
-
-    npz.write_together({out: npz.encoded(replace(ran.trace, state=None)), **kept.contents(ran.trace)})
-
-
-def _told(
-    ran: Run, title: str, options: RunOptions, counted: Stimuli | None
-) -> tuple[dict[str, Any], list[Table | str]]:
-    """A run in numbers, and as lines for a person; with NeuroBench's of what it was given, where asked for."""
-    from ir.mapped import MappedNetwork
-    from sim_reference.compare.statistics import statistics
-    from sim_reference.compare.summary import readable, summary
-    from unlayered.safety import other_edges, overflows, warnings
-
-    numbers = summary(ran.trace, statistics(ran.trace))
-    more, lines = _priced(ran) if ran.trace.timing is None else _timed(ran, options)
-    value = {**numbers, "outside_envelope": [str(finding) for finding in ran.unsafe], **more}
-    if isinstance(ran.network, MappedNetwork):
-        lines += other_edges(ran.network, ran.unsafe)
-    lines += [*warnings(ran.unsafe), *overflows(ran.trace.limits_reached)]
-    if counted is not None:
-        found, rows = _counted(ran, counted)
-        value, lines = {**value, **found}, [*lines, *rows]
-    return value, [facts(title, readable(numbers)), *lines]
-
-
-def _priced(ran: Run) -> tuple[dict[str, Any], list[Table | str]]:
-    """What the mean sample costs on a chip with a barrier, where it is mapped to one."""
-    from ir.mapped import MappedNetwork
-    from unlayered.costs import cost_facts, cost_of_counts
-
-    cost = None
-    if isinstance(ran.network, MappedNetwork):
-        cost = cost_of_counts(ran.network, ran.trace, ran.inputs, ran.charged)
-    costs = {} if cost is None else cost_facts(cost)
-    lines: list[Table | str] = [facts("The mean sample costs on the chip", costs.items())] if costs else []
-    return {"cost": costs or None}, lines
-
-
-def _timed(ran: Run, options: RunOptions) -> tuple[dict[str, Any], list[Table | str]]:
-    """How long the mean sample takes on a chip without one, and what it costs."""
-    from ir.mapped import MappedNetwork
-    from unlayered.clock import told_of_replay
-    from unlayered.execute import clockless_chip
-    from unlayered.timed import price_of, timed_facts, timed_numbers
-
-    assert isinstance(ran.network, MappedNetwork) and ran.trace.timing is not None
-    chip = clockless_chip(ran.network, options.chip)
-    timed = timed_numbers(ran.trace, chip)
-    told = facts(f"The mean sample on {chip.title}", timed_facts(timed, price_of(ran.trace.timing, chip)))
-    return {"timing": timed}, [told, *told_of_replay(options, ran.trace)]

@@ -43,7 +43,11 @@ def scheduler() -> Iterator[str]:
 @contextmanager
 def process(*words: str) -> Iterator[subprocess.Popen[str]]:
     """A process of Dask's, ended afterwards, whose log can be read."""
-    variables = {**os.environ, "PYTHONPATH": str(ROOT), "DASK_DISTRIBUTED__WORKER__DAEMON": "False"}
+    variables = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+        "DASK_DISTRIBUTED__WORKER__DAEMON": "False",
+    }
     started = subprocess.Popen([sys.executable, "-m", *words], env=variables, text=True, stderr=subprocess.PIPE)
     try:
         yield started
@@ -88,6 +92,37 @@ def many(folder: Path, n: int = 60) -> Path:
     rng = np.random.default_rng(4)
     npz.save(Stimulus(rng.integers(0, 2, (5, n, 12)), labels=rng.integers(0, 4, n)), folder / "many.npz")
     return folder / "many.npz"
+
+
+def pieces_of(path: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted(path.iterdir())}
+
+
+def test_workers_write_their_pieces_themselves_and_the_files_are_equal(folder: Path, scheduler: str):
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed; pip install 'unlayered[pieces]'")
+    words = "run", folder / "mapped.npz", "--on", "reference", "--data", many(folder, 300), "--json"
+    one = call(*words, "--out", folder / "one.pieces")
+    other = call(*words, "--out", folder / "other.pieces", "--workers", scheduler)
+    assert one.exit_code == other.exit_code == 0, other.output
+    assert pieces_of(folder / "one.pieces") == pieces_of(folder / "other.pieces")
+    assert len(pieces_of(folder / "one.pieces")) == 10  # three of 128 samples at most, three files each, and one more
+    assert one.stdout.replace("one.pieces", "other.pieces") == other.stdout
+
+
+def test_pieces_travel_where_a_worker_does_not_see_the_folder(folder: Path, scheduler: str, monkeypatch):
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed; pip install 'unlayered[pieces]'")
+    from unlayered import pieces
+
+    class Elsewhere(pieces.Job):
+        def __reduce__(self):  # as a worker of another machine takes it: its folder is not there
+            return pieces.Job, (self.ready, self.schedule, self.on, self.options, "/nowhere", self.word)
+
+    words = "run", folder / "mapped.npz", "--on", "reference", "--data", many(folder, 140)
+    assert call(*words, "--out", folder / "one.pieces").exit_code == 0
+    monkeypatch.setattr(pieces, "Job", Elsewhere)
+    done = call(*words, "--out", folder / "other.pieces", "--workers", scheduler)
+    assert done.exit_code == 0, done.output
+    assert pieces_of(folder / "one.pieces") == pieces_of(folder / "other.pieces")
 
 
 def test_run_writes_the_same_file_on_three_addresses(folder: Path, scheduler: str):
