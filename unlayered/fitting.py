@@ -24,7 +24,7 @@ from sim_reference.fast import run as run_reference
 from sim_reference.simulate import run as run_plain
 from targets.clockless.options import Timekeeping
 from targets.clockless.run import run as run_timed
-from unlayered.options import flags_of, train_flags_of
+from unlayered.commands import flags_of, tuning_command
 
 GROUPS = (1, 2, 4, 8, 16, 32, 64, None)
 """The group sizes F that are tried."""
@@ -203,10 +203,8 @@ def tuning(schedule: Schedule, network: Path, floats: bool, data: str, root: Pat
     Args:
         floats: whether ``network`` is one of floats; of integers ``NET`` stands for the network that they were.
     """
-    words = ["unlayered train --start", shlex.quote(str(network)) if floats else "NET", "--data", shlex.quote(data)]
-    words += ["--root", shlex.quote(str(root))] if root is not None else []
-    words += [train_flags_of(schedule)]
+    rest = [f"--set loss=count --epochs {TUNING_EPOCHS}"]
     if schedule.kind != "layered" and schedule.scope != "network":
         partition = shlex.quote(f'partition="{"MAPPED" if floats else network}"')
-        words += [f"--set {partition}"]
-    return " ".join([*words, f"--set loss=count --epochs {TUNING_EPOCHS} --out tuned"])
+        rest = [f"--set {partition}", *rest]
+    return tuning_command(shlex.quote(str(network)) if floats else "NET", data, root, schedule, rest)

@@ -1,15 +1,14 @@
-"""The options that several verbs share, and the schedule they spell, read and written."""
+"""The options that several verbs share, and the schedule they spell."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ir.schedule import ALL, Schedule, group_of, group_word
+from ir.schedule import ALL, Schedule, group_of
 from unlayered.completing import offered
 
 RULES = "ir.schedule"
@@ -117,39 +116,3 @@ def parse_f(text: str) -> int | None:
     if text != ALL and not text.isdigit():
         raise ValueError(f"--F is {text!r}; give a whole number or {ALL!r}")
     return group_of(int(text) if text.isdigit() else text)
-
-
-def flags_of(schedule: Schedule, always: Collection[str] = ()) -> str:
-    """A schedule as ``unlayered run`` takes it: kind, group size and order, and what is not as usual.
-
-    Args:
-        always: what is said though it is as usual, for a network whose own schedule has something else.
-
-    >>> flags_of(Schedule(F=None, seed=3)), flags_of(Schedule(kind="layered"))
-    ('--schedule asynchronous --F all --order momentum --seed 3', '--schedule layered')
-    """
-    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in _said(schedule, always))
-
-
-def train_flags_of(schedule: Schedule) -> str:
-    """A schedule as ``unlayered train`` takes it; a scope of its own needs a partition beside it.
-
-    >>> train_flags_of(Schedule(F=4, input="queued", stop_after=9))
-    '--schedule asynchronous --F 4 --order momentum --input queued --set schedule.stop_after=9'
-    """
-    own = ("schedule", "F", "order", *(["input"] if schedule.input != "paced" else []))  # paced and R go together
-    said = sorted(_said(schedule, ()), key=lambda pair: pair[0] not in own)
-    return " ".join(f"--{name} {x}" if name in own else f"--set schedule.{name}={x}" for name, x in said)
-
-
-def _said(schedule: Schedule, always: Collection[str]) -> list[tuple[str, Any]]:
-    """The names and values by which a schedule is told."""
-    if schedule.kind == "layered":
-        return [("schedule", "layered")]
-    said: list[tuple[str, Any]] = [("schedule", "asynchronous"), ("F", group_word(schedule.F))]
-    usual = Schedule()
-    for name in ("order", "scope", "input", "R", "stop_after", "stop_after_output", "seed"):
-        value = getattr(schedule, name)
-        if name == "order" or name in always or value != getattr(usual, name):
-            said.append((name, value))
-    return said

@@ -80,7 +80,9 @@ SLOW: dict[str, Slow] = {
     "python -m experiments.plantings --epochs 12": Slow(
         "python -m experiments.plantings --epochs 2 --samples 10 --plantings 2", codes=(0, 1)
     ),
-    "python -m experiments.remedies": Slow("python -m experiments.remedies --epochs 1", codes=(0, 1)),
+    "python -m experiments.remedies": Slow(
+        "python -m experiments.remedies --only digits-mlp --seeds 0 --epochs 1", codes=(0, 1)
+    ),
     "python benchmarks/trainer.py --quick": Slow(),
     "python benchmarks/trainer.py": Slow(TRAINER),
     "python benchmarks/trainer.py --device cuda": Slow("", "gpu"),

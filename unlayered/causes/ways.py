@@ -20,14 +20,15 @@ from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule, group_word
 from unlayered.calibration import integers_of
 from unlayered.causes.ward import SAMPLES, SHARE, Ward
+from unlayered.commands import data_words, flags_of, tuning_command
 from unlayered.console import Stages
 from unlayered.mapping import MapOptions, map_whole
-from unlayered.options import ScheduleFlags, flags_of, train_flags_of
+from unlayered.options import ScheduleFlags
 
 WIDTHS = (8, 6, 4, 3, 2)
 
-TUNINGS = ((5, 1e-3), (12, 1e-3))
-"""Epochs and learning rate of each tuning."""
+TUNINGS = ((5, 1e-3), (12, 1e-3), (12, 3e-3))
+"""Epochs and learning rate of each tuning: gentle ones for a network that has learned all it can, a bold one else."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +74,7 @@ def ways_of(ward: Ward, chip: Chip, bits: int) -> list[Way]:
     for epochs, rate in TUNINGS:
         words = tuning_words(ward, chip, bits, epochs, rate)
         if words is not None:
-            what = f"{epochs} epochs of training on the {bits}-bit grid"
+            what = f"{epochs} epochs of training on the {bits}-bit grid, learning rate {rate:g}"
             ways.append(Way(what, words, partial(_tuned, ward, chip, bits, epochs, rate)))
     wide = min((x for x in WIDTHS if x > bits), default=bits)
     words = search_words(ward, chip, wide)
@@ -88,7 +89,8 @@ def search_words(ward: Ward, chip: Chip, bits: int) -> str | None:
     flags = ScheduleFlags(schedule.kind, str(group_word(schedule.F)), schedule.order)
     if schedule.kind == "asynchronous" and flags.on(ward.floats.schedule) != schedule:
         return None
-    words = f"unlayered map {_word(ward.file)} --chip {chip.name} --bits {bits} --calibrate {_data(ward)}"
+    words = f"unlayered map {_word(ward.file)} --chip {chip.name} --bits {bits}"
+    words += f" {data_words(ward.data, ward.root, '--calibrate')}"
     words += "" if n == SAMPLES else f" --samples {n}"
     spelled = flags_of(replace(Schedule(schedule.kind), F=schedule.F, order=schedule.order))
     return f"{words} {spelled} --out remedied.npz"
@@ -99,9 +101,9 @@ def tuning_words(ward: Ward, chip: Chip, bits: int, epochs: int, rate: float) ->
     schedule = ward.integers.schedule
     if schedule.kind == "asynchronous" and schedule.scope != "network":
         return None
-    train = f"unlayered train --start {_word(ward.file)} --data {_data(ward)} {train_flags_of(schedule)}"
-    train += f" --bits {bits} --chip {chip.name} --epochs {epochs}"
-    train += "".join(f" --set {shlex.quote(word)}" for word in settings_of(ward, rate)) + " --out tuned"
+    rest = [f"--bits {bits} --chip {chip.name} --epochs {epochs}"]
+    rest += [f"--set {shlex.quote(word)}" for word in settings_of(ward, rate)]
+    train = tuning_command(_word(ward.file), ward.data, ward.root, schedule, rest)
     return f"{train}\nunlayered map tuned --chip {chip.name} --out remedied.npz"
 
 
@@ -121,11 +123,6 @@ def settings_of(ward: Ward, rate: float) -> list[str]:
 
 def _word(path: Path) -> str:
     return shlex.quote(str(path))
-
-
-def _data(ward: Ward) -> str:
-    root = "" if ward.root is None else f" --root {_word(ward.root)}"
-    return f"{shlex.quote(ward.data)}{root}"
 
 
 def _searched(ward: Ward, chip: Chip, bits: int) -> MappedNetwork:

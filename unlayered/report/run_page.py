@@ -11,9 +11,9 @@ from ir.chip import Range
 from ir.schedule import Schedule, group_word
 from ir.stimulus import Stimulus
 from ir.words import counted
+from unlayered.commands import flags_of
 from unlayered.costs import in_units
 from unlayered.mapping import percent
-from unlayered.options import flags_of
 from unlayered.report import figures, result_figures
 from unlayered.report.map_panels import board_section, energy_sections, placed, player_sections
 from unlayered.report.material import Material, Training

@@ -18,8 +18,8 @@ from ir.stimulus import Stimulus
 from ir.trace import Trace
 from tests.unlayered.report.conftest import one_more
 from tests.unlayered.verbs import call, refused
+from unlayered.commands import flags_of
 from unlayered.mapping import look_again
-from unlayered.options import flags_of
 from unlayered.report import page
 from unlayered.report.figures import confusion_table
 from unlayered.report.map_panels import rates_of

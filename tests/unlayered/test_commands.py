@@ -16,6 +16,7 @@ from ir.schedule import Schedule
 from tests.strategies.runs import schedules
 from trainer.config import TrainConfig
 from trainer.said import said_to
+from unlayered.commands import flags_of, train_flags_of
 from unlayered.options import (
     F,
     InputRule,
@@ -27,8 +28,6 @@ from unlayered.options import (
     Seed,
     StopAfter,
     StopAfterOutput,
-    flags_of,
-    train_flags_of,
 )
 
 read: list[ScheduleFlags] = []
