@@ -4,7 +4,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 3000
 
-.PHONY: help setup demo test lint types unit slow pythons bench interop docs docs-slow picture commands configuration crosscheck priced fuzz fuzz-quick faults clean
+.PHONY: help setup demo test lint types unit slow pythons bench interop docs docs-slow picture commands configuration crosscheck priced fuzz fuzz-quick faults load clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
@@ -82,6 +82,9 @@ fuzz-quick: setup  ## the same, 20 seconds a kind
 
 faults: setup  ## 200 faults while verbs are at work: signals, full and read-only disks, damaged files; a table
 	$(PYTHON) -m tests.faults.rig --faults 200
+
+load: setup  ## 10,000 samples from disk, 1e8 spikes in pieces, 200 Lava runs in a process, engines in forked workers
+	$(PYTHON) -m benchmarks.load
 
 clean:  ## remove what set-up and runs made
 	rm -rf .venv .uv .pythons .pytest_cache .ruff_cache .hypothesis demo site

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Union
+from typing import Any, NamedTuple, Union
 
 import numpy as np
 
@@ -89,8 +89,12 @@ def pieces_of(samples: Samples, n: int) -> Iterator[Samples]:
         yield samples.select(slice(begin, begin + n))
 
 
-def run_piece(job: Job, samples: Samples, i: int) -> Done:
-    """Run some samples and write their trace, where the folder can be seen from here."""
+def run_piece(job: Job, samples: Any, i: int) -> Done:
+    """Run some samples and write their trace, where the folder can be seen from here.
+
+    Args:
+        samples: a stimulus, or what has a ``stimulus()``.
+    """
     stimulus = samples if isinstance(samples, Stimulus) else samples.stimulus()
     options = job.options
     if options.state is not None:

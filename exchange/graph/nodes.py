@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from exchange.graph.keys import FILE, GRAPH
-from exchange.hdf5.tree import Tree, check_keys, read_tree, reading
+from exchange.hdf5.tree import Tree, check_keys, reading
 from ir.check import FormatError
 
 NEURONS = ("IF", "LIF", "CubaLIF", "I", "LI", "CubaLI", "Threshold")
@@ -71,8 +71,7 @@ def read_graph(path: str | Path) -> Graph:
     Raises:
         FormatError: no NIR file, damaged, cyclic subgraphs, edges to nodes that are not there.
     """
-    with reading(path, "NIR") as file:
-        tree = read_tree(file)
+    with reading(path, "NIR") as tree:
         node = tree.get("node")
         if not isinstance(node, dict) or str(node.get("type")) != "NIRGraph":
             raise FormatError("it holds no NIRGraph under 'node'; is it a .net file or a recording?")

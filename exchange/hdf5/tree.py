@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exchange.hdf5.text import Texts
+from ir.apart import apart
 from ir.check import FormatError
 
 MAX_TOTAL_BYTES = 8 << 30
@@ -26,16 +28,20 @@ Tree = dict[str, Any]
 
 
 @contextmanager
-def reading(path: str | Path, kind: str) -> Generator[h5py.File]:
-    """Open ``path`` read-only; whatever HDF5 trips over becomes a FormatError that names the file."""
+def reading(path: str | Path, kind: str) -> Generator[Tree]:
+    """All of ``path``, read by HDF5 in a process of its own; whatever goes wrong is a FormatError that names the file.
+
+    Raises:
+        FormatError: also where a link leaves the file or comes back to a group above, an array claims more than is
+            stored, or a filter would load a plugin.
+    """
     path = Path(path)
     if not path.exists():
         raise FormatError(f"{path} does not exist; check the path")
     if path.is_dir():
         raise FormatError(f"{path} is a folder; name a file")
     try:
-        with h5py.File(path, "r") as file:
-            yield file
+        yield apart(partial(_tree_of, path), path.stat().st_size)
     except FormatError as error:
         raise error if str(path) in str(error) else FormatError(f"{path}: {error}") from error
     except (OSError, KeyError, RuntimeError, TypeError, AttributeError, MemoryError, OverflowError) as error:
@@ -43,6 +49,11 @@ def reading(path: str | Path, kind: str) -> Generator[h5py.File]:
         raise FormatError(f"{path} is truncated or no {kind} file ({why}); write it again") from error
     except ValueError as error:
         raise FormatError(f"{path}: {error}") from error
+
+
+def _tree_of(path: Path) -> Tree:
+    with h5py.File(path, "r") as file:
+        return read_tree(file)
 
 
 def read_tree(group: h5py.Group) -> Tree:

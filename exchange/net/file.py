@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from exchange.hdf5.tree import Tree, check_keys, numbers, read_tree, reading
+from exchange.hdf5.tree import Tree, check_keys, numbers, reading
 from exchange.net.delays import projections, read_delays
 from exchange.net.keys import FILE, LAYER, SIMULATION, check_layer, check_said, one, whole_numbers
 from exchange.net.neurons import SDNN, Resets, integrator, norm_exponent, normed, read_bias, read_neuron, text
@@ -74,8 +74,7 @@ def read(
         FormatError: damaged, not sequential, a key that nothing here reads, or a layer or neuron type that has no
             counterpart, by name.
     """
-    with reading(path, "lava-dl .net") as file:
-        tree = read_tree(file)
+    with reading(path, "lava-dl .net") as tree:
         layers = tree.get("layer")
         if not isinstance(layers, dict) or not layers or not all(k.isdecimal() for k in layers):
             raise FormatError("it holds no numbered layers under 'layer'; is it a .nir file?")

@@ -1,7 +1,8 @@
-"""The datasets of an HDF5 file by name: no links out of it, no plugins, nothing larger than it can hold."""
+"""The datasets of an HDF5 file by name, read in a process of its own: no links, no plugins, nothing too large."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ir.apart import apart
 from ir.check import FormatError
 
 MAX_DEPTH, MAX_NODES = 4, 256
@@ -23,20 +25,24 @@ def read_hdf5(path: Path, max_bytes: int) -> dict[str, NDArray[Any]]:
         FormatError: damaged, links, other contents than numbers, or more than ``max_bytes``.
     """
     try:
-        with h5py.File(path, "r") as file:
-            found: dict[str, Any] = {}
-            _walk(file, found, 0)
-            room = max_bytes
-            for name, data in found.items():
-                room -= _checked(data, name, int(file.id.get_filesize()))
-                if room < 0:
-                    raise FormatError(f"its datasets take more than {max_bytes} bytes; split it")
-            return {name: np.asarray(data[()]) for name, data in found.items()}
+        return apart(partial(_datasets, path, max_bytes), path.stat().st_size)
     except FormatError:
         raise
-    except (OSError, RuntimeError, KeyError, TypeError, AttributeError, OverflowError) as error:
+    except (OSError, ValueError) as error:
         why = " ".join(str(error).split())
         raise FormatError(f"{path} is damaged or no HDF5 file ({why}); write it again") from error
+
+
+def _datasets(path: Path, max_bytes: int) -> dict[str, NDArray[Any]]:
+    with h5py.File(path, "r") as file:
+        found: dict[str, Any] = {}
+        _walk(file, found, 0)
+        room = max_bytes
+        for name, data in found.items():
+            room -= _checked(data, name, int(file.id.get_filesize()))
+            if room < 0:
+                raise FormatError(f"its datasets take more than {max_bytes} bytes; split it")
+        return {name: np.asarray(data[()]) for name, data in found.items()}
 
 
 def _walk(group: Any, found: dict[str, Any], depth: int) -> None:

@@ -118,6 +118,8 @@ SLOW: dict[str, Slow] = {
 
 ELSEWHERE: dict[str, str] = {
     "make setup": "`make test`, which is what CI runs, begins with it",
+    "python -m benchmarks.load --only stream": "a part of `make load`",
+    "make load": "minutes, and 5 GB of disk; tests/test_benchmarks.py starts it",
     "make test": "what CI runs",
     "make lint": "a part of what CI runs",
     "make types": "a part of what CI runs",

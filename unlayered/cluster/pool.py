@@ -21,6 +21,7 @@ from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from ir.trace_parts import join
+from unlayered.cluster.packed import packed
 from unlayered.cluster.place import Place
 from unlayered.cluster.shards import Job, bounds_of, itself, run_job, silent
 from unlayered.cluster.versions import PACKAGES, check_versions
@@ -173,7 +174,7 @@ class Pool:
         Workers on this machine read own data themselves; to others samples travel.
         """
         shared, here = self.share(job), bool(self.place.n)
-        items = ((shared, piece if here else _read(piece), i) for i, piece in enumerate(pieces))
+        items = ((shared, _travelling(piece, here), i) for i, piece in enumerate(pieces))
         return self.each(run_piece, items)
 
     def measured(
@@ -186,8 +187,11 @@ class Pool:
         return self.each(measured, [(what, frames, schedule, allow_unsafe) for schedule in schedules])
 
 
-def _read(piece: Samples) -> Stimulus:
-    return piece if isinstance(piece, Stimulus) else piece.stimulus()
+def _travelling(piece: Samples, here: bool) -> Any:
+    """What a worker is given for some samples; own data on this machine it reads itself."""
+    if not isinstance(piece, Stimulus) and here:
+        return piece
+    return packed(piece if isinstance(piece, Stimulus) else piece.stimulus())
 
 
 @contextmanager
