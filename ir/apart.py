@@ -21,6 +21,9 @@ import numpy as np
 
 from ir.check import FormatError
 
+if sys.platform != "win32":
+    import resource
+
 CPU_S, WALL_S = 120, 300
 """Seconds of a processor, and on a clock, that a file may take."""
 
@@ -101,8 +104,7 @@ def _kind(error: BaseException) -> str:
 
 def _limit(file_bytes: int) -> None:
     """Bound what this process may take from now on."""
-    import resource  # noqa: PLC0415  there is none on Windows
-
+    assert sys.platform != "win32"
     pages = int(Path(STATM).read_text().split()[0])
     most = pages * os.sysconf("SC_PAGE_SIZE") + min(ROOM_BYTES + BYTES_A_BYTE * file_bytes, MOST_BYTES)
     for limit, value in ((resource.RLIMIT_AS, most), (resource.RLIMIT_CPU, CPU_S), (resource.RLIMIT_CORE, 0)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from functools import partial
@@ -51,7 +52,14 @@ def reading(path: str | Path, kind: str) -> Generator[Tree]:
         raise FormatError(f"{path}: {error}") from error
 
 
+def forget_plugins() -> None:
+    """Let HDF5 look nowhere for filters, which are libraries: in the process that reads this one file and is gone."""
+    while sys.platform.startswith("linux") and h5py.h5pl.size():
+        h5py.h5pl.remove(0)
+
+
 def _tree_of(path: Path) -> Tree:
+    forget_plugins()
     with h5py.File(path, "r") as file:
         return read_tree(file)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,14 @@ def read_hdf5(path: Path, max_bytes: int) -> dict[str, NDArray[Any]]:
         raise FormatError(f"{path} is damaged or no HDF5 file ({why}); write it again") from error
 
 
+def forget_plugins() -> None:
+    """Let HDF5 look nowhere for filters, which are libraries: in the process that reads this one file and is gone."""
+    while sys.platform.startswith("linux") and h5py.h5pl.size():
+        h5py.h5pl.remove(0)
+
+
 def _datasets(path: Path, max_bytes: int) -> dict[str, NDArray[Any]]:
+    forget_plugins()
     with h5py.File(path, "r") as file:
         found: dict[str, Any] = {}
         _walk(file, found, 0)

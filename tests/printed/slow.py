@@ -118,6 +118,7 @@ SLOW: dict[str, Slow] = {
 
 ELSEWHERE: dict[str, str] = {
     "make setup": "`make test`, which is what CI runs, begins with it",
+    "python -m benchmarks.scale --samples 2000 --repeats 4": "minutes; tests/test_benchmarks.py starts it",
     "python -m benchmarks.load --only stream": "a part of `make load`",
     "make load": "minutes, and 5 GB of disk; tests/test_benchmarks.py starts it",
     "make test": "what CI runs",
