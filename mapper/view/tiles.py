@@ -99,6 +99,8 @@ def contract(cells: Cells, label: Int32s) -> Chunked:
     listing = run_starts(held // n_labels, n_cells)
     mix = np.random.default_rng(0).integers(1, 1 << 63, (2, n_labels), np.uint64)
     start, pins, name = reached_labels(cells.start, cells.target, listing, (held % n_labels).astype(np.int32), mix)
+    row = np.repeat(np.arange(n_cells), np.diff(start))
+    pins = (np.sort(row * n_labels + pins) % n_labels).astype(np.int32)
     _, first, kind = np.unique(name, axis=0, return_index=True, return_inverse=True)
     source = np.concatenate([label, np.full(cells.cell.size - n, -1)]).astype(np.int64)
     key = (source + 1) * first.size + kind.reshape(-1)[cells.cell]
@@ -129,7 +131,7 @@ def contract(cells: Cells, label: Int32s) -> Chunked:
 
 @kept_on_disk
 def reached_labels(start, target, listing, held, mix):
-    """Distinct labels each cell feeds, as compressed rows in rising order, and a name (C, 2) that equal rows share.
+    """Distinct labels each cell feeds, as compressed rows, and a name (C, 2) that equal rows share.
 
     Args:
         listing, held: labels of each cell, as compressed rows.
@@ -142,7 +144,6 @@ def reached_labels(start, target, listing, held, mix):
     stamp = np.full(mix.shape[1], -1, np.int64)
     used = 0
     for c in range(n):
-        low = used
         for i in range(start[c], start[c + 1]):
             for j in range(listing[target[i]], listing[target[i] + 1]):
                 t = held[j]
@@ -157,6 +158,5 @@ def reached_labels(start, target, listing, held, mix):
                 used += 1
                 name[c, 0] += mix[0, t]
                 name[c, 1] += mix[1, t]
-        pins[low:used].sort()
         first[c + 1] = used
     return first, pins[:used].copy(), name
