@@ -23,7 +23,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.networks import NETWORKS, RATE_SCALE
-from benchmarks.placement import hilbert_and_force
+from benchmarks.placement import hilbert_and_force, measure_boards
 from benchmarks.pooled_rows import measure_pooled
 from ir.chip import Mesh
 from mapper.board.place import place
@@ -44,9 +44,12 @@ GOALS = {
     "place": {"seconds": 3},
     "place.vgg": {"ratio": 0.55},
     "place.sheet": {"ratio": 0.92},
+    "board.modules": {"between_chips": 0.06, "violations": 0},
+    "board.sheet100k": {"violations": 0},
+    "board.sheet1m": {"between_chips": 0.41, "violations": 0},
 }
 PLACES = {"place.vgg": ("vgg-loihi", 0.55), "place.sheet": ("sheet100k", 0.92)}
-NAMES = ["16k-rand", "64k-rand", "vgg-loihi", "vgg-large", "sheet1m", "place", "pooled"]
+NAMES = ["16k-rand", "64k-rand", "vgg-loihi", "vgg-large", "sheet1m", "place", "boards", "pooled"]
 SIDE = 32  # tiles a side of the mesh that is placed on, one core a tile
 
 
@@ -160,6 +163,8 @@ def main() -> None:
     for name in [given.here] if given.here else given.only or NAMES:
         if name == "pooled":
             more = measure_pooled()
+        elif name == "boards":
+            more = measure_boards()
         elif not given.here:
             more = isolated(name, given.preset)
         else:

@@ -1,13 +1,29 @@
-"""The placement that ours is compared with: a Hilbert curve and force-directed swaps of neighbours (after Jin 2023)."""
+"""What placement is compared with: a Hilbert curve and force-directed swaps (after Jin 2023), Mt-KaHyPar over chips."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import mtkahypar
 import numpy as np
 import scipy.sparse
 
+from benchmarks.networks import NETWORKS
 from ir.arrays import Array
+from ir.chip import Mesh
 from ir.kernels import kept_on_disk
-from mapper.board.place import swap_gain, symmetric
+from mapper.board.chips import cut
+from mapper.board.place import place, swap_gain, symmetric
+from mapper.board.route import core_traffic, route, route_chips
+from mapper.search.neuron_search import METIS_PINS
+from mapper.search.split import compact
+from mapper.search.starts import metis, started, symmetric_graph
+from mapper.view.hypergraph import Caps
+from mapper.view.twins import chunk_cells
+
+BOARD = Mesh(8, 4, 4, 128, 4, 2)  # eight chips of the size of loihi1
+MODULE = 16  # cores of a module
+PRESETS = "DEFAULT", "QUALITY"  # of Mt-KaHyPar, tried with five seeds each
 
 
 def hilbert(side: int) -> Array:
@@ -61,3 +77,61 @@ def hilbert_and_force(flow: scipy.sparse.spmatrix, order: Array, side: int) -> t
     row, column = np.divmod(np.arange(side * side, dtype=np.int32), np.int32(side))
     site = neighbour_swaps(both.indptr, both.indices, both.data, site, core_at, column, row, side, 1000)
     return column[site], row[site]
+
+
+def modules(n: int = 960, size: int = MODULE, partners: int = 2, seed: int = 0) -> scipy.sparse.csr_matrix:
+    """Flow between ``n`` cores in modules, 1 a pair inside, .25 to random partners outside, numbers shuffled."""
+    rng = np.random.default_rng(seed)
+    module = np.arange(n) // size
+    flow = (module[:, None] == module).astype(np.float64)
+    for core in range(n):
+        flow[core, rng.choice(np.flatnonzero(module != module[core]), partners, replace=False)] += 0.25
+    np.fill_diagonal(flow, 0.0)
+    names = rng.permutation(n)
+    return scipy.sparse.csr_matrix(flow[names][:, names])
+
+
+def sheet_on_cores(name: str, neurons: int, k: int) -> Any:
+    """Flow between the cores of a recurrent sheet, cut by METIS into about ``k`` cores of ``neurons`` at most."""
+    cells = NETWORKS[name]().cells
+    graph = chunk_cells(cells, Caps(neurons)).graph
+    return core_traffic(cells, compact(metis(symmetric_graph(graph, METIS_PINS), k, graph.neurons, 0)))
+
+
+def best_of_ten(flow: Any, capacity: int, n_chips: int) -> float:
+    """Share of packets that change chip in Mt-KaHyPar's best partition of the cores that fits."""
+    both, found = symmetric(flow), list[float]()
+    pairs: Any = scipy.sparse.triu(both).tocoo()
+    ends, k = list(zip(pairs.row.tolist(), pairs.col.tolist())), both.shape[0]
+    weight = np.maximum(np.rint(pairs.data * (2**29 / pairs.data.sum())), 1).astype(np.int64).tolist()
+    for preset in PRESETS:
+        for seed in range(5):
+            mtkahypar.set_seed(seed)
+            context = started().context_from_preset(getattr(mtkahypar.PresetType, preset))
+            context.set_partitioning_parameters(n_chips, 0.03, mtkahypar.Objective.CUT)
+            context.set_individual_target_block_weights([capacity] * n_chips)
+            context.logging = False
+            graph = started().create_graph(context, k, len(ends), ends, [1] * k, weight)
+            chip = np.array(graph.partition(context).get_partition())
+            if np.bincount(chip).max() <= capacity:
+                found.append(2 * cut(both, chip) / float(both.sum()))
+    return min(found, default=1.0)
+
+
+def measure_boards() -> list[dict[str, Any]]:
+    """How many packets change chip on a board of eight, beside Mt-KaHyPar's best of ten."""
+    flows: dict[str, Any] = {"modules": modules(), "sheet100k": sheet_on_cores("sheet100k", 1024, 1012)}
+    flows["sheet1m"] = sheet_on_cores("sheet1m", 1024, 1000)
+    rows: list[dict[str, Any]] = []
+    for name, flow in flows.items():
+        k, cores = int(flow.shape[0]), place(flow, BOARD)
+        routes, chips = route(flow, cores, BOARD), route_chips(flow, cores, BOARD)
+        held = np.bincount([core.chip for core in cores])
+        values = {
+            "between_chips": (chips.packets / routes.packets, f"of packets, {k} cores"),
+            "between_chips_mt_kahypar": (best_of_ten(flow, BOARD.usable_cores, held.size), "of packets, best of 10"),
+            "hops": (routes.hops_per_packet, "hops a packet"),
+            "violations": (float((held > BOARD.usable_cores).sum()), "chips with too many cores"),
+        }
+        rows += [{"name": f"board.{name}.{key}", "value": v, "unit": unit} for key, (v, unit) in values.items()]
+    return rows

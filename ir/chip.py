@@ -21,6 +21,9 @@ COSTS = (
 )
 """What a chip's events take: energy in pJ, time in ns."""
 
+LINK_COSTS = ("chip_link_pj", "chip_link_ns")
+"""What a packet takes more where a hop leaves a chip; a file may leave it out, which says as much as unknown."""
+
 
 @dataclass(frozen=True)
 class IntFormat:
@@ -181,7 +184,7 @@ class Chip:
         asynchronous: whether its neurons could run the asynchronous schedule.
         per_neuron_threshold: whether thresholds are free a neuron.
         arithmetic: profile name in ``ir.arithmetic``.
-        costs: energy (pJ) and time (ns) constants by name: all of ``cost_names``, or none.
+        costs: energy (pJ) and time (ns) constants by name: all of ``cost_names``, or none; perhaps ``LINK_COSTS``.
         sources: for each dotted name of a number, where it comes from.
         kind: one of ``CHIP_KINDS``.
         clockless: what a core without a barrier takes its time by; None where there is one.
@@ -230,8 +233,9 @@ class Chip:
         require(low <= 0 <= high, f"weight_exp is {low}..{high}; give the least, at most 0, and the most, at least 0")
         check_words("what is unknown of a chip", self.unknown)
         self._check_kind()
+        known = (*self.cost_names, *(LINK_COSTS if self.kind == "barrier" else ()))
         for name in self.costs:
-            require(name in self.cost_names, f"there is no cost {name!r}; use {', '.join(self.cost_names)}")
+            require(name in known, f"there is no cost {name!r}; use {', '.join(known)}")
         lacks = [name for name in self.cost_names if name not in self.costs and f"costs.{name}" not in self.unknown]
         require(not self.costs or not lacks, f"it lacks costs {', '.join(lacks)}; give all, or none")
 
@@ -249,6 +253,10 @@ class Chip:
         """The constants that a chip of this kind is priced by."""
         return COSTS if self.kind == "barrier" else CLOCKLESS_COSTS
 
+    def lacking(self, *parts: str) -> list[str]:
+        """The numbers of the tables ``parts`` that are unknown."""
+        return [name for name in self.unknown if name.split(".")[0] in parts]
+
     def need(self, what: str, *parts: str) -> None:
         """Raise where a number of the tables ``parts`` is unknown.
 
@@ -258,7 +266,7 @@ class Chip:
         Raises:
             ValueError: the first of them, what is known of it, and the way out.
         """
-        lacks = [name for name in self.unknown if name.split(".")[0] in parts]
+        lacks = self.lacking(*parts)
         if lacks:
             known, more = self.unknown[lacks[0]], f" and {len(lacks) - 1} more" if lacks[1:] else ""
             raise ValueError(

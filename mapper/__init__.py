@@ -11,7 +11,7 @@ from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from mapper.board.place import place
-from mapper.board.route import core_traffic, route
+from mapper.board.route import core_traffic, route, route_chips
 from mapper.check.capacity import check_board
 from mapper.check.models import check_models
 from mapper.partition import Partition, find_partition, partition
@@ -55,11 +55,13 @@ def map_network(
     check_board(fixed, chip, found.core_of_neuron, found.use)
     flow = core_traffic(found.cells, found.core_of_neuron)
     cores = place(flow, chip.mesh, seed)
-    routes = route(flow, cores, chip.mesh)
+    routes, chips = route(flow, cores, chip.mesh), route_chips(flow, cores, chip.mesh)
     report = {
         **_utilization(found),
         "hops_per_packet": routes.hops_per_packet,
         "hottest_link": routes.hottest_link,
+        "packets_between_chips": chips.packets,
+        "hottest_chip_link": chips.hottest_link,
     }
     return MappedNetwork(fixed, chip, found.core_of_neuron, cores, report)
 

@@ -13,7 +13,7 @@ from ir.check import CapacityError, check_choice, require
 from ir.chip import Chip
 from ir.graph import slices
 from ir.quantized import QuantizedNetwork
-from mapper.check.capacity import caps_of, check_delays, check_neurons, core_use, exceeded
+from mapper.check.capacity import MAPPED_BY, caps_of, check_delays, check_neurons, core_use, exceeded
 from mapper.check.recount import Tally, recount
 from mapper.deliver import Delivery
 from mapper.edges import network_edges
@@ -84,7 +84,7 @@ def find_partition(
     """
     require(0 <= seed < SEEDS, f"seed is {seed}; give a whole number from 0 to {SEEDS - 1}")
     check_choice("preset", preset, PRESETS)
-    chip.need("a map", "limits", "synapse_format", "mesh")
+    chip.need("a map", *MAPPED_BY)
     caps = caps_of(chip)
     cells = network_cells(network, chip, scaled(rates, network))
     check_neurons(network, cells, chip, alternatives)

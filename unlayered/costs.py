@@ -66,7 +66,7 @@ def cost_facts(cost: Cost) -> dict[str, Any]:
     return {
         "energy": in_units(cost.energy_pj, (("pJ", 1.0), ("nJ", 1e3), ("uJ", 1e6), ("mJ", 1e9))),
         "time": in_units(cost.time_ns, (("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9))),
-        "note": NOTE,
+        "note": f"{NOTE}; without {cost.left_out}" if cost.left_out else NOTE,
     }
 
 

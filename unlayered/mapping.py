@@ -26,6 +26,7 @@ from mapper.check.utilization import CoreUse, limits, utilization
 from mapper.cost import Cost
 from mapper.quantization_report import PopulationReport
 from mapper.search.search import PRESETS
+from unlayered.between_chips import chip_facts, unit_of
 from unlayered.calibration import integers_of
 from unlayered.console import Stages, facts, table
 from unlayered.costs import cost_facts, cost_of_run
@@ -189,13 +190,14 @@ def simulated_only(made: Mapping) -> list[str]:
 
 def mapping_facts(made: Mapping) -> dict[str, Any]:
     """What was minimized, in packets a time step, and the fullest core's share of each limit."""
-    routes, unit = made.traffic.routes, "a time step" if made.rates is not None else "one spike a neuron"
+    routes, unit = made.traffic.routes, unit_of(made.rates)
     most = {name: max(share(use, made.limit, name) for use in made.use) for name in RESOURCES}
     return {
         "cores": len(made.mapped.cores),
         f"packets between cores, {unit}": routes.packets,
         "hops a packet": routes.hops_per_packet,
         f"hottest link, {unit}": routes.hottest_link,
+        **chip_facts(made.mapped, made.traffic, unit),
         **{f"fullest core, {name.replace('_', ' ')}": percent(value) for name, value in most.items()},
         **pooling_facts(made.mapped.network, made.rates),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import scipy.linalg
@@ -10,72 +10,19 @@ import scipy.sparse
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse.linalg import eigsh
 
-from ir.arrays import Array, Int32s, frozen_array, set_field
-from ir.check import CapacityError
+from ir.arrays import Array, Int32s
 from ir.chip import Mesh
 from ir.kernels import kept_on_disk
 from ir.mapped import Core
-from ir.words import counted
+from mapper.board.chips import between_chips, chips_of
 from mapper.board.route import Flow
+from mapper.board.sites import Sites, board_sites, chip_places
 from mapper.draws import uniform
 
 DENSE_EIGEN = 1500  # cores up to which all eigenvectors are the quickest way to three
 ASSIGN_AT_ONCE = 2500  # sites up to which the assignment takes about a second
 VISITS = 800_000_000  # flow entries annealing may look at: about two seconds
 HEAT = 1.5  # first temperature, in the mean flow of a core
-
-
-@dataclass(frozen=True, eq=False)
-class Sites:
-    """Where cores can be.
-
-    Attributes:
-        chip, x, y, slot: (S,) address of each site, tile coordinates on its chip.
-        column, row: (S,) tile coordinates on the board; hops are differences of these.
-    """
-
-    chip: Int32s
-    x: Int32s
-    y: Int32s
-    slot: Int32s
-    column: Int32s
-    row: Int32s
-
-    def __post_init__(self) -> None:
-        for name in ("chip", "x", "y", "slot", "column", "row"):
-            set_field(self, name, frozen_array(getattr(self, name), np.int32))
-
-
-def check_room(mesh: Mesh, n_cores: int, board: str = "the board", who: str = "", why: str = "") -> None:
-    """Raise where a board has too few cores.
-
-    Args:
-        board: its name; ``who``: which population needs how many of them; ``why``: what fills them.
-
-    Raises:
-        CapacityError: cores needed, cores there are, and the smallest board that would do.
-    """
-    if n_cores > mesh.n_cores:
-        chips = -(-n_cores // mesh.usable_cores)
-        raise CapacityError(
-            f"the network needs {counted(n_cores, 'core')}{who}, {board} has {mesh.n_cores}; {why}use fewer, or a "
-            f"board of {counted(chips, 'chip')} (chips_x, chips_y under [mesh] in the chip's file)"
-        )
-
-
-def board_sites(mesh: Mesh, n_cores: int) -> Sites:
-    """List the usable sites of the fewest chips that hold ``n_cores``, chip by chip, tile by tile.
-
-    Raises:
-        CapacityError: the board has fewer cores.
-    """
-    check_room(mesh, n_cores)
-    n_chips = -(-n_cores // mesh.usable_cores)
-    chip, place = np.divmod(np.arange(n_chips * mesh.usable_cores), mesh.usable_cores)
-    tile, slot = np.divmod(place, mesh.cores_per_tile)
-    y, x = np.divmod(tile, mesh.width)
-    chip_row, chip_column = np.divmod(chip, mesh.chips_x)
-    return Sites(chip, x, y, slot, chip_column * mesh.width + x, chip_row * mesh.height + y)
 
 
 def symmetric(flow: Flow) -> Flow:
@@ -115,12 +62,10 @@ def assign(plane: Array, sites: Sites) -> Int32s:
         (K,) site of each core.
     """
     where = np.stack([sites.column, sites.row], 1).astype(np.float64)
-    span = where.max(0) + 1
-    if span[0] < span[1]:
-        plane = plane[:, ::-1]
     if where.shape[0] > ASSIGN_AT_ONCE:
         return _strips(plane, where)
-    wanted = plane * span - 0.5
+    low = where.min(0)
+    wanted = plane * (where.max(0) + 1 - low) + low - 0.5
     cost = ((wanted[:, None, :] - where[None, :, :]) ** 2).sum(2)
     return linear_sum_assignment(cost)[1].astype(np.int32)
 
@@ -167,11 +112,11 @@ def swap_gain(a, b, p, q, start, other, weight, x, y, column, row):
 
 
 @kept_on_disk
-def anneal_sites(start, other, weight, site, core_at, column, row, lookup, moves, hot, random):
-    """Swap cores with cores or free sites near the middle of their partners or near themselves, cooling to zero.
+def anneal_sites(start, other, weight, site, core_at, chip, column, row, lookup, moves, hot, random):
+    """Swap cores with cores or free sites near themselves on the same chip, cooling to zero.
 
     Args:
-        site, core_at: (K,) and (S,), changed in place.
+        site, core_at: (K,) and (S,), changed in place. chip: (S,) chip of each site.
         lookup: (columns, rows, slots) site at each address, -1 = none.
     """
     k = site.size
@@ -187,7 +132,7 @@ def anneal_sites(start, other, weight, site, core_at, column, row, lookup, moves
         if x < 0 or y < 0 or x >= wide or y >= high:
             continue
         q = lookup[x, y, min(int(uniform(random) * deep), deep - 1)]
-        if q < 0 or q == p:
+        if q < 0 or q == p or chip[q] != chip[p]:
             continue
         b = core_at[q]
         gain = swap_gain(a, b, p, q, start, other, weight, at_x, at_y, column, row)
@@ -204,6 +149,8 @@ def anneal_sites(start, other, weight, site, core_at, column, row, lookup, moves
 def place_on(flow: Flow, sites: Sites, seed: int = 0, visits: int = VISITS) -> Int32s:
     """Place the cores of a flow on distinct sites with few packet-hops; same seed, same places.
 
+    On several chips: chips first, so that few packets change chip, then sites inside each.
+
     Args:
         flow: (K, K) packets from core to core, scaled to any unit.
         visits: flow entries that annealing may look at.
@@ -211,11 +158,57 @@ def place_on(flow: Flow, sites: Sites, seed: int = 0, visits: int = VISITS) -> I
     Returns:
         (K,) site of each core.
     """
-    k, n_sites = flow.shape[0], sites.column.size
-    both = symmetric(flow)
+    k, both = flow.shape[0], symmetric(flow)
     if k < 3 or both.nnz == 0:
         return np.arange(k, dtype=np.int32)
-    site = assign(embed(both), sites)
+    whole = replace(sites, chip=np.zeros(sites.chip.size, np.int32))
+    at = _annealed(both, whole, assign(_lengthwise(embed(both), sites), sites), seed, visits)
+    n_chips = int(sites.chip.max()) + 1
+    if n_chips == 1:
+        return at
+    capacity = sites.chip.size // n_chips
+    in_order = (np.arange(k) // capacity).astype(np.int32)
+    chip = chips_of(both, capacity, n_chips, [sites.chip[at], in_order], seed)
+    chip = _arranged(both, chip, sites, seed)
+    return _annealed(both, sites, _inside(both, chip, sites), seed, visits)
+
+
+def _arranged(both: Flow, chip: Int32s, sites: Sites, seed: int) -> Int32s:
+    """Rename chips so that those that talk most lie near each other: they are placed as cores are on one chip."""
+    row, column = chip_places(sites)
+    board = Sites(*(np.zeros(column.size, np.int32),) * 4, column=column, row=row)
+    return place_on(between_chips(both, chip, column.size), board, seed)[chip]
+
+
+def _inside(both: Flow, chip: Int32s, sites: Sites) -> Int32s:
+    """(K,) a site of each core on its chip: drawn in the plane chip by chip, turned towards the chips it talks to."""
+    row, column = chip_places(sites)
+    site = np.empty(chip.size, np.int32)
+    for c in range(column.size):
+        own, room = np.flatnonzero(chip == c), np.flatnonzero(sites.chip == c)
+        flow = both[own][:, own]
+        if own.size < 3 or flow.nnz == 0:
+            site[own] = room[: own.size]
+            continue
+        here = Sites(*(getattr(sites, name)[room] for name in ("chip", "x", "y", "slot", "column", "row")))
+        plane = _lengthwise(embed(flow), here)
+        for axis, place in ((0, column), (1, row)):
+            pull = both[own] @ np.sign(place[chip] - place[c])
+            if float(pull @ (plane[:, axis] - 0.5)) < 0.0:
+                plane[:, axis] = 1.0 - plane[:, axis]
+        site[own] = room[assign(plane, here)]
+    return site
+
+
+def _lengthwise(plane: Array, sites: Sites) -> Array:
+    """Lay the slower mode along the longer side of the sites."""
+    wide = np.ptp(sites.column) >= np.ptp(sites.row)
+    return plane if wide else np.ascontiguousarray(plane[:, ::-1])
+
+
+def _annealed(both: Flow, sites: Sites, site: Int32s, seed: int, visits: int) -> Int32s:
+    """Swap sites of the same chip while that saves hops."""
+    k, n_sites = site.size, sites.column.size
     core_at = np.full(n_sites, -1, np.int32)
     core_at[site] = np.arange(k, dtype=np.int32)
     lookup = np.full((int(sites.column.max()) + 1, int(sites.row.max()) + 1, int(sites.slot.max()) + 1), -1, np.int32)
@@ -226,8 +219,9 @@ def place_on(flow: Flow, sites: Sites, seed: int = 0, visits: int = VISITS) -> I
         both.indptr,
         both.indices,
         both.data,
-        site,
+        site.copy(),
         core_at,
+        sites.chip,
         sites.column,
         sites.row,
         lookup,

@@ -12,6 +12,7 @@ import scipy.sparse
 from ir.arrays import Array, Floats, Int32s
 from ir.chip import Mesh
 from ir.mapped import Core
+from mapper.board.chips import between_chips
 from mapper.view.hypergraph import incidence
 from mapper.view.slots import build_nets, build_state
 from mapper.view.twins import Cells, wide_graph
@@ -103,6 +104,18 @@ def route(flow: Flow, cores: Sequence[Core], mesh: Mesh) -> Routes:
     column = chip_column * mesh.width + np.array([c.x for c in cores])
     row = chip_row * mesh.height + np.array([c.y for c in cores])
     return trace_routes(flow, column, row)
+
+
+def route_chips(flow: Flow, cores: Sequence[Core], mesh: Mesh) -> Routes:
+    """Follow the packets from chip to chip: chips are the tiles, and their links the board's.
+
+    ``packets`` are those that change chip, ``hops`` how often one leaves a chip, ``hottest_link`` the load of the
+    busiest link between two neighbouring chips, one way. Where cores lie on their chips makes no difference, for
+    packets go along the row first everywhere.
+    """
+    chip = np.array([c.chip for c in cores])
+    row, column = np.divmod(np.arange(int(chip.max()) + 1), mesh.chips_x)
+    return trace_routes(between_chips(flow, chip, row.size), column, row)
 
 
 def trace_routes(flow: Flow, column: Array, row: Array) -> Routes:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from ir.check import require
 from ir.mapped import MappedNetwork
-from mapper.board.route import Flow, Routes, core_traffic, route
+from mapper.board.route import Flow, Routes, core_traffic, route, route_chips
 from mapper.rates import RATE_SCALE, scaled
 from mapper.view.cells import network_cells
 
@@ -21,11 +21,12 @@ class Traffic:
 
     Attributes:
         flow: (K, K) sparse, packets from core to core.
-        routes: the same on the board's links.
+        routes: the same on the board's links. chips: the same from chip to chip.
     """
 
     flow: Flow
     routes: Routes
+    chips: Routes
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def traffic(mapped: MappedNetwork, rates: ArrayLike | None = None) -> Traffic:
             RATE_SCALE,
         )
     flow = core_traffic(cells, mapped.core_of_neuron) / unit
-    return Traffic(flow, route(flow, mapped.cores, chip.mesh))
+    return Traffic(flow, route(flow, mapped.cores, chip.mesh), route_chips(flow, mapped.cores, chip.mesh))
 
 
 def links(routes: Routes) -> list[BoardLink]:

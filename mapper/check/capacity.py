@@ -12,7 +12,7 @@ from ir.chip import Chip
 from ir.graph import slices
 from ir.quantized import QuantizedNetwork
 from ir.words import counted
-from mapper.board.place import check_room
+from mapper.board.sites import check_room
 from mapper.check.recount import Tally
 from mapper.memory.bounds import memory_need
 from mapper.memory.settings import distinct_per_core, neuron_configs, neuron_thresholds
@@ -20,6 +20,9 @@ from mapper.memory.words import synapse_words
 from mapper.view.cells import source_counts
 from mapper.view.hypergraph import Caps
 from mapper.view.twins import Cells
+
+MAPPED_BY = ("limits", "synapse_format", "mesh")
+"""Tables of a chip's file that a map needs."""
 
 
 def caps_of(chip: Chip) -> Caps:
@@ -79,7 +82,7 @@ def check_neurons(network: QuantizedNetwork, cells: Cells, chip: Chip, alternati
             way = f"drop {_share(held, room)} % of its synapses"
         other = _other(
             network,
-            [c for c in alternatives if c.name != chip.name and c.kind == chip.kind and not c.unknown],
+            [c for c in alternatives if c.name != chip.name and c.kind == chip.kind and not c.lacking(*MAPPED_BY)],
             at,
             need,
         )

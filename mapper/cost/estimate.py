@@ -16,6 +16,7 @@ FAMILIES = {
     "spikes": ("spike_out",),
     "packets": ("packet_out", "packet_in"),
     "hops": ("hop_x", "hop_y"),
+    "links": ("chip_link",),
     "barrier": ("barrier",),
 }
 """Constants of one circuit: if one of them is too low, so are the others."""
@@ -28,11 +29,13 @@ class Cost:
     Attributes:
         energy_pj: total. time_ns: total, the busiest core and the barrier of every time step.
         parts_pj: energy by name of event.
+        left_out: what is not in the energy because nobody has published its cost; "" = nothing.
     """
 
     energy_pj: Range
     time_ns: Range
     parts_pj: dict[str, Range]
+    left_out: str = ""
 
 
 def estimate(events: Events, chip: Chip) -> Cost:
@@ -43,7 +46,8 @@ def estimate(events: Events, chip: Chip) -> Cost:
     Uncertainty: constants of one circuit (``FAMILIES``) err together, so within a family ends add up; different
     circuits err independently, so families add up as root sum of squares, upwards and downwards apart:
     ``high = value + sqrt(sum of (high - value)^2)``. A core is taken to do one thing after the other; hops delay no
-    core and are left out of the time.
+    core and are left out of the time. Links between chips are priced where the chip's file does; else the cost says
+    that they are left out.
 
     Raises:
         ValueError: the chip's data lack a constant.
@@ -66,9 +70,14 @@ def estimate(events: Events, chip: Chip) -> Cost:
         "packet_in": events.busiest_packets,
         "barrier": events.time_steps,
     }
+    left_out = ""
+    if events.chip_links and "chip_link_pj" in chip.costs:
+        energy["chip_link"] = events.chip_links
+    elif events.chip_links:
+        left_out = f"{events.chip_links:,.6g} packets over links between chips, whose cost nobody has published"
     parts = {name: _times(_constant(chip, f"{name}_pj"), amount) for name, amount in energy.items()}
     work = {name: _times(_constant(chip, f"{name}_ns"), amount) for name, amount in time.items()}
-    return Cost(combined(parts), combined(work), parts)
+    return Cost(combined(parts), combined(work), parts, left_out)
 
 
 def combined(parts: dict[str, Range]) -> Range:

@@ -14,7 +14,7 @@ from ir.connection import Connection, Conv2d, Dense, synapses
 from ir.graph import slices
 from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork
-from mapper.board.route import core_packets, route
+from mapper.board.route import core_packets, route, route_chips
 from mapper.rates import scaled
 from mapper.view.cells import network_cells, one_channel
 
@@ -44,6 +44,7 @@ class Events:
         busiest_updates, busiest_active, busiest_spikes, busiest_dense, busiest_sparse, busiest_conv: of the core
             that works longest by the chip's times.
         busiest_packets: that arrive there, from other cores and from inputs.
+        chip_links: how often a packet leaves a chip for the next.
     """
 
     time_steps: float
@@ -64,6 +65,7 @@ class Events:
     busiest_sparse: float
     busiest_conv: float
     busiest_packets: float
+    chip_links: float = 0.0
 
 
 def count_events(mapped: MappedNetwork, counts: ArrayLike, time_steps: int, charged: ArrayLike | None = None) -> Events:
@@ -117,6 +119,7 @@ def count_events(mapped: MappedNetwork, counts: ArrayLike, time_steps: int, char
         busiest_spikes=float(fired[b]),
         **{f"busiest_{kind}": float(work[kind][b]) for kind in KINDS},
         busiest_packets=float(packets_in[b]),
+        chip_links=route_chips(flow, mapped.cores, chip.mesh).hops,
     )
 
 

@@ -44,7 +44,7 @@ def metis(adjacency: Any, k: int, weight: Ints, seed: int, slack: float = 0.03) 
 
 
 @lru_cache(maxsize=1)
-def _initializer() -> Any:
+def started() -> Any:
     """Start Mt-KaHyPar's thread pool once."""
     import mtkahypar  # noqa: PLC0415 - not on every platform, and slow to load
 
@@ -89,7 +89,7 @@ def kahypar(
 
     if k <= 1:
         return np.zeros(graph.n_vertices, np.int32)
-    start = _initializer()
+    start = started()
     context = start.context_from_preset(getattr(mtkahypar.PresetType, preset))
     context.set_partitioning_parameters(k, 0.03, mtkahypar.Objective.KM1)
     most = max(int(max_weight), -(-103 * int(weight.sum()) // (100 * k)))

@@ -28,6 +28,30 @@ def test_mapping_shows_what_intels_compiler_shows_and_writes_a_page(folder: Path
         assert word in page
 
 
+def test_a_map_over_two_chips_says_what_passes_between_them(folder: Path):
+    chip = small_chip(folder, max_neurons=4, width=2, height=1, cores_per_tile=1, usable_cores=2)
+    chip.write_text(chip.read_text().replace("[mesh]", "[mesh]\nchips_x = 2"))
+    words = [
+        "map",
+        folder / "network.npz",
+        "--chip",
+        chip,
+        "--out",
+        folder / "m.npz",
+        "--calibrate",
+        folder / "data.npz",
+    ]
+    shown, page = call(*words).stdout, (folder / "m.html").read_text()
+    for text in (shown, page):
+        assert "packets between chips" in text and "hottest link between two chips" in text and "2 of 2" in text
+    value = json.loads(call(*words, "--json").stdout)
+    assert 0 < value["report"]["hottest_chip_link"] <= value["report"]["packets_between_chips"]
+    assert value["cost"]["note"].endswith("packets over links between chips, whose cost nobody has published")
+    assert (
+        "between chips" not in call("map", folder / "network.npz", "--chip", "loihi2", "--out", folder / "m.npz").stdout
+    )
+
+
 def test_the_page_goes_where_it_is_asked_to(folder: Path):
     page = folder / "look.html"
     done = call(

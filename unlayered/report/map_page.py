@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from ir.words import counted
 from mapper.board.traffic import links
+from unlayered.between_chips import chip_facts, unit_of
 from unlayered.costs import cost_facts
 from unlayered.mapping import (
     MORE_WITH_DATA,
@@ -50,6 +51,7 @@ def map_page(title: str, made: Mapping) -> str:
         figures_of(board_panels(made)),
         section("Fullest core, by limit", limits),
         section("Populations", html_table(POPULATION_COLUMNS, population_rows(made))),
+        *_chips(made),
         *_max_pooling(made),
         section("Cores", f"{USE_WORDS}{RATES[made.rates is not None]}.", core_table(made)),
         *_quantization(made),
@@ -57,6 +59,12 @@ def map_page(title: str, made: Mapping) -> str:
         section("Made with", html_table(("", ""), _made_with(made))),
     ]
     return page(title, sections)
+
+
+def _chips(made: Mapping) -> list[str]:
+    """What passes between chips, where there are several."""
+    facts = chip_facts(made.mapped, made.traffic, unit_of(made.rates))
+    return [section("Between chips", html_table(("", ""), list(facts.items())))] if facts else []
 
 
 def _max_pooling(made: Mapping) -> list[str]:

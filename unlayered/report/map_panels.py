@@ -168,6 +168,7 @@ EVENTS = {
     "packet_out": "packets",
     "hop_x": "hops along rows",
     "hop_y": "hops along columns",
+    "chip_link": "links between chips",
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from ir.check import CapacityError
 from ir.chip import Mesh
-from mapper.board.place import board_sites
+from mapper.board.sites import board_sites
 
 MESH = Mesh(width=2, height=2, cores_per_tile=1, usable_cores=4)
 
