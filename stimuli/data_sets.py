@@ -12,7 +12,7 @@ from typing import Protocol
 from ir.check import FormatError, check_choice
 from ir.stimulus import Stimulus
 from ir.words import meant
-from stimuli import readers
+from stimuli import coincidence, readers
 from stimuli.places import data_folder
 from stimuli.readers import Reader
 
@@ -53,6 +53,14 @@ DATA_SETS = {
     "nmnist-17": DataSet("N-MNIST, first saccade, 17 x 17", (2, 17, 17), 10, 0.01, 10, readers.nmnist(2)),
     "nmnist-like": DataSet("MNIST before an emulated event camera", (2, 34, 34), 10, 0.01, 10, readers.nmnist_like(1)),
     "nmnist-like-17": DataSet("the same on 17 x 17 pixels", (2, 17, 17), 10, 0.01, 10, readers.nmnist_like(2)),
+    "coincidence": DataSet(
+        "two Poisson trains, one a delayed copy of the other",
+        (1, 2),
+        coincidence.N_STEPS,
+        coincidence.DT_S,
+        len(coincidence.DELAYS),
+        coincidence.read_coincidence,
+    ),
     "shd": DataSet("Spiking Heidelberg Digits", (1, 700), 100, 0.01, 20, readers.read_shd),
     "dvsgesture": DataSet("DVS Gesture, 32 x 32", (2, 32, 32), 20, 0.075, 11, readers.read_gestures),
     "cifar10": DataSet("CIFAR-10, the image as a current", (3, 32, 32), 1, 0.01, 10, readers.cifar10(1)),
@@ -61,6 +69,9 @@ DATA_SETS = {
 """Every data set by name."""
 
 NAMES = tuple(DATA_SETS)
+
+EMBEDDED = ("digits", "coincidence")
+"""Those that need no files."""
 
 
 def unknown_data(name: str) -> str:
@@ -81,7 +92,7 @@ def load(
 
     Args:
         name: one of ``NAMES``.
-        root: folder that holds it; default ``UNLAYERED_DATA``. The digits are embedded.
+        root: folder that holds it; default ``UNLAYERED_DATA``. Those of ``EMBEDDED`` need none.
         split: ``train`` or ``test``.
         limit: at most this many samples.
         stamps: keep each event's time stamp, for paced and queued input.
@@ -119,6 +130,6 @@ def _cache_file(name: str, root: Path | None, split: str, limit: int | None, sta
     folder = os.environ.get("UNLAYERED_CACHE")
     if not folder:
         return None
-    embedded = root is None and name == "digits"
+    embedded = root is None and name in EMBEDDED
     place = "" if embedded else f"-{zlib.crc32(str((root or data_folder()).resolve()).encode()):08x}"
     return Path(folder) / f"{name}{place}-{split}-{limit or 'all'}{'-stamps' if stamps else ''}.npz"

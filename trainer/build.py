@@ -14,6 +14,7 @@ from exchange.open import open_network
 from ir.check import require, within
 from ir.encoder import with_encoder
 from ir.network import Network
+from ir.schedule import stream
 from ir.words import counted
 from trainer.config import TrainConfig
 from trainer.data import Kind, kind_of
@@ -29,6 +30,9 @@ POOLINGS: dict[str, Callable[[int], nn.Module]] = {
     "maxpool": nn.MaxPool2d,
 }
 """Words of layers without neurons after them; the largest of spikes has some of its own."""
+
+NEURONS = 14
+"""Purpose of the random stream that draws neurons' own numbers where training begins."""
 
 MAX_WEIGHTS = 1 << 31
 """Most weights of one dense layer: 8 GB, more than training holds in memory."""
@@ -63,7 +67,9 @@ def build_network(config: TrainConfig, kind: Kind | None = None) -> SpikingNetwo
         f"the last layer has {counted(n, 'neuron')}; data set {config.data!r} has {data.n_classes} classes",
     )
     how: dict[str, Any] = {"dt_s": data.dt_s, "schedule": config.schedule, "encoder": config.encoder}
-    return SpikingNetwork.sequential(data.input_shape, *modules, **how)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream(config.seed, NEURONS) % (1 << 63))  # bucket weights are drawn, one set a neuron
+        return SpikingNetwork.sequential(data.input_shape, *modules, **how)
 
 
 def _started(config: TrainConfig, data: Kind) -> SpikingNetwork:

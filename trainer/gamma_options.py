@@ -10,9 +10,12 @@ from ir.check import check_choice, require
 from ir.neurons.fixed_spiking_gamma import MAX_BUCKETS
 from trainer.kinds import check_kinds
 from trainer.online.credit import CREDITS
-from trainer.spiking_gamma import SpikingGamma
+from trainer.spiking_gamma import SPREAD, SpikingGamma
 
 UPDATES = ("sequence", "step")
+SPACINGS = ("even", "log")
+WIDEST = 20.0
+"""How many times the last bucket's own lag is the second one's, where they are spaced by a factor."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,10 @@ class GammaOptions:
         buckets: K, of every neuron.
         tau_s: time constant of the first bucket, and of what spikes tell, in seconds; one for all layers.
         lag_s: how far the last bucket is behind the first, in seconds: the time that a layer looks back.
+        readout_lag_s: the same of the readout, which never fires; 0 = ``lag_s``.
+        spacing: of the buckets behind the first: ``even``, each as far behind the one before, or ``log``, each farther
+            by the same factor, the last one ``WIDEST`` times as far as the second: fine steps, and far back.
+        spread: of the bucket weights where training begins, as a share of their mean.
         factor: what a spike carries, in thresholds.
         strict: whether an error as large as the threshold stays silent.
         adaptation: what a spike adds to its threshold, as a share of it; 0 = constant thresholds.
@@ -33,6 +40,9 @@ class GammaOptions:
     buckets: int = 8
     tau_s: float = 0.02
     lag_s: float = 0.1
+    readout_lag_s: float = 0.0
+    spacing: str = "even"
+    spread: float = SPREAD
     factor: float = 2.0
     strict: bool = True
     adaptation: float = 0.0
@@ -45,25 +55,32 @@ class GammaOptions:
         for name in ("tau_s", "lag_s", "factor", "tau_threshold_s"):
             value = getattr(self, name)
             require(0 < value < math.inf, f"{name} is {value}; it must be above 0 and finite")
+        for name in ("readout_lag_s", "spread"):
+            value = getattr(self, name)
+            require(0 <= value < math.inf, f"{name} is {value}; it must be at least 0 and finite")
+        check_choice("spacing", self.spacing, SPACINGS)
         require(0 <= self.adaptation < 1, f"adaptation is {self.adaptation}; it lies in 0..1, 1 excluded")
         check_choice("update", self.update, UPDATES)
 
-    def keep(self, dt_s: float) -> list[float]:
-        """(K,) what a time step leaves of each bucket: each is behind the one before by as much time."""
-        later = self.lag_s / max(self.buckets - 1, 1)
-        return [math.exp(-dt_s / tau) for tau in (self.tau_s, *([later] * (self.buckets - 1)))]
+    def keep(self, dt_s: float, readout: bool = False) -> list[float]:
+        """(K,) what a time step leaves of each bucket."""
+        n, lag = self.buckets - 1, (self.readout_lag_s if readout else 0) or self.lag_s
+        farther = WIDEST ** (1 / max(n - 1, 1)) if self.spacing == "log" else 1.0
+        parts = [farther**k for k in range(n)]
+        return [math.exp(-dt_s / tau) for tau in (self.tau_s, *(lag * part / sum(parts) for part in parts))]
 
     def neuron(self, dt_s: float, v_threshold: float | None, train_decays: bool) -> SpikingGamma:
         """Neurons of a layer; None = the readout."""
         adapts = self.adaptation > 0 and v_threshold is not None
         return SpikingGamma(
-            self.keep(dt_s),
+            self.keep(dt_s, v_threshold is None),
             v_threshold,
             factor=self.factor,
             strict=self.strict,
             adaptation=self.adaptation if adapts else 0.0,
             keep_threshold=math.exp(-dt_s / self.tau_threshold_s) if adapts else 0.0,
             train_decays=train_decays,
+            spread=self.spread,
         )
 
 

@@ -14,7 +14,7 @@ from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from trainer.engines.neurons import MODELS
 from trainer.engines.numbers import FixedNumbers, straight_through
-from trainer.engines.plan import Params, fixed_params
+from trainer.engines.plan import Params, Plan, fixed_params, shifting
 
 
 @dataclass
@@ -38,13 +38,15 @@ class FixedGrid:
         """Exactly the integers that a forward pass of the exported network ``trained`` runs."""
         return to_fixed(trained, self.scales, self.formats)
 
-    def params(self, trained: Network, live: Params) -> Params:
-        """The integers as tensors, with the gradients of the floats ``live`` behind them."""
-        exact = fixed_params(self.quantized(trained)).to(live.like.device)
+    def laid(self, trained: Network, plan: Plan, live: Params) -> tuple[Plan, Params]:
+        """The integers as tensors, with the gradients of the floats ``live`` behind them, and the plan with their
+        exponents: what carries a payload is shifted back where it arrives."""
+        fixed = self.quantized(trained)
+        exact = fixed_params(fixed).to(live.like.device)
         units = [torch.as_tensor(quanta(trained, e) * self.scales[e.post]) for e in trained.projections]
         weights = [
             straight_through(e, w.double() * unit.to(w.device))
             for e, w, unit in zip(exact.weights, live.weights, units)
         ]
         neurons = {name: MODELS[name].on_grid(own, live.neurons[name]) for name, own in exact.neurons.items()}
-        return Params(weights, neurons)
+        return shifting(plan, [e.weight_exp for e in fixed.projections]), Params(weights, neurons)

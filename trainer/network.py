@@ -244,9 +244,10 @@ class SpikingNetwork(nn.Module):
         options = options if self.training else options.evaluated
         # Membranes add up in full precision, also where other layers run in half of it.
         with torch.autocast(frames.device.type, enabled=False):
-            params, numbers = self.params(), FloatNumbers()
+            plan, params, numbers = self.plan(), self.params(), FloatNumbers()
             if self.quantization is not None:
-                params, numbers = self.quantization.params(self.export(), params), self.quantization.numbers
+                plan, params = self.quantization.laid(self.export(), plan, params)
+                numbers = self.quantization.numbers
             if isinstance(state, State):
                 state = resumed(self._frozen(), state, ids, params.like)
             host = None if self.encoder is None else sent(self.encoder, frames, ids, options, state)
@@ -254,7 +255,7 @@ class SpikingNetwork(nn.Module):
                 frames, events = host.spikes, None
             schedule = self.schedule if schedule is None else schedule
             call = Call(
-                self.plan(),
+                plan,
                 params,
                 frames.flatten(2),
                 ids,

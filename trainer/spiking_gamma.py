@@ -27,6 +27,7 @@ class SpikingGamma(NeuronModule):
         bucket_weight: (K,) or (n, K) where training begins; None = 1 / K, with some noise.
         factor, strict, adaptation, keep_threshold: as of the neuron.
         train_decays: the decays but the first learn, under backpropagation through time alone.
+        spread: of drawn bucket weights, as a share of their mean.
     """
 
     MODEL = "spiking_gamma"
@@ -43,6 +44,7 @@ class SpikingGamma(NeuronModule):
         adaptation: float = 0.0,
         keep_threshold: float = 0.0,
         train_decays: bool = False,
+        spread: float = SPREAD,
     ) -> None:
         super().__init__()
         decays = torch.as_tensor(np.array(keep, np.float64).reshape(-1))
@@ -50,6 +52,7 @@ class SpikingGamma(NeuronModule):
         given = begin if bucket_weight is None else torch.as_tensor(np.array(bucket_weight, np.float32))
         self.rule: dict[str, Any] = {"factor": factor, "strict": strict}
         self.rule |= {"adaptation": adaptation, "keep_threshold": keep_threshold}
+        self.noise = spread
         self.drawn, self.v_threshold, self.train_decays = bucket_weight is None, v_threshold, train_decays
         self.fires = v_threshold is not None
         NetworkSpikingGamma(decays.numpy(), given.numpy(), v_threshold, **self.rule)  # says what is wrong
@@ -61,7 +64,7 @@ class SpikingGamma(NeuronModule):
         own = self.bucket_weight.detach()
         if own.ndim == 1:
             own = own.expand(n, -1).clone()
-            own = own * (1 + SPREAD * torch.randn(own.shape)) if self.drawn else own
+            own = own * (1 + self.noise * torch.randn(own.shape)) if self.drawn else own
         require(len(own) == n, f"SpikingGamma has bucket weights of {len(own)} neurons, its population has {n}")
         self.bucket_weight = nn.Parameter(own)
 

@@ -150,6 +150,17 @@ def fitted(plan: Plan, params: Params, fixed: bool) -> tuple[Plan, Params]:
     return plan.derived[key], Params(params.weights, neurons)
 
 
+def shifting(plan: Plan, exponents: list[int]) -> Plan:
+    """The plan with other exponents of its projections."""
+    if exponents == [link.weight_exp for link in plan.links]:
+        return plan
+    key = "shifting", *exponents
+    if key not in plan.derived:
+        links = tuple(replace(link, weight_exp=e) for link, e in zip(plan.links, exponents))
+        plan.derived[key] = replace(plan, links=links, derived={})
+    return plan.derived[key]
+
+
 def float_params(network: Network, dtype: torch.dtype = torch.float32) -> Params:
     """The numbers of a trained network, without gradients."""
     neurons = {

@@ -15,6 +15,7 @@ from trainer.engines.neurons.gamma_dynamics import GammaParams
 from trainer.engines.options import EVALUATION
 from trainer.engines.plan import Params
 from trainer.network import SpikingNetwork
+from trainer.online.compiled import refusal, whole_batch
 from trainer.online.credit import CREDITS
 from trainer.online.run import Gradients, OnlineRun, StepLoss
 
@@ -23,12 +24,18 @@ LAYERED = Schedule("layered")
 
 def label_loss(labels: Tensor, n_steps: int, last: int = 0) -> StepLoss:
     """Cross-entropy of the readout in every time step, or in the last ones alone; their mean over all that count."""
-    begins, counting = (0 if last == 0 else max(n_steps - last, 0)), (n_steps if last == 0 else min(last, n_steps))
+    begins = first_counting(n_steps, last)
+    counting = n_steps - begins
 
     def loss(v: Tensor, t: int) -> Tensor | None:
         return functional.cross_entropy(v, labels) / counting if t >= begins else None
 
     return loss
+
+
+def first_counting(n_steps: int, last: int) -> int:
+    """The first time step whose loss counts, where the ``last`` ones do (0 = all)."""
+    return 0 if last == 0 else max(n_steps - last, 0)
 
 
 def begun(network: SpikingNetwork, frames: Tensor, rule: str, ids: Tensor | None = None) -> OnlineRun:
@@ -60,13 +67,16 @@ def hand_over(params: Params, run: OnlineRun, found: Gradients) -> None:
     torch.autograd.backward([x for x, _ in learning], [g for _, g in learning])
 
 
-def gradients(network: SpikingNetwork, frames: Tensor, labels: Tensor, rule: str, last: int = 0) -> dict[str, Tensor]:
+def gradients(
+    network: SpikingNetwork, frames: Tensor, labels: Tensor, rule: str, last: int = 0, engine: str = "reference"
+) -> dict[str, Tensor]:
     """The gradient of each parameter that a rule finds for a batch, weights fixed during the sequence.
 
     Args:
         frames: (T, B, ...).
         rule: a name of ``trainer.online.credit.CREDITS``, or ``bptt``.
         last: so many last time steps count; 0 = all.
+        engine: ``reference``, or ``cpu``: the compiled one, where it takes the network.
     """
     network.zero_grad(set_to_none=True)
     if rule == "bptt":
@@ -76,7 +86,10 @@ def gradients(network: SpikingNetwork, frames: Tensor, labels: Tensor, rule: str
     else:
         run, params = begun(network, frames, rule), network.params()
         total: Gradients | None = None
-        for step in run.steps(label_loss(labels, len(frames), last)):
+        if engine == "cpu" and refusal(run) is None:
+            total = whole_batch(run, labels, first_counting(len(frames), last)).gradients
+        steps = run.steps(label_loss(labels, len(frames), last)) if total is None else ()
+        for step in steps:
             if step.gradients is not None:
                 total = step.gradients if total is None else added(total, step.gradients)
         if total is not None:

@@ -9,7 +9,8 @@ from ir.schedule import Schedule
 from trainer.batch import Batch, world
 from trainer.engines.neurons.gamma_dynamics import GammaParams
 from trainer.network import SpikingNetwork
-from trainer.online.gradients import added, begun, hand_over, label_loss
+from trainer.online.compiled import refusal, whole_batch
+from trainer.online.gradients import added, begun, first_counting, hand_over, label_loss
 from trainer.online.run import Gradients, OnlineRun
 from trainer.optimizers import make_optimizer
 from trainer.rules.rule import Settings, Step, check_loss, check_parameters
@@ -36,14 +37,21 @@ class Online:
     ) -> Step:
         require(world() == 1, f"rule {self.name!r} trains in one process; leave torchrun out, or use rule 'bptt'")
         run, total = begun(network, batch.frames, self.name, batch.ids), 0.0
+        by_sequence = config.gamma.update == "sequence"
+        if by_sequence and config.engine != "reference" and refusal(run) is None:
+            begins = first_counting(len(batch.frames), config.loss_steps)
+            loss, found, _, _ = whole_batch(run, batch.labels, begins)
+            check_loss(loss, config, epoch)
+            self._change(network, optimizer, run, found)
+            check_parameters(network, config, epoch)
+            return Step(loss, None)
         gathered: Gradients | None = None
-        loss = label_loss(batch.labels, len(batch.frames), config.loss_steps)
-        for step in run.steps(loss):
+        for step in run.steps(label_loss(batch.labels, len(batch.frames), config.loss_steps)):
             if step.loss is None or step.gradients is None:
                 continue
             total += float(step.loss)
             check_loss(total, config, epoch)
-            if config.gamma.update == "sequence":
+            if by_sequence:
                 gathered = step.gradients if gathered is None else added(gathered, step.gradients)
                 continue
             self._change(network, optimizer, run, step.gradients)

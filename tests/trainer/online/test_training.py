@@ -20,6 +20,7 @@ from ir.stimulus import Stimulus
 from mapper import map_network
 from sim_reference.compare.divergence import first_divergence
 from sim_reference.simulate import run as run_reference
+from trainer.build import build_network
 from trainer.config import TrainConfig, preset
 from trainer.execute import run
 from trainer.fit import train
@@ -124,6 +125,9 @@ def test_settings_that_do_not_go_together_are_refused_with_the_way_out(change, s
     [
         ({"buckets": 0}, "buckets is 0; it lies in 1..32"),
         ({"tau_s": 0.0}, "tau_s is 0.0; it must be above 0 and finite"),
+        ({"spread": -1.0}, "spread is -1.0; it must be at least 0 and finite"),
+        ({"spacing": "linear"}, "spacing is 'linear'"),
+        ({"readout_lag_s": float("inf")}, "readout_lag_s is inf; it must be at least 0 and finite"),
         ({"lag_s": float("inf")}, "lag_s is inf; it must be above 0 and finite"),
         ({"adaptation": 1.0}, "adaptation is 1.0; it lies in 0..1, 1 excluded"),
         ({"update": "batch"}, "update is 'batch'"),
@@ -156,3 +160,21 @@ def test_a_frozen_network_goes_on_learning_and_is_the_same_before_it_does(tmp_pa
     assert all(g is not None and float(g.abs().max()) > 0 for g in learning.values())
     with pytest.raises(ValueError, match="thresholds of SpikingGamma do not learn"):
         TrainableNetwork(frozen, train_threshold=True)
+
+
+def test_bucket_weights_follow_from_the_seed() -> None:
+    first, again, other = (build_network(replace(SMALL, seed=seed)).export() for seed in (1, 1, 2))
+    numbers = [[p.neuron.bucket_weights for p in x.populations] for x in (first, again, other)]
+    assert all(np.array_equal(a, b) for a, b in zip(numbers[0], numbers[1]))
+    assert not np.array_equal(numbers[0][0], numbers[2][0])
+
+
+def test_buckets_are_evenly_or_by_a_factor_behind_and_the_readout_may_look_back_farther() -> None:
+    even, log = GammaOptions(4, 0.01, 0.06), GammaOptions(4, 0.01, 0.06, readout_lag_s=0.3, spacing="log")
+    taus = [-1e-4 / np.log(o.keep(1e-4, readout)) for o in (even, log) for readout in (False, True)]
+    assert np.allclose(taus[0], [0.01, 0.02, 0.02, 0.02]) and np.allclose(taus[0], taus[1])
+    assert np.isclose(taus[2][1:].sum(), 0.06) and np.isclose(taus[3][1:].sum(), 0.3)
+    assert np.isclose(taus[2][3] / taus[2][1], 20) and np.isclose(taus[2][2] ** 2, taus[2][1] * taus[2][3])
+    neurons = [p.neuron for p in build_network(replace(SMALL, gamma=log)).export().populations]
+    assert [round(float(x.lags[-1]), 3) for x in neurons] == [round(lag, 3) for lag in (
+        float(np.sum(1 / (1 - np.array(log.keep(0.01, r)[1:])))) for r in (False, True))]  # fmt: skip
