@@ -2,9 +2,9 @@
 
     python experiments/coincidence.py FOLDER [--only NAME] [--seeds 1]
 
-A row that lies in FOLDER is not trained again. The networks are of the preset spiking-gamma-coincidence; LIF without recurrence is
-trained by backpropagation through time with a surrogate gradient, each neuron with a time constant and threshold of its
-own that learn. Samples of the test are others than those of training.
+A row that lies in FOLDER is not trained again. The networks are of the preset spiking-gamma-coincidence; LIF without
+recurrence is trained by backpropagation through time with a surrogate gradient, each neuron with a time constant and a
+threshold of its own that learn. Samples of the test are others than those of training.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -75,8 +76,6 @@ def equal_width(gamma: TrainConfig) -> int:
 
 def counts_alone() -> float:
     """Accuracy of boosted trees on the numbers of spikes in both trains; chance is 12.5 %."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
     learn, test = (load("coincidence", None, split) for split in ("train", "test"))
     fitted = HistGradientBoostingClassifier(random_state=0).fit(learn.frames.sum(0), learn.labels)
     return float(fitted.score(test.frames.sum(0), test.labels))
@@ -127,6 +126,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", action="append", choices=list(settings()))
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=GAMMA.epochs)
+    parser.add_argument("--samples", type=int, default=0, help="of training; 0 = all")
     parser.add_argument("--table", action="store_true", help="print alone, train nothing")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -135,7 +136,7 @@ def main() -> None:
         for name, config in settings().items():
             made = args.folder / f"{name.replace(' ', '').replace(',', '-')}-{seed}.json"
             if not made.exists() and (args.only is None or name in args.only):
-                row(name, replace(config, seed=seed), args.folder)
+                row(name, replace(config, seed=seed, epochs=args.epochs, limit=args.samples), args.folder)
     table(args.folder)
 
 

@@ -68,6 +68,12 @@ SLOW: dict[str, Slow] = {
         "data",
     ),
     "python experiments/gamma_credit.py": Slow("python experiments/gamma_credit.py --samples 16"),
+    "python experiments/coincidence.py FOLDER": Slow(
+        "python experiments/coincidence.py runs/coincidence --only trace --epochs 1 --samples 512"
+    ),
+    "unlayered train --preset spiking-gamma-coincidence": Slow(
+        "unlayered train --preset spiking-gamma-coincidence --epochs 1 --set limit=512 --out runs/coincidence-preset"
+    ),
     "python experiments/imported.py": Slow(
         "python experiments/imported.py --seeds 1 --samples 200 --epochs 1 --tuning-samples 200 --tuning-epochs 1 "
         "--exact-samples 2 --cases mlp-mnist",

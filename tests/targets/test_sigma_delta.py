@@ -41,6 +41,7 @@ def compared(trace, ours) -> int:
     return sum(x.size for x in ours.states.values()) + 4 * len(ours.spikes)
 
 
+@pytest.mark.timeout(300 + 10 * N_NETWORKS)  # the usual limit, and more where many are asked for
 @on_lava
 def test_drawn_networks_are_those_of_the_reference_in_all_states():
     """One start of Lava for all of them; each half of a case that is cut goes on from what the other has left."""

@@ -33,6 +33,7 @@ def on_lava(test):
     return test
 
 
+@pytest.mark.timeout(300 + 10 * N_NETWORKS)  # the usual limit, and more where many are asked for
 @on_lava
 def test_tables_and_drawn_networks_are_those_of_the_reference_in_all_states():
     """One start of Lava for all of them."""

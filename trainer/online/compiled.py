@@ -58,7 +58,7 @@ def whole_batch(run: OnlineRun, labels: Tensor, begins: int) -> Found:
     )
     frames = plain(run.call.frames.transpose(0, 1))
     n_samples, n_steps, _ = frames.shape
-    (n_in, n), (n_out, _) = net.weight_in.shape, net.weight_out.shape
+    (n_out, n) = net.weight_out.shape
     now, sums = _room(net, run.credit.traces, dtype)
     fired, decided = np.zeros((n_samples, n), np.int64), np.zeros((n_samples, n_out), dtype)
     passing = last.facts.n_buckets if run.credit.buckets is None else min(run.credit.buckets, last.facts.n_buckets)
@@ -91,5 +91,14 @@ def _room(net: Net, traces: bool, dtype: Any) -> tuple[States, Sums]:
         zeros(*some),
         zeros(*kept),
     )
-    own = [np.zeros_like(x) for x in net[:4]]
-    return now, Sums(*own, zeros(n_in, n), zeros(many, n), zeros(n_out), zeros(n))
+    sums = Sums(
+        zeros(n_in, n),
+        zeros(n_out, n),
+        zeros(k, n),
+        zeros(many, n_out),
+        zeros(n_in, n),
+        zeros(many, n),
+        zeros(n_out),
+        zeros(n),
+    )
+    return now, sums

@@ -1,4 +1,4 @@
-"""Compiled steps of the online rules for one hidden layer: one sample at a time, states (K, n) so that loops run over n.
+"""Compiled steps of the online rules for one hidden layer: one sample at a time, states (K, n), loops over n.
 
 Sums are taken in another order than the plain engine's, so that gradients agree to rounding.
 """
