@@ -25,6 +25,7 @@ from unlayered.verbs.completion import COMPLETE, completion
 from unlayered.verbs.demo import demo
 from unlayered.verbs.diff import diff
 from unlayered.verbs.doctor import doctor
+from unlayered.verbs.experiments import experiments
 from unlayered.verbs.export import export
 from unlayered.verbs.fit_schedule import fit_schedule
 from unlayered.verbs.inspect import inspect
@@ -183,6 +184,7 @@ for _name, _verb in (
     ("export", export),
     ("verify", verify),
     ("fit-schedule", fit_schedule),
+    ("experiments", experiments),
     ("chips", chips),
     ("doctor", doctor),
     ("completion", completion),

@@ -1,0 +1,1 @@
+"""Experiments: their engines and machinery."""
