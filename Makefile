@@ -4,7 +4,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 3000
 
-.PHONY: help setup demo test lint types unit slow pythons bench interop docs docs-slow picture commands configuration crosscheck priced fuzz fuzz-quick faults load clean
+.PHONY: help setup demo test lint types unit slow pythons bench interop docs docs-slow picture commands configuration crosscheck priced fuzz fuzz-quick faults load experiments-quick clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
@@ -85,6 +85,11 @@ faults: setup  ## 200 faults while verbs are at work: signals, full and read-onl
 
 load: setup  ## 10,000 samples from disk, 1e8 spikes in pieces, 200 Lava runs in a process, engines in forked workers
 	$(PYTHON) -m benchmarks.load
+
+experiments-quick: setup  ## a small version of every table of experiments/, in runs/experiments-quick
+	mkdir -p runs/experiments-quick
+	.venv/bin/unlayered experiments run experiments/settled.py --quick --rows runs/experiments-quick
+	.venv/bin/unlayered experiments report experiments/settled.py --quick --rows runs/experiments-quick --out runs/experiments-quick/RESULTS.md
 
 clean:  ## remove what set-up and runs made
 	rm -rf .venv .uv .pythons .pytest_cache .ruff_cache .hypothesis demo site

@@ -83,6 +83,7 @@ SLOW: dict[str, Slow] = {
     "python experiments/mnist_currents.py": Slow(
         "python experiments/mnist_currents.py --samples 500 --test-samples 50 --epochs 1 --lava 10", "data"
     ),
+    "unlayered experiments run experiments/settled.py": Slow("make experiments-quick", "data"),
     "python -m experiments.plantings --epochs 12": Slow(
         "python -m experiments.plantings --epochs 2 --samples 10 --plantings 2", codes=(0, 1)
     ),
@@ -123,6 +124,8 @@ SLOW: dict[str, Slow] = {
 """Each printed command that takes longer than a test may."""
 
 ELSEWHERE: dict[str, str] = {
+    "unlayered experiments run experiments/settled.py --plan": "tests/unlayered/experiments",
+    "unlayered experiments report experiments/settled.py": "tests/unlayered/experiments, for it writes a page",
     "make setup": "`make test`, which is what CI runs, begins with it",
     "python -m benchmarks.scale --samples 2000 --repeats 4": "minutes; tests/test_benchmarks.py starts it",
     "python -m benchmarks.load --only stream": "a part of `make load`",
