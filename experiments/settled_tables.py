@@ -107,7 +107,7 @@ def _verdict(settings: dict[str, Any], jobs: dict[str, list[Row]]) -> list[Part]
             table.append((name, spread(spikes, digits=0), spread(accuracy, 100), f"{100 * toward:.0f} %"))
     low, high = MEASURED["accuracy"]
     text = (
-        f"Ours ends at {begin:.0f} spikes, with everything switched {end:.0f}. Measured with the published code itself, "
+        f"Ours ends at {begin:.0f} spikes, with everything switched {end:.0f}. The published code itself, "
         f"two seeds: {low:.0f} and {high:.0f} %, {MEASURED['spikes'][0]:.0f} and {MEASURED['spikes'][1]:.0f} spikes. "
         "Below, real recordings, paired by seed: what a switch changes, and which share of the way from ours to the "
         "published code (from there: back) that is in spikes. Shares need not add up to 100 %."
