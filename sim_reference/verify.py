@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from exchange import net
-from exchange.hdf5.tree import read_tree, reading
+from exchange.hdf5.tree import reading
 from ir.arrays import Ints
 from ir.check import FormatError, require
 from ir.connection import apply
@@ -119,8 +119,8 @@ def together(found: Sequence[tuple[str, Verification]]) -> Verification:
 
 def neuron_layers(path: str | Path) -> list[int]:
     """Numbers of the layers of a ``.net`` file that hold neurons, in the order of its populations."""
-    with reading(path, "lava-dl .net") as file:
-        layers = read_tree(file)["layer"]
+    with reading(path, "lava-dl .net") as tree:
+        layers = tree["layer"]
         kinds = {int(key): _text(layer["type"]) for key, layer in layers.items()}
     return [number for number in sorted(kinds) if kinds[number] not in WITHOUT_NEURONS]
 
