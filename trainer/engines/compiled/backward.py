@@ -8,7 +8,7 @@ from trainer.engines.compiled import flat as col
 from trainer.engines.compiled.arrival import copy, fill
 from trainer.engines.compiled.between import end_of_time_step, start_of_sample
 from trainer.engines.compiled.jit import entry, exact, fingerprint
-from trainer.engines.compiled.lanes import span
+from trainer.engines.compiled.lanes import fetch_span, span
 from trainer.engines.compiled.later import note_block, note_delivery
 from trainer.engines.compiled.links import add_row, collect, dot
 from trainer.engines.compiled.state import NONE
@@ -18,6 +18,10 @@ KIND, PRE, N_PRE, POST, N_POST, POST_PART, WEIGHT, DENSE, SYNAPSE, POOLS, WIDE =
     col.KIND, col.PRE, col.N_PRE, col.POST, col.N_POST, col.POST_PART, col.WEIGHT, col.DENSE, col.SYNAPSE, col.POOLS,
     col.WIDE,
 )  # fmt: skip
+
+
+AHEAD = 192
+"""So many values before those that are read are brought near, or as many as a block has: the tape is read backward."""
 
 
 @exact
@@ -114,6 +118,8 @@ def back_through_blocks(net, rules, numbers, tape, r, k, batch, g_count, g, grad
     for at in range(tape.round[r, col.FIRST_BLOCK], tape.round[r + 1, col.FIRST_BLOCK]):
         p, where = tape.block[at, col.BLOCK_PART], tape.block[at, col.FIRST_VALUE]
         first, stop = net.part_at[p], net.part_at[p + 1]
+        ahead = where - max(stop - first, AHEAD)
+        fetch_span(tape.values, ahead - (stop - first), ahead)
         values, slope = span(tape.values, where, where + stop - first), span(g.slope, 0, stop - first)
         threshold, per_unit = span(numbers.threshold, first, stop), span(numbers.per_unit, first, stop)
         count, entry_ = span(g_count, first, stop), span(g.entry, first, stop)

@@ -18,7 +18,7 @@ from trainer.engines.compiled.flat import BLOCKS, CLIPS, EVENTS, FIRED, ROUNDS, 
 from trainer.engines.compiled.integrate import fire, is_fixed, mark_hot, move, move_general
 from trainer.engines.compiled.jit import entry, exact, fingerprint
 from trainer.engines.compiled.keys import draw, extend
-from trainer.engines.compiled.lanes import span
+from trainer.engines.compiled.lanes import fetch_span, span
 from trainer.engines.compiled.links import deliver, deliver_four
 from trainer.engines.compiled.order import choose, choose_silent
 from trainer.engines.compiled.state import (
@@ -208,6 +208,16 @@ def run_time_step(net, rules, numbers, state, tape, core_of_neuron, b, t, h_t):
         serve(net, rules, numbers, state, tape, n_served, extend(h_spike, k - 1))
 
 
+@exact
+def fetch_frame(batch, chosen, place, t):
+    """Have the frame brought near that is read next: while spikes are served, memory has nothing else to do."""
+    n_steps = batch.frames.shape[0]
+    after = np.int64(t + 1 == n_steps)
+    if place + after < chosen.shape[0]:
+        frame = batch.bits[(t + 1) * (1 - after), chosen[place + after]]
+        fetch_span(frame, 0, frame.shape[0])
+
+
 def _entry(version):
     """The entry, kept compiled on disk as long as ``version`` is the same."""
 
@@ -231,6 +241,7 @@ def _entry(version):
                 h_in = extend(extend(h_input, now), 0)
                 if rules.input == FIRST:
                     list_inputs(rules, state, batch.frames[t, b], batch.bits[t, b], h_in, n)
+                    fetch_frame(batch, chosen, place, t)
                 else:
                     listed = batch.events[batch.events_at[b * n_steps + t] : batch.events_at[b * n_steps + t + 1]]
                     list_events(net, rules, state, batch.frames[t, b], listed, h_in, n)

@@ -17,6 +17,9 @@ LANES = 64
 NOTHING, ONE = np.uint64(0), np.uint64(1)
 EVERYTHING = np.uint64(0xFFFFFFFFFFFFFFFF)
 
+LINE = 16
+"""Values that are brought near at once: 64 bytes of float32."""
+
 
 def padded(n: int) -> int:
     """The length of an array of ``n`` values that are compared: the last 64 may begin at any of them."""
@@ -44,6 +47,22 @@ def span(_: Any, array: Any, first: Any, stop: Any) -> Any:
         return row._getvalue()
 
     return result(array, types.intp, types.intp), build
+
+
+@intrinsic
+def fetch(_: Any, array: Any, at: Any) -> Any:
+    """Have ``array[at]`` brought near, into a core's own cache: it will be read soon. Nothing else happens, whatever
+    ``at`` is."""
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        place = builder.gep(make_array(signature.args[0])(context, builder, given[0]).data, [given[1]])
+        byte, number = llvm.IntType(8).as_pointer(), llvm.IntType(32)
+        kind = llvm.FunctionType(llvm.VoidType(), [byte, number, number, number])
+        call = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+        builder.call(call, [builder.bitcast(place, byte), number(0), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp), build
 
 
 @intrinsic
@@ -89,6 +108,13 @@ def lowest(_: Any, mask: Any) -> Any:
         return builder.cttz(given[0], llvm.IntType(1)(1))
 
     return types.int64(types.uint64), build
+
+
+@exact
+def fetch_span(array, first, stop):
+    """Have ``array[first:stop]`` brought near, a line at a time."""
+    for at in range(first, stop, LINE):
+        fetch(array, at)
 
 
 @exact
