@@ -43,7 +43,8 @@ def verb(name: str, made: Any, text: str) -> str:
             continue
         shown = f"`{'`, `'.join(one.opts)}{kind(one)}`" if one.opts[0].startswith("-") else f"`{one.name}`"
         default = one.default
-        told = "" if default in (None, False, ()) or callable(default) or one.required else f" Default: `{default}`."
+        silent = default in (None, False, (), "") or callable(default) or one.required
+        told = "" if silent else f" Default: `{default}`."
         rows.append(f"| {shown} | {'**Needed.** ' if one.required else ''}{cell(one.help or '')}{told} |")
     return "\n\n".join([*parts, "\n".join(rows)]) + "\n"
 

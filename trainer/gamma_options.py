@@ -27,8 +27,8 @@ class GammaOptions:
         tau_s: time constant of the first bucket, and of what spikes tell, in seconds; one for all layers.
         lag_s: how far the last bucket is behind the first, in seconds: the time that a layer looks back.
         readout_lag_s: the same of the readout, which never fires; 0 = ``lag_s``.
-        spacing: of the buckets behind the first: ``even``, each as far behind the one before, or ``log``, each farther
-            by the same factor, the last one ``WIDEST`` times as far as the second: fine steps, and far back.
+        spacing: of the buckets: ``even``, each as far behind the one before, or ``log``, each farther by the same
+            factor, the last 20 times as far behind the one before it as the second behind the first.
         spread: of the bucket weights where training begins, as a share of their mean.
         factor: what a spike carries, in thresholds.
         strict: whether an error as large as the threshold stays silent.
