@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from dataclasses import replace
 
 import numpy as np
@@ -45,6 +46,12 @@ N = max(N_NETWORKS // 6, 2)
 def has_both(case: Case) -> bool:
     """Whether there are LIF and tired neurons, and all of their states."""
     return {p.neuron.MODEL for p in case[0].network.populations} == {"lif", "tired"}
+
+
+@pytest.fixture(autouse=True)
+def start_method_left_open() -> None:
+    """Importing Lava chooses how processes start, and fails where a test before has made this process choose."""
+    multiprocessing.set_start_method(None, force=True)  # type: ignore[arg-type]
 
 
 @pytest.fixture
