@@ -16,7 +16,7 @@ import numpy as np
 from exchange import npz
 from exchange.parquet import check_installed, parquet_of
 from exchange.pieces import FORMAT, HEAD, MAX_PIECES, REST, SPIKES, STATE, VERSION, Piece, name_of, sealed
-from exchange.plain import removed_at_last, write_atomically
+from exchange.plain import removed_at_last, unwritten, write_atomically
 from exchange.seal import seal
 from exchange.temporary import folder_made_beside, remove_litter, removed_if_ended
 from ir.check import FormatError, require
@@ -64,12 +64,8 @@ def write_piece(folder: Path, i: int, samples: int, contents: Contents) -> Piece
                 os.fsync(file.fileno())
             os.replace(hidden, folder / name_of(i, name))
         except OSError as error:
-            raise _unwritten(folder / name_of(i, name), error) from error
+            raise unwritten(folder / name_of(i, name), error) from error
     return Piece(samples, {name: sealed(content) for name, content in contents.items()})
-
-
-def _unwritten(path: Path, error: OSError) -> FormatError:
-    return FormatError(f"cannot write {path}: {error.strerror or error}; free some space or choose another folder")
 
 
 @contextmanager
@@ -89,7 +85,7 @@ def unfinished(path: Path) -> Generator[tuple[Path, dict[int, Piece]], None, Non
         try:
             folder, descriptor = folder_made_beside(path, names)
         except OSError as error:
-            raise _unwritten(path, error) from error
+            raise unwritten(path, error) from error
         try:
             yield folder, pieces
             write_atomically(folder / HEAD, _head(pieces))
@@ -97,7 +93,7 @@ def unfinished(path: Path) -> Generator[tuple[Path, dict[int, Piece]], None, Non
                 os.fsync(descriptor)
                 os.rename(folder, path)
             except OSError as error:
-                raise _unwritten(path, error) from error
+                raise unwritten(path, error) from error
         finally:
             os.close(descriptor)
 

@@ -80,9 +80,12 @@ def write_together(contents: Mapping[Path, bytes | memoryview]) -> None:
             for path, name in zip(targets, names):
                 os.replace(name, path)
     except OSError as error:
-        raise FormatError(
-            f"cannot write {path}: {error.strerror or error}; free some space or choose another folder"
-        ) from error
+        raise unwritten(path, error) from error
+
+
+def unwritten(path: Path, error: OSError) -> FormatError:
+    """What is said of a file or folder that the system does not let us write."""
+    return FormatError(f"cannot write {path}: {error.strerror or error}; free some space or choose another folder")
 
 
 def newer(version: object, known: int) -> str:

@@ -22,6 +22,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from exchange import npz
 from ir.schedule import Schedule
 from stimuli.data_sets import load
 from trainer.config import TrainConfig, preset
@@ -81,10 +82,15 @@ def counts_alone() -> float:
     return float(fitted.score(test.frames.sum(0), test.labels))
 
 
+def stem(name: str, seed: int) -> str:
+    """What a row's files are called."""
+    return f"{name.replace(' ', '').replace(',', '-')}-{seed}"
+
+
 def row(name: str, config: TrainConfig, folder: Path) -> None:
     """Train, resumably, test, and write down."""
     begin = time.process_time()
-    work = folder / "networks" / f"{name.replace(' ', '').replace(',', '-')}-{config.seed}"
+    work = folder / "networks" / stem(name, config.seed)
 
     def report(m, done, of) -> None:
         if done == of and m.accuracy == m.accuracy:
@@ -103,9 +109,7 @@ def row(name: str, config: TrainConfig, folder: Path) -> None:
         "parameters": parameters_of(config),
         "cpu_s": time.process_time() - begin,
     }
-    path = folder / f"{work.name}.json"
-    path.with_suffix(".part").write_text(json.dumps(found))
-    path.with_suffix(".part").replace(path)
+    npz.write_atomically(folder / f"{work.name}.json", json.dumps(found).encode())
 
 
 def table(folder: Path) -> None:
@@ -134,7 +138,7 @@ def main() -> None:
     args.folder.mkdir(parents=True, exist_ok=True)
     for seed in range(0 if args.table else args.seeds):
         for name, config in settings().items():
-            made = args.folder / f"{name.replace(' ', '').replace(',', '-')}-{seed}.json"
+            made = args.folder / f"{stem(name, seed)}.json"
             if not made.exists() and (args.only is None or name in args.only):
                 row(name, replace(config, seed=seed, epochs=args.epochs, limit=args.samples), args.folder)
     table(args.folder)

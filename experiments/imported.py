@@ -17,9 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 import time
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +30,14 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 import unlayered as ul
 from exchange import npz
+from experiments.recordings import real_root
 from ir.schedule import key, uniform
 from sim_reference.compare.equality import equality, first_samples
 from stimuli.data_sets import load
-from stimuli.places import data_folder
 from stimuli.readers import read_mnist
 
 N_STEPS = 10
@@ -161,11 +161,8 @@ def data_of(name: str, n: int) -> tuple[ul.Stimulus, ul.Stimulus]:
     if name == "mnist":
         return rate_coded("train", n), rate_coded("test", 1000)
     learn = load("nmnist-like-17", None, "train", n, store=npz)
-    packed = data_folder() / "datasets" / "nmnist_real_subset" / "nmnist_real_subset.zip"
-    with tempfile.TemporaryDirectory() as folder:
-        with zipfile.ZipFile(packed) as archive:
-            archive.extractall(folder)
-        parts = [load("nmnist-17", Path(folder), split) for split in ("train", "test")]
+    with real_root() as root:
+        parts = [load("nmnist-17", root, split) for split in ("train", "test")]
     frames = np.concatenate([part.frames for part in parts], 1)
     labels = np.concatenate([np.asarray(part.labels) for part in parts])
     return learn, ul.Stimulus(frames, np.arange(frames.shape[1]), labels)

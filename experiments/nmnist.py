@@ -9,9 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 import time
-import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,15 +17,17 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from exchange import npz
 from exchange.chip_toml import find_chip
+from experiments.recordings import real_root
 from ir import Network, QuantizedNetwork, Schedule, Stimulus
 from mapper.quantize import Calibration, quantize
 from sim_reference.compare.divergence import first_divergence
 from sim_reference.compare.statistics import statistics
 from sim_reference.fast import run as run_integers
 from stimuli.data_sets import load
-from stimuli.places import data_folder
 from trainer import TrainConfig, preset, run, train
 from trainer.engines.options import TrainingOptions
 
@@ -96,13 +96,7 @@ def _arguments() -> argparse.Namespace:
 
 def _test_sets(options: argparse.Namespace) -> dict[str, Stimulus]:
     emulated = load("nmnist-like", None, "test", options.test_samples, store=npz)
-    packed = data_folder() / "datasets" / "nmnist_real_subset" / "nmnist_real_subset.zip"
-    with tempfile.TemporaryDirectory() as folder:
-        root = data_folder()
-        if packed.exists():
-            root = Path(folder)
-            with zipfile.ZipFile(packed) as archive:
-                archive.extractall(root)
+    with real_root() as root:
         real = {f"real, {split}": load("nmnist", root, split, store=npz) for split in ("train", "test")}
     return {"emulated": emulated, **real}
 

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate, count, pairwise
 from math import pi
-from typing import Any
 
 import numpy as np
 import torch
 from numba import njit
 from torch import Tensor
+
+from trainer.surrogate import Slope, spike
 
 Draw = Callable[[str, int, int, tuple[int, ...]], Tensor]
 """Uniform numbers in [0, 1) for a purpose (``slot``, ``escape``), a time step and a forward step."""
@@ -67,22 +68,6 @@ class Settings:
     leak: float = float(np.exp(-10))
     escape: float = 0.8
     switches: Switches = OURS
-
-
-class _Spike(torch.autograd.Function):
-    """1 where the membrane is above its threshold; backward the arctan surrogate where ``open``."""
-
-    @staticmethod
-    def forward(ctx: Any, above: Tensor, open_: Tensor, peak: float) -> Tensor:
-        ctx.save_for_backward(above, open_)
-        ctx.peak = peak
-        return (above > 0).to(above.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
-        above, open_ = ctx.saved_tensors
-        slope = (above * pi).square_().add_(1).reciprocal_().mul_(ctx.peak)
-        return slope.mul_(grad_outputs[0]).mul_(open_), None, None
 
 
 @njit(cache=True)
@@ -156,7 +141,7 @@ class Chain:
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Forward steps until every sample has stopped; spikes, membranes, queue, forward steps."""
         settings, switches = self.settings, self.settings.switches
-        peak = 1 / pi if switches.peak else 1.0
+        slope = Slope(peak=1 / pi if switches.peak else 1.0)
         drive = torch.nn.functional.pad(current, (0, self.n_neurons - current.shape[-1]))
         spikes = torch.zeros_like(v)
         free, m = torch.ones_like(v), torch.zeros_like(v)
@@ -166,7 +151,7 @@ class Chain:
         for k in count():
             steps += alive[..., 0]
             reached = (v + drive) * free
-            s = _Spike.apply(reached - settings.threshold, alive if switches.gate else drive.detach() != 0, peak)
+            s = spike(reached - settings.threshold, alive if switches.gate else drive.detach() != 0, slope)
             v = reached * (1 - s)
             now = s.detach() > 0
             fired |= now

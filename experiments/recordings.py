@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -21,19 +23,27 @@ PACKED = Path("datasets") / "nmnist_real_subset" / "nmnist_real_subset.zip"
 """1,100 real recordings of N-MNIST, below ``UNLAYERED_DATA``."""
 
 
-@cache
-def real_nmnist(name: str, split: str, limit: int) -> Stimulus:
-    """Real recordings as ``nmnist`` or ``nmnist-17``: the packed ones, or those below ``UNLAYERED_DATA``."""
+@contextmanager
+def real_root() -> Generator[Path, None, None]:
+    """The folder in which real recordings of N-MNIST lie: the packed ones, unpacked, or ``UNLAYERED_DATA``."""
     packed = data_folder() / PACKED
     if not packed.exists():
-        return load(name, None, split, limit, True, npz)
+        yield data_folder()
+        return
     with tempfile.TemporaryDirectory() as folder:
         try:
             with zipfile.ZipFile(packed) as archive:
                 archive.extractall(folder)
         except (OSError, zipfile.BadZipFile) as error:
             raise FormatError(f"{packed} cannot be unpacked: {error}; download it again") from error
-        return load(name, folder, split, limit, True)
+        yield Path(folder)
+
+
+@cache
+def real_nmnist(name: str, split: str, limit: int) -> Stimulus:
+    """Real recordings as ``nmnist`` or ``nmnist-17``."""
+    with real_root() as root:
+        return load(name, root, split, limit, True)
 
 
 @cache

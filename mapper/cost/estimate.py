@@ -62,14 +62,7 @@ def estimate(events: Events, chip: Chip) -> Cost:
         "hop_x": events.hops_x,
         "hop_y": events.hops_y,
     }
-    time = {
-        **{f"synop_{kind}": getattr(events, f"busiest_{kind}") for kind in KINDS},
-        "neuron_active": events.busiest_active,
-        "neuron_inactive": events.busiest_updates - events.busiest_active,
-        "spike_out": events.busiest_spikes,
-        "packet_in": events.busiest_packets,
-        "barrier": events.time_steps,
-    }
+    time = {**work_of_busiest(events), "barrier": events.time_steps}
     left_out = ""
     if events.chip_links and "chip_link_pj" in chip.costs:
         energy["chip_link"] = events.chip_links
@@ -78,6 +71,17 @@ def estimate(events: Events, chip: Chip) -> Cost:
     parts = {name: _times(_constant(chip, f"{name}_pj"), amount) for name, amount in energy.items()}
     work = {name: _times(_constant(chip, f"{name}_ns"), amount) for name, amount in time.items()}
     return Cost(combined(parts), combined(work), parts, left_out)
+
+
+def work_of_busiest(events: Events) -> dict[str, float]:
+    """What the busiest core does, by name of the constant that times it."""
+    return {
+        **{f"synop_{kind}": getattr(events, f"busiest_{kind}") for kind in KINDS},
+        "neuron_active": events.busiest_active,
+        "neuron_inactive": events.busiest_updates - events.busiest_active,
+        "spike_out": events.busiest_spikes,
+        "packet_in": events.busiest_packets,
+    }
 
 
 def combined(parts: dict[str, Range]) -> Range:

@@ -26,7 +26,7 @@ from ir.neurons import FixedLIF
 from ir.schedule import Schedule
 from ir.trace import Trace
 from mapper.cost import Cost, Events, charged, count_events, estimate
-from mapper.cost.events import KINDS
+from mapper.cost.estimate import work_of_busiest
 from sim_reference.simulate import run
 from tests.interop.compare import ROOT
 from tests.interop.priced_networks import CASES, CONSTANTS, TICKS, Case, Place, made
@@ -94,18 +94,17 @@ class Ours:
         return self.cost.energy_pj.value + self.held * update + self.to_own_core * CONSTANTS["packet_out_pj"]
 
 
+SENDING = ("neuron_active", "neuron_inactive", "spike_out")
+"""What a core does to send; the rest is receiving."""
+
+
 def side_by_side_ns(case: Case, events: Events) -> float:
     """Time where the busiest core receives and sends side by side, as SANA-FE's cores do; ours do it in turn."""
-    received = {f"synop_{kind}": getattr(events, f"busiest_{kind}") for kind in KINDS}
-    received["packet_in"] = events.busiest_packets
-    sent = {
-        "neuron_active": events.busiest_active,
-        "neuron_inactive": events.busiest_updates - events.busiest_active,
-        "spike_out": events.busiest_spikes,
-    }
     assert case.mapped.chip is not None
-    ns = {name: case.mapped.chip.costs[f"{name}_ns"].value for name in ("barrier", *received, *sent)}
-    slower = max(sum(ns[name] * n for name, n in side.items()) for side in (received, sent))
+    ns = {name: case.mapped.chip.costs[f"{name}_ns"].value for name in ("barrier", *work_of_busiest(events))}
+    taken = {name: ns[name] * n for name, n in work_of_busiest(events).items()}
+    sent = sum(taken[name] for name in SENDING)
+    slower = max(sent, sum(taken.values()) - sent)
     return slower + ns["barrier"] * events.time_steps
 
 
