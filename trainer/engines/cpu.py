@@ -97,7 +97,7 @@ def run(call: Call) -> Result:
     if call.schedule.input != "first":
         call = replace(call, frames=frames.detach())  # which events are served when is a choice, without a gradient
     elif frames.requires_grad and probability > 0:
-        kept = kept_inputs(frames, call.plan.n_neurons, call.sample_ids, call.schedule.seed, probability)
+        kept = kept_inputs(frames, call.plan.n_neurons, call.sample_ids, call.schedule.seed, probability, call.t0)
         call = replace(call, frames=frames * kept, options=replace(call.options, input_dropout=0.0))
     lif = params.lif
     tensors = [lif.leak_v, lif.leak_u, lif.threshold, lif.bias, lif.bias_u, lif.unit]

@@ -105,7 +105,8 @@ def run(call: Call) -> Result:
     plan, params, frames, probability = call.plan, call.params, call.frames, call.options.input_dropout
     lif = params.lif
     if probability > 0:
-        frames = frames * kept_inputs(frames, plan.n_neurons, call.sample_ids, call.schedule.seed, probability)
+        kept = kept_inputs(frames, plan.n_neurons, call.sample_ids, call.schedule.seed, probability, call.t0)
+        frames = frames * kept
     with torch.backends.cudnn.flags(allow_tf32=False):
         drive0, table = first_drive(plan, params.weights, frames), table_of(plan, params.weights, lif.leak_v)
     bias = torch.zeros_like(lif.leak_v) if lif.bias is None else lif.bias
