@@ -36,7 +36,7 @@ def kept_on_disk(
     Args:
         allocates: whether it makes arrays; one that does not goes without counting references.
         lean: whether to optimize it in one round, a sixth of the time that compiling takes; only where it allocates
-            nothing.
+            nothing and uses no index below 0.
         tight: the same, into as little code as that gives; where measuring has shown that it runs no slower.
         options: numba's, of ``njit``.
     """
@@ -59,18 +59,20 @@ def kept_on_disk(
     return cast(Any, njit)(**options)(function)
 
 
-def part(function: Kernel, apart: bool = False, **options: Any) -> Any:
+def part(function: Kernel, apart: bool = False, counted: bool = False, **options: Any) -> Any:
     """Compile what only kernels call, and what allocates nothing, with its entry: see ``ir.parts``.
 
     Args:
         apart: the arrays that it is given share no memory, unless it only reads them.
+        counted: it uses no index below 0, which would then lie outside of an array.
         options: numba's, of ``njit``.
     """
     from numba import njit
 
-    from ir.parts import ApartCompiler, PartCompiler
+    from ir.parts import ApartCompiler, CountedApartCompiler, CountedPartCompiler, PartCompiler
 
-    compiler = ApartCompiler if apart else PartCompiler
+    plain, alone = (CountedPartCompiler, CountedApartCompiler) if counted else (PartCompiler, ApartCompiler)
+    compiler = alone if apart else plain
     dispatcher = cast(Any, njit)(**{**PART, **options}, pipeline_class=compiler)(function)
     if dispatcher is not function:
         # Python's calls are looked up among what was inserted, then compiled for their arguments: here is neither.

@@ -6,6 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from llvmlite import ir as code
+from numba.cpython.slicing import fix_index
+
+from ir.parts import take_indices_as_they_are
+
 ROOT = Path(__file__).parents[2]
 TREE = """
 import numpy as np
@@ -82,3 +87,17 @@ def test_entries_that_share_functions_are_compiled_whole_and_used_again(tmp_path
     assert [line for line in first if "compiling" not in line] == plain
     assert {f"compiling {name}" for name in ("one", "two", "three", "four")} < set(first)
     assert second == plain
+
+
+def test_what_numba_does_to_an_index_is_left_out_and_another_choice_is_not() -> None:
+    module = code.Module()
+    function = code.Function(module, code.FunctionType(code.IntType(64), [code.IntType(64)] * 2), "f")
+    builder = code.IRBuilder(function.append_basic_block())
+    index, size = function.args
+    wrapped = fix_index(builder, index, size)
+    below = builder.icmp_signed("<", index, size)
+    smaller = builder.select(below, builder.add(size, index), index)
+    builder.ret(builder.add(wrapped, smaller))
+    take_indices_as_they_are(module)
+    assert str(wrapped.operands[0]) == "i1 0"
+    assert smaller.operands[0] is below
