@@ -12,7 +12,7 @@ from typing import Protocol
 from ir.check import FormatError, check_choice
 from ir.stimulus import Stimulus
 from ir.words import meant
-from stimuli import coincidence, readers
+from stimuli import coincidence, motions, readers
 from stimuli.places import data_folder
 from stimuli.readers import Reader
 
@@ -61,6 +61,14 @@ DATA_SETS = {
         len(coincidence.DELAYS),
         coincidence.read_coincidence,
     ),
+    "motions": DataSet(
+        "hands that move before an emulated event camera",
+        (2, motions.SIDE, motions.SIDE),
+        motions.N_STEPS,
+        motions.DT_S,
+        len(motions.MOTIONS),
+        motions.read_motions,
+    ),
     "shd": DataSet("Spiking Heidelberg Digits", (1, 700), 100, 0.01, 20, readers.read_shd),
     "dvsgesture": DataSet("DVS Gesture, 32 x 32", (2, 32, 32), 20, 0.075, 11, readers.read_gestures),
     "cifar10": DataSet("CIFAR-10, the image as a current", (3, 32, 32), 1, 0.01, 10, readers.cifar10(1)),
@@ -70,7 +78,7 @@ DATA_SETS = {
 
 NAMES = tuple(DATA_SETS)
 
-EMBEDDED = ("digits", "coincidence")
+EMBEDDED = ("digits", "coincidence", "motions")
 """Those that need no files."""
 
 

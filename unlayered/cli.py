@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 import warnings
 from collections.abc import Generator
@@ -39,6 +40,9 @@ from unlayered.verbs.verify import verify
 FINE, DIFFERENT, BAD_INPUT, TARGET_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes, the same for every verb."""
 
+READER_GONE = 141
+"""As a shell says of a program that wrote to ``head`` after it had read enough; nothing is said then."""
+
 NO_MEMORY = (
     "allocate memory",
     "not enough memory",
@@ -61,6 +65,10 @@ class Verbs(TyperGroup):
         """The whole command; --help and --version print before any verb runs."""
         try:
             return super().main(*args, **extra)
+        except SystemExit as end:
+            if isinstance(end.__context__, BrokenPipeError):  # click says 1, which is "different" here
+                raise SystemExit(READER_GONE) from None
+            raise
         except OSError as error:
             _say(f"{error.strerror or error}; choose another place for the output")
             sys.exit(BAD_INPUT)
@@ -86,6 +94,8 @@ class Verbs(TyperGroup):
                 raise
             _no_memory(error)
         except OSError as error:
+            if isinstance(error, BrokenPipeError) and _nobody_reads():
+                raise
             where = f"{error.filename}: " if error.filename else ""
             _end(f"{where}{error.strerror or error}; choose another file or folder", BAD_INPUT)
         except ValueError as error:
@@ -113,6 +123,15 @@ def _warnings_as_sentences() -> Generator[None, None, None]:
 def _no_memory(error: BaseException) -> NoReturn:
     why = " ".join(str(error).split())[:MAX_WHY] or "an allocation failed"
     _end(f"there is not enough memory ({why}); use fewer samples, smaller batches or a smaller network", BAD_INPUT)
+
+
+def _nobody_reads() -> bool:
+    """Whether standard output is a pipe whose other end is closed."""
+    if not hasattr(select, "poll"):  # on Windows
+        return False
+    output = select.poll()
+    output.register(1, 0)
+    return any(happened & select.POLLERR for _, happened in output.poll(0))
 
 
 def _end(what: object, code: int) -> NoReturn:

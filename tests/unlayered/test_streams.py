@@ -32,6 +32,13 @@ def test_the_exit_code_says_how_it_went(name: str) -> None:
     assert "Traceback" not in done.stdout + done.stderr and done.stderr.count("\n") <= 1
 
 
+@pytest.mark.parametrize("words", ["chips", "chips --json", "--help", "map --help"])
+def test_nothing_is_said_to_a_reader_who_has_read_enough(words: str) -> None:
+    shell = ["bash", "-c", f"set -o pipefail; {ME} {words} | true"]
+    done = subprocess.run(shell, capture_output=True, text=True, timeout=120)
+    assert (done.stderr, done.returncode) == ("", 141)
+
+
 @pytest.mark.parametrize("name", ["o.txt", "o", "-", "o.npz"])
 def test_an_exported_file_ends_as_it_is_read_again(folder: Path, name: str) -> None:
     before = sorted(folder.iterdir())
