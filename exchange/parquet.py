@@ -18,6 +18,9 @@ from ir.trace import COLUMNS, Spikes
 ROWS_A_GROUP = 1 << 20
 """Spikes that a reader may take at once."""
 
+OPTIONAL = {"ps", "payload"}
+"""Columns that not every trace has."""
+
 MISSING = "traces in pieces need pyarrow, which is not installed; pip install 'unlayered[pieces]'"
 
 
@@ -97,9 +100,9 @@ def spikes_of(content: bytes) -> Spikes:
 
 def _check_columns(arrow: Any, schema: Any) -> None:
     """Raise unless the columns are those of spikes, each of plain numbers."""
-    needed = {f.name for f in fields(Spikes)}
+    known = {f.name for f in fields(Spikes)}
     found = list(schema.names)
-    if len(set(found)) < len(found) or set(found) not in (needed, needed - {"ps"}):
+    if len(set(found)) < len(found) or not known - OPTIONAL <= set(found) <= known:
         raise FormatError("its columns are not those of spikes; write it with unlayered")
     for name in found:
         kind = schema.field(name).type

@@ -117,6 +117,11 @@ def state_names(network: Union[Network, QuantizedNetwork]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for p in network.populations for name in p.neuron.STATES))
 
 
+def is_graded(network: Union[Network, QuantizedNetwork]) -> bool:
+    """Whether spikes of the network carry unlike numbers, so that traces of it hold a column of payloads."""
+    return any(p.neuron.graded for p in network.populations)
+
+
 def initial_state(network: Union[Network, QuantizedNetwork], sample_ids: Array) -> State:
     """Where every sample begins: all registers 0, nothing on its way."""
     kind = np.int64 if isinstance(network, QuantizedNetwork) else np.float32

@@ -35,6 +35,7 @@ class Spikes:
         m: (n,) membrane just before the reset.
         k_served: (n,) forward step in which the spike left the queue; -1 = never.
         ps: (n,) picoseconds from the start of the sample; None where nothing was timed.
+        payload: (n,) what the spike carries: how often it delivers its weights; None where every spike carries 1.
     """
 
     sample: Array
@@ -44,15 +45,19 @@ class Spikes:
     m: Array
     k_served: Array
     ps: Array | None = None
+    payload: Array | None = None
 
     def __post_init__(self) -> None:
         found = {name: whole_array(f"spikes: {name}", getattr(self, name), dtype) for name, dtype in COLUMNS.items()}
         found["m"] = numbers("spikes: m", self.m)
         if self.ps is not None:
             found["ps"] = whole_array("spikes: ps", self.ps)
+        if self.payload is not None:
+            found["payload"] = numbers("spikes: payload", self.payload)
         shapes = {array.shape for array in found.values()}
         require(shapes == {(found["m"].size,)}, f"spike columns differ in length: shapes {sorted(map(str, shapes))}")
-        check_finite("spikes: m", found["m"])
+        for name in set(found) - {*COLUMNS, "ps"}:
+            check_finite(f"spikes: {name}", found[name])
         for name, least in (("t", 0), ("k", 0), ("neuron", 0), ("k_served", -1)):
             check_range(f"spikes: {name}", found[name], least, INT32[1])
         address = [found[name] for name in ("sample", "t", "k", "neuron")]

@@ -117,7 +117,7 @@ def join_in_time(parts: Sequence[Trace]) -> Trace:
 def ended(
     network: QuantizedNetwork, stimulus: Stimulus, trace: Trace, states: Mapping[str, Array], before: State | None
 ) -> State:
-    """Where a run ended in which every spike delivered its weights once.
+    """Where a run ended in which every spike delivered its weights as often as its payload says, or once.
 
     Args:
         states: (B, N) each, at the end.
@@ -133,13 +133,14 @@ def ended(
     order = np.argsort(trace.sample_ids)
     rows = order[np.searchsorted(trace.sample_ids, spikes.sample[late], sorter=order)]
     sent = np.zeros((kept, *trace.counts.shape), np.int64)
-    np.add.at(sent, (spikes.t[late] - (n_steps - kept), rows, spikes.neuron[late]), 1)
+    carried = 1 if spikes.payload is None else spikes.payload[late].astype(np.int64)
+    np.add.at(sent, (spikes.t[late] - (n_steps - kept), rows, spikes.neuron[late]), carried)
     return State(
         fingerprint(network),
         start.t + n_steps,
         trace.sample_ids,
         dict(states),
-        sent[-1] > 0,
+        sent[-1] != 0,
         latest(start.sent, sent, most),
         latest(start.inputs, stimulus.frames, most),
     )

@@ -20,7 +20,7 @@ class LayeredRecord(Protocol):
     forward_steps: Ints
     sent: Ints
 
-    def add(self, t: int, k: int, neurons: Ints, m: Ints, k_served: int) -> range: ...
+    def add(self, t: int, k: int, neurons: Ints, m: Ints, k_served: int, carried: Ints) -> range: ...
     def keep(self, t: int, group: Dynamics) -> None: ...
 
 
@@ -52,8 +52,9 @@ def run_layered_sample(
             group.receive(_drive(layout, part, shift, frames, sent, past + t, reached), None)
             spikes = group.fires()
             m = group.states["v"][spikes]
-            record.add(t, k, part.start + np.flatnonzero(spikes), m, k)
-            sent[past + t, part] = np.where(spikes, group.fire(spikes), 0)
+            carried = np.where(spikes, group.fire(spikes), 0)
+            record.add(t, k, part.start + np.flatnonzero(spikes), m, k, carried[spikes])
+            sent[past + t, part] = carried
             record.keep(t, group)
         record.forward_steps[t] = layout.order.n_places
     record.sent[:] = sent[past:]

@@ -13,7 +13,7 @@ from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork, limit_names
 from ir.runnable import check_record, check_run
 from ir.schedule import Schedule
-from ir.state import State
+from ir.state import State, is_graded
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace, count_spikes
 from sim_reference.cut import Cut
@@ -44,7 +44,7 @@ class Record:
     forward_steps: Ints
     sent: Ints
     rows: list[list[int]] = field(default_factory=list)
-    """(t, k, neuron, m, k_served) of each spike."""
+    """(t, k, neuron, m, k_served, payload) of each spike."""
 
     @staticmethod
     def empty(names: Collection[str], n_steps: int, n_neurons: int) -> Record:
@@ -60,10 +60,10 @@ class Record:
         found[[row[2] for row in self.rows if row[0] == last]] = True
         return found
 
-    def add(self, t: int, k: int, neurons: Ints, m: Ints, k_served: int) -> range:
+    def add(self, t: int, k: int, neurons: Ints, m: Ints, k_served: int, carried: Ints) -> range:
         """Append the spikes of one round and return their row numbers."""
         start = len(self.rows)
-        self.rows += [[t, k, int(i), int(mi), k_served] for i, mi in zip(neurons, m)]
+        self.rows += [[t, k, int(i), int(mi), k_served, int(q)] for i, mi, q in zip(neurons, m, carried)]
         return range(start, len(self.rows))
 
     def keep(self, t: int, group: Dynamics) -> None:
@@ -162,7 +162,7 @@ class _Sample:
         while True:
             spikes, m, carried = self._round(waiting.drive(self.reached), k, fired)
             neurons = np.flatnonzero(spikes)
-            for row in self.record.add(t, k, neurons, m[neurons], -1):
+            for row in self.record.add(t, k, neurons, m[neurons], -1, carried[neurons]):
                 rows.setdefault(self.record.rows[row][2], []).append(row)
             waiting.add(neurons, m[neurons], k, carried[neurons])
             self.record.sent[t] += np.where(spikes, carried, 0)
@@ -221,9 +221,10 @@ def _trace(
     n, ids = layout.n_neurons, stimulus.sample_ids
     assert ids is not None
     sample = np.repeat(ids, [len(r.rows) for r in records])
-    rows = np.concatenate([np.zeros((0, 5), np.int64), *(np.array(r.rows, np.int64).reshape(-1, 5) for r in records)])
+    rows = np.concatenate([np.zeros((0, 6), np.int64), *(np.array(r.rows, np.int64).reshape(-1, 6) for r in records)])
     t, k, neuron, k_served = rows[:, [0, 1, 2, 4]].T.astype(np.int32)
-    spikes = Spikes(sample, t, k, neuron, rows[:, 3], k_served)
+    payload = rows[:, 5] if is_graded(layout.network) else None
+    spikes = Spikes(sample, t, k, neuron, rows[:, 3], k_served, payload=payload)
     shape = stimulus.n_steps, len(records)
 
     def stacked(parts: list[Ints]) -> Ints:

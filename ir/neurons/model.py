@@ -60,6 +60,11 @@ class Neuron(ABC):
         """What a spike carries of a weight, one number or one a neuron: a chip's integer spikes carry it in weights."""
         return 1.0
 
+    @property
+    def graded(self) -> bool:
+        """Whether its spikes carry unlike numbers, so that a trace tells each one's."""
+        return False
+
     @abstractmethod
     def to_fixed(self, scale: Array | float, dt_s: float, formats: Formats) -> FixedNeuron:
         """The one rule that rounds its numbers.
@@ -143,6 +148,11 @@ class FixedNeuron(ABC):
     def carries(self) -> int:
         """The most that one spike carries: how often it delivers its neuron's weights; 1 for a plain spike."""
         return 1
+
+    @property
+    def graded(self) -> bool:
+        """:attr:`Neuron.graded`."""
+        return self.carries > 1
 
     @property
     def places(self) -> int:

@@ -111,6 +111,10 @@ class SpikingGamma(Buckets, Neuron):
     def quantum(self) -> Array | float:
         return 1.0 if self.v_threshold is None else np.asarray(self.v_threshold) * self.factor
 
+    @property
+    def graded(self) -> bool:
+        return self.adapts
+
     def check_size(self, who: str, n: int) -> None:
         super().check_size(who, n)
         check_weights(who, self.bucket_weights, self.decay_factors.size, n)

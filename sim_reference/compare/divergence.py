@@ -9,7 +9,7 @@ import numpy as np
 
 from ir.check import require
 from ir.trace import Spikes, Trace
-from sim_reference.compare.same_runs import check_same_runs, recorded_spikes
+from sim_reference.compare.same_runs import check_same_runs, compared_columns, recorded_spikes
 from sim_reference.compare.statistics import batch_positions
 
 END_OF_STEP = 1 << 30
@@ -22,7 +22,7 @@ class Divergence:
 
     Attributes:
         what: ``host`` (a spike of an encoder on the host), ``spike`` (only one trace has it), ``m``, ``k_served``,
-            ``forward_steps``, ``v`` or ``u``.
+            ``payload``, ``forward_steps``, or a state: ``v``, ``u``, ...
         sample: id; ``position`` in the batch.
         k: forward step; for differences at the end of a time step the last one both have.
         population, index: address of the neuron; ``neuron`` is its global index, -1 for forward steps.
@@ -64,6 +64,7 @@ class Divergence:
             return f"{who} spikes in both; the spike is {served}"
         names = {
             "m": "spikes with membranes",
+            "payload": "spikes with payloads",
             "v": "ends the time step with membranes",
             "u": "ends the time step with currents",
         }
@@ -84,8 +85,8 @@ def first_divergence(a: Trace, b: Trace) -> Divergence | None:
     """Find the first event in which the traces differ; None where they are equal.
 
     Compares the spikes of an encoder on the host where both traces hold them, spikes, their membranes and serving
-    rounds, forward steps, and what both traces hold of the neurons' states at the end of each time step: membranes
-    first, then the others in the first trace's order.
+    rounds, their payloads where both traces hold those, forward steps, and what both traces hold of the neurons'
+    states at the end of each time step: membranes first, then the others in the first trace's order.
 
     Raises:
         ValueError: the traces are not of the same contract, samples and neurons, or one of them only counted.
@@ -119,7 +120,9 @@ def _in_batch_order(trace: Trace) -> tuple[Any, Spikes]:
 def _first_spike(a: Trace, b: Trace) -> Divergence | None:
     (rows_a, spikes_a), (rows_b, spikes_b) = _in_batch_order(a), _in_batch_order(b)
     n = min(len(rows_a), len(rows_b))
-    columns = [("m", spikes_a.m, spikes_b.m), ("k_served", spikes_a.k_served, spikes_b.k_served)]
+    columns = (
+        (name, *(getattr(s, name) for s in (spikes_a, spikes_b))) for name in compared_columns(spikes_a, spikes_b)
+    )
     values = [(name, x[rows_a[:n, 4]], y[rows_b[:n, 4]]) for name, x, y in columns]
     address = (rows_a[:n, :4] != rows_b[:n, :4]).any(1)
     differs = address | np.any([x != y for _, x, y in values], 0)

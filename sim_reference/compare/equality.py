@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ir.arrays import Ints
+from ir.arrays import Bits, Ints
 from ir.trace import Spikes, Trace
 from ir.trace_parts import select
-from sim_reference.compare.same_runs import check_same_runs, recorded_spikes
+from sim_reference.compare.same_runs import check_same_runs, compared_columns, recorded_spikes
 
 ADDRESS = ("sample", "t", "k", "neuron")
 """The columns that say which spike it is."""
@@ -23,7 +24,8 @@ class Equality:
         samples: of the runs.
         spikes_compared: spike addresses (sample, t, k, neuron) that at least one of the traces holds.
         values_compared: forward steps, and states at the end of time steps that both runs recorded.
-        differing: spikes that only one trace holds or that differ in membrane or serving round, and differing values.
+        differing: spikes that only one trace holds or that differ in membrane, serving round or payload, and differing
+            values.
     """
 
     samples: int
@@ -49,12 +51,16 @@ def equality(a: Trace, b: Trace) -> Equality:
 def _spikes(a: Spikes, b: Spikes) -> tuple[int, int]:
     """How many spikes there are in either trace, and on how many they disagree."""
     if len(a) == len(b) and all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ADDRESS):
-        return len(a), int(((a.m != b.m) | (a.k_served != b.k_served)).sum())
+        return len(a), int(_changed(a, b, slice(None), slice(None)).sum())
     rows_a, rows_b = _addresses(a, b)
     both, in_a, in_b = np.intersect1d(rows_a, rows_b, assume_unique=True, return_indices=True)
-    changed = (a.m[in_a] != b.m[in_b]) | (a.k_served[in_a] != b.k_served[in_b])
     union = len(rows_a) + len(rows_b) - len(both)
-    return union, union - len(both) + int(changed.sum())
+    return union, union - len(both) + int(_changed(a, b, in_a, in_b).sum())
+
+
+def _changed(a: Spikes, b: Spikes, in_a: Any, in_b: Any) -> Bits:
+    """Which spikes of both traces, at these rows of each, say something else of themselves."""
+    return np.any([getattr(a, name)[in_a] != getattr(b, name)[in_b] for name in compared_columns(a, b)], 0)
 
 
 def _addresses(*traces: Spikes) -> list[Ints]:

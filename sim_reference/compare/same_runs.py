@@ -36,6 +36,12 @@ def recorded_spikes(trace: Trace) -> Spikes:
     return trace.spikes
 
 
+def compared_columns(a: Spikes, b: Spikes) -> tuple[str, ...]:
+    """What two spikes of one address must agree in; in what they carry where both traces say it."""
+    graded = a.payload is not None and b.payload is not None
+    return ("m", "k_served", "payload") if graded else ("m", "k_served")
+
+
 def _size(trace: Trace) -> str:
     t, b = trace.forward_steps.shape
     return f"{counted(t, 'time step')} of {counted(b, 'sample')}"

@@ -11,7 +11,7 @@ from ir.arrays import Array, Ints
 from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork, limit_names
 from ir.schedule import Schedule
-from ir.state import State
+from ir.state import State, is_graded
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace, count_spikes
 from sim_reference.compiled.gamma import FIRST_ROW, X0, GammaNet, flatten_gamma, run_sample
@@ -51,7 +51,7 @@ def run_gamma(
     group = _Registers(Members((), slice(0, n), np.zeros(n, np.int64), layout.arithmetic), dict(zip(names, registers)))
     needed = {name for p in network.populations for name in p.neuron.STATES}
     group.states = {name: row for name, row in group.states.items() if name in needed}
-    rows = [np.zeros((0, 4), np.int64)]
+    rows = [np.zeros((0, 5), np.int64)]
     for b in range(n_samples):
         registers[:] = 0
         cut.begin(b, [group])
@@ -62,7 +62,7 @@ def run_gamma(
         run_sample(net, frames, len(before), registers, sent, kept[:, b], which, v, *scratch, limits)
         own = sent[len(before) :]
         t, neuron = np.nonzero(own)
-        rows.append(np.stack([np.full(t.size, b), t, neuron, v[t, neuron]], 1))
+        rows.append(np.stack([np.full(t.size, b), t, neuron, v[t, neuron], own[t, neuron]], 1))
         cut.end(b, [group], own, own[-1] != 0 if n_steps else np.zeros(n, bool))
         if progress is not None:
             progress(b + 1, n_samples)
@@ -94,12 +94,13 @@ def _names(net: GammaNet) -> tuple[str, ...]:
 
 
 def _spikes(layout: Layout, stimulus: Stimulus, rows: Array) -> Spikes:
-    """Rows of (position, t, neuron, m) as the plain simulator lists them: a time step, population by population."""
+    """Rows of (position, t, neuron, m, payload) as the plain simulator lists them: in a time step by population."""
     sizes = [p.n for p in layout.network.populations]
     names = [p.name for p in layout.network.populations]
     turn = np.repeat([layout.order.order.index(name) for name in names], sizes)
     place = np.repeat([layout.order.place[name] for name in names], sizes)
-    b, t, neuron, m = rows[np.lexsort((rows[:, 2], turn[rows[:, 2]], rows[:, 1], rows[:, 0]))].T
+    b, t, neuron, m, carried = rows[np.lexsort((rows[:, 2], turn[rows[:, 2]], rows[:, 1], rows[:, 0]))].T
     k = place[neuron].astype(np.int32)
     assert stimulus.sample_ids is not None
-    return Spikes(stimulus.sample_ids[b], t.astype(np.int32), k, neuron.astype(np.int32), m, k)
+    payload = carried if is_graded(layout.network) else None
+    return Spikes(stimulus.sample_ids[b], t.astype(np.int32), k, neuron.astype(np.int32), m, k, payload=payload)

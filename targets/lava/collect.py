@@ -10,6 +10,7 @@ import numpy as np
 from ir.arrays import Int32s, Ints
 from ir.mapped import MappedNetwork
 from ir.schedule import Schedule
+from ir.state import is_graded
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace, count_spikes
 from targets.lava.registers import Reached, none_reached
@@ -23,7 +24,8 @@ class Records:
         states: (B * T, N) registers at the end of each time step, by the name of the state; those that are kept.
         forward_steps: (B * T,).
         reached: how often each edge acted.
-        rows: arrays (n, 6) of sample id, t, k, neuron, m, k_served.
+        rows: arrays (n, 6) of sample id, t, k, neuron, m, k_served, of a network with graded spikes (n, 7), with
+            their payloads.
     """
 
     states: dict[str, Int32s]
@@ -36,8 +38,10 @@ def trace_of(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, reco
     """Arrange the records as executor E3's trace."""
     network = mapped.network
     b, t = stimulus.n_samples, stimulus.n_steps
-    rows = np.concatenate([np.zeros((0, 6), np.int64), *records.rows])
-    spikes = Spikes(rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3], rows[:, 4], rows[:, 5])
+    graded = is_graded(network)
+    rows = np.concatenate([np.zeros((0, 7 if graded else 6), np.int64), *records.rows])
+    columns = [rows[:, i] for i in range(6)]
+    spikes = Spikes(*columns, payload=rows[:, 6] if graded else None)
     ids = np.asarray(stimulus.sample_ids)
 
     def time_first(x: Int32s) -> Ints:
@@ -66,7 +70,7 @@ def nothing(mapped: MappedNetwork, stimulus: Stimulus, schedule: Schedule, recor
     registers = np.zeros((*shape, network.n_neurons), np.int64)
     return Trace(
         executor="E3",
-        spikes=Spikes(none, none, none, none, none, none),
+        spikes=Spikes(none, none, none, none, none, none, payload=none if is_graded(network) else None),
         counts=np.zeros((shape[1], network.n_neurons), np.int32),
         states=dict.fromkeys(record, registers),
         forward_steps=np.zeros(shape, np.int32),

@@ -87,6 +87,13 @@ class Neurons:
         self.resting |= fired & self.refractory
         return fired, m
 
+    def sent(self, fired: Bits) -> Ints:
+        """(n,) what the spikes of the last step carry; 0 where none was."""
+        carried = np.zeros(self.n, np.int64)
+        for at, dynamics in self.parts:
+            carried[at] = dynamics.carried
+        return np.where(fired, carried, 0)
+
     def write(self, records: Mapping[str, Int32s], row: int) -> None:
         """Write the states into those of the (frames, N) records that are kept; others stay 0."""
         for at, dynamics in self.parts:

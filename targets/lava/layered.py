@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 from ir.connection import Conv2d, synapses
 from ir.graph import layered_order, slices
 from ir.mapped import MappedNetwork
-from ir.state import State, with_past
+from ir.state import State, is_graded, with_past
 from ir.stimulus import Stimulus
 from targets.lava.collect import Records
 from targets.lava.cut import Start
@@ -57,6 +57,7 @@ class LayeredGraph:
         shape = self.pipeline.n_frames, network.n_neurons
         self.states = {name: shared_zeros(shape, np.int32) for name in record}
         self.fired, self.m = shared_zeros(shape, np.bool_), shared_zeros(shape, np.int32)
+        self.payload = shared_zeros(shape, np.int32) if is_graded(network) else None
         self.limits = shared_zeros((len(network.populations), len(none_reached(network))), np.int64)
         self.neurons = {p.name: self._neurons(p, limits) for p, limits in zip(network.populations, self.limits)}
         self.sources: dict[tuple, FrameSource] = {}
@@ -77,7 +78,8 @@ class LayeredGraph:
         at = slices(self.network.populations)[population.name]
         rows = self.pipeline.rows(self.order.place[population.name] + 1)
         start = None if self.state is None else Start.of(self.state, at)
-        probe = Probe(rows, self.pipeline.n_steps, start, at, self.fired, self.m, self.states, limits)
+        shared = self.fired, self.m, self.states, limits, self.payload
+        probe = Probe(rows, self.pipeline.n_steps, start, at, *shared)
         model = population.neuron.MODEL
         if MODELS[model].is_stock(population):
             return STOCK[model](population, self.network, probe)
@@ -131,7 +133,8 @@ class LayeredGraph:
         place = [self.order.place[p.name] for p in self.network.populations]
         k = np.repeat(place, [p.n for p in self.network.populations])[neuron]
         ids = np.repeat(np.asarray(self.stimulus.sample_ids), n_steps)
-        rows = np.stack([ids[row], row % n_steps - self.past, k, neuron, self.m[row, neuron], k], axis=1)
+        columns = [ids[row], row % n_steps - self.past, k, neuron, self.m[row, neuron], k]
+        rows = np.stack(columns if self.payload is None else [*columns, self.payload[row, neuron]], axis=1)
         reached = dict(zip(none_reached(self.network), np.sum(self.limits, axis=0)))
         states = {name: x[own] for name, x in self.states.items()}
         return Records(states, np.full(own.sum(), self.order.n_places, np.int32), reached, [rows])

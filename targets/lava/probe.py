@@ -56,6 +56,7 @@ class Probe:
         start: what the samples go on from; None = they begin.
         at: where the population lies.
         fired, m: (frames, N) spikes and membranes just before the reset.
+        payload: (frames, N) what spikes carry; None where every spike of the network carries 1.
         states: (frames, N) registers at the end of the step, by the name of the state; those that are kept.
         limits: how often each edge acted, this population's own array.
     """
@@ -68,6 +69,7 @@ class Probe:
     m: Int32s
     states: Mapping[str, Int32s]
     limits: Ints
+    payload: Int32s | None = None
 
     def step_of(self, row: int) -> tuple[int, int]:
         """Sample and time step of a row, counted from the first of the run: below 0 where spikes are sent once more."""
@@ -91,10 +93,12 @@ class Probe:
         sample = self.step_of(row)[0]
         return None if self.start is None else {name: x[sample] for name, x in self.start.states.items()}
 
-    def spikes(self, row: int, fired: Bits, m: Ints) -> None:
-        """Record what fires and its membrane."""
+    def spikes(self, row: int, fired: Bits, m: Ints, carried: Ints | int = 1) -> None:
+        """Record what fires, its membrane and what its spike carries."""
         self.fired[row, self.at] = fired
         self.m[row, self.at] = m
+        if self.payload is not None:
+            self.payload[row, self.at] = carried
 
     def after(self, row: int, states: Mapping[str, Ints], reached: Reached) -> None:
         """Record the registers at the end of the step, and how often an edge has acted so far."""

@@ -34,12 +34,14 @@ TIME_LIMIT_S = 600.0
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One network, its stimulus, its schedule (None = the network's own) and the state its samples go on from."""
+    """One network, its stimulus, its schedule (None = the network's own), the state its samples go on from, and what is
+    recorded of it (None = what the call says)."""
 
     mapped: MappedNetwork | QuantizedNetwork
     stimulus: Stimulus
     schedule: Schedule | None = None
     state: State | None = None
+    record: Collection[str] | None = None
 
 
 def run(
@@ -114,10 +116,10 @@ def run_jobs(
             told = done
             progress(done, total)
 
-    options = {"record": list(record), "process_per_core": process_per_core}
+    options = {"process_per_core": process_per_core}
     found = _run_on_lava({i: ready[i] for i in busy}, options, keep_state, time_limit_s, report) if busy else {}
-    whole = [found[i] if i in found else nothing(*job[:3], job.recorded(record)) for i, job in enumerate(ready)]
-    traces = [_asked(trace, job, record, keep_state) for trace, job in zip(whole, ready)]
+    whole = [found[i] if i in found else nothing(*job[:3], job.recorded(True)) for i, job in enumerate(ready)]
+    traces = [_asked(trace, job, keep_state) for trace, job in zip(whole, ready)]
     if progress is not None and told < total:
         progress(total, total)
     for job, trace in zip(ready, traces):
@@ -136,6 +138,7 @@ class Ready(NamedTuple):
     stimulus: Stimulus
     schedule: Schedule
     state: State | None
+    record: tuple[str, ...]
 
     @property
     def frames_a_sample(self) -> int:
@@ -143,16 +146,16 @@ class Ready(NamedTuple):
         past = 0 if self.state is None or self.schedule.kind != "layered" else len(self.state.sent)
         return self.stimulus.n_steps + past
 
-    def recorded(self, record: Collection[str]) -> list[str]:
-        """What is recorded where a state is kept: every state, the asked ones first."""
-        return list(dict.fromkeys([*record, *state_names(self.mapped.network)]))
+    def recorded(self, keep_state: bool) -> list[str]:
+        """What Lava records: what was asked for, and where a state is kept every other state, too."""
+        return list(dict.fromkeys([*self.record, *(state_names(self.mapped.network) if keep_state else ())]))
 
 
-def _asked(trace: Trace, job: Ready, record: Collection[str], keep_state: bool) -> Trace:
+def _asked(trace: Trace, job: Ready, keep_state: bool) -> Trace:
     """A trace with the states and the end that were asked for."""
     last = {name: x[-1] for name, x in trace.states.items()} if job.stimulus.n_steps else {}
     end = ended(job.mapped.network, job.stimulus, trace, last, job.state) if keep_state else None
-    return replace(trace, states={name: trace.states[name] for name in record}, state=end)
+    return replace(trace, states={name: trace.states[name] for name in job.record}, state=end)
 
 
 def _run_on_lava(
@@ -166,8 +169,7 @@ def _run_on_lava(
     with job_folder() as folder:
         try:
             for number, job in ready.items():
-                record = job.recorded(options["record"]) if keep_state else options["record"]
-                _write_job(folder / str(number), job, {**options, "record": record})
+                _write_job(folder / str(number), job, {**options, "record": job.recorded(keep_state)})
         except (OSError, FormatError) as error:
             raise TargetError(f"Lava's temporary folder cannot be written ({error}); free some space") from error
         run_child(folder, time_limit_s, report)
@@ -178,8 +180,9 @@ def _checked(job: Job, record: Collection[str], process_per_core: bool) -> Ready
     mapped = job.mapped if isinstance(job.mapped, MappedNetwork) else one_large_core(job.mapped)
     schedule = mapped.network.schedule if job.schedule is None else job.schedule
     state = check_lava(mapped.network, job.stimulus, schedule, process_per_core, job.state)
+    record = record if job.record is None else job.record
     check_record(mapped.network, record)
-    return Ready(mapped, job.stimulus, schedule, state)
+    return Ready(mapped, job.stimulus, schedule, state, tuple(dict.fromkeys(record)))
 
 
 def _write_job(folder: Path, ready: Ready, options: dict[str, Any]) -> None:

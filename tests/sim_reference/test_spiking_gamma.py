@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from exchange import npz, parquet
 from ir.connection import Dense
 from ir.network import Input
 from ir.neurons import FixedSpikingGamma
@@ -16,6 +18,7 @@ from ir.state import state_names
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from sim_reference.compare.divergence import first_divergence
+from sim_reference.compare.equality import equality
 from sim_reference.simulate import run
 from tests.strategies.independent import each
 from tests.strategies.spiking_gamma import gamma_cases
@@ -95,7 +98,24 @@ def test_a_spike_carries_its_threshold_where_that_adapts():
         above = above // 2 + (32 + above) // 4
         assert trace.states["th"][step, 0, 0] == above
     assert trace.states["e"][:, 0, 0].tolist() == payloads  # a quantum of 64: q = P
+    assert trace.spikes.payload.tolist() == payloads
     assert trace.states["x0"][:, 0, 1].tolist() == [p // 2 << 6 for p in payloads]
+
+
+def test_a_payload_that_differs_is_the_first_divergence_and_files_hold_payloads(tmp_path):
+    network = one_neuron(FixedSpikingGamma((906, 390), (4, 8), adaptation=300, decay_threshold=500))
+    trace = run(network, INPUT)
+    payload = np.array(trace.spikes.payload)
+    payload[1] += 1
+    other = replace(trace, spikes=replace(trace.spikes, payload=payload))
+    said = f"spikes with payloads {payload[1] - 1} and {payload[1]}"
+    assert said in str(first_divergence(trace, other)) and equality(trace, other).differing == 1
+    assert first_divergence(trace, replace(other, spikes=replace(trace.spikes, payload=None))) is None
+    npz.save(other, tmp_path / "it.npz")
+    for again in (npz.load(tmp_path / "it.npz").spikes, parquet.spikes_of(bytes(parquet.parquet_of(other.spikes)))):
+        assert (again.payload == payload).all()
+    plain = run(one_neuron(FixedSpikingGamma((906, 390), (4, 8))), INPUT).spikes
+    assert plain.payload is None and parquet.spikes_of(bytes(parquet.parquet_of(plain))).payload is None
 
 
 def test_a_cut_run_goes_on_as_if_it_had_never_been_cut():
@@ -116,6 +136,7 @@ def test_plain_integers_of_simulator_and_trainer_are_equal_in_all_states():
         for name in names:
             assert (ours.states[name] == theirs.states[name]).all(), name
         assert ours.limits_reached == theirs.limits_reached
+        assert np.array_equal(ours.spikes.payload, theirs.spikes.payload)
         spiking += len(ours.spikes) > 0
         values += sum(x.size for x in ours.states.values())
     print(f"{DRAWS} networks, {values} values compared, 0 differ; {spiking} spike")

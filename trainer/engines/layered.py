@@ -155,8 +155,8 @@ def fire(call: Call, part: Part, layer: Layer, drive: Tensor, t: int) -> tuple[T
     s, m, carried = layer.neurons.fire(call.numbers.drive(drive))
     if call.recording is not None:
         here = torch.zeros(s.shape[0], call.plan.n_neurons, dtype=torch.bool, device=s.device)
-        before = torch.zeros(s.shape[0], call.plan.n_neurons, dtype=m.dtype, device=m.device)
-        here[:, part.at], before[:, part.at] = s.detach() > 0, m.detach()
-        call.recording.fire(here, before, t - call.t0, part.place)
+        before, payload = (torch.zeros(here.shape, dtype=m.dtype, device=m.device) for _ in range(2))
+        here[:, part.at], before[:, part.at], payload[:, part.at] = s.detach() > 0, m.detach(), carried.detach()
+        call.recording.fire(here, before, payload, t - call.t0, part.place)
         call.recording.serve(here, t - call.t0, part.place)
     return s, carried

@@ -122,7 +122,7 @@ def update_neurons(
     if call.monitor is not None:
         call.monitor.reached(drive, active[:, None], now)
     if call.recording is not None:
-        call.recording.fire(now, m, t - call.t0, k)
+        call.recording.fire(now, m, carried, t - call.t0, k)
     state.m = torch.where(now, m.detach(), state.m)
     state.k_fired = torch.where(now, k, state.k_fired)
     state.r = state.r | (now & call.refractory & ~escapes(call, now, t, k))

@@ -14,6 +14,7 @@ from ir.arithmetic import LIMITS
 from ir.check import check_choice
 from ir.quantized import QuantizedNetwork, limit_names
 from ir.schedule import Schedule
+from ir.state import is_graded
 from ir.trace import Spikes, Trace
 from trainer.engines.live import LiveState
 from trainer.engines.plan import Plan
@@ -21,7 +22,7 @@ from trainer.engines.plan import Plan
 
 @dataclass
 class Recording:
-    """Events of a run as they come: rows of (position in batch, t, k, neuron), membranes beside them.
+    """Events of a run as they come: rows of (position in batch, t, k, neuron), membranes and payloads beside them.
 
     Attributes:
         record: names of states to keep, beside ``v``, which every result has.
@@ -32,6 +33,7 @@ class Recording:
     record: tuple[str, ...] = ()
     fired: list[np.ndarray] = field(default_factory=list)
     m: list[np.ndarray] = field(default_factory=list)
+    payload: list[np.ndarray] = field(default_factory=list)
     served: list[np.ndarray] = field(default_factory=list)
     states: dict[str, list[np.ndarray]] = field(default_factory=dict)
     limits: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LIMITS, 0))
@@ -41,11 +43,12 @@ class Recording:
         b, n = (x.cpu().numpy() for x in torch.nonzero(mask, as_tuple=True))
         return np.stack([b, np.full_like(b, t), np.full_like(b, k), n], 1), np.stack([b, n])
 
-    def fire(self, mask: Tensor, m: Tensor, t: int, k: int) -> None:
-        """Note who fired; mask and m (B, N)."""
+    def fire(self, mask: Tensor, m: Tensor, carried: Tensor, t: int, k: int) -> None:
+        """Note who fired; mask, m and what spikes carry (B, N)."""
         rows, _ = self._rows(mask, t, k)
         self.fired.append(rows)
         self.m.append(m.detach()[mask].cpu().numpy())
+        self.payload.append(carried.detach()[mask].cpu().numpy())
 
     def serve(self, mask: Tensor, t: int, k: int) -> None:
         """Note whose entries left the queue."""
@@ -129,7 +132,9 @@ def trace_of(
     states["v"] = v
     if executor == "E1":
         m, states = m.astype(np.int64), {name: state.astype(np.int64) for name, state in states.items()}
-    spikes = Spikes(sample_ids[fired[:, 0]], fired[:, 1], fired[:, 2], fired[:, 3], m, match_served(fired, served))
+    payload = _payload(rec, plan, m.dtype)
+    columns = sample_ids[fired[:, 0]], fired[:, 1], fired[:, 2], fired[:, 3], m, match_served(fired, served)
+    spikes = Spikes(*columns, payload=payload)
     limits: dict[str, int] = {}
     if isinstance(plan.network, QuantizedNetwork):
         limits = {**dict.fromkeys(limit_names(plan.network), 0), **rec.limits}
@@ -148,6 +153,13 @@ def trace_of(
         core_of_neuron,
         limits,
     )
+
+
+def _payload(rec: Recording, plan: Plan, dtype: np.dtype) -> np.ndarray | None:
+    """(n,) what each spike carries, in numbers like the membranes'; None where every spike carries 1."""
+    if not is_graded(plan.network):
+        return None
+    return np.concatenate(rec.payload).astype(dtype) if rec.payload else np.zeros(0, dtype)
 
 
 def match_served(fired: np.ndarray, served: np.ndarray) -> np.ndarray:

@@ -145,7 +145,7 @@ def where_they_part(a: Trace, b: Trace) -> Divergence | None:
 def _addresses_only(trace: Trace) -> Trace:
     assert trace.spikes is not None
     n = len(trace.spikes)
-    return replace(trace, spikes=replace(trace.spikes, m=np.zeros(n), k_served=np.full(n, -1)), states={})
+    return replace(trace, spikes=replace(trace.spikes, m=np.zeros(n), k_served=np.full(n, -1), payload=None), states={})
 
 
 def _membrane(trace: Trace, at: Divergence) -> float | None:

@@ -9,6 +9,7 @@ import numpy as np
 from ir.arithmetic import DECAY_ALL, Arithmetic
 from ir.arrays import Array, Bits, Ints
 from ir.neurons import FixedSpikingGamma
+from ir.neurons.fixed_spiking_gamma import PAYLOAD_BITS
 from targets.lava.neurons.model import Members
 from targets.lava.registers import INT32, Reached, wrap_two_sided
 
@@ -35,6 +36,7 @@ class SpikingGammaDynamics:
         self.decay = [int(d) for d in self.neuron.decay_shares]
         self.buckets = [f"x{k}" for k in range(len(self.decay))]
         self.states = {name: np.zeros(piece.which.size, np.int64) for name in self.neuron.STATES}
+        self.carried: Ints | int = 1
 
     def begin(self, t: int) -> None:
         """Let what spikes have told fall."""
@@ -57,8 +59,16 @@ class SpikingGammaDynamics:
         if not self.neuron.fires:
             return np.zeros(x.size, np.bool_), states["v"]
         error = np.maximum(states["v"], 0) - states["e"]
-        fired = error > self.table["threshold"] - (0 if self.neuron.strict else 1)
-        states["e"] = self._clip(states["e"] + fired * self.table["quantum"], "e")
+        threshold, quantum = self.table["threshold"], self.table["quantum"]
+        if self.neuron.adapts:
+            threshold = threshold + states["th"]
+            self.carried = (threshold << PAYLOAD_BITS) // self.table["threshold"]
+            quantum = self.carried * quantum >> PAYLOAD_BITS
+        fired = error > threshold - (0 if self.neuron.strict else 1)
+        if self.neuron.adapts:
+            left = shifted(states["th"] * (DECAY_ALL - self.neuron.decay_threshold), 12)
+            states["th"] = self._clip(left + fired * shifted(threshold * self.neuron.adaptation, 12), "th")
+        states["e"] = self._clip(states["e"] + fired * quantum, "e")
         return fired, states["v"]
 
     def _clip(self, values: Ints, name: str) -> Ints:

@@ -48,19 +48,20 @@ class PyOwnNeurons(PyLoihiProcessModel):
     def run_spk(self):
         a = self.a_in.recv()
         row = self.probe.rows[self.time_step - 1]
-        fired = np.zeros(self.neurons.n, np.int32)
+        sent = np.zeros(self.neurons.n, np.int32)
         if row >= 0:
             again = self.probe.sent_again(row)
-            fired = self._step(row, a) if again is None else again
-        self.s_out.send(fired.astype(np.int32))
+            sent = self._step(row, a) if again is None else again
+        self.s_out.send(sent.astype(np.int32))
 
     def _step(self, row, a):
-        """One time step of the run."""
+        """One time step of the run; what its spikes carry."""
         if self.probe.begins(row):
             self.neurons.start(self.probe.states_before(row))
         self.neurons.begin(self.probe.time_of(row))
         fired, m = self.neurons.step(0, a.astype(np.int64))
-        self.probe.spikes(row, fired, m)
+        sent = self.neurons.sent(fired)
+        self.probe.spikes(row, fired, m, sent)
         self.neurons.write(self.probe.states, row)
         write_reached(self.neurons.reached, self.probe.limits)
-        return fired
+        return sent

@@ -154,7 +154,7 @@ class _Probed:
         """The states at the end of the step, and what was sent."""
         fires = self.hooks.neuron.fires
         v = self.act if fires else self.sigma
-        self.probe.spikes(row, (out != 0) & fires, v)
+        self.probe.spikes(row, (out != 0) & fires, v, out)
         states = {"v": v, "sigma": self._sigma(), "e": self._told(), "out": out}
         self.probe.after(row, {name: states[name] for name in self.hooks.neuron.STATES}, self.hooks.reached)
 
