@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.networks import NETWORKS, RATE_SCALE
 from benchmarks.placement import hilbert_and_force, measure_boards
 from benchmarks.pooled_rows import measure_pooled
+from benchmarks.seed_rows import measure_seeds
 from ir.chip import Mesh
 from mapper.board.place import place
 from mapper.board.route import core_traffic, route, trace_routes
@@ -49,7 +50,7 @@ GOALS = {
     "board.sheet1m": {"violations": 0},
 }
 PLACES = {"place.vgg": ("vgg-loihi", 0.55), "place.sheet": ("sheet100k", 0.92)}
-NAMES = ["16k-rand", "64k-rand", "vgg-loihi", "vgg-large", "sheet1m", "place", "boards", "pooled"]
+NAMES = ["16k-rand", "64k-rand", "vgg-loihi", "vgg-large", "sheet1m", "place", "boards", "pooled", "seeds"]
 SIDE = 32  # tiles a side of the mesh that is placed on, one core a tile
 
 
@@ -163,6 +164,8 @@ def main() -> None:
     for name in [given.here] if given.here else given.only or NAMES:
         if name == "pooled":
             more = measure_pooled()
+        elif name == "seeds":
+            more = measure_seeds()
         elif name == "boards":
             more = measure_boards()
         elif not given.here:
