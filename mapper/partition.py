@@ -14,9 +14,8 @@ from ir.chip import Chip
 from ir.graph import slices
 from ir.quantized import QuantizedNetwork
 from mapper.check.capacity import MAPPED_BY, caps_of, check_delays, check_neurons, core_use, exceeded
-from mapper.check.recount import Tally, recount
+from mapper.check.recount import Tally, recount_network
 from mapper.deliver import Delivery
-from mapper.edges import network_edges
 from mapper.memory.settings import split_settings
 from mapper.memory.words import synapse_words
 from mapper.rates import scaled
@@ -119,7 +118,7 @@ def find_partition(
 def _counted(network: QuantizedNetwork, chip: Chip, cells: Cells, found: Sequence[Candidate]) -> Partition:
     """Let the independent checker count the first candidate; the others are named beside it."""
     best = found[0]
-    tally = recount(network_edges(network), best.block, cells.rate, cells.taken)
+    tally = recount_network(network, best.block, cells.rate, cells.taken)
     use = core_use(network, chip, best.block, tally)
     wrong = exceeded(use)
     require(not wrong, f"the checker found {len(wrong)} exceeded limits in the map by {best.method}: {wrong[:1]}")
@@ -161,7 +160,7 @@ def fill_orders(network: QuantizedNetwork, cells: Cells) -> dict[str, Int32s]:
 def _too_many_targets(network: QuantizedNetwork, cells: Cells, caps: Caps, chip: Chip) -> CapacityError:
     """What to say where a neuron sends to more others than a core has output axons, whatever the partition tried."""
     core = np.arange(cells.n_neurons, dtype=np.int32)
-    need = recount(network_edges(network), core, cells.rate, cells.taken).out_axons
+    need = recount_network(network, core, cells.rate, cells.taken).out_axons
     neuron = int(need.argmax())
     name = next(name for name, at in slices(network.populations).items() if at.start <= neuron < at.stop)
     return CapacityError(

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from ir.check import require
 from ir.chip import Chip
 from ir.mapped import MappedNetwork
-from mapper.check.recount import reached_cores
-from mapper.edges import network_edges
+from mapper.check.recount import reaches_home
+from mapper.check.windows import windows
 from mapper.memory.settings import distinct_per_core, neuron_configs, neuron_thresholds
 from mapper.memory.words import synapse_words
 
@@ -58,23 +58,24 @@ def utilization(mapped: MappedNetwork, counts: ArrayLike | None = None) -> list[
     n_sources = network.n_neurons + network.n_inputs
     spikes = np.ones(n_sources) if counts is None else np.asarray(counts, np.float64)
     require(spikes.shape == (n_sources,), f"counts have shape {spikes.shape}; give ({n_sources},)")
-    source, reached, synapses = reached_cores(network_edges(network), core, k, n_sources)
-    home = np.concatenate([core, np.full(network.n_inputs, -1)])
-    away = home[source] != reached
-    leaving = home[source[away]]
+    found = windows(network, core, k)
+    n, home = core.size, reaches_home(found, core, k)
+    reached = np.bincount(found.window, minlength=found.n)[found.of_source[:n]]
+    sources, sent = np.bincount(found.of_source, minlength=found.n), np.bincount(found.of_source, spikes, found.n)
     words = np.zeros(k, np.int64)
-    found = synapse_words(network, chip, core)
-    words[: found.size] = found
+    taken = synapse_words(network, chip, core)
+    words[: taken.size] = taken
     columns = {
         "neurons": np.bincount(core, minlength=k),
-        "synapses": synapses,
+        "synapses": found.synapses,
         "synapse_words": words,
-        "input_axons": np.bincount(reached, minlength=k),
-        "output_axons": np.bincount(leaving[leaving >= 0], minlength=k),
+        "input_axons": np.bincount(found.core, sources[found.window], minlength=k),
+        "output_axons": np.bincount(core, reached - home, minlength=k),
         "configs": distinct_per_core(neuron_configs(network), core, k),
         "thresholds": distinct_per_core(neuron_thresholds(network), core, k),
     }
-    packets = np.bincount(reached[away], spikes[source[away]], minlength=k)
+    inside = np.bincount(core, spikes[:n] * home, minlength=k)
+    packets = np.maximum(np.bincount(found.core, sent[found.window], minlength=k) - inside, 0.0)
     rows = [{name: int(column[i]) for name, column in columns.items()} for i in range(k)]
     return [CoreUse(core=i, packets_in=float(packets[i]), **row) for i, row in enumerate(rows)]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
-from ir.arrays import Array, Int32s, Ints
+from ir.arrays import Int32s, Ints
 from ir.chip import Chip
 from ir.connection import Connection, Conv2d, Dense
 from ir.graph import slices
@@ -68,8 +69,11 @@ def memory_need(network: QuantizedNetwork, chip: Chip) -> Need:
     shared: list[int] = []
     lists_of: dict[str, int] = {}
     most = _list_room(network, chip)
+    at_each: dict[str, list[tuple[FixedProjection, MemoryLayout]]] = {p.name: [] for p in network.populations}
+    for e in network.projections:
+        at_each[e.post].append((e, layout(e, chip)))
     for p in network.populations:
-        arriving = [(e, layout(e, chip)) for e in network.projections if e.post == p.name]
+        arriving = at_each[p.name]
         here = slice(at[p.name].start, at[p.name].stop)
         once = 0
         for e, way in arriving:
@@ -108,7 +112,7 @@ def _dense_need(c: Dense, way: MemoryLayout, form: Words, room: int) -> tuple[In
 
 def _list_room(network: QuantizedNetwork, chip: Chip) -> int:
     """The most bits an axon may be charged, so that the axons of any one neuron still fit a core."""
-    leaving = max((sum(e.pre == b.pre for e in network.projections) for b in network.projections), default=1)
+    leaving = max(Counter(e.pre for e in network.projections).values(), default=1)
     axons = max(int(synapse_counts(network).max()), 1)
     return (chip.limits.max_synapse_words * chip.limits.synapse_word_bits - 1) // (axons * leaving)
 
@@ -133,21 +137,20 @@ def _shared(
         return np.zeros(1, np.int32), [0]
     kernels = [(e.connection, way.bits) for e, way in arriving if way.kernel and isinstance(e.connection, Conv2d)]
     n = arriving[0][0].connection.n_post
-    block = np.zeros(n, np.int32)
-    whole = sum(_kernel_words(c, np.arange(n), form, bits) for c, bits in kernels)
+    whole = sum(_kernel_words(c, range(n), form, bits) for c, bits in kernels)
     if 2 * whole <= room or not kernels:
-        return block, [lists + whole * form.word]
+        return np.zeros(n, np.int32), [lists + whole * form.word]
     channels = int(kernels[0][0].weight.shape[0])
-    best: tuple[float, Int32s, list[int]] | None = None
+    best: tuple[int, int, list[int]] | None = None
     for size in _block_sizes(channels, form, kernels[0][1]):
-        block = (np.arange(n) // (n // channels) // size).astype(np.int32)
-        members = [np.flatnonzero(block == b) for b in range(int(block.max()) + 1)]
-        words = [sum(_kernel_words(c, m, form, bits) for c, bits in kernels) for m in members]
+        step = size * (n // channels)
+        blocks = [range(low, min(low + step, n)) for low in range(0, n, step)]
+        words = [sum(_kernel_words(c, block, form, bits) for c, bits in kernels) for block in blocks]
         small = size == 1 or ROOMY * max(words) <= room
         if small and (best is None or sum(words) < best[0]):
-            best = sum(words), block, [lists + w * form.word for w in words]
+            best = sum(words), step, [lists + w * form.word for w in words]
     assert best is not None
-    return best[1:]
+    return (np.arange(n) // best[1]).astype(np.int32), best[2]
 
 
 def _block_sizes(channels: int, form: Words, bits: int) -> list[int]:
@@ -157,8 +160,9 @@ def _block_sizes(channels: int, form: Words, bits: int) -> list[int]:
     return sorted({size for size in (*full, *halves, 1) if 0 < size < max(channels, 2)}, reverse=True)
 
 
-def _kernel_words(c: Conv2d, neurons: Array, form: Words, bits: int) -> int:
-    """Words of the kernel of some neurons' output channels, all taps."""
+def _kernel_words(c: Conv2d, neurons: range, form: Words, bits: int) -> int:
+    """Words of the kernel of the output channels of some neurons, all taps."""
     n_out, (_, height, width) = int(c.weight.shape[0]), c.out_shape
-    group = np.unique(neurons // (height * width)) // (n_out // c.groups)
-    return int(c.weight[0].size * form.of_list(np.bincount(group, minlength=c.groups), bits).sum())
+    channels = np.arange(neurons[0] // (height * width), neurons[-1] // (height * width) + 1)
+    filters = np.bincount(channels // (n_out // c.groups), minlength=c.groups)
+    return int(c.weight[0].size * form.of_list(filters, bits).sum())

@@ -9,7 +9,9 @@ from ir.kernels import kept_on_disk
 from mapper.search.fills import ordered_fill
 from mapper.search.refine import overflow, overflow_part
 from mapper.view.hypergraph import Caps, Hypergraph, Incidence, cap_array
-from mapper.view.slots import PartitionState, build_nets, build_state
+from mapper.view.slots import Nets, PartitionState, build_nets, build_state
+
+TABLE = 2_000_000  # pairs of cores that are counted at a time
 
 
 def over_limit(state: PartitionState, limits: Array) -> Array:
@@ -69,39 +71,85 @@ def split_cores(graph: Hypergraph, where: Incidence, block: Int32s, caps: Caps, 
 
 
 @kept_on_disk
-def shared_axons(nets, state):
-    """Axons (K, K) that two cores have in common and rate (K, K) that joining them would save."""
-    k = state.use.shape[0]
-    common, saved = np.zeros((k, k), np.int64), np.zeros((k, k), np.int64)
+def shared_axons(nets, state, number, low, common, saved):
+    """Count the axons that two cores have in common and the rate that joining them would save.
+
+    Args:
+        number: (K,) number of each core among those that may be joined, -1 = none.
+        common, saved: (R, C) for the smaller of two numbers from ``low`` on, and the larger; added to.
+    """
+    high = low + common.shape[0]
     for e in range(nets.source.size):
         s = nets.source[e]
         home = state.block[s] if s >= 0 else -1
+        at_home = number[home] if home >= 0 else -1
         first, last = state.slot_start[e], state.slot_start[e] + state.slot_len[e]
         for i in range(first, last):
-            a = state.slot_block[i]
-            if home >= 0 and a != home:
-                saved[min(a, home), max(a, home)] += nets.rate[e]
+            a = number[state.slot_block[i]]
+            if a < 0:
+                continue
+            if at_home >= 0 and a != at_home and low <= min(a, at_home) < high:
+                saved[min(a, at_home) - low, max(a, at_home)] += nets.rate[e]
             for j in range(i + 1, last):
-                b = state.slot_block[j]
-                common[min(a, b), max(a, b)] += nets.axons[e]
-                if a != home and b != home:
-                    saved[min(a, b), max(a, b)] += nets.rate[e]
-    return common, saved
+                b = number[state.slot_block[j]]
+                if b < 0 or not low <= min(a, b) < high:
+                    continue
+                common[min(a, b) - low, max(a, b)] += nets.axons[e]
+                if a != at_home and b != at_home:
+                    saved[min(a, b) - low, max(a, b)] += nets.rate[e]
+
+
+def joinable(state: PartitionState, nets: Nets, caps: Array) -> tuple[Array, Array]:
+    """Pairs of cores that fit on one and share a net, those that save most first, then by number."""
+    use = state.use
+    fits = np.ones(use.shape[0], np.bool_)
+    for r in range(2):  # beside the emptiest other core
+        least, second = np.partition(use[:, r], 1)[:2]
+        fits &= use[:, r] + np.where(use[:, r] == least, second, least) <= caps[r]
+    cores = np.flatnonzero(fits)
+    number = np.full(use.shape[0], -1, np.int64)
+    number[cores] = np.arange(cores.size)
+    found = [np.zeros((3, 0), np.int64)]
+    rows = max(1, TABLE // max(cores.size, 1))
+    for low in range(0, cores.size, rows):
+        one = use[cores[low : low + rows], None]
+        common, saved = (np.zeros((one.shape[0], cores.size), np.int64) for _ in range(2))
+        shared_axons(nets, state, number, low, common, saved)
+        neurons, memory, axons = (one + use[cores]).transpose(2, 0, 1)
+        axons = axons - common
+        good = (saved > 0) & (neurons / caps[0] <= 1.0) & (axons / caps[2] <= 1.0)
+        a, b = np.nonzero(good & ((memory + caps[3] * axons) / caps[1] <= 1.0))
+        found.append(np.stack([cores[a + low], cores[b], saved[a, b]]))
+    a, b, saved = np.concatenate(found, axis=1)
+    order = np.lexsort((b, a, -saved))
+    return a[order], b[order]
 
 
 @kept_on_disk
-def best_pair(common, saved, state, caps, alive):
-    """Find the pair of cores that fits on one and saves most; (-1, -1) if none fits."""
-    k = alive.size
-    best, pair = -1, (-1, -1)
+def join(first, second, use, caps, name):
+    """Join the given pairs of cores, each core once, in order; then those without a common net that fit on one."""
+    k = name.size
+    free = np.ones(k, np.bool_)
+    joined = 0
+    for i in range(first.size):
+        a, b = first[i], second[i]
+        if free[a] and free[b]:
+            name[b], free[a], free[b] = a, False, False
+            joined += 1
+    least = np.empty(3, np.int64)
+    for r in range(3):
+        least[r] = use[:, r].min()
     for a in range(k):
+        if not free[a] or overflow_part(use[a, 0] + least[0], use[a, 1] + least[1], use[a, 2] + least[2], caps) > 0.0:
+            continue
         for b in range(a + 1, k):
-            if not (alive[a] and alive[b]) or saved[a, b] <= best:
+            if not free[b]:
                 continue
-            axons = state.use[a, 2] + state.use[b, 2] - common[a, b]
-            if overflow_part(state.use[a, 0] + state.use[b, 0], state.use[a, 1] + state.use[b, 1], axons, caps) == 0.0:
-                best, pair = saved[a, b], (a, b)
-    return pair
+            if overflow_part(use[a, 0] + use[b, 0], use[a, 1] + use[b, 1], use[a, 2] + use[b, 2], caps) == 0.0:
+                name[b], free[a], free[b] = a, False, False
+                joined += 1
+                break
+    return joined
 
 
 def merge_cores(graph: Hypergraph, where: Incidence, block: Int32s, caps: Caps) -> Int32s:
@@ -109,15 +157,12 @@ def merge_cores(graph: Hypergraph, where: Incidence, block: Int32s, caps: Caps) 
     nets, limits, block = build_nets(graph, where), cap_array(graph, caps), compact(block)
     while True:
         k = int(block.max()) + 1
-        state = build_state(graph, nets, block, k)
-        common, saved = shared_axons(nets, state)
-        alive, name = np.ones(k, bool), np.arange(k, dtype=np.int32)
-        a, b = best_pair(common, saved, state, limits, alive)
-        if a < 0:
+        if k == 1:
             return block
-        while a >= 0:
-            name[b], alive[a], alive[b] = a, False, False
-            a, b = best_pair(common, saved, state, limits, alive)
+        state, name = build_state(graph, nets, block, k), np.arange(k, dtype=np.int32)
+        first, second = joinable(state, nets, limits)
+        if join(first, second, state.use, limits, name) == 0:
+            return block
         block = compact(name[block])
 
 
