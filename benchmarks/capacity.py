@@ -1,6 +1,6 @@
 """Compare capacity and cost with what Intel's compiler and board report for two trained networks; map a large one.
 
-    UNLAYERED_DATA=../shared python benchmarks/capacity.py [--only cores words energy conv1m] [--json FILE]
+    UNLAYERED_DATA=../shared python benchmarks/capacity.py [--only cores words energy conv1m conv10m] [--json FILE]
 
 Reads ``models/`` of the shared data: ``mnist_mlp.net``, ``pilotnet_snn.net``, its recorded input, and
 ``loihi2_compiler_reports.json``. ``conv1m`` is a random convolutional network of a million neurons and needs none.
@@ -9,6 +9,7 @@ Reads ``models/`` of the shared data: ``mnist_mlp.net``, ``pilotnet_snn.net``, i
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import os
 import resource
@@ -16,8 +17,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.pooled_rows import checked_out
 from exchange import net
 from exchange.chip_toml import find_chip
 from ir.chip import Chip
@@ -37,9 +40,9 @@ from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.stimulus import Stimulus
 from mapper import map_network
 from mapper.check.capacity import core_use, exceeded
-from mapper.check.recount import recount
+from mapper.check.recount import recount_network
 from mapper.cost import count_events, estimate
-from mapper.edges import network_edges
+from mapper.memory.bounds import synapse_counts
 from mapper.memory.layout import layout, list_words
 from sim_reference import fast
 
@@ -84,7 +87,7 @@ def violations(found: MappedNetwork) -> list[str]:
     """Limits that the checker finds exceeded."""
     assert found.chip is not None
     rates = np.ones(found.network.n_neurons + found.network.n_inputs, np.int64)
-    tally = recount(network_edges(found.network), found.core_of_neuron, rates)
+    tally = recount_network(found.network, found.core_of_neuron, rates)
     return exceeded(core_use(found.network, found.chip, found.core_of_neuron, tally))
 
 
@@ -152,8 +155,12 @@ def energy() -> list[Row]:
     return rows
 
 
-def million() -> QuantizedNetwork:
-    """Make 1,052,682 neurons: channels 32 at 128 x 128, 64 and 64 at 64 x 64, 16 at 16 x 16; 241M synapses."""
+def implicit(side: int) -> QuantizedNetwork:
+    """Make a convolutional network on images of ``side``; 128 makes 1,052,682 neurons and 241M synapses.
+
+    32 channels; 64 at half the side, twice; 16 at a quarter of that, again and again until they are at most 16 wide;
+    10 dense ones.
+    """
     rng = np.random.default_rng(0)
 
     def weights(*shape: int) -> np.ndarray:
@@ -161,37 +168,90 @@ def million() -> QuantizedNetwork:
 
     blocks: list[FixedPopulation] = []
     edges: list[FixedProjection] = []
-    shape, before = (3, 128, 128), "input"
-    for i, (channels, kernel, stride) in enumerate([(32, 3, 1), (64, 3, 2), (64, 3, 1), (16, 4, 4)]):
+    shape, before = (3, side, side), "input"
+    plan = [(32, 3, 1), (64, 3, 2), (64, 3, 1), (16, 4, 4)]
+    while plan:
+        channels, kernel, stride = plan.pop(0)
         conv = Conv2d(weights(channels, shape[0], kernel, kernel), shape, (stride, stride), (kernel % 2, kernel % 2))
-        blocks.append(FixedPopulation(f"c{i}", conv.out_shape, FixedLIF()))
-        edges.append(FixedProjection(before, f"c{i}", conv))
-        shape, before = conv.out_shape, f"c{i}"
+        blocks.append(FixedPopulation(f"c{len(blocks)}", conv.out_shape, FixedLIF()))
+        edges.append(FixedProjection(before, blocks[-1].name, conv))
+        shape, before = conv.out_shape, blocks[-1].name
+        if not plan and shape[1] > 16:
+            plan.append((16, 4, 4))
     blocks.append(FixedPopulation("out", (10,), FixedLIF()))
     edges.append(FixedProjection(before, "out", Dense(weights(10, int(np.prod(shape))))))
-    return QuantizedNetwork((Input("input", (3, 128, 128)),), tuple(blocks), tuple(edges), "out")
+    return QuantizedNetwork((Input("input", (3, side, side)),), tuple(blocks), tuple(edges), "out")
 
 
-def conv1m() -> list[Row]:
-    """Map a million neurons; CPU seconds and peak memory of the whole process, the checker included."""
-    network, chip = million(), find_chip("loihi2")
-    chip = replace(chip, mesh=replace(chip.mesh, chips_x=4, chips_y=4))
+def timed_map(side: int) -> tuple[MappedNetwork, float]:
+    """Map a convolutional network on a board with room for half as much again; the CPU seconds, compiling aside."""
+    chip, network = find_chip("loihi2"), implicit(side)
+    map_network(implicit(16), replace(chip, limits=replace(chip.limits, max_neurons=512)))  # compiles
+    chips = int(np.ceil(np.sqrt(1.5 * network.n_neurons / chip.limits.max_neurons / chip.mesh.usable_cores)))
+    chip = replace(chip, mesh=replace(chip.mesh, chips_x=chips, chips_y=chips))
     started = time.process_time()
     found = map_network(network, chip)
-    seconds = time.process_time() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    synapses = sum(int(pre.size) for pre, _ in network_edges(network))
+    return found, time.process_time() - started
+
+
+def mapped_implicit(name: str, side: int) -> list[Row]:
+    """Map a convolutional network; CPU seconds and peak memory of the process, the checker's own seconds beside."""
+    found, seconds = timed_map(side)
+    started = time.process_time()
+    wrong = violations(found)
+    checking = time.process_time() - started
     return [
-        row("conv1m.neurons", network.n_neurons, "neurons"),
-        row("conv1m.synapses", synapses, "synapses"),
-        row("conv1m.cores", len(found.cores), "cores"),
-        row("conv1m.seconds", seconds, "CPU s"),
-        row("conv1m.peak_gb", peak, "GiB"),
-        row("conv1m.violations", len(violations(found)), "count"),
+        row(f"{name}.neurons", found.network.n_neurons, "neurons"),
+        row(f"{name}.synapses", int(synapse_counts(found.network).sum()), "synapses"),
+        row(f"{name}.cores", len(found.cores), "cores"),
+        row(f"{name}.km1", found.report["km1"], "packets a step"),
+        row(f"{name}.seconds", seconds, "CPU s, checking included"),
+        row(f"{name}.checking", checking, "CPU s, checking alone"),
+        row(f"{name}.peak_gb", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, "GiB"),
+        row(f"{name}.violations", len(wrong), "count"),
     ]
 
 
-PARTS = {"cores": cores, "words": words, "energy": energy, "conv1m": conv1m}
+IN_OLDER_TREE = """
+import json, sys
+import benchmarks.capacity as here
+exec("import time, numpy as np\n" + sys.argv[1], vars(here))
+found, seconds = here.timed_map(int(sys.argv[2]))
+print(json.dumps([seconds, found.report["km1"], len(found.cores)]))
+"""
+
+
+def conv1m() -> list[Row]:
+    """A million neurons, by this tree and by the commit before near-twins, where git has it."""
+    rows = mapped_implicit("conv1m", SIDES["conv1m"])
+    with tempfile.TemporaryDirectory() as folder:
+        tree = checked_out(Path(folder))
+        if tree is None:
+            return rows
+        code = "from __future__ import annotations\n" + inspect.getsource(implicit) + inspect.getsource(timed_map)
+        command = [sys.executable, "-c", IN_OLDER_TREE, code, str(SIDES["conv1m"])]
+        environment = {**os.environ, "PYTHONPATH": str(tree)}
+        done = subprocess.run(command, cwd=tree, env=environment, check=True, capture_output=True, text=True)
+    seconds, km1, n_cores = json.loads(done.stdout)
+    value = {r["name"]: r["value"] for r in rows}
+    return [
+        *rows,
+        row("conv1m.seconds_before", seconds, "CPU s"),
+        row("conv1m.over_before", value["conv1m.seconds"] / seconds, "of before, goal at most 1"),
+        row("conv1m.km1_before", km1, "packets a step"),
+        row("conv1m.cores_before", n_cores, "cores"),
+    ]
+
+
+SIDES = {"conv1m": 128, "conv10m": 405, "conv100m": 1280}
+PARTS: dict[str, Callable[[], list[Row]]] = {
+    "cores": cores,
+    "words": words,
+    "energy": energy,
+    "conv1m": conv1m,
+    **{name: partial(mapped_implicit, name, side) for name, side in SIDES.items() if name != "conv1m"},
+}
+LONG = ("conv100m",)  # not run unless named
 
 
 def isolated(name: str) -> list[Row]:
@@ -209,12 +269,18 @@ def main() -> None:
     parser.add_argument("--here", choices=tuple(PARTS), help=argparse.SUPPRESS)
     given = parser.parse_args()
     rows: list[Row] = []
-    for name in [given.here] if given.here else given.only or PARTS:
+    for name in [given.here] if given.here else given.only or [n for n in PARTS if n not in LONG]:
         more = PARTS[name]() if given.here else isolated(name)
         rows += more
         if not given.here:
             for r in more:
                 print(f"{r['name']:44} {r['value']:16,.4g}  {r['unit']}", flush=True)
+    value = {r["name"]: r["value"] for r in rows}
+    for name, most in (("conv10m", 12.6), ("conv100m", 126.0)):
+        if {f"{name}.seconds", "conv1m.seconds"} <= value.keys():
+            ratio = value[f"{name}.seconds"] / value["conv1m.seconds"]
+            rows.append(row(f"{name}.over_conv1m", ratio, f"of conv1m's seconds, goal at most {most}"))
+            print(f"{rows[-1]['name']:44} {ratio:16,.4g}  {rows[-1]['unit']}", flush=True)
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1))
 

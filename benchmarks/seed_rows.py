@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -30,6 +31,7 @@ SEARCHED = ("vgg-large", "vgg-loihi", "64k-rand", "sheet1m", "16k-rand")
 PLACED = {"place.vgg": "vgg-loihi", "place.sheet": "sheet100k"}
 NAMES = (*PLACED, *SEARCHED)
 MEDIAN, WORST = 1.005, 1.01  # at most so much of the older tree's median, and of its worst
+MARK = "seed row: "  # in front of what a worker has measured
 Job = dict[str, Any]
 
 
@@ -48,11 +50,10 @@ def measure_seeds(n: int = 5, only: tuple[str, ...] = NAMES, kept: Path | None =
             return []
         trees = {"now": HERE.parent.parent, "before": before}
         for name in only:
-            for seed in range(n):
-                for age, tree in trees.items():
-                    if any((j["name"], j["seed"], j["age"]) == (name, seed, age) for j in done):
-                        continue
-                    done.append({"name": name, "seed": seed, "age": age, **mapped_in(tree, name, seed)})
+            for age, tree in trees.items():
+                have = {j["seed"] for j in done if (j["name"], j["age"]) == (name, age)}
+                for values in mapped_in(tree, name, [seed for seed in range(n) if seed not in have]):
+                    done.append({"name": name, "age": age, **values})
                     print(json.dumps(done[-1]), flush=True)
                     if kept:
                         with kept.open("a") as file:
@@ -75,32 +76,51 @@ def compared(name: str, jobs: list[Job]) -> list[dict[str, Any]]:
     return [*rows, {"name": f"seeds.{name}.violations", "value": wrong, "unit": f"count, {len(cost['now'])} seeds"}]
 
 
-def mapped_in(tree: Path, name: str, seed: int) -> Job:
-    """What the mapper of a tree makes of a network, in a process of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "values.json"
-        environment = {**os.environ, "PYTHONPATH": str(tree), "SEED_ROWS_TREE": str(tree)}
-        command = [sys.executable, str(HERE), "--here", name, str(seed), "--json", str(out)]
-        subprocess.run(command, cwd=tree, env=environment, check=True)
-        return json.loads(out.read_text())
+def mapped_in(tree: Path, name: str, seeds: list[int]) -> Iterator[Job]:
+    """What the mapper of a tree makes of a network, in a process of its own; each seed as soon as it is there."""
+    if not seeds:
+        return
+    environment = {**os.environ, "PYTHONPATH": str(tree), "SEED_ROWS_TREE": str(tree)}
+    command = [sys.executable, str(HERE), "--here", name, *map(str, seeds)]
+    with subprocess.Popen(command, cwd=tree, env=environment, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout is not None
+        yield from (json.loads(line.removeprefix(MARK)) for line in worker.stdout if line.startswith(MARK))
+    if worker.returncode:
+        raise subprocess.CalledProcessError(worker.returncode, command)
 
 
-def run_here(name: str, seed: int) -> Job:
+def run_here(name: str, seeds: list[int]) -> Iterator[Job]:
     """Map or place with the tree that comes first in the path."""
     bench: Any = importlib.import_module("benchmarks.mapper")
     bench.warm_up()
     if name in PLACED:
         flow, mesh = bench.core_traffic(*bench.cut_for_placement(PLACED[name])), bench.Mesh(32, 32, 1, 1024)
-        started = time.process_time()
-        hops = bench.route(flow, bench.place(flow, mesh, seed), mesh).hops_per_packet
-        return {"cost": hops, "cores": flow.shape[0], "violations": 0, "cpu_seconds": time.process_time() - started}
+        for seed in seeds:
+            started = time.process_time()
+            hops, seconds = bench.route(flow, bench.place(flow, mesh, seed), mesh).hops_per_packet, time.process_time()
+            yield {
+                "seed": seed,
+                "cost": hops,
+                "cores": flow.shape[0],
+                "violations": 0,
+                "cpu_seconds": seconds - started,
+            }
+        return
     network = bench.NETWORKS[name]()
-    started = time.process_time()
-    best = bench.search(network.cells, network.caps, network.orders, "default", seed)[0]
-    seconds, caps = time.process_time() - started, network.caps
-    tally = bench.recount(network.synapses(), best.block, network.cells.rate)
-    wrong = tally.violations(caps.neurons, caps.memory, caps.axons) + (tally.km1 != best.km1)
-    return {"cost": best.km1, "cores": best.n_cores, "violations": int(wrong), "cpu_seconds": seconds}
+    caps = network.caps
+    for seed in seeds:
+        started = time.process_time()
+        best = bench.search(network.cells, caps, network.orders, "default", seed)[0]
+        seconds = time.process_time() - started
+        tally = bench.recount(network.synapses(), best.block, network.cells.rate)
+        wrong = tally.violations(caps.neurons, caps.memory, caps.axons) + (tally.km1 != best.km1)
+        yield {
+            "seed": seed,
+            "cost": int(best.km1),
+            "cores": int(best.n_cores),
+            "violations": int(wrong),
+            "cpu_seconds": seconds,
+        }
 
 
 def main() -> None:
@@ -109,14 +129,15 @@ def main() -> None:
     parser.add_argument("--only", choices=NAMES, nargs="+", default=NAMES)
     parser.add_argument("--rows", type=Path, help="measurements, a line each: kept, and not made again")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--here", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--here", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.here:
-        rows: Any = run_here(given.here[0], int(given.here[1]))
-    else:
-        rows = measure_seeds(given.seeds, tuple(given.only), given.rows)
-        for row in rows:
-            print(f"{row['name']:44} {row['value']:16,.3f}  {row['unit']}", flush=True)
+        for values in run_here(given.here[0], [int(seed) for seed in given.here[1:]]):
+            print(MARK + json.dumps(values), flush=True)
+        return
+    rows = measure_seeds(given.seeds, tuple(given.only), given.rows)
+    for row in rows:
+        print(f"{row['name']:44} {row['value']:16,.3f}  {row['unit']}", flush=True)
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1) + "\n")
 

@@ -13,9 +13,9 @@ from ir.kernels import kept_on_disk
 from ir.quantized import QuantizedNetwork
 from mapper.memory.settings import split_settings
 from mapper.search.candidates import Candidate
-from mapper.view.hypergraph import Caps, Hypergraph, incidence
-from mapper.view.slots import Nets, build_nets, build_state
-from mapper.view.twins import Cells, km1_of_neurons, wide_graph
+from mapper.view.hypergraph import Caps
+from mapper.view.reach import Reach
+from mapper.view.twins import Cells, km1_of_neurons
 
 CUTS = 40  # times that cores with too many output axons are cut before a partition is given up
 
@@ -26,7 +26,6 @@ class Delivery:
 
     Attributes:
         order: (N,) the order along which cores are cut.
-        graph, nets: neurons as vertices, one net a twin class.
     """
 
     network: QuantizedNetwork
@@ -34,13 +33,6 @@ class Delivery:
     cells: Cells
     caps: Caps
     order: Int32s
-    graph: Hypergraph
-    nets: Nets
-
-    @classmethod
-    def of(cls, network: QuantizedNetwork, chip: Chip, cells: Cells, caps: Caps, order: Int32s) -> Delivery:
-        graph = wide_graph(cells)
-        return cls(network, chip, cells, caps, order, graph, build_nets(graph, incidence(graph)))
 
     def cheapest(self, found: Sequence[Candidate], room: int) -> Candidate | None:
         """The best of some partitions as they would be delivered; None where none can be.
@@ -70,10 +62,10 @@ class Delivery:
 
     def _sent(self, core: Int32s) -> tuple[Ints, int]:
         """(K,) output axons of each core, and the packets of a time step."""
-        state = build_state(self.graph, self.nets, core, int(core.max()) + 1)
-        slots = state.slot_start, state.slot_len, state.slot_block
+        k = int(core.max()) + 1
+        slots = Reach.of(self.cells, core, k).slots
         km1 = int(km1_of_neurons(self.cells.cell, self.cells.rate, core, *slots))
-        return output_axons(self.cells.cell, core, state.use.shape[0], *slots), km1
+        return output_axons(self.cells.cell, core, k, *slots), km1
 
 
 def cut_senders(core: Int32s, sent: Ints, caps: Caps, order: Int32s) -> Int32s:

@@ -92,7 +92,7 @@ def find_partition(
     one = _one_core(network, cells, caps, chip)
     if one is not None:
         return _counted(network, chip, cells, [one])
-    delivery, tight = Delivery.of(network, chip, cells, caps, list(orders.values())[-1]), caps
+    delivery, tight = Delivery(network, chip, cells, caps, list(orders.values())[-1]), caps
     widest = int(cells.taken.max(initial=1))
     while True:
         found = fast_portfolio(cells, tight, orders, seed)

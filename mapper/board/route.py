@@ -13,9 +13,8 @@ from ir.arrays import Array, Floats, Int32s
 from ir.chip import Mesh
 from ir.mapped import Core
 from mapper.board.chips import between_chips
-from mapper.view.hypergraph import incidence
-from mapper.view.slots import build_nets, build_state
-from mapper.view.twins import Cells, wide_graph
+from mapper.view.reach import Reach
+from mapper.view.twins import Cells
 
 Flow = Any  # (K, K) scipy.sparse matrix of packets from core to core
 
@@ -55,40 +54,23 @@ class Routes:
         return max((float(a.max()) for a in (self.east, self.west, self.south, self.north) if a.size), default=0.0)
 
 
-def flow_between(
-    cell: Int32s, rate: Array, core: Int32s, slot_start: Array, slot_len: Array, slot_block: Array
-) -> scipy.sparse.csr_matrix:
-    """Packets from core to core: every source sends its rate to each core that its cell reaches.
+def core_packets(cells: Cells, core: Int32s) -> tuple[scipy.sparse.csr_matrix, Floats]:
+    """Packets from core to core, (K, K), and from inputs to each core, (K,), of a network given by its twin classes.
 
-    Args:
-        cell, rate: (M,) class and rate of each source, the N neurons first.
-        core: (N,) core of each neuron.
-        slot_start, slot_len, slot_block: the cores each class reaches.
+    Every source sends its rate to each core that its class reaches.
     """
     n, k = core.size, int(core.max()) + 1
-    size = slot_len[cell[:n]]
-    inside = np.arange(int(size.sum())) - np.repeat(np.cumsum(size) - size, size)
-    to = slot_block[np.repeat(slot_start[cell[:n]], size) + inside]
-    flow = scipy.sparse.csr_matrix(
-        (np.repeat(rate[:n], size).astype(np.float64), (np.repeat(core, size), to)), shape=(k, k)
-    )
+    reach = Reach.of(cells, core, k)
+    of_class = np.bincount(cells.cell[n:], cells.rate[n:], minlength=reach.length.size)
+    from_inputs = np.bincount(reach.core, np.repeat(of_class, reach.length), minlength=k).astype(np.float64)
+    cell = np.repeat(np.arange(reach.length.size), np.diff(reach.held_start))
+    size = reach.length[cell]
+    inside = np.arange(int(size.sum())) - np.repeat(np.cumsum(size) - size - reach.start[cell], size)
+    sent = np.repeat(reach.rates(cells.cell, cells.rate, core).astype(np.float64), size)
+    flow = scipy.sparse.csr_matrix((sent, (np.repeat(reach.held, size), reach.core[inside])), shape=(k, k))
     flow.setdiag(0)
     flow.eliminate_zeros()
-    return flow
-
-
-def core_packets(cells: Cells, core: Int32s) -> tuple[scipy.sparse.csr_matrix, Floats]:
-    """Packets from core to core, (K, K), and from inputs to each core, (K,), of a network given by its twin classes."""
-    n, k = core.size, int(core.max()) + 1
-    wide = wide_graph(cells)
-    state = build_state(wide, build_nets(wide, incidence(wide)), core, k)
-    slots = state.slot_start, state.slot_len, state.slot_block
-    of_class = np.bincount(cells.cell[n:], cells.rate[n:], minlength=state.slot_len.size)
-    size = state.slot_len
-    inside = np.arange(int(size.sum())) - np.repeat(np.cumsum(size) - size, size)
-    reached = state.slot_block[np.repeat(state.slot_start[:-1], size) + inside]
-    from_inputs = np.bincount(reached, np.repeat(of_class, size), minlength=k).astype(np.float64)
-    return flow_between(cells.cell, cells.rate, core, *slots), from_inputs
+    return flow, from_inputs
 
 
 def core_traffic(cells: Cells, core: Int32s) -> scipy.sparse.csr_matrix:

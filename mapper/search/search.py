@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,9 +17,11 @@ from mapper.search.split import over_limit
 from mapper.search.starts import kahypar
 from mapper.view.hypergraph import UNLIMITED, Caps, Hypergraph, cap_array, incidence
 from mapper.view.slots import build_nets, build_state
-from mapper.view.twins import Cells, chunk_cells, km1_of_neurons, wide_graph
+from mapper.view.twins import Cells, chunk_cells, km1_of_neurons, wide_graph, wide_pins
 
 PRESETS = ("fast", "default", "quality")
+WIDE = 30_000_000  # pins of single neurons up to which the simple mappers fill these
+LARGE, TWINS = 500_000, 8  # sources of a large network, and how many a cell are twins but for a few
 QUICK = 1_000_000  # cores x pins up to which Mt-KaHyPar takes about a second
 FEW_PINS = 50_000  # pins up to which neurons are searched from the start though tiles were
 LOOSE = 10  # and wherever a tenth of the pins comes from lists: tiles say nothing of those
@@ -26,7 +29,13 @@ COARSE = (6, 9)  # chunks a core of the first search
 
 
 def plain_fills(cells: Cells, caps: Caps, orders: dict[str, Array]) -> Iterator[Candidate]:
-    """Run the simple mappers on single neurons: next fit in every given order, and greedy overlap in the last."""
+    """Run the simple mappers on single neurons: next fit in every given order, and greedy overlap in the last.
+
+    Where neurons would have more than ``WIDE`` pins, chunks of twins are filled instead.
+    """
+    if wide_pins(cells) > WIDE:
+        yield from chunk_fills(cells, caps, orders)
+        return
     graph = wide_graph(cells)
     where = incidence(graph)
     nets, limits = build_nets(graph, where), cap_array(graph, caps)
@@ -38,6 +47,27 @@ def plain_fills(cells: Cells, caps: Caps, orders: dict[str, Array]) -> Iterator[
         if over_limit(state, limits).size == 0:
             slots = state.slot_start, state.slot_len, state.slot_block
             yield Candidate(name, core, int(km1_of_neurons(cells.cell, cells.rate, core, *slots)), int(core.max()) + 1)
+
+
+def chunk_fills(cells: Cells, caps: Caps, orders: dict[str, Array]) -> Iterator[Candidate]:
+    """The simple mappers on chunks of twins, in the orders in which their first neurons come."""
+    chunks = chunk_cells(cells, caps)
+    graph, vertex = chunks.graph, chunks.vertex
+    task = Task(graph, incidence(graph), caps, 0)
+    along = {name: _first_seen(vertex[order], graph.n_vertices) for name, order in orders.items()}
+    runs = [(name, ordered_fill, order) for name, order in along.items()]
+    runs.append(("greedy overlap", greedy_fill, runs[-1][2]))
+    for name, fill, order in runs:
+        found = task.judge(f"{name}, chunks", fill(graph, task.where, caps, order))
+        if found:
+            yield replace(found, block=found.block[vertex])
+
+
+def _first_seen(vertex: Array, n: int) -> Int32s:
+    """Order ``n`` vertices by where each is first met."""
+    first = np.full(n, vertex.size, np.int64)
+    first[vertex[::-1]] = np.arange(vertex.size)[::-1]
+    return np.argsort(first, kind="stable").astype(np.int32)
 
 
 def spread(weight: Ints, order: Array, k: int) -> Int32s:
@@ -60,14 +90,15 @@ def twin_search(cells: Cells, caps: Caps, order: Array, preset: str, seed: int) 
     chunks = chunk_cells(cells, caps)
     k = enough_cores(chunks.graph, caps)
     quick = preset != "fast" and k * chunks.graph.n_pins < QUICK
+    tries = range(6 if preset == "quality" else 1)
     if not quick:
-        chunks = chunk_cells(cells, caps, COARSE)
+        tries = tries[preset != "fast" :]  # ``fast`` has made the first
+        chunks = chunk_cells(cells, caps, COARSE) if tries else chunks
     graph = chunks.graph
     task, weight = Task(graph, incidence(graph), caps, seed), mixed_weight(graph, caps)
-    along = chunks.vertex[order]
-    along = along[np.sort(np.unique(along, return_index=True)[1])]
+    along = _first_seen(chunks.vertex[order], graph.n_vertices)
     passes = int(np.clip(WORK // (30 * max(graph.n_pins, 1)), 2, 40))
-    for i in range(6 if preset == "quality" else 1):
+    for i in tries:
         if quick:
             name, block = "Mt-KaHyPar", kahypar(graph, k, weight, UNIT, seed + i)
             plan = cooling(0.3, 0.02, (1e4, 1e5), 20, 5)
@@ -87,9 +118,14 @@ def fast_portfolio(cells: Cells, caps: Caps, orders: dict[str, Array], seed: int
     return found + own_portfolio(cells, caps, orders, "fast", seed)
 
 
+def plain_twins(cells: Cells) -> bool:
+    """Whether a large network is all twins but for a few: their chunks lose nothing that tiles could find."""
+    return cells.cell.size > LARGE and TWINS * (cells.start.size - 1) < cells.cell.size
+
+
 def own_portfolio(cells: Cells, caps: Caps, orders: dict[str, Array], preset: str, seed: int = 0) -> list[Candidate]:
     """What a preset finds by itself."""
-    found = list(near_search(cells, caps, preset, seed)) if cells.shapes else []
+    found = list(near_search(cells, caps, preset, seed)) if cells.shapes and not plain_twins(cells) else []
     if 2 * (cells.start.size - 1) < cells.cell.size:
         found += twin_search(cells, caps, list(orders.values())[-1], preset, seed)
     elif not found or preset == "quality" or cells.target.size <= FEW_PINS or LOOSE * cells.listed > cells.target.size:

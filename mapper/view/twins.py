@@ -91,10 +91,12 @@ def _chunks(cells: Cells, caps: Caps, pieces: tuple[int, int]) -> tuple[Int32s, 
 def _chunk_sizes(cost: Array, pieces: tuple[int, int]) -> Ints:
     """Sources in a chunk, for sources that take ``cost`` of a core each: the size whose multiples fill a core best."""
     room = np.minimum(1.0 / np.maximum(cost, 1e-9), cost.size).astype(np.int64)
-    tries = np.arange(pieces[0], pieces[1] + 1)
-    sizes = room[:, None] // tries
-    best = np.argmax(sizes * tries, axis=1)
-    return np.maximum(sizes[np.arange(cost.size), best], 1)
+    size, filled = np.ones(room.size, np.int64), np.zeros(room.size, np.int64)
+    for tried in range(pieces[0], pieces[1] + 1):
+        each = room // tried
+        better = each * tried > filled
+        size[better], filled[better] = each[better], (each * tried)[better]
+    return size
 
 
 @kept_on_disk
@@ -170,6 +172,12 @@ def expand(cell_of_chunk, start, target, listing, members):
                 pins[n] = members[j]
                 n += 1
     return size, pins
+
+
+def wide_pins(cells: Cells) -> int:
+    """Pins of ``wide_graph``."""
+    size = np.bincount(cells.cell[: cells.n_neurons], minlength=cells.start.size - 1)
+    return int(size[cells.target].sum())
 
 
 def wide_graph(cells: Cells) -> Hypergraph:

@@ -48,7 +48,7 @@ def assert_no_delivered_fill_is_cheaper(
     """Hold a cost to every simple fill, cut as it would be delivered."""
     cells, caps = network_cells(network, chip, scaled(rates, network)), caps_of(chip)
     orders = fill_orders(network, cells)
-    delivery = Delivery.of(network, chip, cells, caps, list(orders.values())[-1])
+    delivery = Delivery(network, chip, cells, caps, list(orders.values())[-1])
     for fill in plain_fills(cells, caps, orders):
         cut = delivery.delivered(fill)
         assert cut is None or km1 <= cut.km1
@@ -74,7 +74,7 @@ def test_a_delivered_partition_costs_what_the_checker_counts_and_never_less_than
     chip = tight_chip(network, 9, data.draw(st.integers(1, 40)), data.draw(st.integers(1, 3)))
     cells = network_cells(network, chip, scaled(None, network))
     order = np.arange(network.n_neurons, dtype=np.int32)
-    delivery = Delivery.of(network, chip, cells, caps_of(chip), order)
+    delivery = Delivery(network, chip, cells, caps_of(chip), order)
     core = np.random.default_rng(data.draw(seeds)).integers(0, 3, network.n_neurons)
     core = np.unique(core, return_inverse=True)[1].astype(np.int32)
     uncut = recount(network_edges(network), core, cells.rate)
