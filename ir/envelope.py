@@ -25,7 +25,8 @@ def check_envelope(
 ) -> tuple[Excess, ...]:
     """Find everything that chips and their emulators do not compute alike.
 
-    Outside: odd weights of mixed sign or more than 8 bits, negative exponents that lose bits, numbers that their
+    Outside: odd weights of mixed sign or more than 8 bits, negative exponents that lose bits (but the bits behind the
+    point of payloads, where the receiver itself rounds them: ``FixedNeuron.rounds_payloads``), numbers that their
     registers do not hold, and sums that the worst-case input (every excitatory source at once, or every inhibitory
     one) carries over the edge of the accumulator or the current. Saturating registers are inside: all clip alike. Sums
     of changes (``FixedNeuron.adds_changes``) have no worst case; a run counts where they wrap.
@@ -42,8 +43,10 @@ def check_envelope(
     formats = RegisterFormats.of(target) if isinstance(target, Chip) else LOIHI
     both = dict.fromkeys((name, network.arithmetic) if isinstance(target, Chip) else (name,))
     found: list[Excess] = []
-    for projection in network.projections:
-        found += _check_projection(projection, formats)
+    neurons = {p.name: p.neuron for p in network.populations}
+    for e in network.projections:
+        behind_point = neurons[e.pre].payload_bits if e.pre in neurons and neurons[e.post].rounds_payloads else 0
+        found += _check_projection(e, formats, behind_point)
     for p in network.populations:
         found += p.neuron.excesses(p.name, formats, name)
         if p.neuron.adds_changes:
@@ -118,7 +121,8 @@ def _worst_case(
     return WorstCase(float(np.max(at_once)), edges[0], float(np.max(kept)), edges[1])
 
 
-def _check_projection(projection: FixedProjection, formats: RegisterFormats) -> list[Excess]:
+def _check_projection(projection: FixedProjection, formats: RegisterFormats, behind_point: int) -> list[Excess]:
+    """What is outside of a projection whose receivers shift its sum by so many bits themselves."""
     who = f"{projection.pre} -> {projection.post}"
     weight, exponent = projection.connection.weight.astype(np.int64), projection.weight_exp
     found: list[Excess] = []
@@ -137,9 +141,10 @@ def _check_projection(projection: FixedProjection, formats: RegisterFormats) -> 
     if exponent > formats.weight_exp_max:
         what = f"weight exponent above {formats.weight_exp_max}"
         found.append(Excess(who, what, exponent, "scale the weights instead"))
-    if exponent < 0 and bool((weight & ((1 << -exponent) - 1)).any()):
-        n_lossy = int(((weight & ((1 << -exponent) - 1)) != 0).sum())
-        remedy = f"use weights that {1 << -exponent} divides, or an exponent of at least 0"
+    shift = max(-exponent - behind_point, 0)
+    n_lossy = int(((weight & ((1 << shift) - 1)) != 0).sum())
+    if n_lossy:
+        remedy = f"use weights that {1 << shift} divides, or an exponent of at least {-behind_point}"
         found.append(Excess(who, f"weights lose bits to exponent {exponent}", n_lossy, remedy))
     return found
 

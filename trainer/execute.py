@@ -14,7 +14,7 @@ from ir.encoder import hosted
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
-from ir.runnable import check_record, check_run
+from ir.runnable import check_record, check_run, check_schedule
 from ir.schedule import Schedule
 from ir.state import State, check_state
 from ir.stimulus import Stimulus
@@ -73,6 +73,7 @@ def run(
         state = check_run(network, stimulus, schedule, state)
         params, numbers = fixed_params(network), FixedNumbers(ARITHMETICS[network.arithmetic])
     else:
+        check_schedule(network, schedule)
         params, numbers = float_params(network), FloatNumbers()
         state = None if state is None else check_state(network, state, stimulus.sample_ids)
     ready = _Ready(

@@ -58,6 +58,7 @@ class GammaOptions:
         for name in ("readout_lag_s", "spread"):
             value = getattr(self, name)
             require(0 <= value < math.inf, f"{name} is {value}; it must be at least 0 and finite")
+        require(1e-6 <= self.factor <= 1e6, f"factor is {self.factor}; it lies in 1e-6..1e6")
         check_choice("spacing", self.spacing, SPACINGS)
         require(0 <= self.adaptation < 1, f"adaptation is {self.adaptation}; it lies in 0..1, 1 excluded")
         check_choice("update", self.update, UPDATES)
@@ -67,11 +68,24 @@ class GammaOptions:
         n, lag = self.buckets - 1, (self.readout_lag_s if readout else 0) or self.lag_s
         farther = WIDEST ** (1 / max(n - 1, 1)) if self.spacing == "log" else 1.0
         parts = [farther**k for k in range(n)]
-        return [math.exp(-dt_s / tau) for tau in (self.tau_s, *(lag * part / sum(parts) for part in parts))]
+        taus = self.tau_s, *(lag * part / sum(parts) for part in parts)
+        decays = [math.exp(-dt_s / tau) for tau in taus]
+        said = f"at time steps of {dt_s:g} s, gamma.tau_s = {self.tau_s:g} and a lag of {lag:g} s give decays {decays}"
+        require(
+            all(0 < a < 1 for a in decays),
+            f"{said}; each must lie between 0 and 1, both excluded: choose times nearer the time step",
+        )
+        return decays
 
     def neuron(self, dt_s: float, v_threshold: float | None, train_decays: bool) -> SpikingGamma:
         """Neurons of a layer; None = the readout."""
         adapts = self.adaptation > 0 and v_threshold is not None
+        most = 1 - math.exp(-dt_s / self.tau_threshold_s)
+        said = f"gamma.adaptation is {self.adaptation} and thresholds fall by {most:.3g} a time step"
+        require(
+            not adapts or self.adaptation < most,
+            f"{said}, so that they would grow without end; choose less than that, or a shorter gamma.tau_threshold_s",
+        )
         return SpikingGamma(
             self.keep(dt_s, v_threshold is None),
             v_threshold,
@@ -110,6 +124,9 @@ def check_gamma(config: Any) -> None:
             "encoder": config.encoder and "no encoder: leave it out",
             "train_tau": config.train_tau and "decays as they are: leave train_tau out",
             "start": config.start and "layers of its own: leave start out",
+            "spike_penalty": config.spike_penalty and "no price of spikes: leave spike_penalty out",
+            "options": (config.options.input_dropout or config.options.spike_dropout)
+            and "every spike: leave input_dropout and spike_dropout out",
         }
         for said in filter(None, wrong.values()):
             raise ValueError(f"rule {config.rule!r} takes {said}, or use rule 'bptt'")

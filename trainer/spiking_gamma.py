@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ir.arrays import real_array
 from ir.check import require
 from ir.neurons import SpikingGamma as NetworkSpikingGamma
 from trainer.engines.neurons.gamma_dynamics import GammaParams
@@ -47,14 +48,16 @@ class SpikingGamma(NeuronModule):
         spread: float = SPREAD,
     ) -> None:
         super().__init__()
-        decays = torch.as_tensor(np.array(keep, np.float64).reshape(-1))
+        decays = torch.as_tensor(real_array("SpikingGamma keep", keep).reshape(-1).copy())
         begin = torch.full((len(decays),), 1 / max(len(decays), 1))
-        given = begin if bucket_weight is None else torch.as_tensor(np.array(bucket_weight, np.float32))
+        own = real_array("SpikingGamma bucket_weight", () if bucket_weight is None else bucket_weight)
+        given = begin if bucket_weight is None else torch.as_tensor(own.astype(np.float32))
         self.rule: dict[str, Any] = {"factor": factor, "strict": strict}
         self.rule |= {"adaptation": adaptation, "keep_threshold": keep_threshold}
         self.noise = spread
         self.drawn, self.v_threshold, self.train_decays = bucket_weight is None, v_threshold, train_decays
         self.fires = v_threshold is not None
+        require(0 <= spread < np.inf, f"spread is {spread}; it must be at least 0 and finite")
         NetworkSpikingGamma(decays.numpy(), given.numpy(), v_threshold, **self.rule)  # says what is wrong
         self.register_buffer("first", decays if not train_decays else decays[:1])
         self.log_rate = nn.Parameter(torch.log(-torch.log(decays[1:]))) if train_decays else None

@@ -56,6 +56,13 @@ def check_buckets(n_buckets: int) -> None:
     require(1 <= n_buckets <= MAX_BUCKETS, lacks)
 
 
+def check_last(name: str, weight: Array, n_buckets: int) -> None:
+    """Raise unless weights are one a bucket, of all neurons or of each."""
+    fits = weight.ndim in (1, 2) and weight.shape[-1] == n_buckets
+    said = f"SpikingGamma has K = {n_buckets} buckets and {name} of shape {weight.shape}"
+    require(fits, f"{said}; give ({n_buckets},) or (n, {n_buckets})")
+
+
 def check_weights(who: str, weight: Array, n_buckets: int, n: int) -> None:
     fits = weight.shape in ((n_buckets,), (n, n_buckets))
     require(fits, f"bucket_weight of {who} has shape {weight.shape}; give ({n_buckets},) or ({n}, {n_buckets})")
@@ -128,6 +135,7 @@ class FixedSpikingGamma(Buckets, FixedNeuron):
         check_buckets(self.decay_shares.size)
         check_range("SpikingGamma decays D_k, in 1/4096,", self.decay_shares, 1, DECAY_ALL - 1)
         set_field(self, "bucket_weight", whole_array("bucket_weight", self.bucket_weight))
+        check_last("bucket_weight", self.bucket_weights, self.decay_shares.size)
         check_range("SpikingGamma bucket_weight", self.bucket_weights, -MAX_BUCKET_WEIGHT - 1, MAX_BUCKET_WEIGHT)
         if self.v_threshold is not None:
             set_field(self, "v_threshold", whole_array("v_threshold", self.v_threshold))
@@ -165,6 +173,10 @@ class FixedSpikingGamma(Buckets, FixedNeuron):
             return 1
         most = 1 + self.adaptation / (self.decay_threshold - self.adaptation)
         return int(np.ceil((most + self.adaptation / DECAY_ALL) * (1 << PAYLOAD_BITS)))
+
+    @property
+    def rounds_payloads(self) -> bool:
+        return True
 
     @property
     def places(self) -> int:

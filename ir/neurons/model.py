@@ -150,6 +150,14 @@ class FixedNeuron(ABC):
         return 1
 
     @property
+    def rounds_payloads(self) -> bool:
+        """Whether its own microcode shifts sums of graded spikes right by the bits behind their point.
+
+        These then arrive whole: no weight is shifted before they are added up.
+        """
+        return False
+
+    @property
     def graded(self) -> bool:
         """:attr:`Neuron.graded`."""
         return self.carries > 1

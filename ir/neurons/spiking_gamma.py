@@ -22,11 +22,14 @@ from ir.neurons.fixed_spiking_gamma import (
     Buckets,
     FixedSpikingGamma,
     check_buckets,
+    check_last,
     check_weights,
     no_such_neurons,
     state_names,
 )
 from ir.neurons.model import FixedNeuron, Neuron
+
+FACTORS = "give a number above 0, 1e-6 to 1e6"
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,13 +76,14 @@ class SpikingGamma(Buckets, Neuron):
         require(inside, f"{said}; each must lie between 0 and 1, both excluded")
         set_field(self, "bucket_weight", real_array("SpikingGamma bucket_weight", self.bucket_weight))
         check_finite("SpikingGamma bucket_weight", self.bucket_weights)
+        check_last("bucket_weight", self.bucket_weights, self.decay_factors.size)
         if self.v_threshold is not None:
             set_field(self, "v_threshold", real_array("SpikingGamma v_threshold", self.v_threshold))
             threshold = np.asarray(self.v_threshold)
             check_finite("SpikingGamma v_threshold", threshold)
             low = f"SpikingGamma has a threshold of {threshold.min(initial=np.inf):g}; it must be above 0, or None"
             require(bool((threshold > 0).all()), low)
-        set_field(self, "factor", real("SpikingGamma factor", self.factor, 0.0, 1e6, "give a number above 0"))
+        set_field(self, "factor", real("SpikingGamma factor", self.factor, 9.9e-7, 1e6, FACTORS))
         check_type("SpikingGamma strict", self.strict, bool, "true or false")
         for name in ("adaptation", "keep_threshold"):
             given = real(f"SpikingGamma {name}", getattr(self, name), -1e-300, 1.0, "it lies in 0..1")
@@ -91,7 +95,10 @@ class SpikingGamma(Buckets, Neuron):
     @classmethod
     def of_taus(cls, tau_s: ArrayLike, dt_s: float, bucket_weight: ArrayLike, **others: object) -> SpikingGamma:
         """Decays ``exp(-dt / tau)`` of time constants in seconds: the same neuron at any time step."""
-        return replace(cls(np.exp(-dt_s / np.asarray(tau_s, np.float64)), bucket_weight), **others)
+        dt_s = real("dt_s", dt_s, 0.0, np.inf, "give seconds, above 0")
+        taus = real_array("tau_s", tau_s)
+        require(bool((taus > 0).all()), f"tau_s is {taus.tolist()}; give seconds, above 0")
+        return replace(cls(np.exp(-dt_s / taus), bucket_weight), **others)
 
     @property
     def decay_factors(self) -> Array:
@@ -122,6 +129,9 @@ class SpikingGamma(Buckets, Neuron):
     def to_fixed(self, scale: Array | float, dt_s: float, formats: Formats) -> FixedSpikingGamma:
         require(formats.arithmetic in ARITHMETICS, f"{no_such_neurons(self.decay_factors.size)}; map to loihi2")
         unit = scale * (1 << formats.weight_shift)
+        largest = float(np.abs(self.bucket_weights).max(initial=0))
+        said = f"has bucket weights up to {largest:g}, and a chip holds {MAX_BUCKET_WEIGHT} at most"
+        require(largest <= MAX_BUCKET_WEIGHT, f"{said}; retrain with smaller ones")
         shift = bucket_shift(self.bucket_weights)
         threshold = None if self.v_threshold is None else np.rint(np.asarray(self.v_threshold) * unit).astype(np.int64)
         require(

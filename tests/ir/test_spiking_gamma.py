@@ -11,6 +11,7 @@ from exchange import npz
 from exchange.chip_toml import find_chip
 from exchange.open import WRITERS
 from ir.connection import Conv2d, Dense
+from ir.envelope import check_envelope
 from ir.fixed_point import to_fixed
 from ir.formats import Formats
 from ir.network import Input, Network, Population, Projection
@@ -60,6 +61,9 @@ def test_buckets_lag_by_the_sum_of_the_times_between():
         ({"v_threshold": np.inf}, "every value must be finite"),
         ({"bucket_weight": (np.nan, 1.0)}, "every value must be finite"),
         ({"factor": 0.0}, "SpikingGamma factor is 0.0; give a number above 0"),
+        ({"factor": 1e300}, r"SpikingGamma factor is 1e\+300; give a number above 0, 1e-6 to 1e6"),
+        ({"bucket_weight": (1.0,)}, r"K = 2 buckets and bucket_weight of shape \(1,\); give \(2,\) or \(n, 2\)"),
+        ({"bucket_weight": np.ones((1, 1, 2))}, r"bucket_weight of shape \(1, 1, 2\); give"),
         ({"adaptation": 0.5, "keep_threshold": 0.5}, "threshold would grow without end"),
         ({"strict": 1}, "SpikingGamma strict is 1; give true or false"),
     ],
@@ -76,6 +80,7 @@ def test_what_no_neuron_can_be_is_refused_in_one_sentence(wrong, sentence):
         ({"decay": (0, 9)}, r"decays D_k, in 1/4096, must lie in 1..4095, it reaches 0..9"),
         ({"decay": (4096, 9)}, r"decays D_k, in 1/4096, must lie in 1..4095"),
         ({"bucket_weight": (128, 0)}, r"bucket_weight must lie in -128..127"),
+        ({"bucket_weight": (1, 2, 3)}, r"K = 2 buckets and bucket_weight of shape \(3,\); give \(2,\) or \(n, 2\)"),
         ({"v_threshold": 0}, r"v_threshold must lie in 1..4194303, it reaches 0..0"),
         ({"v_threshold": 1 << 22}, r"v_threshold must lie in 1..4194303"),
         ({"quantum": 1 << 23}, r"quantum must lie in 1..8388607"),
@@ -88,13 +93,36 @@ def test_integers_outside_their_ranges_are_refused_in_one_sentence(wrong, senten
         FixedSpikingGamma(**{"decay": (906, 390), "bucket_weight": (4, 8), **wrong})
 
 
+@pytest.mark.parametrize("times", [(0, 1e-2), (-1, 1e-2), (np.nan, 1e-2), ("a", 1e-2), (0.02, 0), (0.02, "a")])
+def test_times_that_give_no_decay_are_refused_in_one_sentence(times):
+    with pytest.raises(ValueError, match=r"(tau_s|dt_s|decays a_k) .*; (give|each must lie)"):
+        SpikingGamma.of_taus((times[0], 0.01), times[1], (1.0, 1.0))
+
+
+def test_bucket_weights_beyond_8_bits_are_refused():
+    loud = replace(neuron(), bucket_weight=(1e30, 1.0, 1.0))
+    with pytest.raises(ValueError, match=r"has bucket weights up to 1e\+30, and a chip holds 127 at most; retrain"):
+        quantize(network(loud), find_chip("loihi2"))
+
+
+def test_a_network_of_adaptive_thresholds_is_mapped_and_its_receivers_round_what_spikes_carry():
+    adaptive = neuron(v_threshold=0.25, adaptation=0.2, keep_threshold=0.6)
+    mapped = map_network(network(adaptive, adaptive, neuron(v_threshold=None)), find_chip("loihi2"))
+    assert [e.weight_exp for e in mapped.network.projections] == [0, -6, -6]
+    assert not check_envelope(mapped.network, find_chip("loihi2"))
+    lif = map_network(network(adaptive, LIF()), find_chip("loihi2"))
+    assert [x.what for x in check_envelope(lif.network, find_chip("loihi2"))] == ["weights lose bits to exponent -6"]
+
+
 def test_bucket_weights_are_one_set_or_one_a_neuron():
     with pytest.raises(
         ValueError, match=r"bucket_weight of population 'p0' has shape \(4, 3\); give \(3,\) or \(5, 3\)"
     ):
         network(replace(neuron(), bucket_weight=np.ones((4, 3))))
-    with pytest.raises(ValueError, match=r"bucket_weight of population 'p' has shape \(2,\); give \(1,\) or \(3, 1\)"):
-        FixedPopulation("p", (3,), FixedSpikingGamma((9,), (1, 1)))
+    with pytest.raises(
+        ValueError, match=r"bucket_weight of population 'p' has shape \(2, 1\); give \(1,\) or \(3, 1\)"
+    ):
+        FixedPopulation("p", (3,), FixedSpikingGamma((9,), ((1,), (1,))))
 
 
 def test_spikes_are_read_with_the_decay_that_they_were_written_with_and_never_come_back():

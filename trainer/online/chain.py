@@ -20,7 +20,10 @@ def layers_of(call: Call) -> list[tuple[Part, Link, int]]:
     plan, rule = call.plan, "credit rules but 'bptt' take"
     parts = sorted(plan.parts, key=lambda p: p.place)
     for p in parts:
-        require(p.model == "spiking_gamma", f"{rule} SpikingGamma alone; population {p.name!r} is of model {p.model!r}")
+        require(
+            p.model == "spiking_gamma",
+            f"{rule} SpikingGamma alone; population {p.name!r} is of model {p.model!r}: remove it, or use 'bptt'",
+        )
     found: list[tuple[Part, Link, int]] = []
     for number, p in enumerate(parts):
         into = [(link, i) for i, link in enumerate(plan.links) if link.post == p.at]

@@ -22,6 +22,7 @@ from sim_reference.compare.divergence import first_divergence
 from sim_reference.simulate import run as run_reference
 from trainer.build import build_network
 from trainer.config import TrainConfig, preset
+from trainer.engines.options import TrainingOptions
 from trainer.execute import run
 from trainer.fit import train
 from trainer.gamma_options import GammaOptions
@@ -113,6 +114,11 @@ def test_the_gradient_on_the_grid_is_that_of_the_floats_nearly() -> None:
         ({"reset": "subtract"}, "neuron 'spiking_gamma' has no reset; leave it out"),
         ({"neuron": "spiking-gamma"}, "neuron is 'spiking-gamma'"),
         ({"loss_steps": -1}, "loss_steps is -1; at least 0"),
+        ({"spike_penalty": 0.1}, "takes no price of spikes: leave spike_penalty out, or use rule 'bptt'"),
+        (
+            {"options": TrainingOptions(spike_dropout=0.1)},
+            "leave input_dropout and spike_dropout out, or use rule 'bptt'",
+        ),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused_with_the_way_out(change, sentence) -> None:
@@ -130,12 +136,40 @@ def test_settings_that_do_not_go_together_are_refused_with_the_way_out(change, s
         ({"readout_lag_s": float("inf")}, "readout_lag_s is inf; it must be at least 0 and finite"),
         ({"lag_s": float("inf")}, "lag_s is inf; it must be above 0 and finite"),
         ({"adaptation": 1.0}, "adaptation is 1.0; it lies in 0..1, 1 excluded"),
+        ({"factor": 1e300}, r"factor is 1e\+300; it lies in 1e-6..1e6"),
         ({"update": "batch"}, "update is 'batch'"),
     ],
 )
 def test_options_of_the_neuron_are_checked(change, sentence) -> None:
     with pytest.raises(ValueError, match=sentence):
         GammaOptions(**change)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            {"tau_s": 1e-300},
+            r"at time steps of 0.01 s, gamma.tau_s = 1e-300 and a lag of .* each must lie between 0 and 1",
+        ),
+        ({"lag_s": 1e300}, "choose times nearer the time step"),
+        (
+            {"adaptation": 0.5},
+            "gamma.adaptation is 0.5 and thresholds fall by 0.181 a time step, so that they would grow",
+        ),
+        ({"tau_threshold_s": 1e300, "adaptation": 0.1}, "choose less than that, or a shorter gamma.tau_threshold_s"),
+    ],
+)
+def test_times_are_held_to_the_time_step_of_the_data(change, sentence) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        build_network(replace(SMALL, gamma=replace(SMALL.gamma, **change)))
+
+
+def test_floats_are_refused_under_the_asynchronous_schedule_before_an_engine_is_chosen() -> None:
+    """Warnings are errors: nothing is said of engines first."""
+    network = build_network(SMALL).export()
+    with pytest.raises(ValueError, match="which the asynchronous schedule does not define; use the layered one"):
+        run(network, Stimulus(np.zeros((2, 1, network.n_inputs), np.int32)), Schedule())
 
 
 def test_a_deeper_network_is_refused_before_its_first_batch(tmp_path: Path) -> None:
