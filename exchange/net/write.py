@@ -24,7 +24,7 @@ from ir.encoder import check_bare
 from ir.graph import layered_order
 from ir.mapped import MappedNetwork
 from ir.network import Network
-from ir.neurons import FixedLIF, as_lif
+from ir.neurons import FixedLIF, as_lif, check_only_lif
 from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 
 Shape = tuple[int, ...]
@@ -43,6 +43,7 @@ def write(network: Network | QuantizedNetwork | MappedNetwork, path: str | Path)
         ValueError: what the format cannot say, or netx would run otherwise; the sentence says which.
     """
     network = network.network if isinstance(network, MappedNetwork) else network
+    check_only_lif(network.populations, "a .net file")
     require(
         isinstance(network, QuantizedNetwork), ".net holds integers; quantize first (unlayered map FILE --chip loihi2)"
     )
