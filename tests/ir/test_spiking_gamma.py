@@ -173,7 +173,9 @@ def test_chips_without_such_neurons_and_the_asynchronous_schedule_are_refused_wi
     assert reason is not None and "which the asynchronous schedule does not define; use the layered one" in reason
     for name in WRITERS:
         for value in (trained, fixed):
-            with pytest.raises(ValueError, match="has neurons of model 'spiking_gamma'; an? .* file knows 'lif' alone"):
+            with pytest.raises(
+                ValueError, match=r"has neurons of model 'spiking_gamma'; an? .* file knows 'lif' alone"
+            ):
                 WRITERS[name](value, tmp_path / f"network.{name}")
 
 
