@@ -1,6 +1,7 @@
 # Two commands do everything: `make demo` and `make test`. Both set up .venv first.
 PYTHON := .venv/bin/python
 WORKERS ?= 2
+EXPERIMENTS := experiments/settled.py experiments/nmnist_like.py
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 3000
 
@@ -88,8 +89,8 @@ load: setup  ## 10,000 samples from disk, 1e8 spikes in pieces, 200 Lava runs in
 
 experiments-quick: setup  ## a small version of every table of experiments/, in runs/experiments-quick
 	mkdir -p runs/experiments-quick
-	.venv/bin/unlayered experiments run experiments/settled.py --quick --rows runs/experiments-quick
-	.venv/bin/unlayered experiments report experiments/settled.py --quick --rows runs/experiments-quick --out runs/experiments-quick/RESULTS.md
+	.venv/bin/unlayered experiments run $(EXPERIMENTS) --quick --rows runs/experiments-quick
+	.venv/bin/unlayered experiments report $(EXPERIMENTS) --quick --rows runs/experiments-quick --out runs/experiments-quick/RESULTS.md
 
 clean:  ## remove what set-up and runs made
 	rm -rf .venv .uv .pythons .pytest_cache .ruff_cache .hypothesis demo site

@@ -129,8 +129,8 @@ class Chain:
         spikes: list[Tensor] = []
         steps: list[Tensor] = []
         for t in range(n_steps):
-            if not self.settings.switches.carry:
-                q = torch.zeros_like(v)
+            # An output's entry may be left, as nothing waits for it: of spikes nothing goes on.
+            q = q.masked_fill(q.detach() > 0, 0.0) if self.settings.switches.carry else torch.zeros_like(v)
             s, v, q, k = self._time_step(first[:, t], v * self.settings.leak, q, t, draw)
             spikes.append(s)
             steps.append(k)

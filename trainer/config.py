@@ -11,7 +11,7 @@ from exchange import toml
 from ir.arrays import set_field
 from ir.check import FormatError, check_choice, require
 from ir.neurons import RESETS
-from ir.schedule import Schedule
+from ir.schedule import ORDERS, Schedule
 from ir.toml_lines import located
 from stimuli.data_sets import NAMES, unknown_data
 from stimuli.own.folder import is_folder
@@ -73,8 +73,10 @@ class TrainConfig:
         warmup_epochs: in so many epochs (or parts of one) the learning rate grows from 0.
         f_curriculum: pairs (first epoch, F) that override ``schedule.F``; ``"all"`` (in Python None) serves all.
         f_drawn: values of F to draw from for each batch, ``"all"`` (None) among them or not; overrides the curriculum.
+        order_drawn: order rules to draw from for each batch, for a network that is to run under any of them.
         rule: what turns a batch into a change of the weights, a name of ``trainer.rules.RULES``.
         momentum_noise_decay: the ``momentum_noise`` of an epoch is that of the epoch before times this.
+        refractory_dropout_decay: likewise the ``refractory_dropout``, which is 0 wherever the network is run.
         loss: ``rate`` (cross-entropy of spike counts a time step), ``count`` (of the whole sample's), ``membrane``,
             ``first_spike``.
         loss_steps: so many last time steps count for the loss, where labels say something of the end alone; 0 = all.
@@ -127,8 +129,10 @@ class TrainConfig:
     warmup_epochs: float = 0.0
     f_curriculum: tuple[tuple[int, int | None], ...] = ()
     f_drawn: tuple[int | None, ...] = ()
+    order_drawn: tuple[str, ...] = ()
     rule: str = "surrogate"
     momentum_noise_decay: float = 1.0
+    refractory_dropout_decay: float = 1.0
     loss: str = "rate"
     loss_steps: int = 0
     spike_penalty: float = 0.0
@@ -167,7 +171,7 @@ class TrainConfig:
         check_choice("loss", self.loss, LOSSES)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("rate_schedule", self.rate_schedule, SCHEDULES)
-        for name in ("optimizer_momentum", "rate_factor", "momentum_noise_decay"):
+        for name in ("optimizer_momentum", "rate_factor", "momentum_noise_decay", "refractory_dropout_decay"):
             require(getattr(self, name) <= 1, f"{name} is {getattr(self, name)}; it lies in 0..1")
         others = self.optimizer in WITH_MOMENTUM or not self.optimizer_momentum
         require(others, f"optimizer {self.optimizer!r} has no optimizer_momentum; leave it out, or use 'sgd'")
@@ -188,6 +192,8 @@ class TrainConfig:
         require(words, f"layers is {self.layers!r}; give a list such as ['64', '10']")
         drawn = all(is_group(f) for f in self.f_drawn)
         require(drawn, f"f_drawn is {list(self.f_drawn)}; give whole numbers from 1, None ('all' in a file) for all")
+        for order in self.order_drawn:
+            check_choice("order_drawn", order, ORDERS)
         pairs = all(len(x) == 2 and fits(x[0], "int") and x[0] >= 0 and is_group(x[1]) for x in self.f_curriculum)
         require(
             pairs,
@@ -217,9 +223,10 @@ class TrainConfig:
         return f
 
     def options_at(self, epoch: int) -> TrainingOptions:
-        """Options of an epoch: the momentum's noise decays."""
+        """Options of an epoch: the momentum's noise and the refractory dropout decay."""
         noise = self.options.momentum_noise * self.momentum_noise_decay**epoch
-        return replace(self.options, momentum_noise=noise)
+        dropout = self.options.refractory_dropout * self.refractory_dropout_decay**epoch
+        return replace(self.options, momentum_noise=noise, refractory_dropout=dropout)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -248,7 +255,7 @@ def from_dict(values: dict[str, Any], who: str = "config") -> TrainConfig:
     gamma = known(values.get("gamma", {}), GammaOptions, f"{who}: gamma")
     if "F" in schedule:
         schedule["F"] = group_in_file(schedule["F"])
-    rows = {name: values[name] for name in ("layers", "f_drawn", "f_curriculum") if name in values}
+    rows = {name: values[name] for name in ("layers", "f_drawn", "order_drawn", "f_curriculum") if name in values}
     for name, row in rows.items():
         if not isinstance(row, (list, tuple)):
             raise FormatError(f"{who}: {name} is {row!r}; make it a list")

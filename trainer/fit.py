@@ -38,7 +38,7 @@ from trainer.rules import RULES
 from trainer.train_folder import clear_litter, keep, resumed
 
 F_DRAW = 12
-"""Purpose of the random stream that draws group sizes."""
+"""Purpose of the random stream that draws group sizes and orders."""
 
 
 @dataclass(frozen=True)
@@ -159,12 +159,14 @@ def finished(network: SpikingNetwork, out: Path, config: TrainConfig) -> Spiking
 
 
 def schedule_of(config: TrainConfig, epoch: int, batch: int) -> Schedule:
-    """The schedule of one batch: a seed an epoch, F by curriculum or drawn."""
+    """The schedule of one batch: a seed an epoch, F by curriculum or drawn, order drawn where several are given."""
     seed = int(key(config.seed, epoch, 0, 0, 0))
-    f = config.f_at(epoch)
+    f, order, draws = config.f_at(epoch), config.schedule.order, stream(config.seed, F_DRAW)
     if config.f_drawn:
-        f = config.f_drawn[int(key(stream(config.seed, F_DRAW), epoch, batch, 0, 0)) % len(config.f_drawn)]
-    return replace(config.schedule, F=f, seed=seed)
+        f = config.f_drawn[int(key(draws, epoch, batch, 0, 0)) % len(config.f_drawn)]
+    if config.order_drawn:
+        order = config.order_drawn[int(key(draws, epoch, batch, 1, 0)) % len(config.order_drawn)]
+    return replace(config.schedule, F=f, order=order, seed=seed)
 
 
 def run_epoch(

@@ -33,6 +33,7 @@ AT_LEAST = {
     "rate_every": 1,
     "warmup_epochs": 0,
     "momentum_noise_decay": 0,
+    "refractory_dropout_decay": 0,
 }
 """The least values of a training's numbers."""
 

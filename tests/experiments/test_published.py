@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import unlayered as ul
-from experiments.published import Chain, Settings, rate_loss
+from experiments.published import Chain, Settings, Switches, rate_loss
 from ir.schedule import stream
 from trainer.engines.options import ESCAPE, TrainingOptions
 from trainer.engines.selection import chance
@@ -49,7 +49,8 @@ def engine(weights: list[Tensor], frames: Tensor, labels: Tensor, settings: Sett
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("f", [1, 3, 8, 30])
-def test_as_ours_it_is_the_reference_engine_in_spikes_steps_and_gradients(seed: int, f: int):
+@pytest.mark.parametrize("carry", [False, True])
+def test_as_ours_it_is_the_reference_engine_in_spikes_steps_and_gradients(seed: int, f: int, carry: bool):
     weights, frames, labels = drawn(seed)
     escape = 0.5 if seed % 2 else 0.0
     layers = []
@@ -58,13 +59,14 @@ def test_as_ours_it_is_the_reference_engine_in_spikes_steps_and_gradients(seed: 
         linear.weight.data = w.clone()
         layers += [linear, ul.LIF(tau_mem_s=-0.01 / float(torch.log(torch.tensor(LEAK))), v_threshold=0.25)]
     network = ul.SpikingNetwork.sequential((SIZES[0],), *layers, dt_s=0.01)
-    options = TrainingOptions(refractory_dropout=escape)
+    options = TrainingOptions(refractory_dropout=escape, silent_gradient="carried" if carry else "slots")
     schedule = ul.Schedule(F=f, order="momentum", seed=seed)
     network.train()
     result = network(frames, schedule, torch.arange(len(labels)), options, engine="reference")
     product_loss(result, network.plan(), labels).backward()
     leak = float(np.float32(network.export().populations[0].neuron.leak_v(0.01)))
-    spikes, steps, gradients = engine(weights, frames, labels, Settings(f, 0.25, leak, escape), seed)
+    settings = Settings(f, 0.25, leak, escape, Switches(carry=carry))
+    spikes, steps, gradients = engine(weights, frames, labels, settings, seed)
     assert torch.equal(spikes > 0, result.counts > 0) and torch.equal(spikes.detach(), result.counts.detach())
     assert torch.equal(steps, result.forward_steps)
     for ours, theirs in zip(gradients, (x.weight.grad for x in layers[::2])):

@@ -36,6 +36,7 @@ MISMATCH = Slow("python examples/mismatch.py --epochs 2 --seeds 1", "data", (0, 
 NMNIST = Slow("python experiments/nmnist.py --samples 500 --test-samples 100 --epochs 1", "data", (0, 1))
 DEMO = Slow("unlayered demo --quick --seed 1 --out look --json")
 CROSSCHECK = Slow("python -m tests.interop.crosscheck nengo-loihi brian2-loihi --count 5", "nengo-loihi")
+EXPERIMENTS = Slow("make experiments-quick", "data")
 INTEROP = Slow("python -m tests.interop.compare --count 2 && python -m tests.interop.netx --count 5", "lava-dl")
 
 SLOW: dict[str, Slow] = {
@@ -83,7 +84,11 @@ SLOW: dict[str, Slow] = {
     "python experiments/mnist_currents.py": Slow(
         "python experiments/mnist_currents.py --samples 500 --test-samples 50 --epochs 1 --lava 10", "data"
     ),
-    "unlayered experiments run experiments/settled.py": Slow("make experiments-quick", "data"),
+    "unlayered experiments run experiments/settled.py": EXPERIMENTS,
+    "unlayered experiments run experiments/nmnist_like.py": EXPERIMENTS,
+    "unlayered experiments run experiments/nmnist_like.py --only small:": EXPERIMENTS,
+    "unlayered experiments run FILE --most 1": EXPERIMENTS,
+    "make experiments-quick": EXPERIMENTS,
     "python -m experiments.plantings --epochs 12": Slow(
         "python -m experiments.plantings --epochs 2 --samples 10 --plantings 2", codes=(0, 1)
     ),
@@ -125,6 +130,7 @@ SLOW: dict[str, Slow] = {
 
 ELSEWHERE: dict[str, str] = {
     "unlayered experiments run experiments/settled.py --plan": "tests/unlayered/experiments",
+    "unlayered experiments report experiments/settled.py experiments/nmnist_like.py": "likewise; it writes a page",
     "unlayered experiments report experiments/settled.py": "tests/unlayered/experiments, for it writes a page",
     "make setup": "`make test`, which is what CI runs, begins with it",
     "python -m benchmarks.scale --samples 2000 --repeats 4": "minutes; tests/test_benchmarks.py starts it",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from stimuli.own.options import DataOptions
 from tests.trainer.test_fit import CONFIG
 from trainer.build import build_network
 from trainer.config import from_dict, preset, preset_names
+from trainer.fit import schedule_of
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -49,6 +51,18 @@ def test_a_bad_configuration_says_what_is_wrong(values: dict, says: str) -> None
 def test_the_curriculum_and_drawn_groups_change_F() -> None:
     config = replace(CONFIG, f_curriculum=((0, None), (3, 16), (5, 4)))
     assert [config.f_at(e) for e in (0, 2, 3, 4, 5)] == [None, None, 16, 16, 4]
+
+
+def test_group_and_order_are_drawn_apart_for_each_batch() -> None:
+    """Every pair comes up, as often as another, and the same in another run of the same seed."""
+    config = from_dict({"f_drawn": [1, 8, "all"], "order_drawn": ["fifo", "random"]})
+    drawn = [schedule_of(config, epoch, batch) for epoch in range(3) for batch in range(200)]
+    pairs = Counter((s.F, s.order) for s in drawn)
+    assert set(pairs) == {(f, order) for f in (1, 8, None) for order in ("fifo", "random")}
+    assert min(pairs.values()) > 70
+    assert drawn[7] == schedule_of(config, 0, 7)
+    assert schedule_of(replace(config, order_drawn=()), 0, 7).order == "momentum"
+    assert from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
 @pytest.mark.parametrize("word", ["all", 0, None])

@@ -72,6 +72,12 @@ def test_the_noise_of_the_momentum_decays() -> None:
     assert replace(config, momentum_noise_decay=1.0).options_at(7) == config.options
 
 
+def test_refractory_dropout_decays() -> None:
+    config = from_dict({"options": {"refractory_dropout": 0.8}, "refractory_dropout_decay": 0.5})
+    assert [config.options_at(epoch).refractory_dropout for epoch in (0, 1, 3)] == [0.8, 0.4, 0.1]
+    assert replace(config, refractory_dropout_decay=1.0).options_at(7) == config.options
+
+
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
@@ -81,6 +87,9 @@ def test_the_noise_of_the_momentum_decays() -> None:
         ({"rate_every": 0}, "rate_every is 0; at least 1"),
         ({"rate_factor": 1.5}, r"rate_factor is 1.5; it lies in 0\.\.1"),
         ({"momentum_noise_decay": -0.1}, "momentum_noise_decay is -0.1; at least 0"),
+        ({"refractory_dropout_decay": 1.1}, r"refractory_dropout_decay is 1.1; it lies in 0\.\.1"),
+        ({"order_drawn": ["fifo", "lifo"]}, "order_drawn is 'lifo'"),
+        ({"order_drawn": "fifo"}, "order_drawn is 'fifo'; make it a list"),
         ({"warmup_epochs": "two"}, "warmup_epochs is 'two'; give a number"),
     ],
 )

@@ -42,7 +42,7 @@ def run_asynchronous(call: Call) -> Result:
     state, counts, membranes, steps = fresh_state(call), [], [], []
     receivers = Receivers(call) if call.schedule.scope == "receiver" else None
     for t in range(call.t0, call.t0 + call.frames.shape[0]):
-        begin_time_step(state, t)
+        begin_time_step(state, t, call.options.silent_gradient == "carried")
         s, k = run_time_step(call, state, t, receivers)
         counts.append(s)
         membranes.append(state.neurons.state("v"))
@@ -59,11 +59,17 @@ def run_asynchronous(call: Call) -> Result:
     return Result(rows, torch.stack(membranes), torch.stack(steps), call.recording, ended, monitors=watched)
 
 
-def begin_time_step(state: BatchState, t: int) -> None:
-    """Leak once, clear flags; the queue is empty."""
+def begin_time_step(state: BatchState, t: int, carried: bool = False) -> None:
+    """Leak once, clear flags; the queue is empty.
+
+    Args:
+        carried: the gradient of silent neurons that no slot has asked for goes on; of dropped entries nothing does.
+    """
     state.neurons.begin(t)
+    none = torch.zeros_like(state.q)
+    state.q = torch.where(state.waiting, none, state.q - state.q.detach()) if carried else none
     state.r = state.waiting = torch.zeros_like(state.r)
-    state.q = state.sent = torch.zeros_like(state.q)
+    state.sent = none
 
 
 def run_time_step(call: Call, state: BatchState, t: int, receivers: Receivers | None) -> tuple[Tensor, Tensor]:

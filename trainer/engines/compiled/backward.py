@@ -11,7 +11,7 @@ from trainer.engines.compiled.jit import entry, exact, fingerprint
 from trainer.engines.compiled.lanes import fetch_span, span
 from trainer.engines.compiled.later import note_block, note_delivery
 from trainer.engines.compiled.links import add_row, collect, dot
-from trainer.engines.compiled.state import NONE
+from trainer.engines.compiled.state import CARRIED, NONE
 from trainer.engines.compiled.through import slopes, through_pooling, through_spike, through_waiting
 
 KIND, PRE, N_PRE, POST, N_POST, POST_PART, WEIGHT, DENSE, SYNAPSE, POOLS, WIDE = (
@@ -208,7 +208,8 @@ def _entry(version):
                     net, rules, numbers, batch.membranes[t, b], currents, batch.counts[t, b], batch.shut[t, b],
                     batch.cleared[0 if last else t + 1], batch.g_membranes[t, b], g, grads, last,
                 )  # fmt: skip
-                fill(g.entry, 0)
+                if last or rules.silent != CARRIED:
+                    fill(g.entry, 0)
                 at = place * n_steps + t
                 r0, r1 = tape.step[at, col.FIRST_ROUND], tape.step[at + 1, col.FIRST_ROUND]
                 for r in range(r1 - 1, r0 - 1, -1):

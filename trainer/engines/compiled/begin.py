@@ -8,6 +8,7 @@ from trainer.engines.compiled.arrival import fill
 from trainer.engines.compiled.flat import V
 from trainer.engines.compiled.integrate import is_fixed, mark_hot, reset_late
 from trainer.engines.compiled.jit import apart, exact
+from trainer.engines.compiled.state import CARRIED
 
 
 @apart
@@ -22,8 +23,8 @@ def scale(x, share, whole):
 
 @exact
 def begin_time_step(net, rules, numbers, state, used, cleared):
-    """Leak once, reset what resets late, clear flags and the queue; ``cleared``: populations whose registers are reset
-    before the leak."""
+    """Leak once, reset what resets late, clear flags and the queue, but where they are carried not who may still be
+    asked in a silent slot; ``cleared``: populations whose registers are reset before the leak."""
     v, u = state.v, state.u
     for p in range(net.depth.shape[0]):
         if cleared[p]:
@@ -45,7 +46,8 @@ def begin_time_step(net, rules, numbers, state, used, cleared):
     fill(state.spikes, 0)
     fill(state.waiting, 0)
     fill(state.q, 0)
-    fill(state.live, 0)
+    if rules.silent != CARRIED:
+        fill(state.live, 0)
     fill(state.reached, 0)
     fill(state.sums, 0)
     fill(state.touched, 0)

@@ -9,6 +9,7 @@ from trainer.engines.compiled.arrival import (
     copy,
     deliver_event,
     deliver_first,
+    fill,
     list_events,
     list_inputs,
     take_paced,
@@ -22,12 +23,14 @@ from trainer.engines.compiled.lanes import fetch_span, span
 from trainer.engines.compiled.links import deliver, deliver_four
 from trainer.engines.compiled.order import choose, choose_silent
 from trainer.engines.compiled.state import (
+    CARRIED,
     FIRST,
     N_CHOSEN,
     N_EVENTS,
     N_EVENTS_ON_WAY,
     N_NOW,
     N_ON_WAY,
+    N_QUEUE,
     NO_LIMIT,
     NONE,
     TAKEN,
@@ -137,6 +140,18 @@ def note_round(tape):
 
 
 @exact
+def drop_entries(rules, state, tape):
+    """Entries that wait when a time step ends are dropped: where silent gradients are carried on, theirs are not."""
+    if not rules.training or rules.silent != CARRIED:
+        return
+    for i in range(state.n[N_QUEUE]):
+        at = tape.used[SLOT]
+        tape.slot[at], tape.slot_q[at] = state.queue[i], -1
+        tape.used[SLOT] += 1
+        state.live[state.queue[i]] = 0
+
+
+@exact
 def has_room(rules, tape, n, n_parts, n_slots):
     """Whether one more round fits on the tape."""
     u = tape.used
@@ -189,10 +204,12 @@ def run_time_step(net, rules, numbers, state, tape, core_of_neuron, b, t, h_t):
                     since_output = 0
         k += 1
         if is_over(rules.stop_after, k) or is_over(rules.stop_after_output, since_output):
+            drop_entries(rules, state, tape)
             return k
         # Whatever waits now is served in this round or waits on: it decides whether anything is on its way after it.
         last = state.n[N_ON_WAY] == 0 and state.n[N_EVENTS_ON_WAY] == 0 and k > rules.last_due
         if last and not rules.record:
+            drop_entries(rules, state, tape)
             return k
         h_k = extend(h_order, k - 1)
         places = choose_inputs(rules, state, n, h_k, group)
@@ -202,6 +219,7 @@ def run_time_step(net, rules, numbers, state, tape, core_of_neuron, b, t, h_t):
         if rules.record:
             write_rows(tape.served, tape.used, SERVED, state.chosen, n_served, b, t, k - 1)
         if last:
+            drop_entries(rules, state, tape)
             return k
         if rules.training and rules.silent != NONE:
             choose_silent(rules, state, core_of_neuron, n_served, h_k)
@@ -230,6 +248,7 @@ def _entry(version):
             copy(tape.used, batch.before)
             copy(batch.start_v[b], state.v)
             copy(batch.start_late[b], state.spikes)
+            fill(state.live, 0)
             if rules.current:
                 copy(batch.start_u[b], state.u)
             h_order, h_escape = extend(rules.h_order, ids[b]), extend(rules.h_escape, ids[b])

@@ -1,0 +1,123 @@
+"""What a run says of decisions: by the first output spike, by counts; spikes and forward steps until then and after."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from ir.arrays import Ints
+from ir.trace import Trace
+from sim_reference.compare.settling import settled
+from sim_reference.compare.statistics import batch_positions, decision
+
+KEPT = ("first_right", "right", "first_steps", "first_spikes", "drained_spikes")
+"""What of each sample is kept in a row: what networks are compared by, sample by sample."""
+
+
+@dataclass(frozen=True, eq=False)
+class Decisions:
+    """Of each sample, (B,) each; who never decides is wrong, and counted until drained.
+
+    Attributes:
+        first_right: whether the class of the first output spike is right; of several in a forward step the smallest
+            index counts.
+        right: whether the class with most output spikes is.
+        first_steps, first_spikes: forward steps and spikes of the network until the first output spike, its own forward
+            step included.
+        stands_steps, stands_spikes: until the class with most output spikes no longer changes.
+        drained_steps, drained_spikes: of the whole sample.
+    """
+
+    first_right: Ints
+    right: Ints
+    first_steps: Ints
+    first_spikes: Ints
+    stands_steps: Ints
+    stands_spikes: Ints
+    drained_steps: Ints
+    drained_spikes: Ints
+
+    def means(self) -> dict[str, float]:
+        """Their means over samples."""
+        return {f.name: round(float(np.mean(getattr(self, f.name))), 5) for f in fields(self)}
+
+    def packed(self) -> dict[str, str]:
+        """What is compared sample by sample, in short."""
+        return {name: packed(getattr(self, name)) for name in KEPT}
+
+
+def decisions(trace: Trace) -> Decisions:
+    """Read a trace that has spikes and labels."""
+    assert trace.spikes is not None and trace.labels is not None
+    s, position = trace.spikes, batch_positions(trace)
+    before = np.cumsum(trace.forward_steps, 0, dtype=np.int64) - trace.forward_steps
+    clock = before[s.t, position] + s.k + 1
+    n = len(trace.sample_ids)
+    drained = trace.forward_steps.sum(0, dtype=np.int64)
+    output = trace.population_slice(trace.output)
+    out = np.flatnonzero((s.neuron >= output.start) & (s.neuron < output.stop))
+    who, place = np.unique(position[out], return_index=True)  # spikes are sorted by time, then by neuron
+    first, steps = np.full(n, -1, np.int64), drained.copy()
+    first[who], steps[who] = s.neuron[out[place]] - output.start, clock[out[place]]
+    stands = settled(trace)
+    stands = np.where(stands < 0, drained, stands)
+
+    def until(limit: Ints) -> Ints:
+        return np.bincount(position[clock <= limit[position]], minlength=n)
+
+    return Decisions(
+        (first == trace.labels).astype(np.int64),
+        (decision(trace, "count") == trace.labels).astype(np.int64),
+        steps,
+        until(steps),
+        stands,
+        until(stands),
+        drained,
+        trace.counts.sum(1, dtype=np.int64),
+    )
+
+
+def packed(values: Ints) -> str:
+    """Whole numbers from 0 to 65,535, compressed, as text.
+
+    >>> unpacked(packed(np.array([3, 0, 700]))).tolist()
+    [3, 0, 700]
+    """
+    return base64.b64encode(zlib.compress(np.asarray(values).astype("<u2").tobytes(), 9)).decode()
+
+
+def unpacked(text: str) -> Ints:
+    """The same back."""
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), "<u2").astype(np.int64)
+
+
+def resampled(n: int, draws: int, seed: int = 0) -> Ints:
+    """(draws, n) places of samples, drawn with replacement: the same for all networks, which pairs them."""
+    return np.random.default_rng(seed).integers(0, n, (draws, n))
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """The middle 95 % of a bootstrap's values."""
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def difference(a: np.ndarray, b: np.ndarray, places: Ints) -> tuple[float, float, float]:
+    """Mean of ``a`` less that of ``b``, and its 95 % interval; (seeds, B) each, paired by sample."""
+    x, y = a.mean(0), b.mean(0)
+    return (float(x.mean() - y.mean()), *interval(x[places].mean(1) - y[places].mean(1)))
+
+
+def ratio(a: np.ndarray, b: np.ndarray, places: Ints) -> tuple[float, float, float]:
+    """Mean of ``a`` over that of ``b``, and its 95 % interval."""
+    x, y = a.mean(0), b.mean(0)
+    return (float(x.mean() / y.mean()), *interval(x[places].mean(1) / y[places].mean(1)))
+
+
+def compared(row: dict[str, Any]) -> dict[str, Ints]:
+    """What a cell keeps of each sample, by name."""
+    return {name: unpacked(row[name]) for name in KEPT}

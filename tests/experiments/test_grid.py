@@ -1,0 +1,142 @@
+"""The grid of trainings and tests: what is measured of a run, which price is chosen, and what is compared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from exchange.toml import read_toml
+from experiments import grid_tables, nmnist_like
+from experiments.grid_measures import KEPT, decisions, difference, packed, ratio, resampled
+from ir.schedule import Schedule
+from ir.trace import Spikes, Trace
+from sim_reference.compare.statistics import statistics
+
+SETTINGS = read_toml(Path(nmnist_like.__file__).with_suffix(".toml"), "settings ")
+QUICK = SETTINGS.pop("quick")
+
+
+def trace(rows: list[tuple[int, int, int, int]], labels: list[int], steps: int = 4) -> Trace:
+    """Two hidden and three output neurons; rows of (sample, t, k, neuron), two time steps of ``steps`` rounds."""
+    table = np.array(rows).reshape(-1, 4)
+    counts = np.zeros((len(labels), 5), np.int32)
+    np.add.at(counts, (table[:, 0], table[:, 3]), 1)
+    served = np.full(len(table), -1)
+    spikes = Spikes(*table.T, np.ones(len(table)), served)
+    rounds = np.full((2, len(labels)), steps)
+    ids, populations = np.arange(len(labels)), (("hidden", 2), ("out", 3))
+    return Trace("E0", spikes, counts, {}, rounds, ids, populations, "out", labels=np.array(labels))
+
+
+def test_decisions_by_the_first_output_spike_and_by_counts():
+    found = decisions(
+        trace(
+            [
+                *[(0, 0, 0, 0), (0, 0, 1, 4), (0, 0, 1, 3), (0, 1, 2, 4), (0, 1, 3, 4)],  # first 1 (tie: index), then 2
+                *[(1, 0, 0, 1), (1, 1, 0, 0)],  # none: wrong, counted until drained
+                *[(2, 1, 0, 2), (2, 1, 3, 1)],
+            ],
+            labels=[2, 0, 0],
+        )
+    )
+    assert found.first_right.tolist() == [0, 0, 1] and found.right.tolist() == [1, 0, 1]
+    assert found.first_steps.tolist() == [2, 8, 5] and found.first_spikes.tolist() == [3, 2, 1]
+    assert found.stands_steps.tolist() == [7, 8, 5] and found.stands_spikes.tolist() == [4, 2, 1]
+    assert found.drained_steps.tolist() == [8, 8, 8] and found.drained_spikes.tolist() == [5, 2, 2]
+
+
+def test_decisions_say_of_drawn_runs_what_the_statistics_say():
+    rng = np.random.default_rng(0)
+    rows = sorted({(int(rng.integers(6)), *map(int, rng.integers([2, 4, 5]))) for _ in range(90)})
+    found, numbers = decisions(trace(rows, [0, 1, 2, 0, 1, 2])), statistics(trace(rows, [0, 1, 2, 0, 1, 2]))
+    assert numbers.first_output is not None and (numbers.first_output.forward_steps >= 0).all()
+    assert found.first_steps.tolist() == numbers.first_output.forward_steps.tolist()
+    assert found.first_spikes.tolist() == numbers.first_output.spikes.tolist()
+    assert found.right.mean() == numbers.accuracy
+    assert (found.stands_steps >= found.first_steps).all() and (found.stands_steps <= found.drained_steps).all()
+
+
+def test_an_interval_is_of_the_paired_difference():
+    """A network that is right where the other is, and on one sample in ten more, is better by that much for sure."""
+    rng = np.random.default_rng(1)
+    b = (rng.random((1, 400)) < 0.7).astype(float)
+    a = b.copy()
+    a[0, np.flatnonzero(b[0] == 0)[:40]] = 1
+    places = resampled(400, 2000)
+    mean, low, high = difference(a, b, places)
+    assert mean == pytest.approx(0.1) and 0.06 < low < mean < high < 0.14
+    unpaired = 2 * 1.96 * np.sqrt(a.var() / 400 + b.var() / 400)
+    assert high - low < 0.6 * unpaired
+    assert ratio(3 * b, b, places) == pytest.approx((3, 3, 3))
+
+
+def row(kind: str, price: float, seed: int = 0, right: float = 0.9, spikes: int = 100, valid: float = 0.9) -> Any:
+    """A row of the grid, alike under every schedule."""
+    what = {**SETTINGS, "kind": kind, "price": price, "seed": seed, "stage": "small"}
+    what |= {"samples": 4, "epochs": 1, "test_samples": 50, "F": 8, "groups": QUICK["groups"]}
+    bits = np.zeros(50, int)
+    bits[: round(50 * right)] = 1
+    kept = {"first_right": bits, "right": bits, "first_steps": bits + 4, "first_spikes": bits + spikes // 2}
+    kept["drained_spikes"] = np.full(50, spikes)
+    names = (*KEPT, "drained_steps", "stands_steps", "stands_spikes")
+    means = {name: float(np.mean(kept.get(name, spikes))) for name in names} | {"density": spikes / 2020}
+    samples = {name: packed(values) for name, values in kept.items()}
+    cells = {name: {**means, "samples": samples} for name, _ in nmnist_like.schedules(what)}
+    priced = {"value": 1.0, "low": 0.5, "high": 2.0}
+    chip = {"accuracy": right, "spikes": spikes, "energy_pj": priced, "time_ns": priced, "cores": 7}
+    data = dict.fromkeys(("emulated", "real train", "real test"), cells)
+    validation = {"accuracy": valid, "density": spikes / 2020}
+    return {**what, **data, "own": nmnist_like.own_cell(what), "validation": validation, "mapped": {"8 bits": chip}}
+
+
+def test_the_price_is_chosen_by_the_validation_split_alone():
+    rows = [
+        row("momentum", 0.0, valid=0.92, spikes=300, right=0.9),
+        row("momentum", 0.1, valid=0.916, spikes=200, right=0.5),  # near the best, fewest spikes
+        row("momentum", 0.3, valid=0.9, spikes=100, right=0.95),  # the test set chooses nothing
+    ]
+    assert [r["price"] for r in grid_tables.chosen(rows)["momentum"]] == [0.1]
+
+
+def test_the_page_names_what_is_met():
+    rows = [row("layered", 0.0, right=0.92, spikes=300), row("momentum", 0.0, right=0.92, spikes=120)]
+    found = {part.title: part for part in grid_tables.parts({**SETTINGS, **QUICK}, rows)}
+    beside = found["small: beside the layered training"].rows
+    assert len(beside) == 3 and {x[-1] for x in beside} == {"counts, spikes"}
+    assert {x[4] for x in beside} == {"0.40 [0.40, 0.40]"} and {x[3] for x in beside} == {"+0.0 [+0.0, +0.0]"}
+    assert [x[-1] for x in found["small: one network for every schedule"].rows] == ["yes", "yes"]
+    assert len(found["small: spikes a sample until drained"].rows) == 10
+
+
+def test_every_training_has_the_same_samples_epochs_and_number_of_settings():
+    made = nmnist_like.jobs(SETTINGS)
+    small = [job for job in made if job.group == "small"]
+    tried = {kind: [j.what["price"] for j in small if j.what["kind"] == kind] for kind in nmnist_like.KINDS}
+    assert {tuple(x) for x in tried.values()} == {tuple(SETTINGS["stages"]["small"]["prices"])}
+    configs = {kind: nmnist_like.configured(next(j for j in small if j.what["kind"] == kind).what, "x" * (
+        kind == "per-core fifo")) for kind in nmnist_like.KINDS}  # fmt: skip
+    same = ("layers", "epochs", "limit", "batch_size", "learning_rate", "rate_schedule", "weight_decay", "seed", "keep")
+    assert len({tuple(str(getattr(c, name)) for name in same) for c in configs.values()}) == 1
+    assert configs["layered"].schedule == Schedule("layered", F=None) and configs["layered"].f_curriculum == ()
+    assert {c.schedule.F for kind, c in configs.items() if kind != "layered"} == {8}
+    assert None in configs["drawn F"].f_drawn and configs["drawn F"].order_drawn == ()
+    assert set(configs["drawn F and order"].order_drawn) == {"random", "momentum", "fifo"}
+
+
+def test_a_stage_that_goes_first_leaves_the_jobs_of_the_next_as_they_are():
+    both = {job.name: job.key for job in nmnist_like.jobs(SETTINGS)}
+    full = nmnist_like.jobs({**SETTINGS, "stages": {"full": SETTINGS["stages"]["full"]}})
+    assert full and all(both[job.name] == job.key for job in full)
+
+
+def test_cores_hold_at_most_32_neurons_and_are_at_least_7():
+    what = next(iter(nmnist_like.jobs(SETTINGS))).what | {"kind": "random"}
+    network = nmnist_like.build_network(nmnist_like.configured(what)).export()
+    parts = nmnist_like.cores_of(network)
+    assert [len(x) for x in parts] == [32] * 6 + [10]
+    mapped = nmnist_like.mapped_of(replace(network), 8)
+    assert np.bincount(mapped.core_of_neuron).tolist() == [32] * 6 + [10]
