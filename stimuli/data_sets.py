@@ -12,7 +12,7 @@ from typing import Protocol
 from ir.check import FormatError, check_choice
 from ir.stimulus import Stimulus
 from ir.words import meant
-from stimuli import coincidence, motions, readers
+from stimuli import coincidence, motions, readers, spoken
 from stimuli.places import data_folder
 from stimuli.readers import Reader
 
@@ -70,6 +70,10 @@ DATA_SETS = {
         motions.read_motions,
     ),
     "shd": DataSet("Spiking Heidelberg Digits", (1, 700), 100, 0.01, 20, readers.read_shd),
+    "shd-like": DataSet(
+        "spoken digits in SHD's layout, the last of six speakers left out", (1, 70), 100, 0.01, 10, spoken.spoken(100)
+    ),
+    "shd-like-1000": DataSet("the same in 1,000 time steps", (1, 70), 1000, 0.001, 10, spoken.spoken(1000)),
     "dvsgesture": DataSet("DVS Gesture, 32 x 32", (2, 32, 32), 20, 0.075, 11, readers.read_gestures),
     "cifar10": DataSet("CIFAR-10, the image as a current", (3, 32, 32), 1, 0.01, 10, readers.cifar10(1)),
     "cifar10-rate": DataSet("CIFAR-10, rate coded", (3, 32, 32), 10, 0.01, 10, readers.cifar10(10)),

@@ -30,6 +30,7 @@ class GammaOptions:
         spacing: of the buckets: ``even``, each as far behind the one before, or ``log``, each farther by the same
             factor, the last 20 times as far behind the one before it as the second behind the first.
         spread: of the bucket weights where training begins, as a share of their mean.
+        bounded: errors stop at a neuron that codes more than a spike in every time step tells; else they pass.
         factor: what a spike carries, in thresholds.
         strict: whether an error as large as the threshold stays silent.
         adaptation: what a spike adds to its threshold, as a share of it; 0 = constant thresholds.
@@ -43,6 +44,7 @@ class GammaOptions:
     readout_lag_s: float = 0.0
     spacing: str = "even"
     spread: float = SPREAD
+    bounded: bool = False
     factor: float = 2.0
     strict: bool = True
     adaptation: float = 0.0
@@ -60,6 +62,8 @@ class GammaOptions:
             require(0 <= value < math.inf, f"{name} is {value}; it must be at least 0 and finite")
         require(1e-6 <= self.factor <= 1e6, f"factor is {self.factor}; it lies in 1e-6..1e6")
         check_choice("spacing", self.spacing, SPACINGS)
+        bounds = not self.bounded or (self.adaptation == 0 and self.factor > 1)
+        require(bounds, "bounded needs constant thresholds and a factor above 1; leave adaptation out, or bounded")
         require(0 <= self.adaptation < 1, f"adaptation is {self.adaptation}; it lies in 0..1, 1 excluded")
         check_choice("update", self.update, UPDATES)
 
@@ -95,6 +99,7 @@ class GammaOptions:
             keep_threshold=math.exp(-dt_s / self.tau_threshold_s) if adapts else 0.0,
             train_decays=train_decays,
             spread=self.spread,
+            bounded=self.bounded,
         )
 
 

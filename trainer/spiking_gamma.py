@@ -29,6 +29,7 @@ class SpikingGamma(NeuronModule):
         factor, strict, adaptation, keep_threshold: as of the neuron.
         train_decays: the decays but the first learn, under backpropagation through time alone.
         spread: of drawn bucket weights, as a share of their mean.
+        bounded: errors stop where a neuron codes more than spikes can tell; else they pass as if spikes could.
     """
 
     MODEL = "spiking_gamma"
@@ -46,6 +47,7 @@ class SpikingGamma(NeuronModule):
         keep_threshold: float = 0.0,
         train_decays: bool = False,
         spread: float = SPREAD,
+        bounded: bool = False,
     ) -> None:
         super().__init__()
         decays = torch.as_tensor(real_array("SpikingGamma keep", keep).reshape(-1).copy())
@@ -54,7 +56,7 @@ class SpikingGamma(NeuronModule):
         given = begin if bucket_weight is None else torch.as_tensor(own.astype(np.float32))
         self.rule: dict[str, Any] = {"factor": factor, "strict": strict}
         self.rule |= {"adaptation": adaptation, "keep_threshold": keep_threshold}
-        self.noise = spread
+        self.noise, self.bounded = spread, bounded
         self.drawn, self.v_threshold, self.train_decays = bucket_weight is None, v_threshold, train_decays
         self.fires = v_threshold is not None
         require(0 <= spread < np.inf, f"spread is {spread}; it must be at least 0 and finite")
@@ -76,6 +78,12 @@ class SpikingGamma(NeuronModule):
         if self.log_rate is None:
             return self.first
         return torch.cat([self.first, torch.exp(-torch.exp(self.log_rate))])
+
+    def most(self) -> float:
+        """What a spike in every time step tells in the end, ``q / (1 - a_0)``; infinite where errors always pass."""
+        if not (self.bounded and self.fires):
+            return np.inf
+        return float(self.v_threshold or 0.0) * self.rule["factor"] / (1 - float(self.first[0]))
 
     def like(self) -> Tensor:
         return self.bucket_weight
@@ -116,4 +124,5 @@ class SpikingGamma(NeuronModule):
             column([m.rule["adaptation"] for m in modules]),
             column([m.rule["keep_threshold"] for m in modules]),
             column([0.0 for _ in modules]),
+            column([m.most() for m in modules]),
         )

@@ -50,6 +50,10 @@ class Neuron(ABC):
         """Raise unless its numbers are those of a population of ``n`` neurons; ``who``: the population, in words."""
         check_per_population(who, n, self)
 
+    def stepping(self, ratio: float) -> Neuron:
+        """The same neuron where a time step is ``ratio`` times as long; what is in seconds stays as it is."""
+        return self
+
     @property
     def code(self) -> float | None:
         """What the receivers of its spikes must share to read them; None = they are plain spikes."""

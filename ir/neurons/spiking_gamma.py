@@ -100,6 +100,9 @@ class SpikingGamma(Buckets, Neuron):
         require(bool((taus > 0).all()), f"tau_s is {taus.tolist()}; give seconds, above 0")
         return replace(cls(np.exp(-dt_s / taus), bucket_weight), **others)
 
+    def stepping(self, ratio: float) -> SpikingGamma:
+        return replace(self, keep=self.decay_factors**ratio, keep_threshold=self.keep_threshold**ratio)
+
     @property
     def decay_factors(self) -> Array:
         """(K,) ``keep``."""

@@ -75,6 +75,9 @@ SLOW: dict[str, Slow] = {
     "unlayered train --preset spiking-gamma-coincidence": Slow(
         "unlayered train --preset spiking-gamma-coincidence --epochs 1 --set limit=512 --out runs/coincidence-preset"
     ),
+    "unlayered train --preset spiking-gamma-shd": Slow(
+        "unlayered train --preset spiking-gamma-shd --epochs 1 --set limit=200 --out runs/shd-preset", "data"
+    ),
     "python experiments/imported.py": Slow(
         "python experiments/imported.py --seeds 1 --samples 200 --epochs 1 --tuning-samples 200 --tuning-epochs 1 "
         "--exact-samples 2 --cases mlp-mnist",

@@ -54,10 +54,10 @@ def whole_batch(run: OnlineRun, labels: Tensor, begins: int) -> Found:
         plain(weight_out),
         *(plain(x.weight.T) for x in (first, last)),
         *(plain(x.keep[0]) for x in (first, last)),
-        *(plain(x) for x in (first.params.threshold, first.params.quantum)),
+        *(plain(x) for x in (first.params.threshold, first.params.quantum, first.params.most)),
     )
-    frames = plain(run.call.frames.transpose(0, 1))
-    n_samples, n_steps, _ = frames.shape
+    frames = plain(run.call.frames)
+    n_steps, n_samples, _ = frames.shape
     (n_out, n) = net.weight_out.shape
     now, sums = _room(net, run.credit.traces, dtype)
     fired, decided = np.zeros((n_samples, n), np.int64), np.zeros((n_samples, n_out), dtype)
@@ -77,8 +77,8 @@ def _room(net: Net, traces: bool, dtype: Any) -> tuple[States, Sums]:
     def zeros(*shape: int) -> Any:
         return np.zeros(shape, dtype)
 
-    some = (many, n_in, n) if traces else (0, 0, 0)
-    kept = (many, k, n) if traces else (0, 0, 0)
+    some = (n_in, many, n) if traces else (0, 0, 0)
+    kept = (k, many, n) if traces else (0, 0, 0)
     now = States(
         zeros(k, n),
         zeros(k, n_in),
@@ -96,7 +96,7 @@ def _room(net: Net, traces: bool, dtype: Any) -> tuple[States, Sums]:
         zeros(n_out, n),
         zeros(k, n),
         zeros(many, n_out),
-        zeros(n_in, n),
+        zeros(n),
         zeros(many, n),
         zeros(n_out),
         zeros(n),

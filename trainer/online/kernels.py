@@ -19,7 +19,7 @@ Num = Any
 
 class Net(NamedTuple):
     """What does not change within a batch: ``weight_in`` (n_in, n), ``weight_out`` (m, n), bucket weights (K, n) and
-    (L, m), decays (K,) and (L,), ``threshold`` and ``quantum`` (n,)."""
+    (L, m), decays (K,) and (L,), ``threshold``, ``quantum`` and ``most`` (n,)."""
 
     weight_in: Floats
     weight_out: Floats
@@ -29,12 +29,13 @@ class Net(NamedTuple):
     keep_out: Floats
     threshold: Floats
     quantum: Floats
+    most: Floats
 
 
 class States(NamedTuple):
     """Of one sample: buckets ``x`` (K, n), ``told_in`` (K, n_in) of the inputs; ``v``, ``e``, ``gate`` (n,); the
-    readout's ``x_out`` (L, m), ``told`` (L, n) of the hidden neurons, ``v_out`` (m,); ``trace`` (L, n_in, n),
-    ``bucket_trace`` (L, K, n)."""
+    readout's ``x_out`` (L, m), ``told`` (L, n) of the hidden neurons, ``v_out`` (m,); ``trace`` (n_in, L, n),
+    ``bucket_trace`` (K, L, n)."""
 
     x: Floats
     told_in: Floats
@@ -49,7 +50,7 @@ class States(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Gradients, laid out as in ``Net``; and room for one step: ``own`` (n_in, n), ``error`` (L, n), ``delta`` (m,),
+    """Gradients, laid out as in ``Net``; and room for one step: ``own`` (n,), ``error`` (L, n), ``delta`` (m,),
     ``passed`` (n,)."""
 
     weight_in: Floats
@@ -97,9 +98,9 @@ def coded(net: Any, now: Any, strict: Num, fired: Any) -> None:
     """
     cascade(now.told, net.keep_out)
     for i in range(len(now.v)):
-        now.gate[i] = 1.0 if now.v[i] > 0 else 0.0
+        now.gate[i] = 1.0 if 0 < now.v[i] < net.most[i] else 0.0
         before = net.keep_in[0] * now.e[i]
-        error = now.gate[i] * now.v[i] - before
+        error = (now.v[i] if now.v[i] > 0 else now.v[i] * 0) - before
         now.e[i] = before
         if error > net.threshold[i] or (strict == 0 and error == net.threshold[i]):
             now.e[i] = before + net.quantum[i]
@@ -122,37 +123,53 @@ def read_out(net: Any, now: Any) -> None:
 
 
 @loose
-def own_derivative(net: Any, now: Any, own: Any) -> None:
-    """``own``: of a hidden v by its weights, (n_in, n)."""
-    for j in range(own.shape[0]):
-        for i in range(own.shape[1]):
-            own[j, i] = 0
-        for k in range(now.told_in.shape[0]):
-            told = now.told_in[k, j]
-            if told != 0:
-                for i in range(own.shape[1]):
-                    own[j, i] += told * net.bucket_in[k, i]
+def own_derivative(net: Any, now: Any, j: Num, own: Any) -> None:
+    """``own``: of the hidden v by their weights from input j, (n,)."""
+    for i in range(len(own)):
+        own[i] = 0
+    for k in range(now.told_in.shape[0]):
+        told = now.told_in[k, j]
+        if told != 0:
+            for i in range(len(own)):
+                own[i] += told * net.bucket_in[k, i]
 
 
 @loose
-def remember(net: Any, now: Any, own: Any) -> None:
-    """Traces: what the readout's buckets keep of each derivative of a hidden y."""
+def by_traces(net: Any, now: Any, counts: Num, sums: Any) -> None:
+    """What the readout's buckets keep of each derivative of a hidden y, and errors at the buckets times that.
+
+    One input after the other: what is kept of one stays in the nearest cache meanwhile.
+    """
     keep = net.keep_out
-    for k in range(len(keep) - 1, 0, -1):
-        for j in range(own.shape[0]):
-            for i in range(own.shape[1]):
-                now.trace[k, j, i] = keep[k] * now.trace[k, j, i] + (1 - keep[k]) * now.trace[k - 1, j, i]
-        for b in range(now.x.shape[0]):
-            for i in range(own.shape[1]):
-                now.bucket_trace[k, b, i] = (
-                    keep[k] * now.bucket_trace[k, b, i] + (1 - keep[k]) * now.bucket_trace[k - 1, b, i]
+    for j in range(now.trace.shape[0]):
+        own_derivative(net, now, j, sums.own)
+        for k in range(len(keep) - 1, 0, -1):
+            for i in range(now.trace.shape[2]):
+                now.trace[j, k, i] = keep[k] * now.trace[j, k, i] + (1 - keep[k]) * now.trace[j, k - 1, i]
+        for i in range(now.trace.shape[2]):
+            now.trace[j, 0, i] = now.gate[i] * sums.own[i]
+        if counts:
+            for k in range(len(keep)):
+                for i in range(now.trace.shape[2]):
+                    sums.weight_in[j, i] += sums.error[k, i] * now.trace[j, k, i]
+
+
+@loose
+def by_bucket_traces(net: Any, now: Any, counts: Num, sums: Any) -> None:
+    """The same for bucket weights, whose derivatives are the buckets."""
+    keep = net.keep_out
+    for b in range(now.bucket_trace.shape[0]):
+        for k in range(len(keep) - 1, 0, -1):
+            for i in range(now.bucket_trace.shape[2]):
+                now.bucket_trace[b, k, i] = (
+                    keep[k] * now.bucket_trace[b, k, i] + (1 - keep[k]) * now.bucket_trace[b, k - 1, i]
                 )
-    for j in range(own.shape[0]):
-        for i in range(own.shape[1]):
-            now.trace[0, j, i] = now.gate[i] * own[j, i]
-    for b in range(now.x.shape[0]):
-        for i in range(own.shape[1]):
-            now.bucket_trace[0, b, i] = now.gate[i] * now.x[b, i]
+        for i in range(now.bucket_trace.shape[2]):
+            now.bucket_trace[b, 0, i] = now.gate[i] * now.x[b, i]
+        if counts:
+            for k in range(len(keep)):
+                for i in range(now.bucket_trace.shape[2]):
+                    sums.bucket_in[b, i] += sums.error[k, i] * now.bucket_trace[b, k, i]
 
 
 @loose
@@ -184,28 +201,17 @@ def read_back(net: Any, now: Any, sums: Any) -> None:
 
 
 @loose
-def by_traces(now: Any, sums: Any) -> None:
-    """Errors at each bucket times what that keeps of the derivatives."""
-    for k in range(now.told.shape[0]):
-        for j in range(sums.own.shape[0]):
-            for i in range(sums.own.shape[1]):
-                sums.weight_in[j, i] += sums.error[k, i] * now.trace[k, j, i]
-        for b in range(now.x.shape[0]):
-            for i in range(sums.own.shape[1]):
-                sums.bucket_in[b, i] += sums.error[k, i] * now.bucket_trace[k, b, i]
-
-
-@loose
-def at_once(now: Any, n_buckets: Num, sums: Any) -> None:
+def at_once(net: Any, now: Any, n_buckets: Num, sums: Any) -> None:
     """Errors of the first buckets, as if all of them were of y now."""
     for i in range(len(sums.passed)):
         sums.passed[i] = 0
     for k in range(n_buckets):
         for i in range(len(sums.passed)):
             sums.passed[i] += now.gate[i] * sums.error[k, i]
-    for j in range(sums.own.shape[0]):
+    for j in range(sums.weight_in.shape[0]):
+        own_derivative(net, now, j, sums.own)
         for i in range(len(sums.passed)):
-            sums.weight_in[j, i] += sums.passed[i] * sums.own[j, i]
+            sums.weight_in[j, i] += sums.passed[i] * sums.own[i]
     for b in range(now.x.shape[0]):
         for i in range(len(sums.passed)):
             sums.bucket_in[b, i] += sums.passed[i] * now.x[b, i]
@@ -218,35 +224,32 @@ def run_samples(
     """All samples of a batch, each from rest, its gradients added up.
 
     Args:
-        frames: (B, T, n_in); labels: (B,); fired: (B, n) counts; decided: (B, m) the readout's last v.
+        frames: (T, B, n_in); labels: (B,); fired: (B, n) counts; decided: (B, m) the readout's last v.
         how: the first time step whose loss counts, whether traces are kept, how many buckets pass errors on else,
             whether the threshold is strict.
         share: of the batch's loss that one time step of one sample is.
     """
     loss = 0.0
-    for b in range(frames.shape[0]):
+    for b in range(frames.shape[1]):
         for state in (now.x, now.told_in, now.x_out, now.told):
             state[:] = 0
         now.e[:] = 0
         now.trace[:] = 0
         now.bucket_trace[:] = 0
-        for t in range(frames.shape[1]):
-            hidden(net, now, frames[b, t])
+        for t in range(frames.shape[0]):
+            hidden(net, now, frames[t, b])
             coded(net, now, how[3], fired[b])
             counts = t >= how[0]
-            if counts or how[1] != 0:
-                own_derivative(net, now, sums.own)
-            if how[1] != 0:
-                remember(net, now, sums.own)
-            if counts or t == frames.shape[1] - 1:
+            if counts or t == frames.shape[0] - 1:
                 read_out(net, now)
             if counts:
                 loss += judged(now, labels[b], share, sums.delta)
                 read_back(net, now, sums)
-                if how[1] != 0:
-                    by_traces(now, sums)
-                else:
-                    at_once(now, how[2], sums)
+            if how[1] != 0:
+                by_traces(net, now, counts, sums)
+                by_bucket_traces(net, now, counts, sums)
+            elif counts:
+                at_once(net, now, how[2], sums)
         for o in range(len(now.v_out)):
             decided[b, o] = now.v_out[o]
     return loss

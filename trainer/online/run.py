@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainer.engines.call import Call
 from trainer.engines.checks import checked
-from trainer.engines.neurons.gamma_dynamics import GammaDynamics, GammaParams
+from trainer.engines.neurons.gamma_dynamics import GammaDynamics, GammaParams, gate, rectified
 from trainer.engines.numbers import straight_through
 from trainer.engines.parts import Link, apply_link, stretches
 from trainer.online.chain import check_traces, layers_of
@@ -151,9 +151,9 @@ class OnlineRun:
             source = layer.source.detach().requires_grad_() if y is None else self._passed(layer.source, y)
             sources.append(source)
             v = layer.local(source, weight, bucket)
-            y = torch.relu(v)
+            y = rectified(v, layer.neurons.params.most)
             if layer.next_keep is not None:
-                layer.remember((v > 0).to(v.dtype).detach(), bucket.detach())
+                layer.remember(gate(v, layer.neurons.params.most), bucket.detach())
         value = loss(v, t)
         if value is None:
             return Step(None, None, spikes)

@@ -35,6 +35,7 @@ def drawn(seed: int) -> tuple[SpikingNetwork, torch.Tensor, torch.Tensor, int]:
         factor=float(rng.uniform(0.5, 3)),
         strict=bool(rng.integers(2)),
         spread=2.0,
+        bounded=bool(seed % 2),
     )
     readout = SpikingGamma([first, *rng.uniform(0.3, 0.95, last_k - 1)], None, spread=2.0)
     network = SpikingNetwork.sequential(

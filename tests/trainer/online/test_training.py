@@ -138,6 +138,8 @@ def test_settings_that_do_not_go_together_are_refused_with_the_way_out(change, s
         ({"adaptation": 1.0}, "adaptation is 1.0; it lies in 0..1, 1 excluded"),
         ({"factor": 1e300}, r"factor is 1e\+300; it lies in 1e-6..1e6"),
         ({"update": "batch"}, "update is 'batch'"),
+        ({"bounded": True, "adaptation": 0.1}, "bounded needs constant thresholds and a factor above 1"),
+        ({"bounded": True, "factor": 1.0}, "bounded needs constant thresholds and a factor above 1"),
     ],
 )
 def test_options_of_the_neuron_are_checked(change, sentence) -> None:
@@ -180,6 +182,11 @@ def test_a_deeper_network_is_refused_before_its_first_batch(tmp_path: Path) -> N
 def test_the_preset_has_the_physical_times_that_it_names() -> None:
     keep = np.array(preset("spiking-gamma-digits").gamma.keep(1e-3))
     assert np.allclose(-1e-3 / np.log(keep), [0.02, 0.02, 0.02, 0.02])
+    shd = preset("spiking-gamma-shd")
+    for dt_s in (1e-2, 1e-3):
+        taus = [-dt_s / np.log(shd.gamma.keep(dt_s, readout)) for readout in (False, True)]
+        assert np.allclose([x[0] for x in taus], 0.02) and np.allclose([x[1:].sum() for x in taus], [0.1, 3.0])
+    assert shd.rule == "trace" and shd.gamma.bounded and shd.data == "shd-like" and shd.loss_steps == 20
     assert isinstance(SMALL, TrainConfig) and SMALL.rule == "all-buckets"
 
 

@@ -40,6 +40,7 @@ class GammaParams(NeuronParams):
         threshold: infinite where it never fires.
         keep_threshold: of integers what a time step takes.
         shift: of integers, to the right.
+        most: what spikes can tell at most, or infinite: errors stop at a neuron that codes more.
     """
 
     keep: Tensor
@@ -49,6 +50,17 @@ class GammaParams(NeuronParams):
     adaptation: Tensor
     keep_threshold: Tensor
     shift: Tensor
+    most: Tensor
+
+
+def rectified(v: Tensor, most: Tensor) -> Tensor:
+    """What a neuron codes: 0 below 0, and ``most`` above what spikes can tell, which makes them no different."""
+    return torch.relu(torch.where(v < most, v, most))
+
+
+def gate(v: Tensor, most: Tensor) -> Tensor:
+    """The derivative of what is coded by ``v``, 0 or 1."""
+    return ((v > 0) & (v < most)).to(v.dtype).detach()
 
 
 class GammaDynamics:
@@ -101,9 +113,9 @@ class GammaDynamics:
 
     def code(self) -> Fired:
         """Spike where the rectified sum is further above what spikes tell than the threshold."""
-        y, before = torch.relu(self.v), self.e
+        y, before = rectified(self.v, self.params.most), self.e
         threshold = self.params.threshold + self.th
-        error = (y - before).detach()
+        error = (torch.relu(self.v) - before).detach()  # where most differs, both spike
         spikes = (error > threshold if self.facts.strict else error >= threshold).to(y.dtype)
         quantum, payload = self._quantum(threshold)
         self.e = straight_through(self.numbers.held(before.detach() + quantum * spikes, "e"), y)

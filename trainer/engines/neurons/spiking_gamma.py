@@ -55,6 +55,7 @@ class GammaModel:
             column(lambda x: x.adaptation),
             column(lambda x: x.keep_threshold),
             column(lambda x: 0.0),
+            column(lambda x: np.inf),
         )
 
     def fixed_params(self, neurons: Sequence[tuple[Any, int]], scales: Sequence[Any], shift: int) -> GammaParams:
@@ -69,6 +70,7 @@ class GammaModel:
             column(lambda x: x.adaptation),
             column(lambda x: x.decay_threshold),
             column(lambda x: x.bucket_shift),
+            column(lambda x: np.inf),
         )
 
     def on_grid(self, exact: GammaParams, live: GammaParams) -> GammaParams:
@@ -81,6 +83,7 @@ class GammaModel:
             exact.adaptation,
             exact.keep_threshold,
             exact.shift,
+            exact.most,
         )
 
     def check(self, params: GammaParams) -> None:
