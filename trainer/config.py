@@ -72,7 +72,8 @@ class TrainConfig:
         rate_every: epochs between two steps of the learning rate.
         warmup_epochs: in so many epochs (or parts of one) the learning rate grows from 0.
         f_curriculum: pairs (first epoch, F) that override ``schedule.F``; ``"all"`` (in Python None) serves all.
-        f_drawn: values of F to draw from for each batch, ``"all"`` (None) among them or not; overrides the curriculum.
+        f_drawn: values of F to draw from for each batch, ``"all"`` (None) among them or not; under a
+            curriculum only from its F up.
         order_drawn: order rules to draw from for each batch, for a network that is to run under any of them.
         rule: what turns a batch into a change of the weights, a name of ``trainer.rules.RULES``.
         momentum_noise_decay: the ``momentum_noise`` of an epoch is that of the epoch before times this.

@@ -31,6 +31,7 @@ from trainer.data import Kind, Samples, training_data
 from trainer.engines.plan import Plan
 from trainer.engines.result import Result
 from trainer.initial import scale_to_density
+from trainer.kinds import groups_from
 from trainer.network import SpikingNetwork
 from trainer.optimizers import learning_rate, set_rate
 from trainer.quantize_aware import train_on_grid
@@ -163,7 +164,8 @@ def schedule_of(config: TrainConfig, epoch: int, batch: int) -> Schedule:
     seed = int(key(config.seed, epoch, 0, 0, 0))
     f, order, draws = config.f_at(epoch), config.schedule.order, stream(config.seed, F_DRAW)
     if config.f_drawn:
-        f = config.f_drawn[int(key(draws, epoch, batch, 0, 0)) % len(config.f_drawn)]
+        among = groups_from(f, config.f_drawn) if config.f_curriculum else config.f_drawn
+        f = among[int(key(draws, epoch, batch, 0, 0)) % len(among)]
     if config.order_drawn:
         order = config.order_drawn[int(key(draws, epoch, batch, 1, 0)) % len(config.order_drawn)]
     return replace(config.schedule, F=f, order=order, seed=seed)

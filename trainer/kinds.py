@@ -80,3 +80,12 @@ def is_group(f: object) -> bool:
 def group_in_file(word: Any) -> Any:
     """A group size as a file spells it: a number, ``all``, or 0, which older files say for all."""
     return None if type(word) is int and word == 0 else group_of(word)
+
+
+def groups_from(least: int | None, groups: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    """The group sizes that are not below ``least``, None the largest; itself where there is none.
+
+    >>> groups_from(8, (1, 8, 64, None)), groups_from(None, (1, 8))
+    ((8, 64, None), (None,))
+    """
+    return tuple(f for f in groups if f is None or (least is not None and f >= least)) or (least,)

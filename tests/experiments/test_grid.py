@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from exchange.toml import read_toml
-from experiments import grid_tables, nmnist_like
+from experiments import grid, grid_tables, nmnist_like
 from experiments.grid_measures import KEPT, decisions, difference, packed, ratio, resampled
 from ir.schedule import Schedule
 from ir.trace import Spikes, Trace
@@ -85,12 +85,12 @@ def row(kind: str, price: float, seed: int = 0, right: float = 0.9, spikes: int 
     names = (*KEPT, "drained_steps", "stands_steps", "stands_spikes")
     means = {name: float(np.mean(kept.get(name, spikes))) for name in names} | {"density": spikes / 2020}
     samples = {name: packed(values) for name, values in kept.items()}
-    cells = {name: {**means, "samples": samples} for name, _ in nmnist_like.schedules(what)}
+    cells = {name: {**means, "samples": samples} for name, _ in grid.schedules(what)}
     priced = {"value": 1.0, "low": 0.5, "high": 2.0}
     chip = {"accuracy": right, "spikes": spikes, "energy_pj": priced, "time_ns": priced, "cores": 7}
-    data = dict.fromkeys(("emulated", "real train", "real test"), cells)
+    data = dict.fromkeys(("test", "real train", "real test"), cells)
     validation = {"accuracy": valid, "density": spikes / 2020}
-    return {**what, **data, "own": nmnist_like.own_cell(what), "validation": validation, "mapped": {"8 bits": chip}}
+    return {**what, **data, "own": grid.own_cell(what), "validation": validation, "mapped": {"8 bits": chip}}
 
 
 def test_the_price_is_chosen_by_the_validation_split_alone():
@@ -115,15 +115,16 @@ def test_the_page_names_what_is_met():
 def test_every_training_has_the_same_samples_epochs_and_number_of_settings():
     made = nmnist_like.jobs(SETTINGS)
     small = [job for job in made if job.group == "small"]
-    tried = {kind: [j.what["price"] for j in small if j.what["kind"] == kind] for kind in nmnist_like.KINDS}
+    tried = {kind: [j.what["price"] for j in small if j.what["kind"] == kind] for kind in grid.KINDS}
     assert {tuple(x) for x in tried.values()} == {tuple(SETTINGS["stages"]["small"]["prices"])}
-    configs = {kind: nmnist_like.configured(next(j for j in small if j.what["kind"] == kind).what, "x" * (
-        kind == "per-core fifo")) for kind in nmnist_like.KINDS}  # fmt: skip
+    configs = {kind: grid.configured(next(j for j in small if j.what["kind"] == kind).what, "x" * (
+        kind == "per-core fifo")) for kind in grid.KINDS}  # fmt: skip
     same = ("layers", "epochs", "limit", "batch_size", "learning_rate", "rate_schedule", "weight_decay", "seed", "keep")
     assert len({tuple(str(getattr(c, name)) for name in same) for c in configs.values()}) == 1
     assert configs["layered"].schedule == Schedule("layered", F=None) and configs["layered"].f_curriculum == ()
     assert {c.schedule.F for kind, c in configs.items() if kind != "layered"} == {8}
-    assert None in configs["drawn F"].f_drawn and configs["drawn F"].order_drawn == ()
+    assert None in configs["drawn F"].f_drawn and configs["drawn F"].f_at(99) == 1
+    assert configs["drawn F"].order_drawn == ()
     assert set(configs["drawn F and order"].order_drawn) == {"random", "momentum", "fifo"}
 
 
@@ -135,8 +136,8 @@ def test_a_stage_that_goes_first_leaves_the_jobs_of_the_next_as_they_are():
 
 def test_cores_hold_at_most_32_neurons_and_are_at_least_7():
     what = next(iter(nmnist_like.jobs(SETTINGS))).what | {"kind": "random"}
-    network = nmnist_like.build_network(nmnist_like.configured(what)).export()
-    parts = nmnist_like.cores_of(network)
+    network = grid.build_network(grid.configured(what)).export()
+    parts = grid.cores_of(network)
     assert [len(x) for x in parts] == [32] * 6 + [10]
-    mapped = nmnist_like.mapped_of(replace(network), 8)
+    mapped = grid.mapped_of(replace(network), 8)
     assert np.bincount(mapped.core_of_neuron).tolist() == [32] * 6 + [10]

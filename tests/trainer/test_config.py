@@ -65,6 +65,13 @@ def test_group_and_order_are_drawn_apart_for_each_batch() -> None:
     assert from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
+def test_under_a_curriculum_no_group_below_its_own_is_drawn() -> None:
+    config = replace(CONFIG, f_drawn=(1, 8, 64, None), f_curriculum=((0, None), (1, 100), (2, 8), (3, 1)))
+    drawn = [{schedule_of(config, epoch, batch).F for batch in range(60)} for epoch in range(4)]
+    assert drawn == [{None}, {None}, {8, 64, None}, {1, 8, 64, None}]
+    assert schedule_of(replace(config, f_drawn=(1, 8), f_curriculum=((0, 16),)), 0, 0).F == 16
+
+
 @pytest.mark.parametrize("word", ["all", 0, None])
 def test_a_file_says_all_or_as_older_ones_0_and_inside_it_is_None(word: object) -> None:
     config = from_dict({"schedule": {"F": word}, "f_drawn": [1, word], "f_curriculum": [[0, word], [3, 16]]})
