@@ -19,7 +19,7 @@ import torch
 from exchange import npz
 from exchange.chip_toml import find_chip
 from experiments.clockless_rows import on_cores
-from experiments.grid_measures import decisions
+from experiments.grid_measures import BUDGETS, curve, decisions
 from experiments.recordings import real_nmnist
 from ir.mapped import MappedNetwork
 from ir.network import Network
@@ -249,10 +249,11 @@ def cell(network: Network, stimulus: Stimulus, schedule: Schedule, samples: bool
     """What a network does under a schedule, and of each sample where asked."""
     cores = np.concatenate([np.full(len(part), i) for i, part in enumerate(cores_of(network))]).astype(np.int32)
     core_of_neuron = cores if schedule.scope == "core" else None
-    found = decisions(run_floats(network, stimulus, schedule, record=(), core_of_neuron=core_of_neuron))
+    trace = run_floats(network, stimulus, schedule, record=(), core_of_neuron=core_of_neuron)
+    found = decisions(trace)
     density = found.drained_spikes.mean() / (network.n_neurons * stimulus.n_steps)
     said = {**found.means(), "density": round(float(density), 6)}
-    return {**said, "samples": found.packed()} if samples else said
+    return {**said, "curve": curve(trace, BUDGETS), "samples": found.packed()} if samples else said
 
 
 def on_chip(network: Network, stimulus: Stimulus, bits: int, schedule: Schedule) -> dict[str, Any]:

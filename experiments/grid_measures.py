@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -16,6 +17,9 @@ from sim_reference.compare.statistics import batch_positions, decision
 
 KEPT = ("first_right", "right", "first_steps", "first_spikes", "drained_spikes")
 """What of each sample is kept in a row: what networks are compared by, sample by sample."""
+
+BUDGETS = (5, 10, 15, 20, 30, 40, 60, 80, 100, 130, 160, 200, 250, 300, 400, 500, 700, 1000)
+"""Spikes of a sample, of the curves of early decisions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +83,31 @@ def decisions(trace: Trace) -> Decisions:
         drained,
         trace.counts.sum(1, dtype=np.int64),
     )
+
+
+def curve(trace: Trace, budgets: Sequence[int]) -> list[float]:
+    """Accuracy where each sample stops as soon as the next forward step would spend more spikes than a budget.
+
+    The class with most output spikes until then is the decision, ties to the smallest index; none is wrong.
+    """
+    assert trace.spikes is not None and trace.labels is not None
+    s, position = trace.spikes, batch_positions(trace)
+    n, output = len(trace.sample_ids), trace.population_slice(trace.output)
+    n_classes = output.stop - output.start
+    most = int(trace.forward_steps.max(initial=0)) + 1
+    step = (position * trace.forward_steps.shape[0] + s.t) * most + s.k
+    order = np.argsort(step, kind="stable")
+    last = np.searchsorted(step[order], step, side="right")  # of all samples, until this step is over
+    before = np.searchsorted(position[order], np.arange(n))
+    spent = last - before[position]
+    out = (s.neuron >= output.start) & (s.neuron < output.stop)
+    place = position * n_classes + s.neuron - output.start
+    found: list[float] = []
+    for budget in budgets:
+        counts = np.bincount(place[out & (spent <= budget)], minlength=n * n_classes).reshape(n, n_classes)
+        decided = np.where(counts.any(1), counts.argmax(1), -1)
+        found.append(round(float((decided == trace.labels).mean()), 5))
+    return found
 
 
 def packed(values: Ints) -> str:

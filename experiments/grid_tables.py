@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.grid_measures import compared, difference, ratio, resampled
+from experiments.grid_measures import BUDGETS, compared, difference, ratio, resampled
 from unlayered.experiments.definition import Part, Row
 
 WITHIN = 0.005
 """Among prices of a spike the one with fewest spikes counts whose validation accuracy is so near the best."""
+
+SHARES = (0.25, 0.5, 1.0)
+"""Of the layered network's spikes, at which early decisions are compared."""
 
 TESTED = ("random", "momentum", "fifo", "per-core fifo")
 Chosen = dict[str, list[Row]]
@@ -29,6 +32,7 @@ def parts(settings: dict[str, Any], rows: list[Row]) -> list[Part]:
         found += [
             _networks(stage, own, best),
             *_comparisons(stage, own, best, settings["bootstrap"]),
+            *_early(stage, own, best),
             _one_network(stage, best, groups),
             _grid(stage, best, groups, "accuracy by counts, %", lambda c: 100 * c["right"], 1),
             _grid(stage, best, groups, "accuracy by the first output spike, %", lambda c: 100 * c["first_right"], 1),
@@ -164,6 +168,46 @@ def _compared(
 
     said = ", ".join(name for name, holds in met.items() if holds) or "-"
     return points(right), share(drained), points(first), share(steps), share(spikes), said
+
+
+def _early(stage: str, rows: list[Row], best: Chosen) -> list[Part]:
+    """Accuracy against spikes spent, beside the layered training with and without a price on spikes."""
+    plain = [row for row in rows if row["kind"] == "layered" and row["price"] == 0]
+    if not plain:
+        return []
+    curves = {"layered, run layered": np.mean([row["test"]["layered"]["curve"] for row in plain], 0)}
+    priced = best["layered"]
+    if priced != plain:
+        told = f"layered at a price of {priced[0]['price']:g}, run layered"
+        curves[told] = np.mean([row["test"]["layered"]["curve"] for row in priced], 0)
+    for kind, own in best.items():
+        if kind != "layered":
+            curves[kind] = np.mean([row["test"][row["own"]]["curve"] for row in own], 0)
+    spikes = mean(plain, "layered", lambda c: c["drained_spikes"])
+    first = next(iter(curves.values()))
+    table = []
+    for name, accuracy in curves.items():
+        at = [float(np.interp(share * spikes, BUDGETS, accuracy)) for share in SHARES]
+        theirs = [float(np.interp(share * spikes, BUDGETS, first)) for share in SHARES]
+        least = float((accuracy - first).min())
+        met = least >= -0.005 and all(x - y >= 0.03 for x, y in zip(at[:2], theirs[:2]))
+        table.append((name, *(f"{100 * x:.1f}" for x in at), f"{100 * least:+.1f}", "yes" if met else "no"))
+    text = (
+        f"A sample stops before the forward step that would spend more spikes than a budget, and the class with most "
+        f"output spikes until then is decided for. The layered network spends {spikes:.0f} spikes a sample; asked for "
+        "are 3 points more than it at 25 and at 50 % of them, and at no budget more than half a point less."
+    )
+    columns = ("trained", *(f"at {100 * x:.0f} %" for x in SHARES), "least difference, points", "met")
+    title = f"{stage}: early decision, accuracy % at a share of the layered network's spikes"
+    return [Part(title, text, columns, table, f"{stage}-early", partial(_paint_curves, curves))]
+
+
+def _paint_curves(curves: dict[str, np.ndarray], figure: Figure) -> None:
+    axis = figure.subplots()
+    for name, accuracy in curves.items():
+        axis.plot(BUDGETS, 100 * accuracy, marker=".", label=name)
+    axis.set(xscale="log", xlabel="spikes a sample may spend", ylabel="accuracy by counts, %")
+    axis.legend()
 
 
 def _one_network(stage: str, best: Chosen, groups: list[str]) -> Part:

@@ -11,7 +11,7 @@ import pytest
 
 from exchange.toml import read_toml
 from experiments import grid, grid_tables, nmnist_like
-from experiments.grid_measures import KEPT, decisions, difference, packed, ratio, resampled
+from experiments.grid_measures import BUDGETS, KEPT, curve, decisions, difference, packed, ratio, resampled
 from ir.schedule import Schedule
 from ir.trace import Spikes, Trace
 from sim_reference.compare.statistics import statistics
@@ -60,6 +60,16 @@ def test_decisions_say_of_drawn_runs_what_the_statistics_say():
     assert (found.stands_steps >= found.first_steps).all() and (found.stands_steps <= found.drained_steps).all()
 
 
+def test_a_curve_stops_before_the_forward_step_that_spends_too_much():
+    rows = [
+        *[(0, 0, 0, 0), (0, 0, 1, 3), (0, 0, 1, 1), (0, 1, 0, 4), (0, 1, 2, 4)],  # class 1 after 3 spikes, 2 after 5
+        *[(1, 1, 3, 2)],
+    ]
+    found = trace(rows, labels=[1, 0])
+    assert curve(found, (0, 1, 2, 3, 4, 5)) == [0, 0.5, 0.5, 1, 1, 0.5]
+    assert curve(trace(rows, labels=[2, 0]), (4, 5, 100)) == [0.5, 1, 1]
+
+
 def test_an_interval_is_of_the_paired_difference():
     """A network that is right where the other is, and on one sample in ten more, is better by that much for sure."""
     rng = np.random.default_rng(1)
@@ -85,7 +95,8 @@ def row(kind: str, price: float, seed: int = 0, right: float = 0.9, spikes: int 
     names = (*KEPT, "drained_steps", "stands_steps", "stands_spikes")
     means = {name: float(np.mean(kept.get(name, spikes))) for name in names} | {"density": spikes / 2020}
     samples = {name: packed(values) for name, values in kept.items()}
-    cells = {name: {**means, "samples": samples} for name, _ in grid.schedules(what)}
+    early = [right * min(1.0, b / spikes) for b in BUDGETS]
+    cells = {name: {**means, "samples": samples, "curve": early} for name, _ in grid.schedules(what)}
     priced = {"value": 1.0, "low": 0.5, "high": 2.0}
     chip = {"accuracy": right, "spikes": spikes, "energy_pj": priced, "time_ns": priced, "cores": 7}
     data = dict.fromkeys(("test", "real train", "real test"), cells)
@@ -110,6 +121,8 @@ def test_the_page_names_what_is_met():
     assert {x[4] for x in beside} == {"0.40 [0.40, 0.40]"} and {x[3] for x in beside} == {"+0.0 [+0.0, +0.0]"}
     assert [x[-1] for x in found["small: one network for every schedule"].rows] == ["yes", "yes"]
     assert len(found["small: spikes a sample until drained"].rows) == 10
+    early = found["small: early decision, accuracy % at a share of the layered network's spikes"].rows
+    assert [x[-1] for x in early] == ["no", "yes"] and early[1][1:4] == ("57.5", "92.0", "92.0")
 
 
 def test_every_training_has_the_same_samples_epochs_and_number_of_settings():
