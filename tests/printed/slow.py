@@ -75,6 +75,14 @@ SLOW: dict[str, Slow] = {
     "unlayered train --preset spiking-gamma-coincidence": Slow(
         "unlayered train --preset spiking-gamma-coincidence --epochs 1 --set limit=512 --out runs/coincidence-preset"
     ),
+    "unlayered experiments run experiments/gamma_shd.py": Slow(
+        "unlayered experiments run experiments/gamma_shd.py --quick --rows runs/gamma-shd", "data"
+    ),
+    "unlayered experiments report experiments/gamma_shd.py --out experiments/gamma_shd.md": Slow(
+        "unlayered experiments run experiments/gamma_shd.py --quick --rows runs/gamma-shd && unlayered experiments "
+        "report experiments/gamma_shd.py --quick --rows runs/gamma-shd --out runs/gamma-shd/gamma_shd.md",
+        "data",
+    ),
     "unlayered train --preset spiking-gamma-shd": Slow(
         "unlayered train --preset spiking-gamma-shd --epochs 1 --set limit=200 --out runs/shd-preset", "data"
     ),
