@@ -1,7 +1,7 @@
 # Two commands do everything: `make demo` and `make test`. Both set up .venv first.
 PYTHON := .venv/bin/python
 WORKERS ?= 2
-EXPERIMENTS := experiments/settled.py experiments/nmnist_like.py
+EXPERIMENTS := experiments/settled.py experiments/nmnist_like.py experiments/gesture_like.py
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 3000
 
