@@ -19,8 +19,8 @@ LEVELS = (0.7, 0.75, 0.8, 0.85)
 DEFAULT = (
     'The queue carried over is `silent_gradient = "carried"` now, which every network of the grid `nmnist_like.py` is '
     "trained with. It is not the default of every training: the GPU engine does not know it, and the figures of the "
-    "presets were measured without. The open surrogate, the first neurons in the silent slots and the lower peak spare "
-    "spikes only together with it, and cost accuracy."
+    "presets were measured without. The open surrogate and the first neurons in the silent slots spare spikes "
+    "only together with it, and cost accuracy on emulated recordings."
 )
 """What becomes of the better setting."""
 

@@ -11,6 +11,7 @@ import pytest
 
 from exchange.toml import read_toml
 from experiments import grid, grid_tables, nmnist_like
+from experiments.grid_choice import chosen
 from experiments.grid_measures import BUDGETS, KEPT, curve, decisions, difference, packed, ratio, resampled
 from ir.schedule import Schedule
 from ir.trace import Spikes, Trace
@@ -110,7 +111,7 @@ def test_the_price_is_chosen_by_the_validation_split_alone():
         row("momentum", 0.1, valid=0.916, spikes=200, right=0.5),  # near the best, fewest spikes
         row("momentum", 0.3, valid=0.9, spikes=100, right=0.95),  # the test set chooses nothing
     ]
-    assert [r["price"] for r in grid_tables.chosen(rows)["momentum"]] == [0.1]
+    assert [r["price"] for r in chosen(rows)["momentum"]] == [0.1]
 
 
 def test_the_page_names_what_is_met():
@@ -123,6 +124,16 @@ def test_the_page_names_what_is_met():
     assert len(found["small: spikes a sample until drained"].rows) == 10
     early = found["small: early decision, accuracy % at a share of the layered network's spikes"].rows
     assert [x[-1] for x in early] == ["no", "yes"] and early[1][1:4] == ("57.5", "92.0", "92.0")
+
+
+@pytest.mark.parametrize(
+    ("right", "spikes", "said"),
+    [(0.92, 100, "met"), (0.9, 85, "met"), (0.9, 86, "not met"), (0.92, 101, "not met"), (0.88, 50, "not met")],
+)
+def test_the_mapping_in_the_loop_pays_by_accuracy_or_by_spikes(right: float, spikes: int, said: str):
+    rows = [row("random", 0.0, right=0.9, spikes=100), row("per-core fifo", 0.0, right=right, spikes=spikes)]
+    parts = {part.title: part for part in grid_tables.parts({**SETTINGS, **QUICK}, rows)}
+    assert parts["small: trained with the mapping in the loop"].text.endswith(f": {said}.")
 
 
 def test_every_training_has_the_same_samples_epochs_and_number_of_settings():

@@ -1,0 +1,158 @@
+"""What is asked of a grid, each held against its bar: comparisons with intervals, early decisions, one network."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from experiments.grid_choice import Chosen, mean
+from experiments.grid_measures import BUDGETS, compared, difference, ratio, resampled
+from unlayered.experiments.definition import Part, Row
+
+SHARES = (0.25, 0.5, 1.0)
+"""Of the layered network's spikes, at which early decisions are compared."""
+
+TESTED = ("random", "momentum", "fifo", "per-core fifo")
+
+
+def comparisons(stage: str, rows: list[Row], best: Chosen, draws: int) -> list[Part]:
+    """Each asynchronous training, run as trained, beside the three that the layered one gives."""
+    plain = [row for row in rows if row["kind"] == "layered" and row["price"] == 0]
+    if not plain or set(best) <= {"layered"}:
+        return []
+    table: list[tuple[Any, ...]] = []
+    for kind, own in best.items():
+        if kind == "layered":
+            continue
+        cell = own[0]["own"]
+        seeds = {row["seed"] for row in own}
+        others = {
+            f"layered, run {cell}": (plain, cell),
+            f"layered at a price of {best['layered'][0]['price']:g}, run {cell}": (best["layered"], cell),
+            "layered, run layered": (plain, "layered"),
+        }
+        for told, (theirs, theirs_cell) in others.items():
+            both = seeds & {row["seed"] for row in theirs}
+            if both:
+                table.append((kind, told, len(both), *_compared(own, cell, theirs, theirs_cell, sorted(both), draws)))
+    text = (
+        "Means over seeds, in brackets the 95 % interval of a bootstrap over test samples, paired: the same for both "
+        "networks. Accuracy is a difference in points; spikes and forward steps are ratios, below 1 in favour of "
+        "the asynchronous training. Asked for are at least -0.2 points by counts, at most 0.5 of the spikes until "
+        "drained, and at most 0.5 of the forward steps until the first output spike at no less accuracy by it; the "
+        "last column names those that are met."
+    )
+    columns = (
+        "trained, run as trained", "beside", "seeds", "by counts, points", "spikes until drained",
+        "by first spike, points", "steps until first spike", "spikes until first spike", "met",
+    )  # fmt: skip
+    return [Part(f"{stage}: beside the layered training", text, columns, table)]
+
+
+def _compared(
+    ours: list[Row], cell: str, theirs: list[Row], their_cell: str, seeds: list[int], draws: int
+) -> tuple[str, ...]:
+    def values(rows: list[Row], name: str) -> dict[str, np.ndarray]:
+        by_seed = {row["seed"]: compared(row["test"][name]["samples"]) for row in rows}
+        return {key: np.stack([by_seed[s][key] for s in seeds]).astype(float) for key in by_seed[seeds[0]]}
+
+    a, b = values(ours, cell), values(theirs, their_cell)
+    places = resampled(a["right"].shape[1], draws)
+    right, first = (difference(a[x], b[x], places) for x in ("right", "first_right"))
+    drained, steps, spikes = (ratio(a[x], b[x], places) for x in ("drained_spikes", "first_steps", "first_spikes"))
+    met = {
+        "counts": right[0] >= -0.002,
+        "spikes": drained[0] <= 0.5,
+        "steps": steps[0] <= 0.5 and first[0] >= 0,
+    }
+
+    def points(x: tuple[float, float, float]) -> str:
+        return f"{100 * x[0]:+.1f} [{100 * x[1]:+.1f}, {100 * x[2]:+.1f}]"
+
+    def share(x: tuple[float, float, float]) -> str:
+        return f"{x[0]:.2f} [{x[1]:.2f}, {x[2]:.2f}]"
+
+    said = ", ".join(name for name, holds in met.items() if holds) or "-"
+    return points(right), share(drained), points(first), share(steps), share(spikes), said
+
+
+def early(stage: str, rows: list[Row], best: Chosen) -> list[Part]:
+    """Accuracy against spikes spent, beside the layered training with and without a price on spikes."""
+    plain = [row for row in rows if row["kind"] == "layered" and row["price"] == 0]
+    if not plain:
+        return []
+    curves = {"layered, run layered": np.mean([row["test"]["layered"]["curve"] for row in plain], 0)}
+    priced = best["layered"]
+    if priced != plain:
+        told = f"layered at a price of {priced[0]['price']:g}, run layered"
+        curves[told] = np.mean([row["test"]["layered"]["curve"] for row in priced], 0)
+    for kind, own in best.items():
+        if kind != "layered":
+            curves[kind] = np.mean([row["test"][row["own"]]["curve"] for row in own], 0)
+    spikes = mean(plain, "layered", lambda c: c["drained_spikes"])
+    first = next(iter(curves.values()))
+    table = []
+    for name, accuracy in curves.items():
+        at = [float(np.interp(share * spikes, BUDGETS, accuracy)) for share in SHARES]
+        theirs = [float(np.interp(share * spikes, BUDGETS, first)) for share in SHARES]
+        least = float((accuracy - first).min())
+        met = least >= -0.005 and all(x - y >= 0.03 for x, y in zip(at[:2], theirs[:2]))
+        table.append((name, *(f"{100 * x:.1f}" for x in at), f"{100 * least:+.1f}", "yes" if met else "no"))
+    text = (
+        f"A sample stops before the forward step that would spend more spikes than a budget, and the class with most "
+        f"output spikes until then is decided for. The layered network spends {spikes:.0f} spikes a sample; asked for "
+        "are 3 points more than it at 25 and at 50 % of them, and at no budget more than half a point less."
+    )
+    columns = ("trained", *(f"at {100 * x:.0f} %" for x in SHARES), "least difference, points", "met")
+    title = f"{stage}: early decision, accuracy % at a share of the layered network's spikes"
+    return [Part(title, text, columns, table, f"{stage}-early", partial(_paint_curves, curves))]
+
+
+def _paint_curves(curves: dict[str, np.ndarray], figure: Figure) -> None:
+    axis = figure.subplots()
+    for name, accuracy in curves.items():
+        axis.plot(BUDGETS, 100 * accuracy, marker=".", label=name)
+    axis.set(xscale="log", xlabel="spikes a sample may spend", ylabel="accuracy by counts, %")
+    axis.legend()
+
+
+def per_core(stage: str, best: Chosen) -> list[Part]:
+    """Trained with its own mapping in the loop, beside trained network-wide in random order, both run core by core."""
+    if not {"per-core fifo", "random"} <= set(best):
+        return []
+    cell = best["per-core fifo"][0]["own"]
+    said = {
+        kind: [mean(best[kind], cell, lambda c, x=x: c[x]) for x in ("right", "drained_spikes", "drained_steps")]
+        for kind in ("per-core fifo", "random")
+    }
+    (ours, our_spikes, _), (theirs, their_spikes, _) = said.values()
+    better = ours - theirs >= 0.01 and our_spikes <= their_spikes
+    fewer = our_spikes <= 0.85 * their_spikes and ours >= theirs - 0.005
+    table = [(kind, f"{100 * x[0]:.1f}", f"{x[1]:.0f}", f"{x[2]:.0f}") for kind, x in said.items()]
+    text = (
+        f"Both run as {cell} a core. Asked for is at least one point more at no more spikes, or at most 85 % of the "
+        f"spikes at an accuracy within half a point: {'met' if better or fewer else 'not met'}."
+    )
+    columns = ("trained", "by counts %", "spikes until drained", "forward steps until drained")
+    return [Part(f"{stage}: trained with the mapping in the loop", text, columns, table)]
+
+
+def one_network(stage: str, best: Chosen, groups: list[str]) -> Part:
+    """What each network loses at F = 1, order by order."""
+    table = []
+    for kind, rows in best.items():
+        cells, lost = [], {}
+        for order in TESTED:
+            by_f = [100 * mean(rows, f"{order}, F = {f}", lambda c: c["right"]) for f in groups]
+            lost[order] = max(by_f) - by_f[0]
+            cells.append(f"{by_f[0]:.1f} ({-lost[order]:+.1f})")
+        holds = max(lost["random"], lost["momentum"]) <= 1 and lost["fifo"] <= 2
+        table.append((kind, *cells, "yes" if holds else "no"))
+    text = (
+        f"Accuracy by counts at F = {groups[0]} and, in brackets, points below the network's best F in that order. "
+        "Asked for is at most 1 point in random and momentum order, and 2 in fifo, which is nearest to a chip's."
+    )
+    return Part(f"{stage}: one network for every schedule", text, ("trained", *TESTED, "met"), table)
