@@ -17,7 +17,8 @@ from unlayered.cli import app  # noqa: E402
 PAGE = ROOT / "docs" / "commands.md"
 HEAD = """# Every verb and option
 
-What `--help` says, on one page. Exit codes: 0 fine, 1 different, 2 bad input, 3 Lava or --workers absent or failed.
+What `--help` says, on one page.
+Exit codes: 0 fine, 1 different, 2 bad input, 3 Lava, --workers or another rank absent or lost.
 Written by `make commands` from the command line.
 """
 

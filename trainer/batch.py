@@ -1,4 +1,4 @@
-"""A batch as an engine takes it, and which of the processes that train together this is."""
+"""A batch as an engine takes it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.distributed as distributed
 from torch import Tensor
 
 from trainer.engines.live import LiveState
@@ -17,25 +16,27 @@ class Batch:
     """Some samples as an engine takes them: frames (T, b, N_in), labels and ids (b,), time-stamped events.
 
     Attributes:
-        state: where the samples go on from; None = they begin.
+        states: where the samples go on from, block by block where there are several; empty = they begin.
+        whole: samples of the whole batch, which several processes may share; 0 = these are all.
     """
 
     frames: Tensor
     labels: Tensor
     ids: Tensor
     events: np.ndarray | None = None
-    state: LiveState | None = None
+    states: tuple[LiveState, ...] = ()
+    whole: int = 0
+
+    @property
+    def state(self) -> LiveState | None:
+        """Where the samples go on from as one; None = they begin."""
+        return self.states[0] if self.states else None
+
+    @property
+    def share(self) -> float:
+        """How much of the whole batch these samples are."""
+        return len(self.ids) / self.whole if self.whole else 1.0
 
     def to(self, device: torch.device) -> Batch:
         """The same samples on another device."""
         return replace(self, frames=self.frames.to(device), labels=self.labels.to(device), ids=self.ids.to(device))
-
-
-def rank() -> int:
-    """Which of the processes that train together this is."""
-    return distributed.get_rank() if distributed.is_available() and distributed.is_initialized() else 0
-
-
-def world() -> int:
-    """How many processes train together."""
-    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1

@@ -13,9 +13,11 @@ from ir.check import FormatError, require
 from ir.schedule import key, stream
 from ir.words import counted
 from stimuli.own.data import Data
-from trainer.batch import Batch, rank, world
+from trainer.batch import Batch
 from trainer.config import TrainConfig
 from trainer.data import Samples
+from trainer.processes import rank, world
+from trainer.rules.blocks import of_this_process
 
 BATCH_ORDER, SHIFT = 11, 13
 """Purposes of the loop's own random streams."""
@@ -43,7 +45,12 @@ def batches(n: int, config: TrainConfig, epoch: int) -> Iterator[np.ndarray]:
     """Indices of each batch of an epoch; this process's share of them when several train together."""
     order = np.argsort(key(stream(config.seed, BATCH_ORDER), epoch + 1, 0, 0, np.arange(n)))
     for start in range(0, n, config.batch_size):
-        yield order[start : start + config.batch_size][rank() :: world()]
+        yield share_of(order[start : start + config.batch_size], config)
+
+
+def share_of(index: np.ndarray, config: TrainConfig) -> np.ndarray:
+    """Those of a batch's samples that this process trains on: whole blocks where the same bits are promised."""
+    return of_this_process(index) if config.same_bits else index[rank() :: world()]
 
 
 def batch_of(stimulus: Samples, index: np.ndarray, steps: range | None = None) -> Batch:
@@ -80,7 +87,7 @@ def augmented(batch: Batch, config: TrainConfig, epoch: int, shape: tuple[int, .
     Args:
         shape: of one frame.
     """
-    if not config.shift_px:
+    if not config.shift_px or not len(batch.ids):
         return batch
     frames = shifted(batch.frames, batch.ids, shape, config, epoch)
     return replace(batch, frames=frames, events=None)

@@ -22,6 +22,7 @@ from trainer.gamma_options import GammaOptions, check_gamma
 from trainer.kinds import AT_LEAST, check_kinds, fits, group_in_file, is_group, known
 from trainer.optimizers import OPTIMIZERS, SCHEDULES, WITH_MOMENTUM
 from trainer.rules import RULES
+from trainer.rules.blocks import check_same_bits
 
 LOSSES = ("rate", "count", "membrane", "first_spike")
 SHIPPED = Path(__file__).with_name("presets")
@@ -97,6 +98,8 @@ class TrainConfig:
         shift_px: augmentation, frames move up to this many pixels.
         limit: use at most so many training samples; 0 = all.
         seed: of everything random in training: weights, order of batches, draws.
+        same_bits: add up gradients in a fixed order of blocks of 16 samples: any number of processes (``torchrun``) and
+            threads then trains the same network to the last bit (docs/scale.md).
         device: where tensors live, ``cpu`` or ``cuda`` (also ``cuda:1``, ...).
         engine: ``auto`` (by the device), ``cpu``, ``gpu`` or ``reference``.
         tensorboard: also write TensorBoard event files.
@@ -151,6 +154,7 @@ class TrainConfig:
     shift_px: int = 0
     limit: int = 0
     seed: int = 0
+    same_bits: bool = False
     device: str = "cpu"
     engine: str = "auto"
     tensorboard: bool = False
@@ -168,6 +172,7 @@ class TrainConfig:
         check_choice("rule", self.rule, RULES)
         check_choice("neuron", self.neuron, MODULES)
         check_gamma(self)
+        check_same_bits(self, RULES[self.rule])
         check_choice("reset", self.reset, tuple(RESETS))
         check_choice("loss", self.loss, LOSSES)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import atexit
-import importlib
 import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as distributed
-from torch import Tensor
 
 from exchange import npz
 from ir.check import FormatError, require
@@ -22,21 +19,21 @@ from ir.mapped import MappedNetwork
 from ir.schedule import Schedule, key, stream
 from ir.words import counted
 from stimuli.own.data import Data
-from trainer.batch import rank, world
+from trainer.alike import facts
 from trainer.batches import augmented, batch_of, batches, pieces, split
 from trainer.build import build_network
-from trainer.checkpoint import load_checkpoint
 from trainer.config import TrainConfig
 from trainer.data import Kind, Samples, training_data
-from trainer.engines.plan import Plan
-from trainer.engines.result import Result
+from trainer.evaluation import Among, evaluate
 from trainer.initial import scale_to_density
 from trainer.kinds import groups_from
 from trainer.network import SpikingNetwork
 from trainer.optimizers import learning_rate, set_rate
+from trainer.processes import agree, join, rank, wait_for_all, world
 from trainer.quantize_aware import train_on_grid
 from trainer.rules import RULES
-from trainer.train_folder import clear_litter, keep, resumed
+from trainer.rules.blocks import one_thread
+from trainer.train_folder import clear_litter, from_checkpoint, keep, resumed
 
 F_DRAW = 12
 """Purpose of the random stream that draws group sizes and orders."""
@@ -88,17 +85,20 @@ def train(
         FormatError: data absent, or ``out`` holds another run's checkpoint.
     """
     out = Path(out)
-    join_torchrun()
+    join()
     config, data, kind = training_data(config, stimulus)
     fit_set, held_out = split(data, config)
-    network = prepared(config, fit_set, kind)
-    out.mkdir(parents=True, exist_ok=True)
+    with one_thread() if config.same_bits else nullcontext():
+        network = prepared(config, fit_set, kind)
+    if world() > 1:
+        agree(facts(config, fit_set, network))
     optimizer = RULES[config.rule].optimizer(network, config)
     history: list[Metrics] = []
     if _is_first_process():
+        out.mkdir(parents=True, exist_ok=True)
         clear_litter(out)
-    if resume and (out / "last.pt").exists():
-        history = [Metrics(**m) for m in resumed(out, network, optimizer, config, _is_first_process())]
+    if resume:
+        history = [Metrics(**m) for m in resumed(out, network, optimizer, config)]
     writer = _tensorboard(out) if config.tensorboard and _is_first_process() else None
     for epoch in range(len(history), config.epochs):
         if has_stalled(history, config):
@@ -107,6 +107,7 @@ def train(
         history.append(metrics)
         if _is_first_process():
             keep(out, network, optimizer, config, [asdict(m) for m in history])
+        wait_for_all()
         if kept is not None:
             kept(len(history))
         if writer is not None:
@@ -148,14 +149,13 @@ def prepared(config: TrainConfig, data: Samples, kind: Kind | None = None) -> Sp
 
 def finished(network: SpikingNetwork, out: Path, config: TrainConfig) -> SpikingNetwork:
     """The network of the best (or last) epoch, saved as it leaves the trainer."""
-    if world() > 1:
-        distributed.barrier()
-    load_checkpoint(out / f"{config.keep}.pt", network, None, config)
+    from_checkpoint(out / f"{config.keep}.pt", network, None, config)
     network.eval()
     if _is_first_process():
         npz.save(network.export(), out / "network.npz")
         if network.quantization is not None:
             npz.save(network.quantization.quantized(network.export()), out / "quantized.npz")
+    wait_for_all()
     return network
 
 
@@ -190,7 +190,7 @@ def run_epoch(
         if changing:
             set_rate(optimizer, learning_rate(config, epoch + (i + 0.5) / n_batches))
         whole = min(config.batch_size, fit_set.n_samples - i * config.batch_size)
-        loss = run_batch(network, optimizer, fit_set, index, config, (epoch, i), len(index) / whole)
+        loss = run_batch(network, optimizer, fit_set, index, config, (epoch, i), whole)
         total, seen = total + loss * whole, seen + whole
         if report is not None:
             speed = seen / (time.perf_counter() - begin)
@@ -200,8 +200,9 @@ def run_epoch(
     speed = seen / (time.perf_counter() - begin)
     most = config.batch_size if isinstance(held_out, Data) else 256  # what is read piece by piece does not fit memory
     schedule = replace(config.schedule, F=config.f_at(config.epochs))
-    accuracy, density, latency = evaluate(network, held_out, schedule, config.engine, most, config.truncate)
-    metrics = Metrics(epoch, total / max(seen, 1), accuracy, density, latency, speed)
+    among = Among.SAME_BITS if config.same_bits else Among.ALL
+    judged = evaluate(network, held_out, schedule, config.engine, most, config.truncate, among)
+    metrics = Metrics(epoch, total / max(seen, 1), *judged, speed)
     if report is not None:
         report(metrics, n_batches, n_batches)
     return metrics
@@ -214,74 +215,23 @@ def run_batch(
     index: np.ndarray,
     config: TrainConfig,
     at: tuple[int, int],
-    share: float,
+    whole: int,
 ) -> float:
     """Train on a batch, piece by piece in time where the configuration truncates; the mean loss of a time step.
 
     Args:
         at: epoch and number of the batch.
-        share: of the whole batch that this process has.
+        whole: samples of the batch, of which this process has those at ``index``.
     """
-    epoch, total, state = at[0], 0.0, None
+    epoch, total, states = at[0], 0.0, ()
     for steps in pieces(data.n_steps, config.truncate):
         batch = batch_of(data, index, steps if config.truncate else None)
         batch = augmented(batch, config, epoch, network.data_shape).to(network.device)
-        batch = replace(batch, state=state)
+        batch = replace(batch, states=states, whole=whole)
         schedule = schedule_of(config, *at)
-        loss, state = RULES[config.rule].step(network, optimizer, batch, schedule, config, epoch, share)
+        loss, states = RULES[config.rule].step(network, optimizer, batch, schedule, config, epoch)
         total += loss * max(len(steps), 1)
     return total / max(data.n_steps, 1)
-
-
-def evaluate(
-    network: SpikingNetwork,
-    stimulus: Samples,
-    schedule: Schedule,
-    engine: str = "auto",
-    batch_size: int = 256,
-    truncate: int = 0,
-) -> tuple[float, float, float]:
-    """(accuracy, spike density, mean forward steps a sample) under ``schedule``; ``truncate`` bounds memory alone."""
-    network.eval()
-    plan, right, spikes, rounds = network.plan(), 0, 0.0, 0.0
-    for start in range(0, stimulus.n_samples, batch_size):
-        index = np.arange(start, min(start + batch_size, stimulus.n_samples))
-        state, counts, v, labels = None, torch.zeros(()), torch.zeros(()), torch.zeros(())
-        for steps in pieces(stimulus.n_steps, truncate):
-            batch = batch_of(stimulus, index, steps if truncate else None).to(network.device)
-            with torch.no_grad():
-                result = network(batch.frames, schedule, batch.ids, events=batch.events, engine=engine, state=state)
-            state = result.state if truncate else None
-            counts = counts.to(network.device) + result.counts.sum(0)
-            v, labels = result.v[-1:].sum(0), batch.labels
-            rounds += float(result.forward_steps.sum())
-        right += int((decided(counts[:, plan.output], v[:, plan.output], plan) == labels).sum())
-        spikes += float(counts.sum())
-    n = stimulus.n_samples
-    return right / n, spikes / (n * plan.n_neurons * stimulus.n_steps), rounds / n
-
-
-def decide(result: Result, plan: Plan) -> Tensor:
-    """Class of each sample: most output spikes, ties to the smallest index, none = -1; or the largest membrane."""
-    return decided(result.counts[:, :, plan.output].sum(0), result.v[-1][:, plan.output], plan)
-
-
-def decided(counts: Tensor, v: Tensor, plan: Plan) -> Tensor:
-    """The same of the output's counts and last membranes, (B, n) each."""
-    if not plan.output_fires:
-        return v.argmax(1)
-    first_largest = (counts == counts.amax(1, keepdim=True)).to(torch.int64).argmax(1)
-    return torch.where(counts.amax(1) > 0, first_largest, -1)
-
-
-def join_torchrun() -> None:
-    """Where torchrun started this process, join the others: each then trains on its share of every batch."""
-    if "TORCHELASTIC_RUN_ID" in os.environ and not distributed.is_initialized():
-        # The compiler that torch's optimizers import keeps alive a group made before it, and with it gloo's threads,
-        # which abort the interpreter on its way out: import it first, and leave the group before the end.
-        importlib.import_module("torch._dynamo")
-        distributed.init_process_group("gloo")
-        atexit.register(distributed.destroy_process_group)
 
 
 def _is_first_process() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from exchange.train_files import sealed
 from trainer.checkpoint import load_checkpoint, save_checkpoint
 from trainer.config import TrainConfig
 from trainer.network import SpikingNetwork
+from trainer.processes import of_the_first, rank, world
 
 OLDER_TOO = r"\w{8}"
 """Endings of temporary names, those of earlier releases among them."""
@@ -35,20 +37,33 @@ def clear_litter(out: Path) -> None:
         remove_litter(out / name, OLDER_TOO)
 
 
-def resumed(
-    out: Path, network: SpikingNetwork, optimizer: torch.optim.Optimizer, config: TrainConfig, write: bool
-) -> History:
-    """Go back to ``last.pt``; returns the history, which is also written, for a kill may have come before that.
-
-    Args:
-        write: whether this process is the one that writes.
+def resumed(out: Path, network: SpikingNetwork, optimizer: torch.optim.Optimizer, config: TrainConfig) -> History:
+    """Go back to ``last.pt`` where there is one; returns the history, which is also written, for a kill may have come
+    before that.
 
     Raises:
         FormatError: the checkpoint is unreadable, or of another configuration.
     """
-    history = load_checkpoint(out / "last.pt", network, optimizer, config)
-    if write and history:
+    history = from_checkpoint(out / "last.pt", network, optimizer, config)
+    if rank() == 0 and history:
         _follow(out, network, config, history)
+    return history or []
+
+
+def from_checkpoint(
+    path: Path, network: SpikingNetwork, optimizer: torch.optim.Optimizer | None, config: TrainConfig
+) -> History | None:
+    """Read a checkpoint; where several processes train, the first one's, which others may not see. None = there is
+    none."""
+    history = None
+    if rank() == 0 and path.exists():
+        history = load_checkpoint(path, network, optimizer, config)
+    content = of_the_first(path.read_bytes() if world() > 1 and history is not None else None)
+    if rank() > 0 and content is not None:
+        with tempfile.TemporaryDirectory(prefix="unlayered-rank-") as folder:
+            copy = Path(folder) / path.name
+            copy.write_bytes(content)
+            return load_checkpoint(copy, network, optimizer, config)
     return history
 
 

@@ -18,7 +18,7 @@ from unlayered.__main__ import main
 from unlayered.compiling import tell_of_compiling
 from unlayered.console import stderr
 from unlayered.help import Verb, help_of, without_types
-from unlayered.interruption import how_to_go_on
+from unlayered.interruption import has_spoken, how_to_go_on, who
 from unlayered.verbs.check import check
 from unlayered.verbs.chips import chips
 from unlayered.verbs.compare import compare
@@ -136,12 +136,13 @@ def _nobody_reads() -> bool:
 
 def _end(what: object, code: int) -> NoReturn:
     _say(what)
+    has_spoken()
     raise typer.Exit(code)
 
 
 def _say(what: object) -> None:
     with suppress(OSError):  # where nothing can be said, the exit code still says it
-        stderr().print(f"unlayered: {sentence(what)}", markup=False, soft_wrap=True)
+        stderr().print(f"{who()}: {sentence(what)}", markup=False, soft_wrap=True)
 
 
 app = typer.Typer(
@@ -183,7 +184,7 @@ def front(
 
     Add --samples 50 to both runs for a quick look; --json anywhere for programs.
 
-    [bold]Exit codes[/bold]: 0 fine, 1 different, 2 bad input, 3 Lava or --workers absent or failed.
+    [bold]Exit codes[/bold]: 0 fine, 1 different, 2 bad input, 3 Lava, --workers or another rank absent or lost.
     UNLAYERED_TRACEBACK=1 shows the traceback behind an error.
     """
     tell_of_compiling()

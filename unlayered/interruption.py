@@ -39,6 +39,9 @@ MAX_BYTES = 4096
 DIRECT = "UNLAYERED_TRACEBACK"
 """Where this variable is set, a verb runs in the process that was started, and Ctrl-C shows where it was."""
 
+TORCHRUN = "TORCHELASTIC_RUN_ID"
+"""Where this variable is set, torchrun started this process and others, which train together."""
+
 _way_on: list[str] = [""]
 _shared: list[mmap.mmap] = []
 
@@ -47,13 +50,24 @@ def go_on(sentence: str) -> None:
     """Note how a person goes on if this run is interrupted; said behind "interrupted; "."""
     _way_on[0] = sentence
     for page in _shared:
-        page[:] = sentence.encode()[:MAX_BYTES].ljust(MAX_BYTES, b"\0")
+        page[: MAX_BYTES - 1] = sentence.encode()[: MAX_BYTES - 1].ljust(MAX_BYTES - 1, b"\0")
+
+
+def has_spoken() -> None:
+    """Note that the sentence of this run has been said: a signal that comes while it ends says no second one."""
+    for page in _shared:
+        page[MAX_BYTES - 1 :] = b"\1"
 
 
 def how_to_go_on() -> str:
     """The note behind a semicolon; empty where there is none."""
-    noted = _shared[0][:].rstrip(b"\0").decode(errors="replace") if _shared else _way_on[0]
+    noted = _shared[0][: MAX_BYTES - 1].rstrip(b"\0").decode(errors="replace") if _shared else _way_on[0]
     return f"; {noted}" if noted else ""
+
+
+def who() -> str:
+    """What a sentence begins with: the name of the command, and under torchrun which of its processes speaks."""
+    return f"unlayered, rank {os.environ.get('RANK', '?')}" if TORCHRUN in os.environ else "unlayered"
 
 
 def supervised(work: Callable[[], None]) -> None:
@@ -66,6 +80,8 @@ def supervised(work: Callable[[], None]) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)  # not ignored, so it can be waited for
     _shared.append(mmap.mmap(-1, MAX_BYTES))
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    if TORCHRUN in os.environ:  # which ends its processes, unless it is killed itself
+        _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     me, worker = os.getpid(), os.fork()
     if worker == 0:
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -131,10 +147,12 @@ def _interrupted(worker: int, sign: int) -> int:
     said = f"{WORDS.get(name, f'killed by {name}')}{how_to_go_on()}"
     if name == CUT_SHORT:
         said = "a file lost its end while it was being read; write it again, then the same command does its work"
+    if _shared[0][MAX_BYTES - 1 :] == b"\1":
+        return 128 + sign
     with suppress(OSError):
         if sys.stderr.isatty():
             sys.stderr.write("\r\x1b[2K\x1b[?25h")  # what is left of a progress bar, which hides the cursor
-        sys.stderr.write(f"unlayered: {said}\n")
+        sys.stderr.write(f"{who()}: {said}\n")
         sys.stderr.flush()
     return BAD_INPUT if name == CUT_SHORT else 128 + sign
 

@@ -25,7 +25,6 @@ class Signs:
         schedule: Schedule,
         config: Settings,
         epoch: int,
-        share: float = 1.0,
     ) -> Step:
         optimizer.zero_grad()
         result = network(batch.frames, schedule, batch.ids, config.options, batch.events, config.engine, batch.state)
@@ -35,4 +34,4 @@ class Signs:
             assert p.grad is not None
             p.grad.sign_()
         optimizer.step()
-        return Step(float(loss.detach()), result.state.detach())
+        return Step(float(loss.detach()), (result.state.detach(),))

@@ -38,8 +38,13 @@ def first_counting(n_steps: int, last: int) -> int:
     return 0 if last == 0 else max(n_steps - last, 0)
 
 
-def begun(network: SpikingNetwork, frames: Tensor, rule: str, ids: Tensor | None = None) -> OnlineRun:
+def begun(
+    network: SpikingNetwork, frames: Tensor, rule: str, ids: Tensor | None = None, params: Params | None = None
+) -> OnlineRun:
     """A batch under a rule, before its first time step.
+
+    Args:
+        params: the network's live numbers, where they are at hand.
 
     Raises:
         ValueError: the rule does not take the network.
@@ -50,12 +55,25 @@ def begun(network: SpikingNetwork, frames: Tensor, rule: str, ids: Tensor | None
     learning = [n for n, m in network.neurons.items() if getattr(m, "train_decays", False)]
     require(not learning, f"population {', '.join(learning)}: decays learn under rule 'bptt' alone")
     ids = torch.arange(frames.shape[1], device=frames.device) if ids is None else ids
-    call = Call(network.plan(), network.params(), frames.flatten(2), ids, LAYERED, EVALUATION)
+    params = network.params() if params is None else params
+    call = Call(network.plan(), params, frames.flatten(2), ids, LAYERED, EVALUATION)
     return OnlineRun(call, rule)
 
 
 def hand_over(params: Params, run: OnlineRun, found: Gradients) -> None:
     """Add gradients of an engine's numbers to those of the parameters that the numbers were made of."""
+    numbers, own = _numbers(params, run, found)
+    torch.autograd.backward(numbers, own)
+
+
+def handed(params: Params, run: OnlineRun, found: Gradients, parameters: list[Tensor]) -> list[Tensor | None]:
+    """The same as values, parameter by parameter; None where nothing reaches one."""
+    numbers, own = _numbers(params, run, found)
+    return list(torch.autograd.grad(numbers, parameters, own, allow_unused=True))
+
+
+def _numbers(params: Params, run: OnlineRun, found: Gradients) -> tuple[list[Tensor], list[Tensor]]:
+    """An engine's numbers that learn, and their gradients."""
     own = params.neurons["spiking_gamma"]
     assert isinstance(own, GammaParams)
     weights: dict[int, Tensor] = {n: g for (_, _, n), g in zip(run.places, found.weights)}
@@ -64,7 +82,7 @@ def hand_over(params: Params, run: OnlineRun, found: Gradients) -> None:
         buckets[run.at[p.name], : g.shape[1]] = g
     pairs = [(x, weights[n]) for n, x in enumerate(params.weights)] + [(own.weight, buckets)]
     learning = [(x, g) for x, g in pairs if x.requires_grad]
-    torch.autograd.backward([x for x, _ in learning], [g for _, g in learning])
+    return [x for x, _ in learning], [g for _, g in learning]
 
 
 def gradients(

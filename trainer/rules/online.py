@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from ir.check import require
 from ir.schedule import Schedule
-from trainer.batch import Batch, world
+from trainer.batch import Batch
 from trainer.engines.neurons.gamma_dynamics import GammaParams
 from trainer.network import SpikingNetwork
 from trainer.online.compiled import refusal, whole_batch
-from trainer.online.gradients import added, begun, first_counting, hand_over, label_loss
+from trainer.online.gradients import added, begun, first_counting, hand_over, handed, label_loss
 from trainer.online.run import Gradients, OnlineRun
 from trainer.optimizers import make_optimizer
+from trainer.processes import world
+from trainer.rules.blocks import Part, learning, sum_of_blocks
 from trainer.rules.rule import Settings, Step, check_loss, check_parameters
 
 
 class Online:
     """A rule of ``trainer.online.credit.CREDITS``; the loss is the readout's cross-entropy in every time step."""
+
+    by_blocks = True
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -33,36 +39,70 @@ class Online:
         schedule: Schedule,
         config: Settings,
         epoch: int,
-        share: float = 1.0,
     ) -> Step:
-        require(world() == 1, f"rule {self.name!r} trains in one process; leave torchrun out, or use rule 'bptt'")
+        if config.same_bits:
+            loss = self._by_blocks(network, optimizer, batch, config, epoch)
+        else:
+            alone = f"rule {self.name!r} trains in one process unless same_bits = true"
+            require(world() == 1, f"{alone}; set it, leave torchrun out, or use rule 'bptt'")
+            loss = self._at_once(network, optimizer, batch, config, epoch)
+        check_parameters(network, config, epoch)
+        return Step(loss)
+
+    def _by_blocks(
+        self,
+        network: SpikingNetwork,
+        optimizer: torch.optim.Optimizer,
+        batch: Batch,
+        config: Settings,
+        epoch: int,
+    ) -> float:
+        """A change of the weights by the gradients of all blocks of all processes."""
+        parameters = learning(network)
+
+        def part(block: Batch, share: float) -> Part:
+            params = network.params()
+            run = begun(network, block.frames, self.name, block.ids, params)
+            loss, found = sequence(run, block, config)
+            value = torch.tensor(loss * share, dtype=torch.float64)
+            if found is None or not math.isfinite(loss):  # said by everyone, after the sum
+                return Part(value, [None] * len(parameters), None)
+            gradients = handed(params, run, found, parameters)
+            return Part(value, [None if g is None else g * share for g in gradients], None)
+
+        optimizer.zero_grad(set_to_none=True)
+        loss = sum_of_blocks(network, batch, part).loss
+        check_loss(loss, config, epoch)
+        optimizer.step()
+        return loss
+
+    def _at_once(
+        self,
+        network: SpikingNetwork,
+        optimizer: torch.optim.Optimizer,
+        batch: Batch,
+        config: Settings,
+        epoch: int,
+    ) -> float:
+        """A change of the weights by the whole batch, or one in every time step."""
         run, total = begun(network, batch.frames, self.name, batch.ids), 0.0
-        by_sequence = config.gamma.update == "sequence"
-        if by_sequence and config.engine != "reference" and refusal(run) is None:
-            begins = first_counting(len(batch.frames), config.loss_steps)
-            loss, found, _, _ = whole_batch(run, batch.labels, begins)
-            check_loss(loss, config, epoch)
-            self._change(network, optimizer, run, found)
-            check_parameters(network, config, epoch)
-            return Step(loss, None)
-        gathered: Gradients | None = None
+        if config.gamma.update == "sequence":
+            total, found = sequence(run, batch, config)
+            check_loss(total, config, epoch)
+            if found is not None:
+                self._change(network, optimizer, run, found)
+            return total
         for step in run.steps(label_loss(batch.labels, len(batch.frames), config.loss_steps)):
             if step.loss is None or step.gradients is None:
                 continue
             total += float(step.loss)
             check_loss(total, config, epoch)
-            if by_sequence:
-                gathered = step.gradients if gathered is None else added(gathered, step.gradients)
-                continue
             self._change(network, optimizer, run, step.gradients)
             own = network.params()
             neurons = own.neurons["spiking_gamma"]
             assert isinstance(neurons, GammaParams)
             run.take([w.detach() for w in own.weights], neurons)
-        if gathered is not None:
-            self._change(network, optimizer, run, gathered)
-        check_parameters(network, config, epoch)
-        return Step(total, None)
+        return total
 
     def _change(
         self, network: SpikingNetwork, optimizer: torch.optim.Optimizer, run: OnlineRun, found: Gradients
@@ -70,3 +110,16 @@ class Online:
         optimizer.zero_grad(set_to_none=True)
         hand_over(network.params(), run, found)
         optimizer.step()
+
+
+def sequence(run: OnlineRun, batch: Batch, config: Settings) -> tuple[float, Gradients | None]:
+    """The mean loss of some samples over all time steps, and its gradients; None where no time step counts."""
+    if config.engine != "reference" and refusal(run) is None:
+        loss, gradients, _, _ = whole_batch(run, batch.labels, first_counting(len(batch.frames), config.loss_steps))
+        return loss, gradients
+    total, gathered = 0.0, None
+    for step in run.steps(label_loss(batch.labels, len(batch.frames), config.loss_steps)):
+        if step.loss is not None and step.gradients is not None:
+            total += float(step.loss)
+            gathered = step.gradients if gathered is None else added(gathered, step.gradients)
+    return total, gathered

@@ -34,6 +34,8 @@ class Settings(Rates, Protocol):
     def loss_steps(self) -> int: ...
     @property
     def gamma(self) -> GammaOptions: ...
+    @property
+    def same_bits(self) -> bool: ...
 
 
 class Step(NamedTuple):
@@ -41,11 +43,12 @@ class Step(NamedTuple):
 
     Attributes:
         loss: of the whole batch.
-        state: where its samples ended, for the time steps that follow; None where this process has none of them.
+        states: where its samples ended, for the time steps that follow, as ``Batch.states``; empty where this process
+            has none of them, or nothing follows.
     """
 
     loss: float
-    state: LiveState | None
+    states: tuple[LiveState, ...] = ()
 
 
 def check_loss(loss: float, config: Settings, epoch: int) -> None:
@@ -79,9 +82,8 @@ class Rule(Protocol):
         schedule: Schedule,
         config: Settings,
         epoch: int,
-        share: float = 1.0,
     ) -> Step:
-        """Change the parameters by one batch; ``share`` of the whole batch is in this process.
+        """Change the parameters by one batch, of which ``batch.share`` is in this process.
 
         Raises:
             ValueError: training diverged; the checkpoint of the epoch before stays as it is.

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
-import torch.distributed as distributed
+from torch import Tensor
 
 from ir.schedule import Schedule
-from trainer.batch import Batch, world
+from trainer.batch import Batch
+from trainer.engines.live import LiveState
 from trainer.losses import LOSS_FUNCTIONS, spike_penalty
 from trainer.network import SpikingNetwork
 from trainer.optimizers import make_optimizer
+from trainer.processes import add_up, world
+from trainer.rules.blocks import Part, learning, sum_of_blocks
 from trainer.rules.rule import Settings, Step, check_loss, check_parameters
 
 
 class Surrogate:
     """Backpropagation through time with the surrogate of ``trainer.surrogate``."""
+
+    by_blocks = True
 
     def optimizer(self, network: SpikingNetwork, config: Settings) -> torch.optim.Optimizer:
         return make_optimizer(network, config)
@@ -27,31 +34,51 @@ class Surrogate:
         schedule: Schedule,
         config: Settings,
         epoch: int,
-        share: float = 1.0,
     ) -> Step:
         optimizer.zero_grad(set_to_none=True)
-        loss, state, total = None, None, torch.zeros((), dtype=torch.float64)
-        if share > 0:
-            result = network(
-                batch.frames, schedule, batch.ids, config.options, batch.events, config.engine, batch.state
-            )
-            state = result.state.detach()
-            counted = result.last(config.loss_steps) if config.loss_steps else result
-            loss = LOSS_FUNCTIONS[config.loss](counted, network.plan(), batch.labels)
-            if config.spike_penalty and epoch >= config.spike_penalty_after:
-                loss = loss + config.spike_penalty * spike_penalty(result)
-            loss = loss * share
+        if config.same_bits:
+            parameters = learning(network)
+
+            def part(block: Batch, share: float) -> Part:
+                loss, state = loss_of(network, block, schedule, config, epoch)
+                loss = loss * share
+                if not math.isfinite(float(loss.detach())):  # said by everyone, after the sum
+                    return Part(loss.detach(), [None] * len(parameters), state)
+                return Part(loss.detach(), list(torch.autograd.grad(loss, parameters, allow_unused=True)), state)
+
+            step = Step(*sum_of_blocks(network, batch, part))
+            check_loss(step.loss, config, epoch)
+        else:
+            step = self._at_once(network, batch, schedule, config, epoch)
+        optimizer.step()
+        check_parameters(network, config, epoch)
+        return step
+
+    def _at_once(self, network: SpikingNetwork, batch: Batch, schedule: Schedule, config: Settings, epoch: int) -> Step:
+        """Gradients of this process's samples in one go, summed over processes in torch's order."""
+        loss, states, total = None, (), torch.zeros((), dtype=torch.float64)
+        if batch.share > 0:
+            loss, state = loss_of(network, batch, schedule, config, epoch)
+            loss, states = loss * batch.share, (state,)
             total += loss.detach().cpu()
-        if world() > 1:
-            distributed.all_reduce(total)
+        add_up(total)
         check_loss(float(total), config, epoch)
         if loss is not None:
             loss.backward()
         if world() > 1:
             for p in network.parameters():
                 if p.requires_grad:
-                    p.grad = torch.zeros_like(p) if p.grad is None else p.grad
-                    distributed.all_reduce(p.grad)
-        optimizer.step()
-        check_parameters(network, config, epoch)
-        return Step(float(total), state)
+                    p.grad = add_up(torch.zeros_like(p) if p.grad is None else p.grad)
+        return Step(float(total), states)
+
+
+def loss_of(
+    network: SpikingNetwork, batch: Batch, schedule: Schedule, config: Settings, epoch: int
+) -> tuple[Tensor, LiveState]:
+    """The mean loss of some samples, and where they ended."""
+    result = network(batch.frames, schedule, batch.ids, config.options, batch.events, config.engine, batch.state)
+    counted = result.last(config.loss_steps) if config.loss_steps else result
+    loss = LOSS_FUNCTIONS[config.loss](counted, network.plan(), batch.labels)
+    if config.spike_penalty and epoch >= config.spike_penalty_after:
+        loss = loss + config.spike_penalty * spike_penalty(result)
+    return loss, result.state.detach()

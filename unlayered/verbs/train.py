@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ir.check import TargetError
 from unlayered.completing import chips, offered
 from unlayered.console import show, table
 from unlayered.options import DataOption, F, InputRule, Json, Kind, Order, Out, Root, ScheduleFlags
@@ -66,15 +67,12 @@ def train(
 
     With --start alone all other keys have their defaults.
     Ctrl-C and SIGTERM stop at once and keep the last whole epoch's checkpoint; the same command with --resume goes on
-    bit for bit. Without --resume a run begins anew; an earlier one in the folder stays whole until the new one's first
+    bit for bit. torchrun --nproc-per-node 2 -m unlayered train ... trains in two processes (docs/scale.md).
+    Without --resume a run begins anew; an earlier one in the folder stays whole until the new one's first
     checkpoint takes its place.
     """
     from stimuli.own.options import options_of_words
-    from trainer.batch import rank
-    from trainer.fit import train as fit
     from trainer.said import said_to
-    from unlayered.interruption import go_on
-    from unlayered.training import TrainingBar, kept_of_earlier, way_on
 
     chosen = _chosen(config, preset, start)
     asked = {"data": data, "root": root and str(root), "epochs": epochs, "seed": seed, "limit": limit}
@@ -84,12 +82,25 @@ def train(
     changes["schedule"] = ScheduleFlags(schedule, f, order, input=input_rule).on(chosen.schedule)
     changes |= {name: value for name, value in asked.items() if value is not None}
     chosen = said_to(replace(chosen, **changes, tensorboard=tensorboard or chosen.tensorboard), set_ or ())
+    if _fitted(chosen, out, resume, as_json):
+        _tell(out, as_json)
+
+
+def _fitted(chosen: TrainConfig, out: Path, resume: bool, as_json: bool) -> bool:
+    """Train, watched; returns whether this process speaks: under torchrun the first one does so for all."""
+    from trainer.fit import train as fit
+    from trainer.processes import join, rank
+    from unlayered.interruption import go_on, how_to_go_on
+    from unlayered.training import TrainingBar, kept_of_earlier, way_on
+
     go_on(kept_of_earlier(out, resume))
-    with TrainingBar(f"training on {chosen.data}", chosen.epochs, as_json) as bar:
-        fit(chosen, out, resume, bar.report, kept=lambda epochs: go_on(way_on(out, epochs)))
-    if rank() > 0:  # torchrun: the first process speaks for all
-        return
-    _tell(out, as_json)
+    try:
+        join()
+        with TrainingBar(f"training on {chosen.data}", chosen.epochs, as_json or rank() > 0) as bar:
+            fit(chosen, out, resume, bar.report, kept=lambda epochs: go_on(way_on(out, epochs)))
+    except TargetError as error:
+        raise TargetError(f"{error}{how_to_go_on()}") from error
+    return rank() == 0
 
 
 def _tell(out: Path, as_json: bool) -> None:
