@@ -2,10 +2,13 @@
 PYTHON := .venv/bin/python
 WORKERS ?= 2
 EXPERIMENTS := experiments/settled.py experiments/nmnist_like.py experiments/gesture_like.py
+# Of `make fuzz-edges`, in seconds: without a new edge, and for a reader in all.
+QUIET ?= 300
+MOST ?= 600
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 3000
 
-.PHONY: help setup demo test lint types unit slow pythons bench interop docs docs-slow picture commands configuration crosscheck priced fuzz fuzz-quick faults load experiments-quick clean
+.PHONY: help setup demo test lint types unit slow pythons bench interop docs docs-slow picture commands configuration crosscheck priced fuzz fuzz-quick fuzz-edges faults load experiments-quick clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
@@ -80,6 +83,10 @@ fuzz: setup  ## spoilt files through every reader and every verb that takes what
 
 fuzz-quick: setup  ## the same, 20 seconds a kind
 	$(PYTHON) -m tests.fuzz.readers --seconds 240
+
+fuzz-edges: setup  ## every reader fuzzed along edges of our code (atheris) until none is new; a table
+	tools/atheris.sh
+	PYTHONPATH=.fuzz $(PYTHON) -m tests.fuzz.edges --quiet $(QUIET) --most $(MOST)
 
 faults: setup  ## 200 faults while verbs are at work: signals, full and read-only disks, damaged files; a table
 	$(PYTHON) -m tests.faults.rig --faults 200

@@ -91,13 +91,13 @@ def mnist(n_steps: int) -> Reader:
 
 def read_shd(root: Path | None, split: str, limit: int | None, stamps: bool) -> Stimulus:
     """Spiking Heidelberg Digits (or recordings in its layout): 700 channels, 100 windows of 10 ms."""
-    from stimuli.recordings import SHD
+    from stimuli.shd import read_samples
 
-    data = SHD(str(root or data_folder()), train=split == "train")
-    ids = np.arange(len(data))[:limit]
-    samples = [data[int(i)] for i in ids]
-    labels = np.array([sample[1] for sample in samples]).astype(np.int64)
-    return stack((events for events, _ in samples), Binning((700, 1, 1), 10_000, 100), labels, ids, stamps)
+    folder, name = (root or data_folder()) / "SHD", f"shd_{'train' if split == 'train' else 'test'}.h5"
+    if not (folder / name).exists():
+        raise absent("SHD", folder, f"put {name} (unzipped) there", "SHD")
+    recordings, labels = read_samples(folder / name, limit)
+    return stack(recordings, Binning((700, 1, 1), 10_000, 100), labels, np.arange(len(labels)), stamps)
 
 
 def read_gestures(root: Path | None, split: str, limit: int | None, stamps: bool) -> Stimulus:

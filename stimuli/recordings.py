@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tonic import datasets
 
 from stimuli.places import absent
@@ -19,17 +17,6 @@ class NMNIST(datasets.NMNIST):
         """Refuse: data comes from the user's disk."""
         layout = f"unpack it there as {self.folder_name}/<0-9>/<5 digits>.bin (garrickorchard.com/datasets/n-mnist)"
         raise absent("N-MNIST", self.location_on_system, layout, "NMNIST")
-
-
-class SHD(datasets.SHD):
-    """tonic's SHD without downloads."""
-
-    def _check_exists(self) -> bool:
-        return (Path(self.location_on_system) / self.data_filename).exists()
-
-    def download(self) -> None:
-        """Refuse: data comes from the user's disk."""
-        raise absent("SHD", self.location_on_system, f"put {self.data_filename} (unzipped) there", "SHD")
 
 
 class DVSGesture(datasets.DVSGesture):

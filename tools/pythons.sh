@@ -11,5 +11,5 @@ for version in "$@"; do
         [ -x "$found" ] && python=$found
     done
     "$UV" venv --quiet --clear --python "$python" ".pythons/$version"
-    "$UV" pip install --quiet --python ".pythons/$version/bin/python" -e .
+    "$UV" pip install --quiet --python ".pythons/$version/bin/python" -e ".[pieces]"
 done

@@ -75,13 +75,18 @@ def _checked(data: Any, name: str, file_bytes: int) -> int:
     plain = dtype.kind in "biuf" or (dtype.names is not None and all(dtype[n].kind in "biuf" for n in dtype.names))
     if not plain or h5py.check_dtype(vlen=dtype) is not None:
         raise FormatError(f"its dataset {name!r} has type {dtype}; only datasets of numbers are read")
+    check_here(data, name)
+    size = int(np.prod(data.shape, dtype=object) or 0) * int(dtype.itemsize)
+    if size > MAX_PACKED * file_bytes:
+        raise FormatError(f"its dataset {name!r} claims {size} bytes in a file of {file_bytes}; write it again")
+    return size
+
+
+def check_here(data: Any, name: str) -> None:
+    """Raise where a dataset needs a plugin, or another file."""
     plist = data.id.get_create_plist()
     for i in range(plist.get_nfilters()):
         if plist.get_filter(i)[0] not in FILTERS:
             raise FormatError(f"its dataset {name!r} is packed by a plugin; write it with gzip or unpacked")
     if plist.get_external_count() or data.is_virtual:
         raise FormatError(f"its dataset {name!r} lies in another file; write it into this one")
-    size = int(np.prod(data.shape, dtype=object) or 0) * int(dtype.itemsize)
-    if size > MAX_PACKED * file_bytes:
-        raise FormatError(f"its dataset {name!r} claims {size} bytes in a file of {file_bytes}; write it again")
-    return size

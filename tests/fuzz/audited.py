@@ -10,10 +10,11 @@ from which on it counts.
 from __future__ import annotations
 
 import argparse
+import codecs
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,21 +23,12 @@ import h5py
 import numpy as np
 import onnx
 
-from exchange import npz
-from exchange.chip_toml import CHIPS, load_chip
 from exchange.open import open_network
-from exchange.pieces import open_pieces
-from exchange.pieces_out import save
 from ir.apart import STATM
-from ir.trace_parts import select
-from stimuli.own.data import open_data
-from tests.fuzz import seeds
 from tests.fuzz.containers import SPOILERS
+from tests.fuzz.kinds import READERS, Reader
 from tests.fuzz.mutate import spoil
-from tests.stimuli.own.recordings import striped, write
-from trainer.config import SHIPPED
-from trainer.config import read_toml as read_training
-from unlayered.sources import read_frames
+from tests.fuzz.sound import sound
 
 MARK = "/armed"
 PIECES = importlib.util.find_spec("pyarrow") is not None
@@ -130,51 +122,11 @@ def outside_onnx(path: Path, location: str) -> None:
     path.write_bytes(model.SerializeToString())
 
 
-def corpus(folder: Path) -> dict[str, tuple[Path, Callable[[Path], Any]]]:
-    """A sound file of each kind, and what reads it."""
-    found: dict[str, tuple[Path, Callable[[Path], Any]]] = {}
-    values = {"network": seeds.float_network(), "fixed": seeds.fixed_network(), "mapped": seeds.mapped_network(),
-              "trace": seeds.small_trace(), "stimulus": seeds.small_stimulus()}  # fmt: skip
-    for name, value in values.items():
-        npz.save(value, folder / f"{name}.npz")
-        found[name] = folder / f"{name}.npz", npz.load
-    (folder / "a.nir").write_bytes(seeds.written(seeds.float_network(), folder / "made.nir"))
-    (folder / "b.onnx").write_bytes(seeds.relu_model())
-    (folder / "c.net").write_bytes(seeds.written(seeds.fixed_network(), folder / "made.net"))
-    found |= {
-        f"network{path.suffix}": (path, open_network)
-        for path in (folder / "a.nir", folder / "b.onnx", folder / "c.net")
-    }
-    np.save(folder / "frames.npy", np.ones((2, 3, 4), np.int8))
-    (folder / "chip.toml").write_bytes((CHIPS / "loihi2.toml").read_bytes())
-    (folder / "training.toml").write_bytes(sorted(SHIPPED.glob("*.toml"))[0].read_bytes())
-    found |= {"frames": (folder / "frames.npy", read_frames), "chip": (folder / "chip.toml", load_chip),
-              "training": (folder / "training.toml", read_training)}  # fmt: skip
-    for ending in RECORDINGS:
-        data = folder / f"recordings{ending}"
-        for part in ("train", "test"):
-            write(data / part / "0" / f"a{ending}", striped(0, 1))
-        found[f"recording{ending}"] = data / "train" / "0" / f"a{ending}", _recording
-    if PIECES:
-        trace = seeds.small_trace()
-        save([select(trace, slice(0, 1)), select(trace, slice(1, None))], folder / "t.pieces")
-        for name in ("trace.json", "00000.spikes.parquet", "00000.rest.npz", "00000.v.npy"):
-            found[f"pieces {name}"] = folder / "t.pieces" / name, _pieces
-    return found
-
-
-def _recording(path: Path) -> Any:
-    return open_data(f"folder:{path.parents[2]}", None, "train", {}, npz).stimulus()
-
-
-def _pieces(path: Path) -> Any:
-    return open_pieces(path.parent).whole()
-
-
-def mutants(path: Path, n: int, folder: Path, rng: np.random.Generator) -> Iterator[bytes]:
+def mutants(contents: list[bytes], path: Path, n: int, folder: Path, rng: np.random.Generator) -> Iterator[bytes]:
     """Spoilt contents of a file, half of them spoilt inside where there is an inside."""
-    content, inside = path.read_bytes(), None if "recordings" in str(path) else SPOILERS.get(path.suffix)
+    inside = SPOILERS.get(path.suffix)
     for i in range(n):
+        content = contents[i // 2 % len(contents)]
         yield spoil(content, rng) if inside is None or i % 2 else inside(content, folder / "rewritten", rng)
 
 
@@ -187,20 +139,27 @@ def main() -> int:
     folder, rng = asked.folder / "read", np.random.default_rng(7)
     folder.mkdir()
     (asked.folder / "outside.bin").write_bytes(bytes(64))
-    files = corpus(folder)
-    spoilt = {name: list(mutants(path, asked.mutants, folder, rng)) for name, (path, _) in files.items()}
-    hostile = _hostile(folder)
-    for name, (path, read) in files.items():
-        read(path)  # once, as it is: a sound file passes
+    contents = sound(folder)
+    files = {name: (folder / reader.place, reader) for name, reader in READERS.items()}
+    spoilt = {
+        name: list(mutants(contents[name], path, asked.mutants, folder, rng)) for name, (path, _) in files.items()
+    }
+    hostile = _hostile(folder, contents)
+    for name, (path, reader) in files.items():
+        for content in contents[name]:  # once, as it is: a sound file passes
+            path.write_bytes(content)
+            reader.fit(path)
+            reader.read(path)
         for content in spoilt[name][:2]:  # and the ways of refusing are known
-            _spoilt(path, content, read)
+            _spoilt(path, content, reader)
+    codecs.lookup("ascii")  # h5py's, of Python's own library: the child that looked it up is gone
     audit = Audit(folder)
     audit.arm()
     n = 0
-    for name, (path, read) in files.items():
-        read(path)
+    for name, (path, reader) in files.items():
+        reader.read(path)
         for content in spoilt[name]:
-            audit.look(_spoilt(path, content, read))
+            audit.look(_spoilt(path, content, reader))
             n += 1
     for path, what in hostile:
         try:
@@ -216,31 +175,33 @@ def main() -> int:
     return 1 if audit.done else 0
 
 
-def _hostile(folder: Path) -> list[tuple[Path, str]]:
+def _hostile(folder: Path, contents: dict[str, list[bytes]]) -> list[tuple[Path, str]]:
     """Files that name others."""
     found: list[tuple[Path, str]] = []
     for kind in HDF5:
         path = folder / f"{kind}.nir"
-        path.write_bytes((folder / "a.nir").read_bytes())
+        path.write_bytes(contents["network.nir"][0])
         linked_nir(path, kind)
         found.append((path, kind))
     for i, location in enumerate(ONNX):
         path = folder / f"outside{i}.onnx"
-        path.write_bytes((folder / "b.onnx").read_bytes())
+        path.write_bytes(contents["network.onnx"][-1])  # not of ours, which has a note and needs no weights
         outside_onnx(path, location)
         found.append((path, location))
     return found
 
 
-def _spoilt(path: Path, content: bytes, read: Callable[[Path], Any]) -> str:
+def _spoilt(path: Path, content: bytes, reader: Reader) -> str:
     """Read a spoilt file; the sentence, if it is refused."""
-    sound, said = path.read_bytes(), ""
+    before, said = path.read_bytes(), ""
     path.write_bytes(content)
+    reader.fit(path)
     try:
-        read(path)
-    except ValueError as error:
+        reader.read(path)
+    except (ValueError, OSError) as error:
         said = str(error)
-    path.write_bytes(sound)
+    path.write_bytes(before)
+    reader.fit(path)
     return said
 
 

@@ -26,21 +26,21 @@ Rng = np.random.Generator
 
 
 def spoil_npz(content: bytes, _: Path, rng: Rng) -> bytes:
-    """The header as a tree, the arrays as arrays; packed anew."""
+    """The header as a tree, where there is one, the arrays as arrays; packed anew."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         arrays = {name: np.lib.format.read_array(archive.open(name)) for name in archive.namelist()}
-    header = json.loads(arrays.pop(f"{HEADER}.npy").tobytes())
+    header = json.loads(arrays.pop(f"{HEADER}.npy").tobytes()) if f"{HEADER}.npy" in arrays else None
     for _ in range(int(rng.choice([1, 1, 1, 2, 4]))):
         kind = rng.random()
-        if kind < 0.5 and arrays:
+        if (kind < 0.5 or header is None) and arrays:
             name = pick(rng, sorted(arrays))
             arrays[name] = spoil_array(arrays[name], rng)
-        elif kind < 0.98:
+        elif kind < 0.98 and header is not None:
             spoil_tree(header["value"], rng)
-        else:
+        elif header is not None:
             header["value"]["more"] = deep(int(rng.integers(2, 900)))
-    text = json.dumps(header).encode()
-    arrays[f"{HEADER}.npy"] = np.frombuffer(text, np.uint8)
+    if header is not None:
+        arrays[f"{HEADER}.npy"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED if rng.random() < 0.8 else zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
@@ -127,6 +127,9 @@ def _spoil_dataset(file: h5py.File, name: str, rng: Rng) -> None:
     if isinstance(held, bytes):
         text = held.decode("utf-8", "replace")
         changed: Any = _text(near(_parsed(text, rng), rng)) if rng.random() < 0.7 else text
+    elif held.dtype.kind == "O" and h5py.check_string_dtype(file[name].dtype) is None:
+        _spoil_lists(file, name, list(held), rng)
+        return
     elif held.dtype.kind == "O":
         texts = [x.decode("utf-8", "replace") for x in held.reshape(-1)]
         other = str(pick(rng, texts)) if texts else ""
@@ -139,6 +142,24 @@ def _spoil_dataset(file: h5py.File, name: str, rng: Rng) -> None:
         file.create_dataset(name, data=changed, dtype=h5py.string_dtype())
     else:
         file.create_dataset(name, data=changed)
+
+
+def _spoil_lists(file: h5py.File, name: str, lists: list[np.ndarray], rng: Rng) -> None:
+    """Lists of numbers, of which one is spoilt, lost, or there twice."""
+    kind, at = file[name].dtype, int(rng.integers(len(lists) or 1))
+    lists = lists or [np.zeros(1)]
+    change = int(rng.integers(6))
+    if change < 2:
+        lists[at : at + 1] = [lists[at]] * (2 * change)
+    else:
+        made = spoil_array(lists[at], rng).reshape(-1)
+        lists[at] = made if made.dtype.kind in "biuf" else made[:0].astype(np.float64)
+    del file[name]
+    held = np.empty(len(lists), object)
+    for i, one in enumerate(lists):
+        with np.errstate(all="ignore"):
+            held[i] = one.astype(h5py.check_vlen_dtype(kind))
+    file.create_dataset(name, data=held, dtype=kind)
 
 
 def _text(value: Any) -> str:
@@ -240,6 +261,7 @@ SPOILERS: dict[str, Callable[[bytes, Path, Rng], bytes]] = {
     ".json": spoil_json,
     ".nir": spoil_hdf5,
     ".net": spoil_hdf5,
+    ".h5": spoil_hdf5,
     ".onnx": spoil_onnx,
     ".pt": spoil_checkpoint,
 }

@@ -30,6 +30,7 @@ TRAINER = "python benchmarks/trainer.py --quick"
 MAPPER = "python benchmarks/mapper.py --only vgg-large"
 CAPACITY = "python benchmarks/capacity.py --only words"
 FAULTS = "python -m tests.faults.rig --faults 8 --seed 1"
+EDGES = "PYTHONPATH=.fuzz python -m tests.fuzz.edges --quiet 1 --most 1 --reader chip.toml"
 FUZZ = "python -m tests.fuzz.readers --seconds 24"
 CLOCKLESS = "python experiments/clockless.py --data digits --samples 200 --test-samples 20 --epochs 1 --tune-epochs 1"
 MISMATCH = Slow("python examples/mismatch.py --epochs 2 --seeds 1", "data", (0, 1))
@@ -52,6 +53,7 @@ SLOW: dict[str, Slow] = {
     "make priced": Slow("python -m tests.interop.priced", "sanafe"),
     "make fuzz": Slow(FUZZ),
     "make fuzz-quick": Slow(FUZZ),
+    "make fuzz-edges": Slow(f"tools/atheris.sh && {EDGES}"),
     "make faults": Slow(FAULTS),
     "python -m tests.faults.rig --faults N --seed S": Slow(FAULTS),
     "python examples/make_models.py": Slow(),
@@ -142,6 +144,7 @@ SLOW: dict[str, Slow] = {
 ELSEWHERE: dict[str, str] = {
     "unlayered experiments run experiments/settled.py --plan": "tests/unlayered/experiments",
     "unlayered experiments report experiments/settled.py experiments/nmnist_like.py": "likewise; it writes a page",
+    "unlayered experiments run experiments/settled.py --workers 2": "tests/unlayered/experiments/test_workers.py",
     "unlayered experiments report experiments/settled.py": "tests/unlayered/experiments, for it writes a page",
     "make setup": "`make test`, which is what CI runs, begins with it",
     "python -m benchmarks.scale --samples 2000 --repeats 4": "minutes; tests/test_benchmarks.py starts it",

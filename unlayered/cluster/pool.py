@@ -34,6 +34,9 @@ from unlayered.sources import AnyNetwork, Samples
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+    from unlayered.experiments.definition import Experiment, Row
+    from unlayered.experiments.definition import Job as ExperimentJob
+
 CONNECT_S, ALONE_S, LOOK_S = 15.0, 60.0, 1.0
 """Seconds that a scheduler may take to answer, that there may be no worker, and between looks at that."""
 
@@ -185,6 +188,13 @@ class Pool:
 
         what, frames = self.share(network), self.share(stimulus)
         return self.each(measured, [(what, frames, schedule, allow_unsafe) for schedule in schedules])
+
+    def jobs(self, experiment: Experiment, jobs: Iterator[ExperimentJob]) -> Iterator[list[Row]]:
+        """Rows of an experiment's jobs, jobs over workers; each reads the experiment from the same path."""
+        from unlayered.experiments.running import rows_there
+
+        path = str(experiment.path.resolve())
+        return (rows for _, rows in self.each(rows_there, ((path, experiment.quick, job) for job in jobs)))
 
 
 def _travelling(piece: Samples, here: bool) -> Any:

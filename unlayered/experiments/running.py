@@ -5,14 +5,15 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ir.check import require
 from unlayered.console import Tick
-from unlayered.experiments.definition import Experiment, Job, Row, jobs_of
+from unlayered.experiments.definition import Experiment, Job, Row, jobs_of, load_experiment
 from unlayered.experiments.lines import add_lines, read_lines
 from unlayered.versions import versions
 
@@ -77,35 +78,71 @@ def chosen(experiment: Experiment, only: str) -> list[Job]:
     return found
 
 
+ByJobs = Callable[[Experiment, Iterator[Job]], Iterable[list[Row]]]
+"""Runs every job; yields the rows of each as it is done, in any order."""
+
+
+def one_by_one(experiment: Experiment, jobs: Iterator[Job]) -> Iterator[list[Row]]:
+    """Run them in this process, one after the other."""
+    for job in jobs:
+        yield rows_of(experiment, job)
+
+
 def run_experiment(
-    experiment: Experiment, folder: Path, which: tuple[str, int | None], tick: Tick, kept: Callable[[int, int], None]
+    experiment: Experiment,
+    folder: Path,
+    which: tuple[str, int | None],
+    tick: Tick,
+    kept: Callable[[int, int], None],
+    by: ByJobs = one_by_one,
 ) -> tuple[list[Row], int | None]:
     """Run the jobs that have no rows yet; each is kept as soon as it is done.
 
     Args:
         which: a part of the names of the jobs to run, and how many of them at most; None = all.
-        tick: called with jobs done and in all, before each.
+        tick: called with jobs that have rows and jobs in all, before the first and after each.
         kept: called with the same after each has been kept.
+        by: who runs them; the rows are the same whoever did.
 
     Returns:
         All rows of the chosen jobs, in their order, and how many more may be run.
     """
     path, jobs, left = rows_file(experiment, folder), chosen(experiment, which[0]), which[1]
-    for i, job in enumerate(jobs):
-        tick(i, len(jobs))
-        if left == 0:
-            break
-        if not any(row["key"] == job.key for row in read_lines(path)):
-            add_lines(path, _rows_of(experiment, job))
-            kept(i + 1, len(jobs))
-            left = None if left is None else left - 1
-    tick(len(jobs), len(jobs))
+
+    def done() -> set[str]:  # looked up each time: another process may be at work on the same file
+        return {row["key"] for row in read_lines(path)}
+
+    def count(*told: Callable[[int, int], None]) -> None:
+        n = len(done() & {job.key for job in jobs})
+        for tell in told:
+            tell(n, len(jobs))
+
+    count(tick)
+    wanted = (job for job in jobs if job.key not in done())
+    for rows in by(experiment, islice(wanted, left)):
+        add_lines(path, rows)
+        count(kept, tick)
+        left = None if left is None else left - 1
     keys = [job.key for job in jobs]
     rows = sorted((row for row in read_lines(path) if row["key"] in keys), key=lambda row: keys.index(row["key"]))
     return rows, left
 
 
-def _rows_of(experiment: Experiment, job: Job) -> list[Row]:
+def rows_there(path: str, quick: bool, job: Job) -> list[Row]:
+    """What a worker is asked to do: it reads the experiment anew, from the place where it lies for the client.
+
+    Raises:
+        ValueError: no such file there, or one that knows no such job.
+    """
+    experiment = load_experiment(Path(path), quick)
+    require(
+        job.key in {one.key for one in jobs_of(experiment)},
+        f"{path} of a worker has no such job {job.name!r}: all machines need the same experiments and settings",
+    )
+    return rows_of(experiment, job)
+
+
+def rows_of(experiment: Experiment, job: Job) -> list[Row]:
     """Run a job; its CPU time is shared out over its rows."""
     cpu, wall = _cpu_s(), time.perf_counter()
     results = experiment.run(job)

@@ -9,9 +9,10 @@ import typer
 
 from unlayered.console import progress, show, table
 from unlayered.destinations import check_destinations
-from unlayered.options import Json
+from unlayered.options import Insecure, Json, Workers
 
 if TYPE_CHECKING:
+    from unlayered.cluster.place import Place
     from unlayered.experiments.definition import Experiment
 
 ACTIONS = ("run", "report")
@@ -40,6 +41,8 @@ def experiments(
         int | None, typer.Option("--most", help="Stop after so many jobs; the same command goes on.")
     ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Print the planned CPU hours and run nothing.")] = False,
+    workers: Workers = None,
+    insecure: Insecure = False,
     as_json: Json = False,
 ) -> None:
     """Run experiments, and write one page of tables and plots about what they gave.
@@ -56,23 +59,35 @@ def experiments(
 
       unlayered experiments run experiments/settled.py --plan
       unlayered experiments run experiments/settled.py
+      unlayered experiments run experiments/settled.py --workers 2
       unlayered experiments report experiments/settled.py
     """
-    from ir.check import check_choice
+    from ir.check import check_choice, require
+    from unlayered.cluster.place import place_asked
     from unlayered.experiments.definition import load_experiment
 
     check_choice("action", action, ACTIONS)
+    place = place_asked(workers, insecure)
+    require(place is None or action == "run", "--workers is for run; report reads what is there")
     chosen = [load_experiment(path, quick) for path in dict.fromkeys(files)]
     folder = files[0].parent / "rows" if rows is None else rows
     if action == "report":
         _report(chosen, folder, files[0].parent / "RESULTS.md" if out is None else out, as_json)
     else:
-        _run(chosen, folder, (only, most), plan, as_json)
+        _run(chosen, folder, (only, most), plan, place, as_json)
 
 
-def _run(chosen: list[Experiment], folder: Path, which: tuple[str, int | None], plan: bool, as_json: bool) -> None:
+def _run(
+    chosen: list[Experiment],
+    folder: Path,
+    which: tuple[str, int | None],
+    plan: bool,
+    place: Place | None,
+    as_json: bool,
+) -> None:
+    from unlayered.cluster.pool import workers_at
     from unlayered.console import stderr
-    from unlayered.experiments.running import PLAN_COLUMNS, plan_of, plan_rows, rows_file, run_experiment
+    from unlayered.experiments.running import PLAN_COLUMNS, one_by_one, plan_of, plan_rows, rows_file, run_experiment
     from unlayered.interruption import go_on
 
     planned = [line for experiment in chosen for line in plan_of(experiment, folder, which[0])]
@@ -84,15 +99,17 @@ def _run(chosen: list[Experiment], folder: Path, which: tuple[str, int | None], 
         stderr().print(shown)
     found: list[dict[str, Any]] = []
     left = which[1]
-    for experiment in chosen:
-        path = rows_file(experiment, folder)
+    with workers_at(place) as pool:
+        for experiment in chosen:
+            path = rows_file(experiment, folder)
 
-        def kept(done: int, of: int, path: Path = path) -> None:
-            go_on(f"{done} of {of} jobs kept in {path}, the same command goes on")
+            def kept(done: int, of: int, path: Path = path) -> None:
+                go_on(f"{done} of {of} jobs kept in {path}, the same command goes on")
 
-        with progress(experiment.name, as_json) as tick:
-            made, left = run_experiment(experiment, folder, (which[0], left), tick, kept)
-        found.append({"experiment": experiment.name, "file": str(path), "rows": len(made)})
+            with progress(experiment.name, as_json) as tick:
+                by = one_by_one if pool is None else pool.jobs
+                made, left = run_experiment(experiment, folder, (which[0], left), tick, kept, by)
+            found.append({"experiment": experiment.name, "file": str(path), "rows": len(made)})
     lines = [f"{x['experiment']}: {x['rows']} rows in {x['file']}" for x in found]
     show({"experiments": found}, as_json, *lines, "tell them with: unlayered experiments report")
 
