@@ -8,7 +8,7 @@ MOST ?= 600
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 3000
 
-.PHONY: help setup demo test lint types unit slow pythons bench interop docs docs-slow picture commands configuration crosscheck priced fuzz fuzz-quick fuzz-edges faults load experiments-quick clean
+.PHONY: help setup demo test lint types unit slow pythons bench interop docs docs-slow picture commands configuration crosscheck priced fuzz fuzz-quick fuzz-edges faults load experiments-quick hundred-million clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
@@ -42,6 +42,7 @@ slow: setup  ## the long tests, left out of `make test`
 bench: setup  ## timings and ratios
 	@for file in benchmarks/[a-z]*.py; do \
 		grep -q __main__ $$file || continue; \
+		case $$file in *_rows.py) continue;; esac; \
 		name=$$(basename $$file .py); echo "== $$name"; $(PYTHON) -m benchmarks.$$name || exit 1; \
 	done
 
@@ -93,6 +94,9 @@ faults: setup  ## 200 faults while verbs are at work: signals, full and read-onl
 
 load: setup  ## 10,000 samples from disk, 1e8 spikes in pieces, 200 Lava runs in a process, engines in forked workers
 	$(PYTHON) -m benchmarks.load
+
+hundred-million: setup  ## map a hundred million neurons: CPU seconds and memory; half an hour and more
+	$(PYTHON) -m benchmarks.capacity --only conv100m
 
 experiments-quick: setup  ## a small version of every table of experiments/, in runs/experiments-quick
 	mkdir -p runs/experiments-quick

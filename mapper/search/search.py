@@ -17,7 +17,8 @@ from mapper.search.split import over_limit
 from mapper.search.starts import kahypar
 from mapper.view.hypergraph import UNLIMITED, Caps, Hypergraph, cap_array, incidence
 from mapper.view.slots import build_nets, build_state
-from mapper.view.twins import Cells, chunk_cells, km1_of_neurons, wide_graph, wide_pins
+from mapper.view.tiles import regions
+from mapper.view.twins import Cells, Chunked, chunk_cells, km1_of_neurons, wide_graph, wide_pins
 
 PRESETS = ("fast", "default", "quality")
 WIDE = 30_000_000  # pins of single neurons up to which the simple mappers fill these
@@ -25,6 +26,7 @@ LARGE, TWINS = 500_000, 8  # sources of a large network, and how many a cell are
 QUICK = 1_000_000  # cores x pins up to which Mt-KaHyPar takes about a second
 FEW_PINS = 50_000  # pins up to which neurons are searched from the start though tiles were
 LOOSE = 10  # and wherever a tenth of the pins comes from lists: tiles say nothing of those
+LARGE_PLAN = cooling(1.0, 0.05, (1e4, 3e4), 30, 10)  # two CPU seconds a million neurons
 COARSE = (6, 9)  # chunks a core of the first search
 
 
@@ -70,6 +72,13 @@ def _first_seen(vertex: Array, n: int) -> Int32s:
     return np.argsort(first, kind="stable").astype(np.int32)
 
 
+def _by_region(cells: Cells, chunks: Chunked) -> Int32s:
+    """Order chunks by the region of the picture that they lie in, whatever their population."""
+    first = np.empty(chunks.graph.n_vertices, np.int64)
+    first[chunks.vertex[::-1]] = np.arange(chunks.vertex.size)[::-1]
+    return np.argsort(regions(cells.shapes)[first], kind="stable").astype(np.int32)
+
+
 def spread(weight: Ints, order: Array, k: int) -> Int32s:
     """Cut an order of vertices into k runs of equal weight, limits or not."""
     block = np.empty(weight.size, np.int32)
@@ -86,7 +95,10 @@ def enough_cores(graph: Hypergraph, caps: Caps) -> int:
 
 
 def twin_search(cells: Cells, caps: Caps, order: Array, preset: str, seed: int) -> Iterator[Candidate]:
-    """Search on coarse chunks of twins: long annealing from equal slices; Mt-KaHyPar where that takes a second."""
+    """Search on coarse chunks of twins: long annealing from equal slices; Mt-KaHyPar where that takes a second.
+
+    Large networks of twins begin from regions of the picture across all populations, which need little annealing.
+    """
     chunks = chunk_cells(cells, caps)
     k = enough_cores(chunks.graph, caps)
     quick = preset != "fast" and k * chunks.graph.n_pins < QUICK
@@ -96,16 +108,19 @@ def twin_search(cells: Cells, caps: Caps, order: Array, preset: str, seed: int) 
         chunks = chunk_cells(cells, caps, COARSE) if tries else chunks
     graph = chunks.graph
     task, weight = Task(graph, incidence(graph), caps, seed), mixed_weight(graph, caps)
-    along = _first_seen(chunks.vertex[order], graph.n_vertices)
-    passes = int(np.clip(WORK // (30 * max(graph.n_pins, 1)), 2, 40))
+    if plain_twins(cells):
+        start, along, plan = "regions", _by_region(cells, chunks), LARGE_PLAN
+    else:
+        start, along = "order", _first_seen(chunks.vertex[order], graph.n_vertices)
+        plan = cooling(10.0, 0.3, (1e4, 3e4), 30, int(np.clip(WORK // (30 * max(graph.n_pins, 1)), 2, 40)))
     for i in tries:
         if quick:
-            name, block = "Mt-KaHyPar", kahypar(graph, k, weight, UNIT, seed + i)
+            start, block = "Mt-KaHyPar", kahypar(graph, k, weight, UNIT, seed + i)
             plan = cooling(0.3, 0.02, (1e4, 1e5), 20, 5)
         else:
-            name, block, plan = "order", spread(weight, along, k), cooling(10.0, 0.3, (1e4, 3e4), 30, passes)
+            block = spread(weight, along, k)
         task = Task(graph, task.where, caps, seed + i)
-        found = task.judge(f"{name} {i} + moves", feasible(task, block, plan))
+        found = task.judge(f"{start} {i} + moves", feasible(task, block, plan))
         if found:
             yield Candidate(found.method, found.block[chunks.vertex], found.km1, found.n_cores)
 
@@ -120,7 +135,7 @@ def fast_portfolio(cells: Cells, caps: Caps, orders: dict[str, Array], seed: int
 
 def plain_twins(cells: Cells) -> bool:
     """Whether a large network is all twins but for a few: their chunks lose nothing that tiles could find."""
-    return cells.cell.size > LARGE and TWINS * (cells.start.size - 1) < cells.cell.size
+    return bool(cells.shapes) and cells.cell.size > LARGE and TWINS * (cells.start.size - 1) < cells.cell.size
 
 
 def own_portfolio(cells: Cells, caps: Caps, orders: dict[str, Array], preset: str, seed: int = 0) -> list[Candidate]:

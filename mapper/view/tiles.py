@@ -12,6 +12,7 @@ from mapper.view.hypergraph import Caps, Hypergraph, run_starts
 from mapper.view.twins import Cells, Chunked, shares_of_core
 
 Shape = tuple[int, ...]
+CURVE = 16  # bits a side of the curve through the picture
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,26 @@ def positions(shapes: tuple[Shape, ...]) -> Ints:
         ranks.append(rank + low)
         low += n
     return np.concatenate(ranks)
+
+
+def regions(shapes: tuple[Shape, ...]) -> Ints:
+    """(N,) key of each neuron: regions of the picture, the same in every population, quarter by quarter; others last.
+
+    Runs of neurons in the order of the key hold what lies above one another in all populations (a Morton curve).
+    """
+    keys: list[Ints] = []
+    for shape in shapes:
+        if len(shape) != 3:
+            keys.append(np.full(int(np.prod(shape)), 1 << 2 * CURVE))
+            continue
+        channels, height, width = shape
+        y, x = np.divmod(np.arange(height * width), width)
+        y, x = ((2 * y + 1) << CURVE - 1) // height, ((2 * x + 1) << CURVE - 1) // width
+        key = np.zeros(y.size, np.int64)
+        for bit in range(CURVE):
+            key |= (y >> bit & 1) << 2 * bit + 1 | (x >> bit & 1) << 2 * bit
+        keys.append(np.tile(key, channels))
+    return np.concatenate(keys)
 
 
 def tile_graph(cells: Cells, caps: Caps, cut: Cut) -> Chunked:

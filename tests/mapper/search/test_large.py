@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from exchange.chip_toml import find_chip
+from ir.chip import Chip
 from ir.connection import Conv2d, Dense
 from ir.network import Input
 from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
@@ -20,7 +21,8 @@ from mapper.rates import scaled
 from mapper.search import search as searching
 from mapper.search.search import fast_portfolio, own_portfolio, plain_twins
 from mapper.view.cells import network_cells
-from mapper.view.twins import wide_graph, wide_pins
+from mapper.view.tiles import regions
+from mapper.view.twins import Cells, wide_graph, wide_pins
 from tests.mapper.nets import conv
 
 CHIP = find_chip("loihi2")
@@ -38,6 +40,11 @@ def images(side: int = 16) -> QuantizedNetwork:
         tuple(FixedProjection(*ends) for ends in (("in", "a", first), ("a", "b", second), ("b", "c", last))),
         "c",
     )
+
+
+def fast_methods(cells: Cells, chip: Chip) -> set[str]:
+    """How the partitions that ``fast`` compares were found."""
+    return {c.method for c in fast_portfolio(cells, caps_of(chip), fill_orders(images(), cells))}
 
 
 @pytest.mark.parametrize("network", [images(), conv(12)])
@@ -66,7 +73,19 @@ def test_a_large_network_of_twins_is_searched_on_chunks_alone(monkeypatch: pytes
     assert plain_twins(cells) and not plain_twins(pooled)
     found = find_partition(images(), small)
     assert not any("a core" in name for name in found.candidates)
+    assert any(name.startswith("regions") for name in fast_methods(cells, small))
     assert all((held <= most).all() for held, most in found.use.values())
+
+
+def test_a_region_holds_what_lies_above_it_in_all_populations_and_quarters_come_one_by_one():
+    fine, coarse, rest = np.split(regions(((2, 4, 4), (1, 2, 2), (3,))), [32, 36])
+    assert (fine[:16] == fine[16:]).all() and (rest > max(fine.max(), coarse.max())).all()
+    rank = np.argsort(np.argsort(fine[:16])).reshape(4, 4)
+    assert rank.tolist() == [[0, 1, 4, 5], [2, 3, 6, 7], [8, 9, 12, 13], [10, 11, 14, 15]]
+    for quarter, key in enumerate(coarse):
+        y, x = 2 * (quarter // 2), 2 * (quarter % 2)
+        inside = fine[:16].reshape(4, 4)[y : y + 2, x : x + 2]
+        assert inside.min() < key < inside.max()
 
 
 def test_default_repeats_nothing_that_fast_has_done(monkeypatch: pytest.MonkeyPatch):
