@@ -78,9 +78,9 @@ def implicit(side: int) -> QuantizedNetwork:
 def timed_map(side: int) -> tuple[MappedNetwork, float]:
     """Map a convolutional network on a board with room for half as much again; the CPU seconds, compiling aside."""
     chip, network = find_chip("loihi2"), implicit(side)
-    map_network(implicit(16), replace(chip, limits=replace(chip.limits, max_neurons=512)))  # compiles
-    chips = int(np.ceil(np.sqrt(1.5 * network.n_neurons / chip.limits.max_neurons / chip.mesh.usable_cores)))
+    chips = max(2, int(np.ceil(np.sqrt(1.5 * network.n_neurons / chip.limits.max_neurons / chip.mesh.usable_cores))))
     chip = replace(chip, mesh=replace(chip.mesh, chips_x=chips, chips_y=chips))
+    map_network(implicit(16), replace(chip, limits=replace(chip.limits, max_neurons=96)))  # compiles, boards too
     started = time.process_time()
     found = map_network(network, chip)
     return found, time.process_time() - started
@@ -107,7 +107,7 @@ def mapped_implicit(name: str) -> list[Row]:
 IN_OLDER_TREE = """
 import json, sys
 import benchmarks.capacity as here
-exec("import time, numpy as np\n" + sys.argv[1], vars(here))
+exec(sys.argv[1], vars(here))
 found, seconds = here.timed_map(int(sys.argv[2]))
 print(json.dumps([seconds, found.report["km1"], len(found.cores)]))
 """
@@ -120,7 +120,11 @@ def conv1m() -> list[Row]:
         tree = checked_out(Path(folder))
         if tree is None:
             return rows
-        code = "from __future__ import annotations\n" + inspect.getsource(implicit) + inspect.getsource(timed_map)
+        code = (
+            "from __future__ import annotations\nimport time\n"
+            + inspect.getsource(implicit)
+            + inspect.getsource(timed_map)
+        )
         command = [sys.executable, "-c", IN_OLDER_TREE, code, str(SIDES["conv1m"])]
         environment = {**os.environ, "PYTHONPATH": str(tree)}
         done = subprocess.run(command, cwd=tree, env=environment, check=True, capture_output=True, text=True)
