@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import astuple
+from pathlib import Path
 from typing import Any
 
 import mtkahypar
@@ -9,6 +18,7 @@ import numpy as np
 import scipy.sparse
 
 from benchmarks.networks import NETWORKS
+from benchmarks.pooled_rows import checked_out
 from ir.arrays import Array
 from ir.chip import Mesh
 from ir.kernels import kept_on_disk
@@ -23,6 +33,8 @@ from mapper.view.twins import chunk_cells
 
 BOARD = Mesh(8, 4, 4, 128, 4, 2)  # eight chips of the size of loihi1
 MODULE = 16  # cores of a module
+SHEETS = {"sheet449k": 1012, "sheet100k": 1012, "sheet1m": 1000}
+"""Recurrent sheets, and how many cores they are cut into; the first is as large as makes the older commit send 46 %."""
 PRESETS = "DEFAULT", "QUALITY"  # of Mt-KaHyPar, tried with five seeds each
 
 
@@ -118,20 +130,56 @@ def best_of_ten(flow: Any, capacity: int, n_chips: int) -> float:
     return min(found, default=1.0)
 
 
-def measure_boards() -> list[dict[str, Any]]:
-    """How many packets change chip on a board of eight, beside Mt-KaHyPar's best of ten."""
-    flows: dict[str, Any] = {"modules": modules(), "sheet100k": sheet_on_cores("sheet100k", 1024, 1012)}
-    flows["sheet1m"] = sheet_on_cores("sheet1m", 1024, 1000)
-    rows: list[dict[str, Any]] = []
-    for name, flow in flows.items():
-        k, cores = int(flow.shape[0]), place(flow, BOARD)
-        routes, chips = route(flow, cores, BOARD), route_chips(flow, cores, BOARD)
-        held = np.bincount([core.chip for core in cores])
-        values = {
-            "between_chips": (chips.packets / routes.packets, f"of packets, {k} cores"),
-            "between_chips_mt_kahypar": (best_of_ten(flow, BOARD.usable_cores, held.size), "of packets, best of 10"),
-            "hops": (routes.hops_per_packet, "hops a packet"),
-            "violations": (float((held > BOARD.usable_cores).sum()), "chips with too many cores"),
-        }
-        rows += [{"name": f"board.{name}.{key}", "value": v, "unit": unit} for key, (v, unit) in values.items()]
-    return rows
+IN_OLDER_TREE = """
+import json, sys
+import scipy.sparse
+from ir.chip import Mesh
+from mapper.place import place
+cores = place(scipy.sparse.load_npz(sys.argv[1]), Mesh(*json.loads(sys.argv[2])))
+print(json.dumps([core.chip for core in cores]))
+"""
+
+
+def chips_before(flow: Any, tree: Path) -> Array:
+    """(K,) the chips that the commit before near-twins gives the cores: the whole board is one mesh to it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "flow.npz"
+        scipy.sparse.save_npz(path, flow)
+        command = [sys.executable, "-c", IN_OLDER_TREE, str(path), json.dumps(astuple(BOARD))]
+        environment = {**os.environ, "PYTHONPATH": str(tree)}
+        done = subprocess.run(command, cwd=tree, env=environment, check=True, capture_output=True, text=True)
+    return np.array(json.loads(done.stdout))
+
+
+def measure_boards() -> Iterator[list[dict[str, Any]]]:
+    """How many packets change chip on a board of eight, beside the older commit and Mt-KaHyPar's best of ten.
+
+    Yields:
+        The rows of a network.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        before = checked_out(Path(folder))
+        yield board_rows("modules", modules(), before)
+        for name, k in SHEETS.items():
+            yield board_rows(name, sheet_on_cores(name, 1024, k), before)
+
+
+def board_rows(name: str, flow: Any, before: Path | None) -> list[dict[str, Any]]:
+    """The rows of one network, placed with seed 0."""
+    started = time.process_time()
+    k, cores = int(flow.shape[0]), place(flow, BOARD)
+    seconds = time.process_time() - started
+    routes, chips = route(flow, cores, BOARD), route_chips(flow, cores, BOARD)
+    held = np.bincount([core.chip for core in cores])
+    values = {
+        "between_chips": (chips.packets / routes.packets, f"of packets, {k} cores"),
+        "between_chips_mt_kahypar": (best_of_ten(flow, BOARD.usable_cores, held.size), "of packets, best of 10"),
+        "hops": (routes.hops_per_packet, "hops a packet"),
+        "cpu_seconds": (seconds, "CPU s"),
+        "violations": (float((held > BOARD.usable_cores).sum()), "chips with too many cores"),
+    }
+    if before is not None:
+        chip, pairs = chips_before(flow, before), flow.tocoo()
+        apart = float(pairs.data[chip[pairs.row] != chip[pairs.col]].sum())
+        values["between_chips_before"] = apart / routes.packets, "of packets, by the older commit"
+    return [{"name": f"board.{name}.{key}", "value": v, "unit": unit} for key, (v, unit) in values.items()]
