@@ -151,7 +151,9 @@ def show(rows: list[dict[str, Any]]) -> None:
         network, _, key = row["name"].rpartition(".")
         goal = GOALS.get(network, {}).get(key)
         verdict = "" if goal is None else f"   goal <= {goal:g}: {'met' if row['value'] <= goal else 'MISSED'}"
-        value = row["value"] if isinstance(row["value"], str) else f"{row['value']:16,.2f}"
+        value = row["value"]
+        if not isinstance(value, str):
+            value = f"{value:16,.{4 if abs(value) < 1 else 2}f}"
         print(f"{row['name']:44} {value}  {row['unit']}{verdict}", flush=True)
 
 

@@ -46,8 +46,8 @@ def layers(draw: st.DrawFn, shape: Shape, random: np.random.Generator) -> tuple[
     filters = channels if kind == "pool" else groups * draw(st.integers(1, 3))
     stride = kernel if kind == "pool" else (draw(st.integers(1, 2)), draw(st.integers(1, 3)))
     padding = (0, 0) if kind == "pool" else (draw(st.integers(0, 2)), draw(st.integers(0, 2)))
-    dilation = tuple(draw(st.integers(1, 2)) if size + 2 * p >= 2 * k - 1 else 1 for size, p, k in
-                     zip((high, wide), padding, kernel))  # fmt: skip
+    wider = [size + 2 * p >= 2 * k - 1 for size, p, k in zip((high, wide), padding, kernel)]
+    dilation = draw(st.integers(1, 1 + wider[0])), draw(st.integers(1, 1 + wider[1]))
     c = Conv2d(_weight(random, filters, channels // groups, *kernel), shape, stride, padding, dilation, groups)
     return c.out_shape, c
 
