@@ -203,6 +203,6 @@ NETWORKS = {
     "vgg-loihi": lambda: layered("vgg-loihi", VGG, [512, 10], (0.10, 0.03), Caps(1024, 131072, 4096)),
     "vgg-large": lambda: layered("vgg-large", VGG, [512, 10], (0.10, 0.03), Caps(4096, UNLIMITED, 65536)),
     "sheet1m": lambda: sheet("sheet1m", 1000, 31, 0.05, 5.0),
-    "sheet449k": lambda: sheet("sheet449k", 670, 31, 0.05, 5.0),
+    "sheet422k": lambda: sheet("sheet422k", 650, 31, 0.05, 5.0),
     "sheet100k": lambda: sheet("sheet100k", 316, 105, 0.10, 6.0),
 }

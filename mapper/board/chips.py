@@ -17,6 +17,8 @@ STARTS = 4  # partitions tried, each from groups of its own
 GROUPS = 6  # groups a chip at which cores are no longer joined
 LOOKS = 1_200_000_000  # flow entries that one annealing may look at: about half a second
 MELT, WARM, COLD = 0.2, 0.03, 0.001  # temperatures in the mean flow of a vertex: groups first, then parts of them, last
+LAST, LONGER = 0.1, 8  # first temperature of the last annealings, and how many times longer each is
+AGAIN = 2  # times that the cheapest partition is annealed once more
 PRICE = 0.1, 4.0  # of a core too many on a chip, in the mean flow of a core: while hot, while cold
 CLOSEST = 4096  # cores of which every pair's flow is kept at hand: 64 MB
 
@@ -25,7 +27,8 @@ def chips_of(both: Flow, capacity: int, n_chips: int, starts: list[Int32s], seed
     """Partition cores over chips so that few packets change chip; same seed, same chips.
 
     Cores that talk most are joined, group by group, until some ``GROUPS`` a chip are left; these are annealed over the
-    chips, then taken apart step by step and annealed again, cooler.
+    chips, then taken apart step by step and annealed again, cooler. The cheapest of several partitions is annealed once
+    more, at length.
 
     Args:
         both: (K, K) flow between two cores in both directions.
@@ -40,7 +43,10 @@ def chips_of(both: Flow, capacity: int, n_chips: int, starts: list[Int32s], seed
     for start in starts:
         chip = fitted(both, start, capacity, n_chips)
         found += [chip, _annealed(both, np.ones(chip.size, np.int64), chip, capacity, n_chips, WARM, seed)]
-    return min((fitted(both, chip, capacity, n_chips) for chip in found), key=lambda chip: cut(both, chip))
+    best = min((fitted(both, chip, capacity, n_chips) for chip in found), key=lambda chip: cut(both, chip))
+    one = np.ones(best.size, np.int64)
+    last = [_annealed(both, one, best, capacity, n_chips, LAST, seed + i, LONGER) for i in range(AGAIN)]
+    return min((best, *(fitted(both, chip, capacity, n_chips) for chip in last)), key=lambda chip: cut(both, chip))
 
 
 def cut(both: Flow, chip: Array) -> float:
@@ -89,12 +95,14 @@ def _contracted(flow: Flow, size: Array, name: Int32s) -> tuple[Flow, Array]:
     return joint, np.bincount(name, size, minlength=k).astype(np.int64)
 
 
-def _annealed(flow: Flow, size: Array, chip: Int32s, capacity: int, n_chips: int, hot: float, seed: int) -> Int32s:
+def _annealed(
+    flow: Flow, size: Array, chip: Int32s, capacity: int, n_chips: int, hot: float, seed: int, longer: int = 1
+) -> Int32s:
     """Move and swap groups between chips, cooling from ``hot``; what overfills a chip costs more and more."""
     n, total = size.size, float(flow.sum())
     if n < 2 or total == 0.0 or n_chips < 2:
         return chip.astype(np.int32)
-    looks = int(np.clip(LOOKS / (flow.nnz / n + 30), 20 * n, 1500 * n))
+    looks = longer * int(np.clip(LOOKS / (flow.nnz / n + 30), 20 * n, 1500 * n))
     heat = np.array([hot, COLD]) * total / n
     price = np.array(PRICE) * total / int(size.sum())
     state = chip.astype(np.int32).copy(), np.bincount(chip, size, minlength=n_chips).astype(np.int64)

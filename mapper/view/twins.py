@@ -10,6 +10,7 @@ from ir.arrays import Array, Floats, Int32s, Ints
 from ir.kernels import kept_on_disk
 from mapper.view.hypergraph import Caps, Hypergraph, run_starts
 
+PIECE = 1_000_000  # sources looked at at a time
 CHUNKS_A_CORE = (13, 18)  # fewest and most chunks a core is cut into: coarse is fast, fine packs well
 
 
@@ -74,8 +75,10 @@ def _chunks(cells: Cells, caps: Caps, pieces: tuple[int, int]) -> tuple[Int32s, 
     n, m = cells.n_neurons, cells.cell.size
     cost = np.concatenate([np.maximum(shares_of_core(cells, caps), 1.0 / caps.axons), np.zeros(m - n)])
     is_input = np.arange(m) >= n
-    group = np.full(m, -1) if cells.group is None else np.concatenate([cells.group, np.full(m - n, -1)])
-    order = np.lexsort((np.arange(m), group, cells.cell, is_input)).astype(np.int32)
+    group = np.full(m, -1, np.int32)
+    if cells.group is not None:
+        group[:n] = cells.group
+    order = np.lexsort((group, cells.cell, is_input)).astype(np.int32)
     fresh = np.ones(m, bool)
     for key in (cells.cell, group, is_input):
         fresh[1:] &= key[order[1:]] == key[order[:-1]]
@@ -90,12 +93,15 @@ def _chunks(cells: Cells, caps: Caps, pieces: tuple[int, int]) -> tuple[Int32s, 
 
 def _chunk_sizes(cost: Array, pieces: tuple[int, int]) -> Ints:
     """Sources in a chunk, for sources that take ``cost`` of a core each: the size whose multiples fill a core best."""
-    room = np.minimum(1.0 / np.maximum(cost, 1e-9), cost.size).astype(np.int64)
-    size, filled = np.ones(room.size, np.int64), np.zeros(room.size, np.int64)
-    for tried in range(pieces[0], pieces[1] + 1):
-        each = room // tried
-        better = each * tried > filled
-        size[better], filled[better] = each[better], (each * tried)[better]
+    size = np.ones(cost.size, np.int64)
+    for low in range(0, cost.size, PIECE):
+        here = slice(low, low + PIECE)
+        room = np.minimum(1.0 / np.maximum(cost[here], 1e-9), cost.size).astype(np.int64)
+        filled = np.zeros(room.size, np.int64)
+        for tried in range(pieces[0], pieces[1] + 1):
+            each = room // tried
+            better = each * tried > filled
+            size[here][better], filled[better] = each[better], (each * tried)[better]
     return size
 
 
