@@ -15,6 +15,9 @@ from mapper.view.hypergraph import run_starts
 from mapper.view.twins import Cells, expand, rows_by_key
 
 
+LARGEST = 1 << 62  # number that a combination of labels may have
+
+
 def one_channel(c: Conv2d) -> Conv2d:
     """The same windows with one channel a group in and out."""
     side = c.in_shape[1:]
@@ -58,10 +61,16 @@ def label_rows(c: Connection) -> tuple[Ints, Int32s]:
 
 def _block_cells(network: QuantizedNetwork, name: str, n: int) -> Int32s:
     """(n,) cell of each member of a block, numbered from 0 in order of first appearance."""
-    labels = [np.zeros(n, np.int32)]
-    labels += [source_labels(e.connection) for e in network.projections if e.pre == name]
+    key, most = np.zeros(n, np.int64), 1
+    labels = [source_labels(e.connection) for e in network.projections if e.pre == name]
     labels += [target_labels(e.connection) for e in network.projections if e.post == name]
-    _, first, cell = np.unique(np.stack(labels, 1), axis=0, return_index=True, return_inverse=True)
+    for label in labels:
+        many = int(label.max()) + 1
+        if most * many > LARGEST:
+            key = np.unique(key, return_inverse=True)[1].reshape(-1)
+            most = int(key.max()) + 1
+        key, most = key * many + label, most * many
+    _, first, cell = np.unique(key, return_index=True, return_inverse=True)
     order = np.empty(first.size, np.int32)
     order[np.argsort(first, kind="stable")] = np.arange(first.size)
     return order[cell.reshape(-1)]
