@@ -14,7 +14,6 @@ from mapper.memory.bounds import Need, memory_need
 from mapper.view.hypergraph import run_starts
 from mapper.view.twins import Cells, expand, rows_by_key
 
-
 LARGEST = 1 << 62  # number that a combination of labels may have
 
 
