@@ -11,7 +11,7 @@ from exchange import toml
 from ir.arrays import set_field
 from ir.check import FormatError, check_choice, require
 from ir.neurons import RESETS
-from ir.schedule import ORDERS, Schedule
+from ir.schedule import Schedule
 from ir.toml_lines import located
 from stimuli.data_sets import NAMES, unknown_data
 from stimuli.own.folder import is_folder
@@ -19,7 +19,7 @@ from stimuli.own.options import table_of
 from stimuli.own.protocol import OWN
 from trainer.engines.options import TrainingOptions
 from trainer.gamma_options import GammaOptions, check_gamma
-from trainer.kinds import AT_LEAST, check_kinds, fits, group_in_file, is_group, known
+from trainer.kinds import AT_LEAST, check_groups, check_kinds, check_start, fits, group_in_file, known
 from trainer.optimizers import OPTIMIZERS, SCHEDULES, WITH_MOMENTUM
 from trainer.rules import RULES
 from trainer.rules.blocks import check_same_bits
@@ -196,16 +196,7 @@ class TrainConfig:
         check_start(self)
         words = isinstance(self.layers, (tuple, list)) and all(isinstance(word, str) for word in self.layers)
         require(words, f"layers is {self.layers!r}; give a list such as ['64', '10']")
-        drawn = all(is_group(f) for f in self.f_drawn)
-        require(drawn, f"f_drawn is {list(self.f_drawn)}; give whole numbers from 1, None ('all' in a file) for all")
-        for order in self.order_drawn:
-            check_choice("order_drawn", order, ORDERS)
-        pairs = all(len(x) == 2 and fits(x[0], "int") and x[0] >= 0 and is_group(x[1]) for x in self.f_curriculum)
-        require(
-            pairs,
-            f"f_curriculum is {list(map(list, self.f_curriculum))}; give pairs [first epoch, F], F from 1 or None "
-            "('all' in a file) for all",
-        )
+        check_groups(self)
         require(
             not self.truncate or self.loss != "first_spike",
             "loss 'first_spike' looks at whole samples; leave truncate out, or use 'rate', 'count' or 'membrane'",
@@ -237,16 +228,6 @@ class TrainConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)
-
-
-def check_start(config: TrainConfig) -> None:
-    """Raise where a key asks for what the network that training goes on from has already."""
-    if config.start:
-        for name in ("layers", "tau_mem_s", "v_threshold", "reset", "initial_density", "train_tau"):
-            require(
-                getattr(config, name) == TrainConfig.__dataclass_fields__[name].default,
-                f"start names a network, which brings its own {name}; leave one of the two out",
-            )
 
 
 def from_dict(values: dict[str, Any], who: str = "config") -> TrainConfig:

@@ -7,8 +7,8 @@ from numbers import Integral, Real
 from typing import Any
 
 from ir.arrays import set_field
-from ir.check import FormatError, require
-from ir.schedule import group_of
+from ir.check import FormatError, check_choice, require
+from ir.schedule import ORDERS, group_of
 from ir.words import meant
 
 WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text in quotes"}
@@ -72,9 +72,33 @@ def known(values: Any, settings: Any, who: str) -> dict[str, Any]:
     return dict(values)
 
 
+def check_start(config: Any) -> None:
+    """Raise where a key asks for what the network that training goes on from has already."""
+    if config.start:
+        for name in ("layers", "tau_mem_s", "v_threshold", "reset", "initial_density", "train_tau"):
+            require(
+                getattr(config, name) == type(config).__dataclass_fields__[name].default,
+                f"start names a network, which brings its own {name}; leave one of the two out",
+            )
+
+
 def is_group(f: object) -> bool:
     """Whether ``f`` is a group size."""
     return f is None or (isinstance(f, int) and fits(f, "int") and f >= 1)
+
+
+def check_groups(config: Any) -> None:
+    """Raise unless a configuration draws group sizes, and changes them by epoch, in the way that it can."""
+    drawn = all(is_group(f) for f in config.f_drawn)
+    require(drawn, f"f_drawn is {list(config.f_drawn)}; give whole numbers from 1, None ('all' in a file) for all")
+    for order in config.order_drawn:
+        check_choice("order_drawn", order, ORDERS)
+    pairs = all(len(x) == 2 and fits(x[0], "int") and x[0] >= 0 and is_group(x[1]) for x in config.f_curriculum)
+    require(
+        pairs,
+        f"f_curriculum is {list(map(list, config.f_curriculum))}; give pairs [first epoch, F], F from 1 or None "
+        "('all' in a file) for all",
+    )
 
 
 def group_in_file(word: Any) -> Any:
