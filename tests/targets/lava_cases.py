@@ -21,6 +21,9 @@ from tests.strategies import each
 N_NETWORKS = int(os.environ.get("UNLAYERED_LAVA_NETWORKS", "60"))
 """Networks drawn for each schedule."""
 
+TIME_LIMIT_S = 300.0 + 10 * N_NETWORKS
+"""Of a run of all of them."""
+
 SEED = int(os.environ.get("UNLAYERED_LAVA_SEED", "0"))
 
 needs_lava = [

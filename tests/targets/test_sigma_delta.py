@@ -19,7 +19,7 @@ from targets.lava import Job, run_jobs
 from targets.lava.checks import check_lava
 from tests.exchange.drawn import example
 from tests.strategies.sigma_delta import LAYERED, sigma_delta_cases
-from tests.targets.lava_cases import N_NETWORKS, SEED, drawn, needs_lava
+from tests.targets.lava_cases import N_NETWORKS, SEED, TIME_LIMIT_S, drawn, needs_lava
 from tests.targets.test_equal import is_accepted, limits
 
 NAMES = ("v", "sigma", "e", "out")
@@ -41,7 +41,7 @@ def compared(trace, ours) -> int:
     return sum(x.size for x in ours.states.values()) + 4 * len(ours.spikes)
 
 
-@pytest.mark.timeout(300 + 10 * N_NETWORKS)  # the usual limit, and more where many are asked for
+@pytest.mark.timeout(TIME_LIMIT_S)
 @on_lava
 def test_drawn_networks_are_those_of_the_reference_in_all_states():
     """One start of Lava for all of them; each half of a case that is cut goes on from what the other has left."""
@@ -51,7 +51,8 @@ def test_drawn_networks_are_those_of_the_reference_in_all_states():
         SEED + 50,
     )
     values, sent = 0, []
-    for trace, case in zip(run_jobs([Job(*case) for case in cases], record=NAMES), cases):
+    jobs = [Job(*case) for case in cases]
+    for trace, case in zip(run_jobs(jobs, record=NAMES, time_limit_s=TIME_LIMIT_S), cases):
         ours = run_reference(*case, record=NAMES)
         values += compared(trace, ours)
         sent.append(len(ours.spikes) > 0)

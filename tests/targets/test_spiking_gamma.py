@@ -24,7 +24,7 @@ from targets.lava.neurons.spiking_gamma import SpikingGammaDynamics
 from targets.lava.routes import plan_routes
 from tests.sim_reference.test_spiking_gamma import INPUT, LAYERED, TABLES, one_neuron, rows
 from tests.strategies.spiking_gamma import CHAINS, gamma_cases
-from tests.targets.lava_cases import N_NETWORKS, SEED, chain, drawn, needs_lava
+from tests.targets.lava_cases import N_NETWORKS, SEED, TIME_LIMIT_S, chain, drawn, needs_lava
 from tests.targets.test_equal import is_accepted, limits
 
 STOCK = replace(CHAINS, lava=True)
@@ -37,7 +37,7 @@ def on_lava(test):
     return test
 
 
-@pytest.mark.timeout(300 + 10 * N_NETWORKS)  # the usual limit, and more where many are asked for
+@pytest.mark.timeout(TIME_LIMIT_S)
 @on_lava
 def test_tables_and_drawn_networks_are_those_of_the_reference_in_all_states():
     """One start of Lava for all of them: every state in every step, payloads, limits, what a run leaves."""
@@ -45,7 +45,8 @@ def test_tables_and_drawn_networks_are_those_of_the_reference_in_all_states():
     cases = tables + drawn(gamma_cases(STOCK).filter(is_accepted), N_NETWORKS // 2, SEED + 40)
     networks = [case[0] if isinstance(case[0], QuantizedNetwork) else case[0].network for case in cases]
     names = [state_names(network) for network in networks]
-    lava = run_jobs([Job(*case, record=some) for case, some in zip(cases, names)], keep_state=True)
+    jobs = [Job(*case, record=some) for case, some in zip(cases, names)]
+    lava = run_jobs(jobs, keep_state=True, time_limit_s=TIME_LIMIT_S)
     assert [rows(trace) for trace in lava[:2]] == list(TABLES.values())
     values = payloads = 0
     for number, (case, some, trace) in enumerate(zip(cases, names, lava)):
