@@ -85,6 +85,12 @@ SLOW: dict[str, Slow] = {
         "report experiments/gamma_shd.py --quick --rows runs/gamma-shd --out runs/gamma-shd/gamma_shd.md",
         "data",
     ),
+    "unlayered train --preset spiking-gamma-nmnist --set limit=6000": Slow(
+        "unlayered train --preset spiking-gamma-nmnist --epochs 1 --set limit=200 --out runs/nmnist-preset", "data"
+    ),
+    "python experiments/gamma_equal.py FOLDER --lava gamma-64": Slow(
+        "python experiments/gamma_equal.py runs/equal --only gamma-32 --seeds 1"
+    ),
     "unlayered train --preset spiking-gamma-shd": Slow(
         "unlayered train --preset spiking-gamma-shd --epochs 1 --set limit=200 --out runs/shd-preset", "data"
     ),

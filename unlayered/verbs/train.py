@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PRESETS = (
     "A configuration that ships: digits, digits-layered, spiking-gamma-digits, spiking-gamma-coincidence, "
-    "spiking-gamma-shd, nmnist, shd, dvsgesture or cifar10."
+    "spiking-gamma-shd, spiking-gamma-nmnist, nmnist, shd, dvsgesture or cifar10."
 )
 SET = "Any key of a configuration, KEY=VALUE, e.g. learning_rate=3e-4 (docs/configuration.md); may be repeated."
 Preset = Annotated[
