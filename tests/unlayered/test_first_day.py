@@ -203,7 +203,10 @@ def test_a_misspelt_key_is_answered(folder: Path, monkeypatch: pytest.MonkeyPatc
     assert "unknown keys epoch (did you mean epochs?)" in refused(2, "train", "my.toml", "--out", "x")
 
 
-@pytest.mark.parametrize("preset", ["nmnist", "shd", "spiking-gamma-shd", "spiking-gamma-nmnist", "dvsgesture", "cifar10"])
+PRESETS_OF_FILES = ("nmnist", "shd", "spiking-gamma-shd", "spiking-gamma-nmnist", "dvsgesture", "cifar10")
+
+
+@pytest.mark.parametrize("preset", PRESETS_OF_FILES)
 def test_data_that_are_not_there_say_where_was_looked_and_what_needs_none(
     folder: Path, monkeypatch: pytest.MonkeyPatch, preset: str
 ):
