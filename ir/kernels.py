@@ -59,20 +59,20 @@ def kept_on_disk(
     return cast(Any, njit)(**options)(function)
 
 
-def part(function: Kernel, apart: bool = False, counted: bool = False, **options: Any) -> Any:
+def part(function: Kernel, apart: bool = False, **options: Any) -> Any:
     """Compile what only kernels call, and what allocates nothing, with its entry: see ``ir.parts``.
+
+    It uses no index below 0: where numba adds an array's length to one, such an index lies outside here.
 
     Args:
         apart: the arrays that it is given share no memory, unless it only reads them.
-        counted: it uses no index below 0, which would then lie outside of an array.
         options: numba's, of ``njit``.
     """
     from numba import njit
 
-    from ir.parts import ApartCompiler, CountedApartCompiler, CountedPartCompiler, PartCompiler
+    from ir.parts import ApartCompiler, PartCompiler
 
-    plain, alone = (CountedPartCompiler, CountedApartCompiler) if counted else (PartCompiler, ApartCompiler)
-    compiler = alone if apart else plain
+    compiler = ApartCompiler if apart else PartCompiler
     dispatcher = cast(Any, njit)(**{**PART, **options}, pipeline_class=compiler)(function)
     if dispatcher is not function:
         # Python's calls are looked up among what was inserted, then compiled for their arguments: here is neither.

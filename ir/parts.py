@@ -24,7 +24,7 @@ SMALL = 40
 def take_indices_as_they_are(module: Any) -> None:
     """Leave out what numba does to each index: it adds an array's length to those below 0.
 
-    Measured: a tenth of a training step.
+    Measured: a tenth of a training step, a fifth of the simulator's.
     """
     for function in module.functions:
         for block in function.blocks:
@@ -45,7 +45,12 @@ def _wraps(negative: Any, moved: Any, index: Any) -> bool:
 
 
 class _Part(JITCodeLibrary):  # type: ignore[misc]
-    """The code of one function, neither optimized as a whole nor turned into machine code."""
+    """The code of one function, neither optimized as a whole nor turned into machine code; indices are as they are."""
+
+    def add_ir_module(self, ir_module: Any) -> None:
+        """Take code in, with its indices as they are."""
+        take_indices_as_they_are(ir_module)
+        super().add_ir_module(ir_module)
 
     def finalize(self) -> None:
         """Leave the code as it is, without that of the functions it calls."""
@@ -69,19 +74,6 @@ class _Part(JITCodeLibrary):  # type: ignore[misc]
         """There is no machine code that could ask for Python objects."""
         if env.consts:
             raise TypeError(f"{name} refers to Python objects, which a function inside compiled code cannot")
-
-
-class _Counted(JITCodeLibrary):  # type: ignore[misc]
-    """Code whose indices count from the start of an array."""
-
-    def add_ir_module(self, ir_module: Any) -> None:
-        """Take code in, with its indices as they are."""
-        take_indices_as_they_are(ir_module)
-        super().add_ir_module(ir_module)
-
-
-class _CountedPart(_Counted, _Part):
-    """The same of one function."""
 
 
 class _Whole(JITCodeLibrary):  # type: ignore[misc]
@@ -112,11 +104,16 @@ class _Whole(JITCodeLibrary):  # type: ignore[misc]
                     self._final_module.get_function(function.name).linkage = "internal"
 
 
-class _LeanWhole(_Counted, _Whole):
+class _LeanWhole(_Whole):
     """The same, optimized once: numba's first round is there for reference counts, which such code has none of.
 
-    Its indices are taken as they are.
+    Its indices are taken as they are, too.
     """
+
+    def add_ir_module(self, ir_module: Any) -> None:
+        """Take code in, with its indices as they are."""
+        take_indices_as_they_are(ir_module)
+        super().add_ir_module(ir_module)
 
     def _optimize_final_module(self) -> None:
         self._hide_parts()
@@ -138,15 +135,13 @@ class _TightWhole(_Whole):
 
 
 class PartCompiler(Compiler):  # type: ignore[misc]
-    """Numba's pipeline for functions without Python objects, for ``pipeline_class``.
+    """Numba's pipeline for functions without Python objects that use no index below 0, for ``pipeline_class``.
 
     Such a function cannot be called from Python: give ``no_cpython_wrapper`` and ``no_cfunc_wrapper`` with it.
     """
 
-    LIBRARY: Any = _Part
-
     def define_pipelines(self) -> Any:
-        self.state.library = self.LIBRARY(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
+        self.state.library = _Part(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
         return super().define_pipelines()
 
 
@@ -156,18 +151,6 @@ class ApartCompiler(PartCompiler):
     def define_pipelines(self) -> Any:
         self.state.flags.noalias = True
         return super().define_pipelines()
-
-
-class CountedPartCompiler(PartCompiler):
-    """Numba's pipeline for functions that read and write no array from its end."""
-
-    LIBRARY = _CountedPart
-
-
-class CountedApartCompiler(ApartCompiler):
-    """The same for a function whose arrays share no memory."""
-
-    LIBRARY = _CountedPart
 
 
 class EntryCompiler(Compiler):  # type: ignore[misc]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,14 +16,46 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ir import ARITHMETICS, Schedule
+from tests.in_python import Watched, run_by_python
 from tests.strategies import Draw, cases
-from tests.trainer.engines.in_python import Watched, run_by_python
 from tests.trainer.engines.test_engines_agree import HARD, OPTIONS, Case, backward, both, dyadic, trained
 from trainer import LIF, SpikingNetwork
-from trainer.engines.compiled import flat
+from trainer.engines.compiled import flat, keys, lanes, links
 from trainer.engines.numbers import FixedNumbers, FloatNumbers
 from trainer.engines.options import TrainingOptions
 from trainer.engines.plan import fixed_params
+
+DRAWS = int(os.environ.get("UNLAYERED_DRAWS", "25"))
+
+
+def _lanes(array: Any, at: int) -> Any:
+    return array[int(at) : int(at) + lanes.LANES]
+
+
+def _bits(flags: Any) -> np.uint64:
+    return np.packbits(np.asarray(flags), bitorder="little").view(np.uint64)[0]
+
+
+def _fetch(*_: Any) -> None:
+    """Whatever is brought near, nothing is read."""
+
+
+BY_HAND: dict[str, Callable[..., Any]] = {
+    "span": lambda array, first, stop: array[first:stop],
+    "fetch": _fetch,
+    "nonzero": lambda array, at: _bits(_lanes(array, at) != 0),
+    "above": lambda array, limits, at: _bits(_lanes(array, at) > _lanes(limits, at)),
+    "at_most": lambda array, limit, at: _bits(_lanes(array, at) <= limit),
+    "lowest": lambda mask: (int(mask) & -int(mask)).bit_length() - 1,
+    "extend": lambda h, part: keys.mix(h + np.uint64(int(part) % (1 << 64))),
+}
+"""``lanes``, where it is written for the compiler, in Python; whose own whole numbers have no two's complement."""
+
+
+def kernels_by_python(patch: pytest.MonkeyPatch) -> dict[str, int]:
+    # numpy 1 adds a whole number of Python's to one without a sign as floats
+    patch.setattr(links, "np", SimpleNamespace(uint64=int, int64=int))
+    return run_by_python(patch, "trainer.engines", ("run_samples", "back_through_samples", "add_up"), BY_HAND)
 
 
 def check(case: Case, options: TrainingOptions, fixed: bool, wide: bool) -> None:
@@ -31,14 +66,14 @@ def check(case: Case, options: TrainingOptions, fixed: bool, wide: bool) -> None
         if wide:
             patch.setattr(flat, "WIDE_FROM", 1)
             patch.setattr(flat, "WIDE_ROW", 1)
-        called = run_by_python(patch)
+        called = kernels_by_python(patch)
         slow, fast = both(case, options, params, numbers)
         backward(fast, params)
     assert torch.equal(slow.counts, fast.counts) and torch.equal(slow.v, fast.v)
     assert called["run_samples"] and called["back_through_samples"]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=DRAWS, deadline=None)
 @given(
     cases(HARD) | cases(Draw(extremes=True)),
     OPTIONS,
@@ -62,7 +97,7 @@ def test_indices_of_layers_wider_than_what_is_compared_at_once_lie_inside(schedu
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(flat, "WIDE_FROM", 400)
         patch.setattr(flat, "WIDE_ROW", 8)
-        called = run_by_python(patch)
+        called = kernels_by_python(patch)
         for engine in ("reference", "cpu"):
             result = network(frames, schedule, options=TrainingOptions(refractory_dropout=0.5), engine=engine)
             result.counts.sum().backward()

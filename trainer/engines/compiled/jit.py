@@ -14,17 +14,17 @@ from ir.kernels import Kernel
 
 def exact(function: Kernel) -> Kernel:
     """Compile into what Python calls, additions in the order written."""
-    return kernels.part(function, counted=True)
+    return kernels.part(function)
 
 
 def apart(function: Kernel) -> Kernel:
     """The same for a loop over arrays that share no memory, so that it is done many elements at a time."""
-    return kernels.part(function, apart=True, counted=True)
+    return kernels.part(function, apart=True)
 
 
 def loose(function: Kernel) -> Kernel:
     """The same for sums that may be reordered, gradients; deterministic all the same."""
-    return kernels.part(function, apart=True, counted=True, fastmath={"reassoc", "contract", "nsz"})
+    return kernels.part(function, apart=True, fastmath={"reassoc", "contract", "nsz"})
 
 
 def entry(function: Kernel) -> Kernel:
