@@ -1,7 +1,7 @@
 """Training in many processes: what the same bits cost a step, and how near trainings without them are.
 
     python -m benchmarks.processes                 processor time of a step, without and with same_bits
-    python -m benchmarks.processes --trainings     3 seeds of the digits, by one process and by two
+    python -m benchmarks.processes --trainings     3 seeds of the digits, by one process and by two (--same-bits: so)
 
 Steps of both kinds take turns; processor time of one thread, the median of five rounds.
 """
@@ -75,7 +75,7 @@ def trained(n: int, seed: int, same_bits: bool, epochs: int, out: Path) -> Row:
     """Validation accuracy of the last epoch of a training of the digits in ``n`` processes, and samples a second."""
     words = ["train", "--preset", "digits", "--epochs", str(epochs), "--seed", str(seed), "--out", str(out)]
     words += ["--set", f"same_bits={str(same_bits).lower()}"]
-    runner = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(n)]
+    runner = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(n)] if n > 1 else []
     command = [sys.executable, *runner, "-m", "unlayered", *words]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     subprocess.run(command, check=True, capture_output=True, env=environment)
@@ -89,41 +89,39 @@ def trained(n: int, seed: int, same_bits: bool, epochs: int, out: Path) -> Row:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--trainings", action="store_true")
+    parser.add_argument("--same-bits", action="store_true")
     parser.add_argument("--epochs", type=int, default=preset("digits").epochs)
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
     rows: list[Row] = []
-    if not chosen.trainings:
+    if chosen.trainings:
+        rows = trainings(chosen.epochs, chosen.same_bits)
+    else:
         torch.set_num_threads(1)
         for case in CASES:
             rows.append(row := cost(case))
             print(f"{row['case']} (batches of {row['batch']}): {row['plain_ms']:.1f} ms, with same_bits "
                   f"{row['same_bits_ms']:.1f} ms, ratio {row['ratio']:.3f} ({row['lowest']:.3f} to "
                   f"{row['highest']:.3f}); gradients apart by {row['apart']:.1e}", flush=True)  # fmt: skip
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            for same_bits, seed, n in [(b, s, n) for b in (False, True) for s in (0, 1, 2) for n in (1, 2)]:
-                row = trained(n, seed, same_bits, chosen.epochs, Path(folder) / f"{same_bits}-{seed}-{n}")
-                rows.append(row)
-                kind = "same_bits" if same_bits else "plain"
-                print(f"{kind}, seed {seed}, {n} processes: accuracy {row['accuracy']:.4f}, "
-                      f"{row['samples_per_s']:.0f} samples/s", flush=True)  # fmt: skip
-        told(rows)
     if chosen.json is not None:
         chosen.json.write_text(json.dumps(rows, indent=1))
 
 
-def told(rows: list[Row]) -> None:
-    """What the trainings show."""
-    for same_bits in (False, True):
-        own = [row for row in rows if row["same_bits"] == same_bits]
-        pairs = list(zip(own[::2], own[1::2]))
-        equal = sum(a["weights"] == b["weights"] for a, b in pairs)
-        apart = max(abs(a["accuracy"] - b["accuracy"]) for a, b in pairs)
-        alone = [a["accuracy"] for a, _ in pairs]
-        kind = "same_bits" if same_bits else "plain"
-        print(f"{kind}: {equal} of {len(pairs)} trainings equal; accuracies of one and two processes at most "
-              f"{apart:.4f} apart, of three seeds {max(alone) - min(alone):.4f}")  # fmt: skip
+def trainings(epochs: int, same_bits: bool) -> list[Row]:
+    """Three seeds, each by one process and by two."""
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed, n in [(seed, n) for seed in (0, 1, 2) for n in (1, 2)]:
+            rows.append(row := trained(n, seed, same_bits, epochs, Path(folder) / f"{seed}-{n}"))
+            print(f"seed {seed}, {n} processes: accuracy {row['accuracy']:.4f}, {row['samples_per_s']:.0f} samples/s",
+                  flush=True)  # fmt: skip
+    pairs = list(zip(rows[::2], rows[1::2]))
+    equal = sum(a["weights"] == b["weights"] for a, b in pairs)
+    apart = max(abs(a["accuracy"] - b["accuracy"]) for a, b in pairs)
+    alone = [a["accuracy"] for a, _ in pairs]
+    print(f"{equal} of {len(pairs)} trainings equal; accuracies of one and two processes at most {apart:.4f} apart, of "
+          f"three seeds {max(alone) - min(alone):.4f}")  # fmt: skip
+    return rows
 
 
 if __name__ == "__main__":

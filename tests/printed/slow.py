@@ -154,6 +154,8 @@ ELSEWHERE: dict[str, str] = {
     "unlayered experiments report experiments/settled.py experiments/nmnist_like.py": "likewise; it writes a page",
     "unlayered experiments run experiments/settled.py --workers 2": "tests/unlayered/experiments/test_workers.py",
     "unlayered experiments report experiments/settled.py": "tests/unlayered/experiments, for it writes a page",
+    "torchrun --nproc-per-node 2 -m unlayered train --preset digits --out net": "tests/trainer/test_torchrun.py",
+    "python -m benchmarks.processes": "minutes; tests/test_benchmarks.py starts it",
     "make setup": "`make test`, which is what CI runs, begins with it",
     "python -m benchmarks.scale --samples 2000 --repeats 4": "minutes; tests/test_benchmarks.py starts it",
     "python -m benchmarks.load --only stream": "a part of `make load`",
