@@ -7,6 +7,7 @@ brute force.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,15 +82,19 @@ def _reach(c: Connection, where: Ints, k: int) -> _Reach:
         return _Reach(np.zeros(c.n_pre, np.int64), 1, np.unique(where))
     if isinstance(c, Sparse):
         return _Reach(np.arange(c.n_pre), c.n_pre, _listed(c, where, k))
-    (_, high, wide), (n_filters, out_high, out_wide) = c.in_shape, c.out_shape
+    (_, high, wide), (_, out_high, out_wide) = c.in_shape, c.out_shape
     place = np.arange(c.n_pre) % (high * wide)
     window = np.repeat(np.arange(c.groups), c.n_pre // c.groups) * (high * wide) + place
-    target = np.repeat(np.arange(c.groups), c.n_post // c.groups) * (out_high * out_wide)
-    target += np.tile(np.arange(out_high * out_wide), n_filters)
-    key = np.unique(target * k + where)
-    del target
-    key = _widened(key, k, out_high, out_wide, high, taken(c, 0))
-    return _Reach(window, c.groups * high * wide, _widened(key, k, out_wide, 1, wide, taken(c, 1)))
+    key = np.unique(_target(c) * k + where)
+    key = np.unique(_spread(key, k, out_high, out_wide, high, taken(c, 0))[0])
+    return _Reach(window, c.groups * high * wide, np.unique(_spread(key, k, out_wide, 1, wide, taken(c, 1))[0]))
+
+
+def _target(c: Conv2d) -> Ints:
+    """(n_post,) number of each target's group and position."""
+    n_filters, high, wide = c.out_shape
+    group = np.repeat(np.arange(c.groups), c.n_post // c.groups)
+    return group * (high * wide) + np.tile(np.arange(high * wide), n_filters)
 
 
 def taken(c: Conv2d, axis: int) -> tuple[Ints, Ints]:
@@ -101,12 +106,15 @@ def taken(c: Conv2d, axis: int) -> tuple[Ints, Ints]:
     return target[inside], source[inside]
 
 
-def _widened(key: Ints, k: int, n_out: int, inner: int, n_in: int, pairs: tuple[Ints, Ints]) -> Ints:
+def _spread(key: Ints, k: int, n_out: int, inner: int, n_in: int, pairs: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
     """Replace a place of the output by the places of the input it takes in, along one axis.
 
     Args:
         key: sorted (outer, place, inner, core), the places numbered to ``n_out``.
         pairs: of an output place and an input place, sorted by output.
+
+    Returns:
+        The new keys, some more than once, and how many each old key gave.
     """
     label, core = np.divmod(key, k)
     label, inside = np.divmod(label, inner)
@@ -115,20 +123,14 @@ def _widened(key: Ints, k: int, n_out: int, inner: int, n_in: int, pairs: tuple[
     first, many = (np.cumsum(size) - size)[place], size[place]
     which = np.arange(int(many.sum())) - np.repeat(np.cumsum(many) - many - first, many)
     new = np.repeat((outer * n_in) * inner + inside, many) + pairs[1][which] * inner
-    return np.unique(new * k + np.repeat(core, many))
+    return new * k + np.repeat(core, many), many
 
 
 def _listed(c: Sparse, where: Ints, k: int) -> Ints:
     """Sorted source x K + core of single synapses, core by core."""
-    order = np.argsort(where, kind="stable")
-    rows, size = c.indptr[order], np.diff(c.indptr)[order]
-    ends = np.searchsorted(where[order], np.arange(k + 1))
     seen, keys = np.zeros(c.n_pre, np.bool_), [np.zeros(0, np.int64)]
-    for core in np.flatnonzero(np.diff(ends)).tolist():
-        here = slice(ends[core], ends[core + 1])
-        many = size[here]
-        which = np.arange(int(many.sum())) - np.repeat(np.cumsum(many) - many - rows[here], many)
-        source = c.indices[which]
+    for core, synapse in synapses_by_core(c, where, k):
+        source = c.indices[synapse]
         if FEW * source.size < c.n_pre:
             held = np.unique(source)
         else:
@@ -137,6 +139,28 @@ def _listed(c: Sparse, where: Ints, k: int) -> Ints:
             seen[source] = False
         keys.append(held.astype(np.int64) * k + core)
     return np.sort(np.concatenate(keys))
+
+
+def synapses_by_core(c: Sparse, where: Ints, k: int) -> Iterator[tuple[int, Ints]]:
+    """Each core that holds targets, and the places of their synapses in ``c.indices``."""
+    order = np.argsort(where, kind="stable")
+    rows, size = c.indptr[order], np.diff(c.indptr)[order]
+    ends = np.searchsorted(where[order], np.arange(k + 1))
+    for core in np.flatnonzero(np.diff(ends)).tolist():
+        here = slice(ends[core], ends[core + 1])
+        many = size[here]
+        yield core, np.arange(int(many.sum())) - np.repeat(np.cumsum(many) - many - rows[here], many)
+
+
+def window_lists(c: Conv2d, where: Ints, k: int) -> tuple[Ints, Ints]:
+    """Core and length of the list that each window has on each core it reaches; every channel of its group has one."""
+    key, count = np.unique(_target(c) * k + where, return_counts=True)
+    (_, high, wide), (_, out_high, out_wide) = c.in_shape, c.out_shape
+    for n_out, inner, n_in, axis in ((out_high, out_wide, high, 0), (out_wide, 1, wide, 1)):
+        new, many = _spread(key, k, n_out, inner, n_in, taken(c, axis))
+        key, which = np.unique(new, return_inverse=True)
+        count = np.bincount(which.reshape(-1), np.repeat(count, many), minlength=key.size).astype(np.int64)
+    return key % k, count
 
 
 def _fan_in(c: Connection) -> Array:

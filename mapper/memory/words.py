@@ -7,13 +7,11 @@ from numpy.typing import NDArray
 
 from ir.arrays import Array, Ints
 from ir.chip import Chip
-from ir.connection import Connection, Conv2d, Dense, synapses
+from ir.connection import Conv2d, Dense, Sparse
 from ir.graph import slices
 from ir.quantized import QuantizedNetwork
-from mapper.edges import pieces
+from mapper.check.windows import FEW, synapses_by_core, window_lists
 from mapper.memory.layout import Words, layout, list_words, taps
-
-TABLE = 200_000_000  # (source, core) counts kept as a table up to here
 
 
 def synapse_words(network: QuantizedNetwork, chip: Chip, core_of_neuron: Array) -> Ints:
@@ -48,22 +46,18 @@ def _dense_words(c: Dense, core: Ints, k: int, form: Words, bits: int, zeros: bo
     return words
 
 
-def _list_words(c: Connection, core: Ints, k: int, form: Words, bits: int, zeros: bool) -> Ints:
-    """Words of the lists of any projection, synapse by synapse."""
-    keys: list[Ints] = []
-    for first, piece in pieces(c):
-        pre, post, weight = synapses(piece)
-        if not zeros:
-            pre, post = pre[weight != 0], post[weight != 0]
-        keys.append(pre * k + core[post + first])
-    key = np.concatenate(keys)
-    if c.n_pre * k <= TABLE:
-        held = np.bincount(key, minlength=c.n_pre * k)
-        pair = np.flatnonzero(held)
-        held = held[pair]
-    else:
-        pair, held = np.unique(key, return_counts=True)
-    return np.bincount(pair % k, form.of_list(held, bits), minlength=k).astype(np.int64)
+def _list_words(c: Conv2d | Sparse, core: Ints, k: int, form: Words, bits: int, zeros: bool) -> Ints:
+    """Words of the lists of a projection: a convolution's by windows, others core by core."""
+    if isinstance(c, Conv2d):
+        where, held = window_lists(c, core, k)
+        return np.bincount(where, form.of_list(held, bits), minlength=k).astype(np.int64) * int(c.weight.shape[1])
+    words = np.zeros(k, np.int64)
+    for b, synapse in synapses_by_core(c, core, k):
+        source = c.indices[synapse if zeros else synapse[c.weight[synapse] != 0]]
+        few = FEW * source.size < c.n_pre
+        held = np.unique(source, return_counts=True)[1] if few else np.bincount(source)
+        words[b] = int(form.of_list(held, bits).sum())
+    return words
 
 
 def kernel_words(c: Conv2d, core: Ints, k: int, form: Words, bits: int) -> Ints:

@@ -10,12 +10,15 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from exchange.chip_toml import find_chip
-from ir.connection import Dense
+from ir.connection import Dense, synapses
+from ir.graph import slices
 from ir.network import Input
 from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from mapper.check.capacity import core_use, exceeded
 from mapper.check.recount import Tally, recount, recount_network
 from mapper.edges import network_edges
+from mapper.memory.layout import layout, list_words
+from mapper.memory.words import synapse_words
 from mapper.partition import partition
 from tests.mapper.drawn import image_networks
 from tests.strategies import Draw, networks, seeds
@@ -69,6 +72,24 @@ def test_a_map_broken_on_purpose_is_found_broken_the_same_way(
     assert windowed == brute
     rooms = tight["max_neurons"], tight["max_synapse_words"], tight["max_input_axons"]
     assert tallies[0].violations(*rooms) == tallies[1].violations(*rooms)
+
+
+@laws
+@given(image_networks() | networks(Draw()), seeds, st.integers(1, 6))
+def test_words_of_lists_are_those_of_single_synapses(network: QuantizedNetwork, seed: int, k: int):
+    """On a chip that shares no kernels: a list for each source, projection and core."""
+    chip = replace(LOIHI1, synapse_format=replace(LOIHI1.synapse_format, shared_kernels=0))
+    core = np.random.default_rng(seed).integers(0, k, network.n_neurons)
+    form, at, words = list_words(chip), slices(network.populations), np.zeros(k, np.int64)
+    for e in network.projections:
+        way = layout(e, chip)
+        pre, post, weight = synapses(e.connection)
+        held = np.bincount(
+            (pre * k + core[at[e.post]][post])[(weight != 0) | way.zeros], minlength=k * e.connection.n_pre
+        )
+        words += form.of_list(held, way.bits).reshape(-1, k).sum(0)
+    found = synapse_words(network, chip, core)
+    assert found.tolist() == words[: found.size].tolist() and not words[found.size :].any()
 
 
 def test_a_synapse_that_one_core_lacks_and_another_holds_is_seen():
