@@ -91,11 +91,19 @@ def hilbert_and_force(flow: scipy.sparse.spmatrix, order: Array, side: int) -> t
     return column[site], row[site]
 
 
-def modules(n: int = 960, size: int = MODULE, partners: int = 2, seed: int = 0) -> scipy.sparse.csr_matrix:
-    """Flow between ``n`` cores in modules, 1 a pair inside, .25 to random partners outside, numbers shuffled."""
+def modules(
+    n: int = 960, size: int = MODULE, partners: int = 2, seed: int = 0, one_way: bool = False
+) -> scipy.sparse.csr_matrix:
+    """Flow between ``n`` cores in modules, 1 a pair inside, .25 to random partners outside, numbers shuffled.
+
+    Args:
+        one_way: 1 from one core of a pair to the other; else 1 both ways.
+    """
     rng = np.random.default_rng(seed)
     module = np.arange(n) // size
     flow = (module[:, None] == module).astype(np.float64)
+    if one_way:
+        flow = np.triu(flow)
     for core in range(n):
         flow[core, rng.choice(np.flatnonzero(module != module[core]), partners, replace=False)] += 0.25
     np.fill_diagonal(flow, 0.0)
@@ -160,6 +168,7 @@ def measure_boards() -> Iterator[list[dict[str, Any]]]:
     with tempfile.TemporaryDirectory() as folder:
         before = checked_out(Path(folder))
         yield board_rows("modules", modules(), before)
+        yield board_rows("modules-one-way", modules(one_way=True), before)
         for name, k in SHEETS.items():
             yield board_rows(name, sheet_on_cores(name, 1024, k), before)
 
