@@ -88,6 +88,8 @@ def unfinished(path: Path) -> Generator[tuple[Path, dict[int, Piece]], None, Non
             raise unwritten(path, error) from error
         try:
             yield folder, pieces
+            for left in folder.glob(".*"):  # of a worker that was killed while it wrote: another has done its work
+                left.unlink(missing_ok=True)
             write_atomically(folder / HEAD, _head(pieces))
             try:
                 os.fsync(descriptor)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from ir.check import FormatError, check_choice
 from ir.stimulus import Stimulus
 from ir.words import meant
 from stimuli import coincidence, motions, readers, spoken
+from stimuli.own.files import DAMAGED
 from stimuli.places import data_folder
 from stimuli.readers import Reader
 
@@ -126,7 +126,7 @@ def load(
         stimulus = DATA_SETS[name].read(where, split, limit, stamps)
     except FormatError:
         raise
-    except (ValueError, IndexError, KeyError, EOFError, OSError, zlib.error, zipfile.BadZipFile) as error:
+    except (OSError, *DAMAGED) as error:
         reason = " ".join(str(error).split()) or "it ends too early"
         raise FormatError(
             f"the {split} split of {name} under {where or data_folder()} is damaged or no {DATA_SETS[name].title} "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -120,7 +121,9 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     if content[:3] != b"\0\0\x08":
         raise FormatError(f"{packed if packed.exists() else path} is no idx file of bytes; unpack or download it again")
     n_dims = content[3]
-    shape = np.frombuffer(content, ">u4", n_dims, 4).astype(int)
+    shape = tuple(np.frombuffer(content, ">u4", n_dims, 4).tolist())
+    if not all(shape) or math.prod(shape) != len(content) - 4 - 4 * n_dims:
+        raise FormatError(f"{path} declares shape {shape} and holds {len(content)} bytes; unpack or download it again")
     return np.frombuffer(content, np.uint8, offset=4 + 4 * n_dims).reshape(shape)
 
 
@@ -128,9 +131,12 @@ def read_mnist(root: Path | None, split: str, limit: int | None) -> tuple[NDArra
     """MNIST images (n, 28, 28) and labels (n,)."""
     folder = root or data_folder() / "datasets" / "mnist"
     prefix = "train" if split == "train" else "t10k"
-    return read_idx(folder / f"{prefix}-images-idx3-ubyte")[:limit], read_idx(folder / f"{prefix}-labels-idx1-ubyte")[
-        :limit
-    ]
+    images, labels = (read_idx(folder / f"{prefix}-{name}-ubyte") for name in ("images-idx3", "labels-idx1"))
+    if images.shape[1:] != (28, 28) or labels.shape != images.shape[:1]:
+        raise FormatError(
+            f"{folder} has images of shape {images.shape} and labels of {labels.shape}; download it again"
+        )
+    return images[:limit], labels[:limit]
 
 
 def read_cifar10(
@@ -151,7 +157,7 @@ def read_cifar10(
         raise absent(
             "CIFAR-10", folder, "put cifar-10-batches-bin/*.bin (the binary version) or cifar10_jpeg.npz there"
         )
-    with np.load(packed, allow_pickle=False) as d:
+    with packed.open("rb") as file, np.load(file, allow_pickle=False) as d:  # numpy leaves one of its own open
         head, body, length, train, labels = (
             d["header"].tobytes(),
             d["body"].tobytes(),

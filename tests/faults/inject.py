@@ -96,12 +96,13 @@ def _over(verb: Verb) -> bool:
 
 def _signal(sign: signal.Signals, whom: str) -> Callable[[Case, Verb], None]:
     def inject(case: Case, verb: Verb) -> None:
-        while not _over(verb) and not verb.workers():  # before that it is Python that starts, not a line of ours
+        workers: list[int] = []
+        while not _over(verb) and not workers:  # before that it is Python that starts, not a line of ours
+            workers = verb.workers()
             time.sleep(0.001)
         case.moment(verb)
         if not case.came:
             return
-        workers = verb.workers()
         with suppress(ProcessLookupError):
             if whom == "group":
                 os.killpg(verb.pid, sign)
@@ -109,6 +110,18 @@ def _signal(sign: signal.Signals, whom: str) -> Callable[[Case, Verb], None]:
                 os.kill(verb.pid if whom == "front" else workers[0], sign)
 
     return inject
+
+
+def one_worker(case: Case, verb: Verb) -> None:
+    """Kill a worker of a cluster: the run does not mind."""
+    while not _over(verb) and len(verb.spawned()) < 2:
+        time.sleep(0.001)
+    case.moment(verb)
+    spawned = verb.spawned()
+    case.came &= bool(spawned)
+    if case.came:
+        with suppress(ProcessLookupError):
+            os.kill(spawned[int(case.rng.integers(len(spawned)))], signal.SIGKILL)
 
 
 def full(case: Case, verb: Verb) -> None:
@@ -156,6 +169,7 @@ SIGNALS = {
     "kill -9": _signal(signal.SIGKILL, "front"),
     "kill -9 of the work": _signal(signal.SIGKILL, "work"),
 }
+CLUSTER = {"kill -9 of a worker": one_worker}
 DISKS = {"full disk": full, "read-only": read_only}
 SPOILT = {
     "a lost end": _spoil(truncated),
@@ -164,5 +178,5 @@ SPOILT = {
     "a flipped bit meanwhile": _spoil(flipped),
 }
 AHEAD = ("a lost end", "a flipped bit")
-FAULTS: dict[str, Callable[[Case, Any], None]] = {**SIGNALS, **DISKS, **SPOILT}
+FAULTS: dict[str, Callable[[Case, Any], None]] = {**SIGNALS, **CLUSTER, **DISKS, **SPOILT}
 """Every kind; each is given what was drawn, and the verb at work."""

@@ -4,7 +4,7 @@ After each fault: the exit code and one sentence; no file under its final name t
 temporary file but those of a kill -9, which the next run removes; no shared memory; and the same command again gives
 the result of a run that nothing happened to.
 
-usage: python -m tests.faults.rig [--faults 200] [--seed 0]
+usage: python -m tests.faults.rig [--faults 200] [--seed 0] [--only run ...]
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ import numpy as np
 from typer.testing import CliRunner
 
 from tests.faults import inject
-from tests.faults.inject import AHEAD, DISKS, FAULTS, SAID, SIGNALS, SPOILT, Case, Disk
+from tests.faults.inject import AHEAD, CLUSTER, DISKS, FAULTS, SAID, SIGNALS, SPOILT, Case, Disk
 from tests.faults.stages import NO_SUM, STAGES, Stage, copied, loads, make_material
 from tests.faults.start import Verb, anew, forked, orphans
 from unlayered.cli import app
@@ -48,6 +49,8 @@ def told(verb: Verb, code: int, fault: str, stage: Stage) -> str:
     errors = "".join(line for line in lines if not line.startswith("training on "))  # one an epoch
     if code in stage.codes:
         return "done"
+    if fault in CLUSTER:
+        raise Lost(f"ended with {code} over one worker: {errors[-400:]!r}")
     if code == -9 and fault == "kill -9":
         return "killed"
     allowed = {130, 143, 137} if fault in SIGNALS else {2}
@@ -62,7 +65,7 @@ def told(verb: Verb, code: int, fault: str, stage: Stage) -> str:
 class Rig:
     """Material, results of whole runs, and how long they take."""
 
-    def __init__(self, disk: Disk, material: Path, said: Path) -> None:
+    def __init__(self, disk: Disk, material: Path, said: Path, stages: Sequence[Stage]) -> None:
         self.disk, self.material, self.said = disk, material, said
         self.results: dict[str, Any] = {}
         self.took_s: dict[str, float] = {}
@@ -71,14 +74,18 @@ class Rig:
         self._called(map_[:-1] + [material / "m.npz"])
         run[run.index(material / "frames.npy")], run[run.index(material / "t.npz")] = "data.npz", "b.npz"
         self._called([material / word if word in ("data.npz", "b.npz") else word for word in run])
+        for side in "ab":
+            pieces = STAGES["run pieces"].words(material)
+            self._called([*pieces[:-1], material / f"{side}.pieces"])
         work = disk.folder / "work"
         work.mkdir()
-        for stage in STAGES.values():
+        for stage in stages:
             self.earlier(stage, work, whole=False)
-            self._called(stage.words(work))  # what a copy of this process then need not import
+            if not stage.anew:
+                self._called(stage.words(work))  # what a copy of this process then need not import
             self.earlier(stage, work, whole=False)
             began = time.monotonic()
-            verb = forked(stage.words(work), self.said)
+            verb = (anew if stage.anew else forked)(stage.words(work), self.said)
             code = verb.wait()
             self.took_s[stage.name] = time.monotonic() - began
             if code not in stage.codes:
@@ -98,7 +105,7 @@ class Rig:
     def earlier(self, stage: Stage, work: Path, whole: bool) -> None:
         """Fresh material; with what an earlier run left, where there shall be one."""
         copied(self.material, work)
-        if whole:
+        if whole and not stage.fresh:
             shutil.copytree(self.material / "whole" / stage.name, work, dirs_exist_ok=True)
         shutil.rmtree(work / "whole", ignore_errors=True)
 
@@ -120,11 +127,11 @@ class Rig:
         shared = set(os.listdir(SHARED)) if self.disk.mounted else set()
         writing = bool(rng.random() < 0.4 and stage.writes)
         case = Case(fault, late, writing, rng, self.disk, work, tuple(work / name for name in stage.reads))
-        words = stage.again(work) if spoils or rng.random() < 0.3 else stage.words(work)
+        words = stage.again(work) if (spoils or rng.random() < 0.3) and not stage.anew else stage.words(work)
         limits = inject.limited if fault in DISKS and not self.disk.mounted else None
         if ahead:
             FAULTS[fault](case, None)
-        verb = (anew if turn % ANEW == ANEW - 1 else forked)(words, self.said, limits)
+        verb = (anew if stage.anew or turn % ANEW == ANEW - 1 else forked)(words, self.said, limits)
         if limits is None and not ahead:
             FAULTS[fault](case, verb)
         case.came |= limits is not None
@@ -133,6 +140,8 @@ class Rig:
             self.disk.read_only(False)
         (self.disk.folder / "filler").unlink(missing_ok=True)
         ended = told(verb, code, fault, stage)
+        if ended == "done" and fault.startswith("kill -9") and fault in SIGNALS:
+            case.came = False  # nobody survives that: it had ended by then
         if left := orphans(verb):
             raise Lost(f"left processes {left}")
         if self.disk.mounted and (more := set(os.listdir(SHARED)) - shared):
@@ -191,16 +200,21 @@ class Rig:
             raise Lost(otherwise)
 
 
-def drawn(count: int, rng: np.random.Generator) -> list[tuple[str, Stage]]:
+def drawn(count: int, rng: np.random.Generator, only: Sequence[str]) -> list[tuple[str, Stage]]:
     """Pairs of fault and stage: every pair once before any comes twice, in a drawn order."""
-    pairs = [(fault, stage) for fault in FAULTS for stage in STAGES.values()]
+    pairs = [
+        (fault, stage)
+        for fault in FAULTS
+        for stage in STAGES.values()
+        if stage.name in only and fault not in stage.spared and (stage.anew or fault not in CLUSTER)
+    ]
     found: list[tuple[str, Stage]] = []
     while len(found) < count:
         found += [pairs[int(i)] for i in rng.permutation(len(pairs))]
     return found[:count]
 
 
-def work(count: int, seed: int, shown: bool) -> int:
+def work(count: int, seed: int, only: Sequence[str]) -> int:
     """All faults; prints the table, and what was lost."""
     rng = np.random.default_rng(seed)
     table: dict[str, Counter[str]] = defaultdict(Counter)
@@ -211,8 +225,8 @@ def work(count: int, seed: int, shown: bool) -> int:
         (Path(name) / "said").mkdir()
         disk = inject.mount(Path(name) / "disk") if os.environ.get(APART) else Disk(Path(name) / "disk", False)
         try:
-            rig = Rig(disk, Path(name) / "material", Path(name) / "said")
-            for turn, (fault, stage) in enumerate(drawn(count, rng)):
+            rig = Rig(disk, Path(name) / "material", Path(name) / "said", [STAGES[stage] for stage in only])
+            for turn, (fault, stage) in enumerate(drawn(count, rng, only)):
                 if fault == "read-only" and not disk.mounted:
                     table[fault]["left out: no file system of its own"] += 1
                     continue
@@ -223,7 +237,7 @@ def work(count: int, seed: int, shown: bool) -> int:
                     lost.append(f"{turn}: {fault}, {stage.name}: {type(error).__name__}: {error}")
                     print(lost[-1], flush=True)
                 table[fault][ended] += 1
-                if shown and sys.stderr.isatty():
+                if sys.stderr.isatty():
                     print(f"\r{turn + 1} of {count}", end="", file=sys.stderr)
         finally:
             if disk.mounted:
@@ -268,9 +282,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="+", choices=tuple(STAGES), default=tuple(STAGES), help="some of the stages")
     options = parser.parse_args()
     apart()
-    return work(options.faults, options.seed, True)
+    return work(options.faults, options.seed, options.only)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from exchange import npz
+from exchange.pieces import HEAD, in_pieces, open_pieces
 from exchange.train_files import read_history
 from ir.connection import Dense
 from ir.quantized import QuantizedNetwork
@@ -33,6 +34,9 @@ class Stage:
         reads: files that a fault may spoil. writes: what it leaves.
         result: what it left, as plain values, from the folder and what it printed; the same in every whole run.
         codes: how it ends where nothing goes wrong.
+        fresh: what it writes is never there before, for it is not replaced.
+        anew: it starts processes of its own, and is no copy of a process that has started others.
+        spared: faults that say nothing new here.
     """
 
     name: str
@@ -42,6 +46,9 @@ class Stage:
     writes: tuple[str, ...]
     result: Callable[[Path, str], Any]
     codes: tuple[int, ...] = (0,)
+    fresh: bool = False
+    anew: bool = False
+    spared: tuple[str, ...] = ()
 
 
 def even(network: QuantizedNetwork) -> QuantizedNetwork:
@@ -59,6 +66,8 @@ def make_material(folder: Path) -> None:
     rng = np.random.default_rng(0)
     frames = rng.integers(0, 3, (6, 24, 3)).astype(np.int32)
     npz.save(Stimulus(frames, labels=rng.integers(0, 2, 24)), folder / "data.npz")
+    many = rng.integers(0, 3, (6, SAMPLES, 3)).astype(np.int8)
+    npz.save(Stimulus(many, labels=rng.integers(0, 2, SAMPLES)), folder / "many.npz")
     np.save(folder / "frames.npy", frames)
     (folder / "my.toml").write_text(SETTINGS)
 
@@ -89,6 +98,29 @@ def _run_of_frames(folder: Path, _: str) -> Any:
     return spoken(folder / "t.npz")
 
 
+def _run_pieces(folder: Path) -> Words:
+    words: Words = ["run", folder / "m.npz", "--on", "reference", "--data", folder / "many.npz", "--out"]
+    return [*words, folder / "t.pieces"]
+
+
+def _run_pieces_again(folder: Path) -> Words:
+    shutil.rmtree(folder / "t.pieces", ignore_errors=True)  # it came though the fault did; it was looked at
+    return _run_pieces(folder)
+
+
+def _run_workers(folder: Path) -> Words:
+    return [*_run_pieces(folder), "--workers", 2]
+
+
+def _compare_pieces(folder: Path) -> Words:
+    return ["compare", folder / "a.pieces", folder / "b.pieces", "--json"]
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    """What lies in a folder of pieces."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
 def _diff(folder: Path) -> Words:
     return ["diff", folder / "m.npz", folder / "b.npz", "--data", folder / "data.npz", "--json"]
 
@@ -111,6 +143,13 @@ def _differing(folder: Path, said: str) -> Any:
 
 
 TRAINED = ("net/last.pt", "net/best.pt", "net/metrics.json", "net/config.json", "net/network.npz")
+
+SAMPLES = 300
+PARTS = ("rest.npz", "spikes.parquet", "v.npy")
+IN_PIECES = (HEAD, *(f"{i:05d}.{name}" for i in range(-(-SAMPLES // 128)) for name in PARTS))
+"""The files of a trace in pieces of 128 samples."""
+
+WRITTEN = tuple(f"t.pieces/{name}" for name in IN_PIECES)
 
 NO_SUM = ("my.toml", "frames.npy")
 """What people and numpy write has no checksum: spoilt, it may say something else."""
@@ -136,6 +175,34 @@ STAGES = {
             ("t.npz",),
             lambda f, _: spoken(f / "t.npz"),
         ),
+        Stage(
+            "run pieces",
+            _run_pieces,
+            _run_pieces_again,
+            ("m.npz", "many.npz"),
+            WRITTEN,
+            lambda f, _: _files(f / "t.pieces"),
+            fresh=True,
+        ),
+        Stage(
+            "run --workers",
+            _run_workers,
+            _run_pieces_again,  # by one process: the same files, byte for byte
+            ("m.npz", "many.npz"),
+            WRITTEN,
+            lambda f, _: _files(f / "t.pieces"),
+            fresh=True,
+            anew=True,
+            spared=("a lost end", "a flipped bit", "a lost end meanwhile", "a flipped bit meanwhile", "SIGINT"),
+        ),
+        Stage(
+            "compare pieces",
+            _compare_pieces,
+            _compare_pieces,
+            tuple(f"{side}.pieces/{name}" for side in "ab" for name in IN_PIECES),
+            (),
+            lambda f, said: json.loads(said.replace(str(f), "")),
+        ),
         Stage("diff", _diff, _diff, ("m.npz", "b.npz", "data.npz"), (), _differing, codes=(1,)),
         Stage(
             "sweep",
@@ -157,6 +224,8 @@ def loads(path: Path) -> bool:
         import torch
 
         torch.load(path, weights_only=True)
+    elif in_pieces(path.parent):
+        open_pieces(path.parent).whole()
     elif path.suffix == ".json":
         json.loads(path.read_bytes())
     elif path.suffix == ".html":

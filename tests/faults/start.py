@@ -8,16 +8,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.processor import processor_s
 from unlayered.__main__ import main
 
 LIMIT_S = 120.0
 """No verb of the rig takes as long."""
 
-ORPHANS_S = 5.0
-"""How long what a killed front process leaves may take to end; Linux ends it at once."""
+ORPHANS_S, CLOCK_S = 5.0, 60.0
+"""What one that a killed front process leaves may take to end, of a processor and on the clock. Linux ends it at once,
+but for a cluster's worker that is still importing Dask: that one looks for its parent when it has."""
 
 
 @dataclass
@@ -54,6 +57,15 @@ class Verb:
         """Its processes but the first, oldest first."""
         return [pid for pid in session(self.pid) if pid != self.pid]
 
+    def spawned(self) -> list[int]:
+        """The workers of its cluster."""
+        found: list[int] = []
+        for pid in self.workers():
+            with suppress(OSError):
+                if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.append(pid)
+        return found
+
 
 def session(leader: int) -> list[int]:
     """Living processes of a session."""
@@ -70,8 +82,11 @@ def session(leader: int) -> list[int]:
 
 def orphans(verb: Verb) -> list[int]:
     """What is left of a verb that has ended, after a while; it is killed."""
-    until = time.monotonic() + ORPHANS_S
-    while (left := session(verb.pid)) and time.monotonic() < until:
+    until, begun = time.monotonic() + CLOCK_S, dict[int, float]()
+    while left := session(verb.pid):
+        taken = [processor_s(pid) - begun.setdefault(pid, processor_s(pid)) for pid in left]
+        if max(taken) > ORPHANS_S or time.monotonic() > until:
+            break
         time.sleep(0.01)
     for pid in left:
         os.kill(pid, signal.SIGKILL)

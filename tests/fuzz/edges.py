@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import IO
 
 from tests.fuzz import edges_worker
+from tests.processor import processor_s
 
 STATE = re.compile(rb"#(\d+)\s.*?\bcov: (\d+)")
 """What libFuzzer writes of its progress."""
@@ -157,15 +158,6 @@ class Fuzzing:
             kept.write_bytes(path.read_bytes())
             self.found.wrong.append(f"{path.name}: {done.stdout[-300:]}{done.stderr[-300:]}")
         path.unlink()
-
-
-def processor_s(pid: int) -> float:
-    """Seconds of a processor that a process has taken; 0 where it is gone."""
-    try:
-        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def fuzz(reader: str, folder: Path, options: argparse.Namespace) -> Found:

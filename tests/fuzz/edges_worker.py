@@ -145,6 +145,7 @@ def loop(reader: str, folder: Path, corpus: Path, keep: Path, seed: int) -> NoRe
             os._exit(0)
 
     words = [
+        "-report_slow_units=600",
         *("-timeout=60", "-rss_limit_mb=0", "-malloc_limit_mb=0", "-reload=0", "-len_control=0"),
         *(f"-seed={seed}", f"-artifact_prefix={folder / 'dead'}/", "-max_len=65536"),
         *(str(corpus), str(begin)),

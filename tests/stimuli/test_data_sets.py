@@ -140,6 +140,41 @@ def test_damaged_files_are_one_sentence_that_names_the_data_set(tmp_path) -> Non
     assert "cifar10 under" in said("cifar10", "cifar10_jpeg.npz", b"garbage")
 
 
+@pytest.mark.parametrize("shape", [(1 << 30, 0, 3), (2, 0, 0), (2, 28, 27), (3, 28, 28), (2, 28, 28, 1)])
+def test_images_of_another_shape_than_they_are_take_no_memory(tmp_path, shape: tuple[int, ...]) -> None:
+    """Found along edges: a side of 0 lets a few bytes claim 2^30 images, whose numbers alone took 8 GB."""
+    sides = np.array(shape, ">u4").tobytes()
+    content = b"\0\0\x08" + bytes([len(shape)]) + sides + bytes(min(int(np.prod(shape)), 3000))
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(content)
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01\0\0\0\x02\1\2")
+    with pytest.raises(FormatError, match="download it again"):
+        load("mnist", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"length": np.array([b"a", b"b"])}, {"length": np.array([0.5, 2.5])}, {"train": np.array([[1], [1]])},
+     {"label": np.array(3)}],
+)  # fmt: skip
+def test_packed_images_of_other_kinds_of_numbers_are_one_sentence(tmp_path, changed: dict) -> None:
+    parts = {"header": np.zeros(4, np.uint8), "body": np.zeros(9, np.uint8), "length": np.array([4, 5])}
+    np.savez(
+        tmp_path / "cifar10_jpeg.npz", **{**parts, "train": np.array([1, 1]), "label": np.array([0, 1]), **changed}
+    )
+    with pytest.raises(FormatError, match=r"cifar10 under .* is damaged"):
+        load("cifar10", tmp_path)
+
+
+def test_a_packed_file_that_no_zip_reader_knows_is_one_sentence(tmp_path) -> None:
+    path = tmp_path / "cifar10_jpeg.npz"
+    np.savez(path, header=np.zeros(4, np.uint8))
+    content = bytearray(path.read_bytes())
+    content[content.rindex(b"PK\x01\x02") + 6] = 110  # needs version 11.0
+    path.write_bytes(content)
+    with pytest.raises(FormatError, match=r"cifar10 under .* is damaged"):
+        load("cifar10", tmp_path)
+
+
 def test_a_cache_is_not_mixed_up_with_another_folder_of_recordings(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("UNLAYERED_CACHE", str(tmp_path / "cache"))
     for name, side in (("a", 3), ("b", 7)):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import sys
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from importlib import import_module
+from multiprocessing import resource_tracker
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -251,6 +253,7 @@ def _here(n: int) -> Generator[Any, None, None]:
     """A local cluster of processes that compute on one core each, without dashboard."""
     from distributed import LocalCluster
 
+    _begin_tracker()
     with (
         TemporaryDirectory(prefix=FOLDER.format(pid=os.getpid())) as folder,
         LocalCluster(
@@ -267,6 +270,16 @@ def _here(n: int) -> Generator[Any, None, None]:
         ) as cluster,
     ):
         yield cluster
+
+
+def _begin_tracker() -> None:
+    """Begin the process that clears up after ``multiprocessing``, and has nothing to say of an interrupted run."""
+    before = list(sys.warnoptions)
+    sys.warnoptions.append("ignore::UserWarning:multiprocessing.resource_tracker")
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        sys.warnoptions[:] = before
 
 
 def workers_at(place: Place | None) -> AbstractContextManager[Pool | None]:
