@@ -189,13 +189,12 @@ def trained(job: Job) -> tuple[Network, dict[str, float]]:
     """The network of a job, and what the validation split says of it."""
     folder = NETWORKS / job.key
     folder.mkdir(parents=True, exist_ok=True)
-    config, partition = configured(job.what), ""
+    partition = ""
     if KINDS[job.what["kind"]].own.scope == "core":
-        whole = replace(config, schedule=replace(config.schedule, scope="network"))
         partition = str(folder / "partition.npz")
-        npz.save(mapped_of(build_network(whole).export(), 8), partition)
+        npz.save(mapped_of(build_network(configured({**job.what, "kind": "fifo"})).export(), 8), partition)
     data = load(job.what["data"], None, "train", job.what["samples"], True, npz)
-    network = train(replace(config, partition=partition), folder, resume=True, stimulus=data).export()
+    network = train(configured(job.what, partition), folder, resume=True, stimulus=data).export()
     last = json.loads((folder / "metrics.json").read_text())[-1]
     return network, {"accuracy": last["accuracy"], "density": last["density"]}
 

@@ -158,6 +158,24 @@ def test_a_stage_that_goes_first_leaves_the_jobs_of_the_next_as_they_are():
     assert full and all(both[job.name] == job.key for job in full)
 
 
+@pytest.mark.parametrize("kind", ["layered", "per-core fifo", "drawn F and order"])
+def test_a_job_trains_tests_and_maps(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(grid, "NETWORKS", tmp_path)
+    stage = {"samples": 40, "epochs": 1, "test_samples": 8, "real_samples": 0, "seeds": [3], "prices": [0.1]}
+    small = {"data": "digits", "real": False, "hidden": [40, 8], "groups": [1, 8, "all"]}
+    made = grid.jobs({**SETTINGS, **small, "stages": {"toy": {**stage, "cpu_s": 1.0, "kinds": [kind]}}})
+    (job,) = made
+    (found,) = grid.run(job)
+    assert found["seed"] == 3 and set(found["test"]) == {name for name, _ in grid.schedules(job.what)}
+    own = found["test"][found["own"]]
+    assert set(own["samples"]) == set(KEPT) and len(own["curve"]) == len(BUDGETS)
+    assert own["drained_spikes"] > 0 and found["mapped"]["8 bits"]["cores"] == 4
+    again = grid.run(job)[0]  # the network is there, nothing is trained anew
+    assert again == found
+    rows = [{**job.what, **found, "job": job.name, "cpu_s": 1.0}]
+    assert grid_tables.parts({**SETTINGS, **small}, rows)[0].rows[0][0] == kind
+
+
 def test_cores_hold_at_most_32_neurons_and_are_at_least_7():
     what = next(iter(nmnist_like.jobs(SETTINGS))).what | {"kind": "random"}
     network = grid.build_network(grid.configured(what)).export()
