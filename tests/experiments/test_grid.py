@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,14 @@ SETTINGS = read_toml(Path(nmnist_like.__file__).with_suffix(".toml"), "settings 
 QUICK = SETTINGS.pop("quick")
 
 
-def trace(rows: list[tuple[int, int, int, int]], labels: list[int], steps: int = 4) -> Trace:
+def trace(rows: Sequence[tuple[int, ...]], labels: list[int], steps: int = 4) -> Trace:
     """Two hidden and three output neurons; rows of (sample, t, k, neuron), two time steps of ``steps`` rounds."""
     table = np.array(rows).reshape(-1, 4)
     counts = np.zeros((len(labels), 5), np.int32)
     np.add.at(counts, (table[:, 0], table[:, 3]), 1)
     served = np.full(len(table), -1)
-    spikes = Spikes(*table.T, np.ones(len(table)), served)
+    sample, t, k, neuron = table.T
+    spikes = Spikes(sample, t, k, neuron, np.ones(len(table)), served)
     rounds = np.full((2, len(labels)), steps)
     ids, populations = np.arange(len(labels)), (("hidden", 2), ("out", 3))
     return Trace("E0", spikes, counts, {}, rounds, ids, populations, "out", labels=np.array(labels))
