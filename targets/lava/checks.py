@@ -33,6 +33,11 @@ def check_lava(
     require(ARITHMETICS[network.arithmetic].weight_shift == 6, "Lava's registers hold weight << 6")
     for population in network.populations:
         check_choice(f"the neuron model of population {population.name!r} on Lava", population.neuron.MODEL, MODELS)
+        carries = population.neuron.carries
+        require(
+            carries == 1 or MODELS[population.neuron.MODEL].graded,
+            f"a spike of population {population.name!r} may carry {carries}; on Lava spikes carry 1, use the reference",
+        )
     if schedule.kind == "asynchronous":
         check_choice("the order of Lava's spike queue", schedule.order, ORDERS)
         check_choice("the scope of Lava's spike queue", schedule.scope, ("network", "core"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from ir.arrays import Bits, Int32s, Ints
 from ir.graph import slices
 from ir.quantized import QuantizedNetwork
 from targets.lava.neurons import MODELS, Dynamics, Members, Piece
+from targets.lava.neurons.model import GradedDynamics
 from targets.lava.registers import ACCUMULATOR, INT32, none_reached, wrap_two_sided
 
 
@@ -20,6 +22,7 @@ class Neurons:
     Attributes:
         where: (n,) their global indices, ascending.
         parts: where the neurons of each model stand in the group, and their dynamics.
+        graded: those whose spikes carry unlike numbers.
         reached: how often each edge acted.
 
     Args:
@@ -44,6 +47,8 @@ class Neurons:
                 pieces.setdefault(p.neuron.MODEL, []).append((at, piece))
                 self.refractory[at] = p.neuron.refractory
         self.parts = [self._part(name, *zip(*found)) for name, found in pieces.items()]
+        graded = [MODELS[name].graded for name in pieces]
+        self.graded = [(at, cast(GradedDynamics, moves)) for (at, moves), told in zip(self.parts, graded) if told]
 
     def _part(self, model: str, at: tuple[Ints, ...], pieces: tuple[Piece, ...]) -> tuple[Ints | slice, Dynamics]:
         of_model = MODELS[model].dynamics
@@ -89,8 +94,8 @@ class Neurons:
 
     def sent(self, fired: Bits) -> Ints:
         """(n,) what the spikes of the last step carry; 0 where none was."""
-        carried = np.zeros(self.n, np.int64)
-        for at, dynamics in self.parts:
+        carried = np.ones(self.n, np.int64)
+        for at, dynamics in self.graded:
             carried[at] = dynamics.carried
         return np.where(fired, carried, 0)
 

@@ -9,6 +9,6 @@ __all__ = ["MODELS", "Dynamics", "Members", "Model", "Piece"]
 
 MODELS: dict[str, Model] = {
     "lif": Model(LIFDynamics, stock_refusal, needs_ours),
-    "spiking_gamma": Model(SpikingGammaDynamics),
-    "sigma_delta": Model(None, sigma_delta_refusal),
+    "spiking_gamma": Model(SpikingGammaDynamics, graded=True),
+    "sigma_delta": Model(None, sigma_delta_refusal, graded=True),
 }

@@ -76,8 +76,6 @@ class LIFDynamics:
         states: current ``u``, membrane ``v``, and ``late``, 1 where a reset comes at the next time step.
     """
 
-    carried: Ints | int = 1
-
     def __init__(self, members: Members, arithmetic: Arithmetic, reached: Reached) -> None:
         self.table = table = LIFTable(**members.columns(lambda lif: _row(lif, arithmetic)))
         self.depth, self.arithmetic, self.reached = members.depth, arithmetic, reached

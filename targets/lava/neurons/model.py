@@ -71,11 +71,9 @@ class Dynamics(Protocol):
     Attributes:
         states: (n,) each, by the names of the model's ``STATES``, zero at first, and at the start of a sample zero or
             what an earlier run has left (the executor sees to it, in place); every value fits 32 bits.
-        carried: what a spike of the last step carries, one number or (n,); 1 where spikes are plain.
     """
 
     states: dict[str, Ints]
-    carried: Ints | int
 
     def begin(self, t: int) -> None:
         """Start time step ``t`` of a sample, before anything arrives: the leak, and resets that are due."""
@@ -96,6 +94,16 @@ class Dynamics(Protocol):
         ...
 
 
+class GradedDynamics(Dynamics, Protocol):
+    """Those of a model whose spikes may be graded (``Model.graded``).
+
+    Attributes:
+        carried: what a spike of the last step carries, one number or (n,).
+    """
+
+    carried: Ints | int
+
+
 class Model(NamedTuple):
     """How a neuron model runs on Lava.
 
@@ -105,12 +113,14 @@ class Model(NamedTuple):
             ``dynamics``. Else ``targets.lava.layered.STOCK`` has one of Lava's, and this says why it cannot hold a
             population, and the way out; None = it can.
             Where ``dynamics`` is None, it must.
+        graded: whether what its spikes carry is sent; ``dynamics`` are then :class:`GradedDynamics`.
         needs_ours: whether a population of the model is none that Lava's process has, and runs in ours all the same.
     """
 
     dynamics: Callable[[Members, Arithmetic, Reached], Dynamics] | None
     stock_refusal: Callable[[FixedPopulation], str | None] | None = None
     needs_ours: Callable[[FixedPopulation], bool] | None = None
+    graded: bool = False
 
     def is_stock(self, population: FixedPopulation) -> bool:
         """Whether the layered schedule runs ``population`` in a process of Lava's own."""
