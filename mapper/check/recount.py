@@ -66,7 +66,7 @@ def recount_network(
 
 def reaches_home(found: Windows, core: Ints, k: int) -> Bits:
     """(N,) whether each neuron has a target on its own core."""
-    pairs, own = found.window * k + found.core, found.of_source[: core.size] * k + core
+    pairs, own = found.window * k + found.core, found.of_source[: core.size].astype(np.int64) * k + core
     at = np.searchsorted(pairs, own)
     return np.append(pairs, -1)[at] == own
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ir.arrays import Array, Ints
+from ir.arrays import Array, Int32s, Ints
 from ir.connection import Connection, Conv2d, Dense, Sparse
 from ir.graph import slices
 from ir.quantized import QuantizedNetwork
@@ -31,7 +31,7 @@ class Windows:
         synapses: (K,) on each core.
     """
 
-    of_source: Ints
+    of_source: Int32s
     n: int
     window: Ints
     core: Ints
@@ -62,10 +62,10 @@ def windows(network: QuantizedNetwork, core_of_neuron: Array, k: int) -> Windows
         reach = _reach(e.connection, where, k)
         held += np.bincount(where, _fan_in(e.connection), minlength=k).astype(np.int64)
         found[e.pre] = _both(found[e.pre], reach, k) if e.pre in found else reach
-    sources, keys, low = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
+    sources, keys, low = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)], 0
     for b in blocks:
         reach = found.get(b.name) or _Reach(np.zeros(b.n, np.int64), 1, np.zeros(0, np.int64))
-        sources.append(reach.of_source + low)
+        sources.append((reach.of_source + low).astype(np.int32))
         keys.append(reach.key + low * k)
         low += reach.n
     window, reached = np.divmod(np.concatenate(keys), k)
