@@ -163,12 +163,14 @@ def main() -> None:
     parser.add_argument("--only", choices=NAMES, action="append")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--preset", default="default", choices=PRESETS)
+    parser.add_argument("--network", help="of the pooled ones, such as unet-8")
+    parser.add_argument("--before", type=Path, help="folder that keeps the older commit's files between runs")
     parser.add_argument("--here", choices=NAMES, help=argparse.SUPPRESS)
     given = parser.parse_args()
     rows: list[dict[str, Any]] = []
     for name in [given.here] if given.here else given.only or [n for n in NAMES if n != "seeds"]:
         if name == "pooled":
-            more = measure_pooled()
+            more = measure_pooled(given.network, given.before)
         elif name == "seeds":
             more = measure_seeds()
         elif name == "boards":

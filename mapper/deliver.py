@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +11,8 @@ from ir.chip import Chip
 from ir.kernels import kept_on_disk
 from ir.quantized import QuantizedNetwork
 from mapper.memory.settings import split_settings
-from mapper.search.candidates import Candidate
+from mapper.memory.words import synapse_words
+from mapper.search.candidates import Candidate, spare_cores
 from mapper.view.hypergraph import Caps
 from mapper.view.reach import Reach
 from mapper.view.twins import Cells, km1_of_neurons
@@ -34,31 +34,25 @@ class Delivery:
     caps: Caps
     order: Int32s
 
-    def cheapest(self, found: Sequence[Candidate], room: int) -> Candidate | None:
-        """The best of some partitions as they would be delivered; None where none can be.
-
-        Cutting lowers no cost, so a partition that is dearer uncut than another one cut needs no look.
-        """
-        best: Candidate | None = None
-        for candidate in sorted(found, key=lambda c: c.cost(room)):
-            if best is not None and candidate.cost(room) >= best.cost(room):
-                break
-            cut = self.delivered(candidate)
-            if cut is not None and (best is None or cut.cost(room) < best.cost(room)):
-                best = cut
-        return best
-
     def delivered(self, candidate: Candidate) -> Candidate | None:
         """Cut a partition until every core keeps the limits that the search does not know."""
         core = split_settings(self.network, self.chip, candidate.block)
         for _ in range(CUTS):
             sent, km1 = self._sent(core)
             if int(sent.max()) <= self.caps.out_axons:
-                return replace(candidate, block=core, km1=km1, n_cores=int(core.max()) + 1)
+                return replace(candidate, block=core, km1=km1, n_cores=sent.size, spare=self._spare(core))
             if (np.bincount(core)[sent > self.caps.out_axons] == 1).any():
                 return None
             core = cut_senders(core, sent, self.caps, self.order)
         return None
+
+    def _spare(self, core: Int32s) -> int:
+        """``spare_cores`` by the words that the checker counts."""
+        k, neurons = int(core.max()) + 1, int(self.cells.taken.sum()) / self.caps.neurons
+        if spare_cores(k, [neurons]) == 0:
+            return 0
+        words = int(synapse_words(self.network, self.chip, core).sum()) / max(self.chip.limits.max_synapse_words, 1)
+        return spare_cores(k, [neurons, words])
 
     def _sent(self, core: Int32s) -> tuple[Ints, int]:
         """(K,) output axons of each core, and the packets of a time step."""

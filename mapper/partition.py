@@ -20,7 +20,8 @@ from mapper.memory.settings import split_settings
 from mapper.memory.words import synapse_words
 from mapper.rates import scaled
 from mapper.search.candidates import Candidate
-from mapper.search.search import PRESETS, fast_portfolio, own_portfolio
+from mapper.search.exact_fill import exact_fills
+from mapper.search.search import PRESETS, search
 from mapper.view.cells import network_cells
 from mapper.view.hypergraph import Caps
 from mapper.view.tiles import positions
@@ -94,25 +95,20 @@ def find_partition(
         return _counted(network, chip, cells, [one])
     delivery, tight = Delivery(network, chip, cells, caps, list(orders.values())[-1]), caps
     widest = int(cells.taken.max(initial=1))
-    while True:
-        found = fast_portfolio(cells, tight, orders, seed)
-        require(bool(found), "the search returned no partition though every neuron fits a core")
-        best = delivery.cheapest(found, chip.mesh.n_cores)
-        if best or tight.neurons <= widest:
-            break
-        tight = replace(tight, neurons=max(widest, tight.neurons * 2 // 3))
-    if best is None:
-        raise _too_many_targets(network, cells, caps, chip)
-    if preset != "fast" and best.n_cores > 1:
+    room = chip.mesh.n_cores
+    found: list[Candidate] = []
+    while not found:
+        fills = exact_fills(network, chip, cells, tight, orders)
         try:
-            more = own_portfolio(cells, tight, orders, preset, seed)
+            found = search(cells, tight, orders, preset, seed, room, delivery.delivered, fills)
         except ModuleNotFoundError as error:
             raise ValueError(
                 f"preset {preset!r} needs {error.name}, which is not installed here; install it, or use preset 'fast'"
             ) from error
-        best, found = delivery.cheapest([best, *more], chip.mesh.n_cores), [*found, *more]
-    assert best is not None
-    return _counted(network, chip, cells, [best, *found])
+        if not found and tight.neurons <= widest:
+            raise _too_many_targets(network, cells, caps, chip)
+        tight = replace(tight, neurons=max(widest, tight.neurons * 2 // 3))
+    return _counted(network, chip, cells, found)
 
 
 def _counted(network: QuantizedNetwork, chip: Chip, cells: Cells, found: Sequence[Candidate]) -> Partition:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,11 @@ from ir.graph import slices
 from ir.quantized import FixedProjection, QuantizedNetwork
 from mapper.memory.layout import MemoryLayout, Words, layout, list_words, taps
 
-WORTH = 1.3  # times more neurons a core for which a dense layer is bounded as a whole
-ROOMY = 4  # a kernel larger than half a core is cut into blocks of channels that take at most a fourth each
+WORTH = 1.3  # times more neurons a core for which dense layers are bounded as a whole
+WORTH_OF_MANY = 1.04  # the same where they fill ``MANY`` cores
+MANY = 4
+ROOMY = 4  # a kernel larger than half a core is cut into blocks of channels that take at most a fourth each,
+FULL = 0.95  # or any share, where kernels then fill so much fewer cores: each block's lists begin at words of their own
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +32,7 @@ class Need:
         group: (N,) sharing group, -1 = none.
         shared: (G,) once for each core that holds any neuron of the group: kernels, and the lists of dense layers.
         alone: (N,) words of each neuron on a core of its own, exactly.
+        most: (N,) neurons of each one's population whose dense layers fit a core, exactly, at most.
     """
 
     memory: Ints
@@ -35,6 +40,7 @@ class Need:
     group: Int32s
     shared: Ints
     alone: Ints
+    most: Ints
 
 
 def fan_in(c: Connection, zeros: bool = True) -> Ints:
@@ -65,7 +71,8 @@ def synapse_counts(network: QuantizedNetwork) -> Ints:
 def memory_need(network: QuantizedNetwork, chip: Chip) -> Need:
     """Bound the synapse memory of every neuron, axon and population of ``network`` on ``chip``."""
     form, at, n = list_words(chip), slices(network.populations), network.n_neurons
-    memory, alone, group = np.zeros(n, np.int64), np.zeros(n, np.int64), np.full(n, -1, np.int32)
+    memory, alone, most_of = (np.zeros(n, np.int64) for _ in range(3))
+    group = np.full(n, -1, np.int32)
     shared: list[int] = []
     lists_of: dict[str, int] = {}
     most = _list_room(network, chip)
@@ -75,14 +82,14 @@ def memory_need(network: QuantizedNetwork, chip: Chip) -> Need:
     for p in network.populations:
         arriving = at_each[p.name]
         here = slice(at[p.name].start, at[p.name].stop)
-        once = 0
+        dense = [(e.connection, way) for e, way in arriving if isinstance(e.connection, Dense)]
+        per_neuron, once = _dense_need(dense, form, chip.limits.max_synapse_words)
+        memory[here] += per_neuron
+        whole = [(c.n_pre, way.bits) for c, way in dense if way.zeros]
+        most_of[here] = max(1, form.equal_lists(whole, chip.limits.max_synapse_words, p.n)[2]) if whole else p.n
         for e, way in arriving:
             alone[here] += fan_in(e.connection, way.zeros) * int(form.of_list(1, way.bits))
-            if isinstance(e.connection, Dense):
-                per_neuron, per_core = _dense_need(e.connection, way, form, chip.limits.max_synapse_words)
-                memory[here] += per_neuron
-                once += per_core
-            elif not way.kernel:
+            if not way.kernel and not isinstance(e.connection, Dense):
                 synapse, per_list = form.bound(way.bits, most)
                 single = _single_targets(e.connection)
                 memory[here] += fan_in(e.connection, way.zeros) * (synapse + single * per_list)
@@ -91,23 +98,31 @@ def memory_need(network: QuantizedNetwork, chip: Chip) -> Need:
         if max(amounts) > 0:
             group[here] = blocks + len(shared)
             shared += amounts
-    return Need(memory, max(lists_of.values(), default=0), group, np.array(shared, np.int64), alone)
+    return Need(memory, max(lists_of.values(), default=0), group, np.array(shared, np.int64), alone, most_of)
 
 
-def _dense_need(c: Dense, way: MemoryLayout, form: Words, room: int) -> tuple[Ints, int]:
-    """Bound a dense layer: (n,) bits for each neuron, and bits charged once for each core.
+def _dense_need(arriving: Sequence[tuple[Dense, MemoryLayout]], form: Words, room: int) -> tuple[Ints | int, int]:
+    """Bound the dense layers into a population: (n,) bits for each neuron, and bits charged once for each core.
 
     There are two bounds, and the one that fits more neurons on a core is used. The first holds for lists of any
-    length. The second also counts zero weights; it is tight on a full core, but the first neuron alone is charged most
-    of one, so it must win clearly.
+    length, layer by layer. The second takes all layers together and counts zero weights, too; it is tight on a core
+    full of the population, but the first neuron alone is charged most of one, so it must win clearly: less so for a
+    population that fills many cores, on few of which anything else lies.
     """
-    synapse, per_list = form.bound(way.bits)
-    any_length, once = fan_in(c, way.zeros) * synapse, per_list * c.n_pre
-    neuron, core, fits = form.equal_lists(way.bits, c.n_pre, room, c.n_post)
-    held = (room * form.word - once) // max(float(any_length.mean()), 1e-9)
-    if fits >= WORTH * held or fits == c.n_post > held:
-        return np.full(c.n_post, neuron, np.int64), core
-    return any_length, once
+    if not arriving:
+        return 0, 0
+    per_neuron, once = np.zeros(arriving[0][0].n_post, np.int64), 0
+    for c, way in arriving:
+        synapse, per_list = form.bound(way.bits)
+        per_neuron += fan_in(c, way.zeros) * synapse
+        once += per_list * c.n_pre
+    n = per_neuron.size
+    neuron, core, fits = form.equal_lists([(c.n_pre, way.bits) for c, way in arriving], room, n)
+    held = (room * form.word - once) // max(float(per_neuron.mean()), 1e-9)
+    worth = WORTH if n < MANY * fits else WORTH_OF_MANY
+    if fits >= worth * held or fits == n > held:
+        return np.full(n, neuron, np.int64), core
+    return per_neuron, once
 
 
 def _list_room(network: QuantizedNetwork, chip: Chip) -> int:
@@ -141,16 +156,21 @@ def _shared(
     if 2 * whole <= room or not kernels:
         return np.zeros(n, np.int32), [lists + whole * form.word]
     channels = int(kernels[0][0].weight.shape[0])
-    best: tuple[int, int, list[int]] | None = None
+    small: tuple[float, int, list[int]] | None = None
+    full: tuple[float, int, list[int]] | None = None
     for size in _block_sizes(channels, form, kernels[0][1]):
         step = size * (n // channels)
         blocks = [range(low, min(low + step, n)) for low in range(0, n, step)]
         words = [sum(_kernel_words(c, block, form, bits) for c, bits in kernels) for block in blocks]
-        small = size == 1 or ROOMY * max(words) <= room
-        if small and (best is None or sum(words) < best[0]):
-            best = sum(words), step, [lists + w * form.word for w in words]
-    assert best is not None
-    return (np.arange(n) // best[1]).astype(np.int32), best[2]
+        cores = len(words) / max(room // max(words), 1)
+        made = cores, step, [lists + w * form.word for w in words]
+        if (size == 1 or ROOMY * max(words) <= room) and (small is None or cores < small[0]):
+            small = made
+        if max(words) <= room and (full is None or cores < full[0]):
+            full = made
+    assert small is not None
+    _, step, amounts = full if full is not None and full[0] < FULL * small[0] else small
+    return (np.arange(n) // step).astype(np.int32), amounts
 
 
 def _block_sizes(channels: int, form: Words, bits: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -49,10 +50,11 @@ class Words:
         n = np.asarray(n, np.int64)
         return np.searchsorted(_most_synapses(self, bits, int(n.max(initial=0))), n).astype(np.int64)
 
-    def equal_lists(self, bits: int, lists: int, room: int, most: int) -> tuple[int, int, int]:
-        """Bound ``lists`` lists that all have n synapses, one from each of n neurons, for n up to ``most``.
+    def equal_lists(self, lists: Sequence[tuple[int, int]], room: int, most: int) -> tuple[int, int, int]:
+        """Bound lists that all have n synapses, one from each of n neurons, for n up to ``most``.
 
         Args:
+            lists: (number, bits of a synapse) of those alike.
             room: words of a core; a sum of less than one word more still fits.
 
         Returns:
@@ -60,7 +62,7 @@ class Words:
             of the lists; it exceeds a core exactly where the lists do, and is tight where a core is full.
         """
         n = np.arange(1, most + 1)
-        need, full = lists * self.of_list(n, bits) * self.word, room * self.word
+        need, full = sum(number * self.of_list(n, bits) for number, bits in lists) * self.word, room * self.word
         fits = int((need <= full).sum())
         if fits < most:
             n, need = n[: fits + 1], np.append(need[:fits], full + self.word)

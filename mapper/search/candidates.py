@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ir.arrays import Array, Int32s, Ints
 from mapper.search.refine import Round, refine
 from mapper.search.split import compact, merge_cores, over_limit, refill, split_cores
-from mapper.view.hypergraph import Caps, Hypergraph, Incidence, cap_array, incidence, renumber
-from mapper.view.slots import build_nets, build_state, rate_of_cut
+from mapper.view.hypergraph import UNLIMITED, Caps, Hypergraph, Incidence, cap_array, incidence, renumber
+from mapper.view.slots import PartitionState, build_nets, build_state, rate_of_cut
 
 UNIT = 1 << 16  # weight of a full core in the libraries' integers; neuron limits are mostly powers of two
 WORK = 200_000_000  # pins looked at in the moves of one network: some ten seconds
@@ -25,16 +26,32 @@ class Candidate:
         method: how it was found.
         block: (V,) core of each vertex.
         km1: its cost. n_cores: its cores.
+        spare: how many of them are too many (``spare_cores``).
     """
 
     method: str
     block: Int32s
     km1: int
     n_cores: int
+    spare: int = 0
 
-    def cost(self, room: int) -> tuple[int, int, int]:
-        """What is compared: cores beyond ``room``, then packets, then cores; cutting cores lowers none of them."""
-        return max(self.n_cores - room, 0), self.km1, self.n_cores
+    def cost(self, room: int = UNLIMITED) -> tuple[int, int, int, int]:
+        """What is compared: cores beyond ``room``, cores that are too many, then packets, then cores."""
+        return max(self.n_cores - room, 0), self.spare, self.km1, self.n_cores
+
+    def packets(self, room: int) -> tuple[int, int]:
+        """Cores beyond ``room``, then packets: cutting cores lowers neither."""
+        return max(self.n_cores - room, 0), self.km1
+
+
+def spare_cores(n_cores: int, shares: ArrayLike) -> int:
+    """Cores beyond 1.05 x what a partition needs, and one.
+
+    Args:
+        shares: what all cores hold together of each limited thing, in cores.
+    """
+    need = int(np.ceil(np.max(shares)))
+    return max(n_cores - -(-21 * need // 20) - 1, 0)
 
 
 @dataclass(frozen=True)
@@ -53,7 +70,8 @@ class Task:
         state = build_state(self.graph, nets, block, int(block.max()) + 1)
         if over_limit(state, cap_array(self.graph, self.caps)).size:
             return None
-        return Candidate(method, block, int(rate_of_cut(nets, state)), state.use.shape[0])
+        k = state.use.shape[0]
+        return Candidate(method, block, int(rate_of_cut(nets, state)), k, spare_by_bounds(self.graph, self.caps, state))
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +100,12 @@ class Start:
         """Bring ``block`` within every limit by ``plan``, under the old numbers again; None where that fails."""
         found = self.task.judge(f"{self.name} + {how}", feasible(self.task, block, plan))
         return found and replace(found, block=found.block[self.number])
+
+
+def spare_by_bounds(graph: Hypergraph, caps: Caps, state: PartitionState) -> int:
+    """``spare_cores`` by the memory that the search counts."""
+    memory = float(state.use[:, 1].sum()) + graph.overhead * float(state.use[:, 2].sum())
+    return spare_cores(state.use.shape[0], [float(state.use[:, 0].sum()) / caps.neurons, memory / caps.memory])
 
 
 def mixed_weight(graph: Hypergraph, caps: Caps) -> Ints:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from ir.arrays import Int32s
 from mapper.search.candidates import UNIT, Candidate, Task, cooling, feasible, mixed_weight
 from mapper.search.fills import greedy_fill
-from mapper.search.refine import refine
+from mapper.search.refine import Round, refine
 from mapper.search.split import merge_cores
 from mapper.search.starts import kahypar
 from mapper.view.hypergraph import Caps, incidence
@@ -18,8 +18,8 @@ from mapper.view.tiles import Cut, contract, tile_graph
 from mapper.view.twins import Cells, Chunked
 
 CUTS = {
-    "fast": (Cut(20), Cut(48)),
-    "default": (Cut(12), Cut(20), Cut(48), Cut(72), Cut(20, planes=True)),
+    "fast": (Cut(20), Cut(32), Cut(48)),
+    "default": (Cut(12), Cut(20), Cut(32), Cut(48), Cut(72), Cut(20, planes=True)),
     "quality": (Cut(12), Cut(20), Cut(32), Cut(48), Cut(72), Cut(110), Cut(20, planes=True), Cut(48, planes=True)),
 }
 """Tile sizes tried: coarse ones keep whole regions together, fine ones pack well."""
@@ -27,9 +27,13 @@ MOST_PINS = 1_000_000  # of a graph of tiles; finer ones are left out
 FINE = Cut(300), Cut(1200)  # tiles of the refinement where neurons are too many
 FINE_PINS = 6_000_000  # of a graph that is refined on
 REFINED = {"fast": 1, "default": 2, "quality": 4}  # partitions of tiles that are refined further
-MELT = cooling(10.0, 0.02, (1e4, 1e5), 60, 4)
-SETTLE = cooling(0.3, 0.02, (1e4, 1e5), 20, 5)
+MELT, SETTLE, WARM = 5.0, 0.6, 1.0  # heats to begin with: of a greedy start, of Mt-KaHyPar's, of neurons
+STEPS, PASSES, WARM_PASSES = 60, 80, 5  # heats of an annealing, and passes at each at most, on tiles and on neurons
+LOOKED_AT = {"fast": 60_000_000, "default": 60_000_000, "quality": 240_000_000}
+"""Pins looked at in the annealing of one graph of tiles: 60 million take about a second."""
 POLISH = cooling(0.2, 0.02, (3e4, 3e5), 12)
+LONG = {"fast": 0, "default": 600_000_000, "quality": 2_400_000_000}
+"""Pins looked at in the long annealing of the best partition's neurons: 600 million take about seven seconds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +58,14 @@ class Level:
         return block
 
 
-def near_search(cells: Cells, caps: Caps, preset: str, seed: int) -> Iterator[Candidate]:
-    """Partition tiles of several sizes and refine the cheapest partitions on neurons; blocks are (N,)."""
+def near_search(
+    cells: Cells, caps: Caps, preset: str, seed: int, known: Sequence[Candidate] = ()
+) -> Iterator[Candidate]:
+    """Partition tiles of several sizes and refine the cheapest partitions on neurons; blocks are (N,).
+
+    Args:
+        known: partitions found otherwise, which may be the cheapest.
+    """
     found: list[Candidate] = []
     seen: set[tuple[int, int]] = set()
     for cut in CUTS[preset]:
@@ -66,26 +76,52 @@ def near_search(cells: Cells, caps: Caps, preset: str, seed: int) -> Iterator[Ca
             continue
         seen.add(size)
         found += _of_tiles(level, preset, f"{cut.pieces} {'planes' if cut.planes else 'tiles'} a core", seed)
-    found.sort(key=lambda c: (c.km1, c.n_cores))
     yield from found
-    levels = list(_finer(cells, caps, seed)) if found else []
-    for rough in found[: REFINED[preset]]:
-        yield from _refined(rough, levels, caps, seed)
+    if not found:
+        return
+    levels, best = list(_finer(cells, caps, seed)), sorted([*known, *found], key=Candidate.cost)
+    fine: list[Candidate] = []
+    for rough in best[: REFINED[preset]]:
+        fine += _refined(rough, levels, caps, seed)
+    yield from fine
+    if LONG[preset] and levels:
+        yield from _annealed(min([*best, *fine], key=Candidate.cost), levels[-1], LONG[preset], seed)
 
 
 def _of_tiles(level: Level, preset: str, name: str, seed: int) -> Iterator[Candidate]:
     """Partition one graph of tiles: annealed from a greedy fill, by Mt-KaHyPar where that is allowed."""
     graph, task = level.chunks.graph, level.task
-    weight = mixed_weight(graph, task.caps)
+    weight, shared = mixed_weight(graph, task.caps), int(graph.shared.sum())
+    least = max(2, -(-int(weight.sum()) // UNIT), -(-(int(graph.memory.sum()) + shared) // task.caps.memory))
+    melt, settle = (_cooling(heat, graph.n_pins, LOOKED_AT[preset]) for heat in (MELT, SETTLE))
     if preset == "fast":
         order = np.arange(graph.n_vertices, dtype=np.int32)
-        starts = [("greedy overlap", greedy_fill(graph, task.where, task.caps, order), MELT)]
+        block = greedy_fill(graph, task.where, task.caps, order)
+        k = int(block.max()) + 1
+        tries = {k} if 20 * (k - 1) <= 21 * least else {least + 1 + least // 20, -(-6 * least // 5)}
+        starts = [(f"greedy overlap on {k}", block % np.int32(k), melt) for k in sorted(tries)]
     else:
-        least = max(2, -(-int(weight.sum()) // UNIT))
         tries = {least, least + 1 + least // 50} if preset == "quality" else {least}
-        starts = [(f"Mt-KaHyPar on {k}", kahypar(graph, k, weight, UNIT, seed), SETTLE) for k in sorted(tries)]
+        plan = settle if 10 * shared < least * task.caps.memory else melt
+        starts = [(f"Mt-KaHyPar on {k}", kahypar(graph, k, weight, UNIT, seed), plan) for k in sorted(tries)]
     for start, block, plan in starts:
         found = task.judge(f"{start}, {name}, moves", feasible(task, block, plan))
+        if found:
+            yield replace(found, block=found.block[level.chunks.vertex])
+
+
+def _cooling(heat: float, n_pins: int, looked_at: int, most: int = PASSES) -> list[Round]:
+    """Annealing from ``heat`` that looks at so many pins, about, in at most ``most`` passes at each heat."""
+    return cooling(heat, 0.02, (1e4, 1e5), STEPS, int(np.clip(looked_at // (STEPS * max(n_pins, 1)), 1, most)))
+
+
+def _annealed(rough: Candidate, level: Level, looked_at: int, seed: int) -> Iterator[Candidate]:
+    """Anneal single neurons, or what comes closest, from a partition that is nearly settled."""
+    block = level.of_vertex(rough.block)
+    if (block[level.chunks.vertex] == rough.block).all():
+        graph, task = level.chunks.graph, level.task
+        block = refine(graph, block, task.caps, _cooling(WARM, graph.n_pins, looked_at, WARM_PASSES), seed, task.where)
+        found = task.judge(f"{rough.method}, annealed", merge_cores(graph, task.where, block, task.caps))
         if found:
             yield replace(found, block=found.block[level.chunks.vertex])
 

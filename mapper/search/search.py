@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from ir.arrays import Array, Int32s, Ints
 from ir.check import check_choice
-from mapper.search.candidates import UNIT, WORK, Candidate, Task, cooling, feasible, mixed_weight
+from mapper.search.candidates import UNIT, WORK, Candidate, Task, cooling, feasible, mixed_weight, spare_by_bounds
 from mapper.search.fills import greedy_fill, ordered_fill
 from mapper.search.near_search import near_search
 from mapper.search.neuron_search import neuron_search
@@ -19,6 +19,8 @@ from mapper.view.hypergraph import UNLIMITED, Caps, Hypergraph, cap_array, incid
 from mapper.view.slots import build_nets, build_state
 from mapper.view.tiles import regions
 from mapper.view.twins import Cells, Chunked, chunk_cells, km1_of_neurons, wide_graph, wide_pins
+
+Deliver = Callable[[Candidate], "Candidate | None"]
 
 PRESETS = ("fast", "default", "quality")
 WIDE = 30_000_000  # pins of single neurons up to which the simple mappers fill these
@@ -48,7 +50,8 @@ def plain_fills(cells: Cells, caps: Caps, orders: dict[str, Array]) -> Iterator[
         state = build_state(graph, nets, core, int(core.max()) + 1)
         if over_limit(state, limits).size == 0:
             slots = state.slot_start, state.slot_len, state.slot_block
-            yield Candidate(name, core, int(km1_of_neurons(cells.cell, cells.rate, core, *slots)), int(core.max()) + 1)
+            km1, spare = int(km1_of_neurons(cells.cell, cells.rate, core, *slots)), spare_by_bounds(graph, caps, state)
+            yield Candidate(name, core, km1, int(core.max()) + 1, spare)
 
 
 def chunk_fills(cells: Cells, caps: Caps, orders: dict[str, Array]) -> Iterator[Candidate]:
@@ -122,15 +125,7 @@ def twin_search(cells: Cells, caps: Caps, order: Array, preset: str, seed: int) 
         task = Task(graph, task.where, caps, seed + i)
         found = task.judge(f"{start} {i} + moves", feasible(task, block, plan))
         if found:
-            yield Candidate(found.method, found.block[chunks.vertex], found.km1, found.n_cores)
-
-
-def fast_portfolio(cells: Cells, caps: Caps, orders: dict[str, Array], seed: int = 0) -> list[Candidate]:
-    """Every partition that ``fast`` compares; the other presets compare these and their own."""
-    found = list(plain_fills(cells, caps, orders))
-    if not found or min(c.n_cores for c in found) == 1 or found[0].block.size == 1:
-        return found
-    return found + own_portfolio(cells, caps, orders, "fast", seed)
+            yield replace(found, block=found.block[chunks.vertex])
 
 
 def plain_twins(cells: Cells) -> bool:
@@ -138,9 +133,17 @@ def plain_twins(cells: Cells) -> bool:
     return bool(cells.shapes) and cells.cell.size > LARGE and TWINS * (cells.start.size - 1) < cells.cell.size
 
 
-def own_portfolio(cells: Cells, caps: Caps, orders: dict[str, Array], preset: str, seed: int = 0) -> list[Candidate]:
-    """What a preset finds by itself."""
-    found = list(near_search(cells, caps, preset, seed)) if cells.shapes and not plain_twins(cells) else []
+def own_portfolio(
+    cells: Cells,
+    caps: Caps,
+    orders: dict[str, Array],
+    preset: str,
+    seed: int = 0,
+    known: Sequence[Candidate] = (),
+) -> list[Candidate]:
+    """What a preset finds by itself, the best of what is known refined among it."""
+    tiled = cells.shapes and not plain_twins(cells)
+    found = list(near_search(cells, caps, preset, seed, known)) if tiled else []
     if 2 * (cells.start.size - 1) < cells.cell.size:
         found += twin_search(cells, caps, list(orders.values())[-1], preset, seed)
     elif not found or preset == "quality" or cells.target.size <= FEW_PINS or LOOSE * cells.listed > cells.target.size:
@@ -148,20 +151,102 @@ def own_portfolio(cells: Cells, caps: Caps, orders: dict[str, Array], preset: st
     return found
 
 
+def as_it_is(candidate: Candidate) -> Candidate | None:
+    """Deliver a partition uncut: the search knows every limit."""
+    return candidate
+
+
 def search(
-    cells: Cells, caps: Caps, orders: dict[str, Array], preset: str = "default", seed: int = 0, room: int = UNLIMITED
+    cells: Cells,
+    caps: Caps,
+    orders: dict[str, Array],
+    preset: str = "default",
+    seed: int = 0,
+    room: int = UNLIMITED,
+    deliver: Deliver = as_it_is,
+    more_fills: Iterable[Candidate] = (),
 ) -> list[Candidate]:
-    """Collect the portfolio, best first: fewest rate-weighted copies among those that fit ``room`` cores.
+    """Collect the portfolio; the first is the best as delivered, the others follow uncut, the cheapest first.
+
+    No preset sends more packets than any simple fill, none more, nor has more cores too many, than ``fast``; wherever
+    the board has room for both.
 
     Args:
         orders: neuron orders for the simple fills, (N,) each, by name.
         room: cores there are.
+        deliver: cuts a partition until it keeps every limit; None where that fails.
+        more_fills: further simple fills, asked for where they may take fewer cores.
 
     Returns:
-        Candidates whose ``block`` is (N,), the core of each neuron; empty where some neuron fits no core.
+        Candidates whose ``block`` is (N,), the core of each neuron; empty where none can be delivered.
     """
     check_choice("preset", preset, PRESETS)
-    found = fast_portfolio(cells, caps, orders, seed)
-    if preset != "fast" and min((c.n_cores for c in found), default=1) > 1:
-        found += own_portfolio(cells, caps, orders, preset, seed)
-    return sorted(found, key=lambda c: c.cost(room))
+    fills = list(plain_fills(cells, caps, orders))
+    if min((c.n_cores for c in fills), default=UNLIMITED) > -(-int(cells.taken.sum()) // caps.neurons):
+        fills += more_fills  # neurons alone need as many otherwise
+    best, found = cheapest(fills, room, deliver, None, Candidate.packets), list(fills)
+    if len(fills) == 0 or min(c.n_cores for c in fills) == 1 or fills[0].block.size == 1:
+        return [] if best is None else [best, *fills]
+    least = least_packets(cells, caps)
+    for stage in dict.fromkeys(("fast", preset)):
+        if best is not None and (best.n_cores == 1 or (best.km1 <= least and best.n_cores <= room and not best.spare)):
+            break
+        more = own_portfolio(cells, caps, orders, stage, seed, found)
+        best, found = cheapest([*([] if best is None else [best]), *more], room, deliver, best), [*found, *more]
+        if best is None:
+            return []
+    return [] if best is None else [best, *sorted(found, key=lambda c: c.cost(room))]
+
+
+def cheapest(
+    found: Iterable[Candidate],
+    room: int,
+    deliver: Deliver,
+    than: Candidate | None = None,
+    rank: Callable[[Candidate, int], tuple[int, ...]] = Candidate.cost,
+) -> Candidate | None:
+    """The best of some partitions as they would be delivered; None where none can be.
+
+    Cutting lowers neither packets nor cores, so a partition that is dearer uncut, were none of its cores too many, than
+    another one cut needs no look.
+
+    Args:
+        than: the best sends no more packets than this, nor takes more cores beyond ``room``.
+        rank: what is least in the best.
+    """
+    best: Candidate | None = None
+    for candidate in sorted(found, key=lambda c: rank(c, room)):
+        if than is not None and candidate.packets(room) > than.packets(room):
+            continue
+        if best is not None and rank(replace(candidate, spare=0), room) >= rank(best, room):
+            continue
+        cut = deliver(candidate)
+        if cut is None or (than is not None and cut.packets(room) > than.packets(room)):
+            continue
+        if best is None or rank(cut, room) < rank(best, room):
+            best = cut
+    return best
+
+
+def least_packets(cells: Cells, caps: Caps) -> int:
+    """Packets that no partition undercuts: the targets of a source lie on as many cores as they fill, at least."""
+    n, size = cells.n_neurons, cells.start.size - 1
+    places = np.bincount(cells.cell[:n], cells.taken, size)
+    first = np.repeat(np.arange(size), np.diff(cells.start))
+    reached = np.ceil(np.bincount(first, places[cells.target], size) / caps.neurons).astype(np.int64)
+    for most, at in _scarce(cells):
+        held = np.bincount(cells.cell[:n][at], minlength=size)
+        reached = np.maximum(reached, -(-np.bincount(first, held[cells.target], size).astype(np.int64) // most))
+    away = reached[cells.cell]
+    away[:n] = np.maximum(away[:n] - 1, 0)
+    return int((away * cells.rate).sum())
+
+
+def _scarce(cells: Cells) -> Iterator[tuple[int, slice]]:
+    """Populations of which a core holds only so many neurons."""
+    low = 0
+    for shape in cells.shapes if cells.most is not None else ():
+        at = slice(low, low + int(np.prod(shape)))
+        if cells.most is not None and int(cells.most[at][0]) < at.stop - low:
+            yield int(cells.most[at][0]), at
+        low = at.stop

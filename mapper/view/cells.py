@@ -108,6 +108,7 @@ def network_cells(network: QuantizedNetwork, chip: Chip, rate: Ints) -> Cells:
         tuple(p.shape for p in network.populations),
         sum(e.connection.weight.size for e in network.projections if isinstance(e.connection, Sparse)),
         neuron_places(network),
+        need.most,
     )
     return _solitary(cells, need, chip)
 

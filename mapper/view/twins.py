@@ -30,6 +30,7 @@ class Cells:
         shapes: of each population, their neurons in the network's order; empty where nobody knows.
         listed: synapses given one by one, in whose lists no shape shows.
         places: (N,) how many neurons of a core each takes; None = one each.
+        most: (N,) neurons of each one's population that a core can hold at most; None = as many as of any.
     """
 
     cell: Int32s
@@ -44,6 +45,7 @@ class Cells:
     shapes: tuple[tuple[int, ...], ...] = ()
     listed: int = 0
     places: Ints | None = None
+    most: Ints | None = None
 
     @property
     def taken(self) -> Ints:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from mapper.check.recount import recount
 from mapper.deliver import Delivery
 from mapper.edges import network_edges
 from mapper.memory.bounds import memory_need
-from mapper.partition import fill_orders, find_partition
+from mapper.partition import Partition, fill_orders, find_partition
 from mapper.rates import scaled
 from mapper.search.candidates import Candidate
 from mapper.search.search import plain_fills
@@ -54,6 +55,12 @@ def assert_no_delivered_fill_is_cheaper(
         assert cut is None or km1 <= cut.km1
 
 
+def too_many(found: Partition) -> int:
+    """Cores beyond 1.05 x what the map's neurons and words need, and one."""
+    need = max(float(np.sum(found.use[name][0])) / found.use[name][1] for name in ("neurons", "synapse_words"))
+    return max(0, found.tally.neurons.size - math.ceil(math.ceil(need) * 1.05 - 1e-9) - 1)
+
+
 @laws
 @given(st.data())
 def test_default_is_never_worse_than_fast_nor_fast_than_a_delivered_fill(data: st.DataObject):
@@ -64,6 +71,7 @@ def test_default_is_never_worse_than_fast_nor_fast_than_a_delivered_fill(data: s
     rates = np.random.default_rng(data.draw(seeds)).random(network.n_neurons + network.n_inputs)
     fast, default = (find_partition(network, chip, rates, preset) for preset in ("fast", "default"))
     assert default.tally.km1 <= fast.tally.km1
+    assert too_many(default) <= too_many(fast)
     assert_no_delivered_fill_is_cheaper(fast.tally.km1, network, chip, rates)
 
 

@@ -92,7 +92,7 @@ def test_a_lists_bound_holds_for_every_length(bits: int, header: int, length: in
 @given(st.integers(1, 40), st.integers(0, 70), st.integers(1, 3000), st.integers(100, 20000), st.integers(1, 200))
 def test_equal_lists_are_bounded_as_far_as_they_fit(bits: int, header: int, lists: int, room: int, most: int):
     form = Words(64, header, 64)
-    neuron, core, fits = form.equal_lists(bits, lists, room, most)
+    neuron, core, fits = form.equal_lists([(lists, bits)], room, most)
     n = np.arange(1, most + 1)
     words, bound = lists * form.of_list(n, bits), n * neuron + core
     assert fits == (words <= room).sum()

@@ -19,7 +19,7 @@ from mapper.memory.bounds import memory_need
 from mapper.partition import fill_orders, find_partition
 from mapper.rates import scaled
 from mapper.search import search as searching
-from mapper.search.search import fast_portfolio, own_portfolio, plain_twins
+from mapper.search.search import own_portfolio, plain_twins, search
 from mapper.view.cells import network_cells
 from mapper.view.tiles import regions
 from mapper.view.twins import Cells, wide_graph, wide_pins
@@ -44,7 +44,7 @@ def images(side: int = 16) -> QuantizedNetwork:
 
 def fast_methods(cells: Cells, chip: Chip) -> set[str]:
     """How the partitions that ``fast`` compares were found."""
-    return {c.method for c in fast_portfolio(cells, caps_of(chip), fill_orders(images(), cells))}
+    return {c.method for c in search(cells, caps_of(chip), fill_orders(images(), cells), "fast")}
 
 
 @pytest.mark.parametrize("network", [images(), conv(12)])
@@ -93,7 +93,7 @@ def test_default_repeats_nothing_that_fast_has_done(monkeypatch: pytest.MonkeyPa
     small = replace(CHIP, limits=replace(CHIP.limits, max_neurons=100))
     cells = network_cells(images(), small, scaled(None, images()))
     orders = fill_orders(images(), cells)
-    fast = {c.method for c in fast_portfolio(cells, caps_of(small), orders)}
+    fast = {c.method for c in search(cells, caps_of(small), orders, "fast")}
     default = {c.method for c in own_portfolio(cells, caps_of(small), orders, "default")}
     assert "order 0 + moves" in fast and not any(name.startswith("order") for name in default)
 
