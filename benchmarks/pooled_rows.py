@@ -126,14 +126,21 @@ def run_here(name: str, chip_name: str, preset: str) -> dict[str, Any]:
     except ValueError as error:
         return {"refused": str(error)}
     seconds = time.process_time() - started
+    least = importlib.import_module("mapper.check.least").least_cores(network, chip) if new_rules() else 0
     shares = [float(np.sum(held)) / most for held, most in found.use.values() if most]
     return {
         "km1": found.tally.km1,
         "cores": int(found.tally.neurons.size),
         "bound": int(np.ceil(max(shares[:2]))),  # input and output axons depend on the map
+        "least": least,  # no partition takes fewer cores; 0 = the tree does not say
         "violations": sum(int((np.asarray(held) > most).sum()) for held, most in found.use.values()),
         "cpu_seconds": seconds,
     }
+
+
+def new_rules() -> bool:
+    """Whether the tree in the working folder proves how many cores are needed."""
+    return (Path.cwd() / "mapper" / "check" / "least.py").exists()
 
 
 if __name__ == "__main__":

@@ -213,6 +213,16 @@ def _kernels(
     of = np.concatenate(neuron)
     order = np.argsort(of, kind="stable")
     start = np.concatenate([[0], np.cumsum(np.bincount(of, minlength=network.n_neurons))]).astype(np.int64)
-    lists = (np.concatenate(x)[order] for x in (kernel, channel, place))
-    rest = (np.concatenate(x) for x in (tap, before, depth, form))
-    return start, *lists, np.cumsum(np.concatenate(sizes)), *rest, weights, channels
+    return (
+        start,
+        np.concatenate(kernel)[order],
+        np.concatenate(channel)[order],
+        np.concatenate(place)[order],
+        np.cumsum(np.concatenate(sizes)),
+        np.concatenate(tap),
+        np.concatenate(before),
+        np.concatenate(depth),
+        np.concatenate(form),
+        weights,
+        channels,
+    )

@@ -62,7 +62,9 @@ class Words:
             of the lists; it exceeds a core exactly where the lists do, and is tight where a core is full.
         """
         n = np.arange(1, most + 1)
-        need, full = sum(number * self.of_list(n, bits) for number, bits in lists) * self.word, room * self.word
+        need, full = np.zeros(most, np.int64), room * self.word
+        for number, bits in lists:
+            need += number * self.of_list(n, bits) * self.word
         fits = int((need <= full).sum())
         if fits < most:
             n, need = n[: fits + 1], np.append(need[:fits], full + self.word)

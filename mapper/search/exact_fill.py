@@ -19,6 +19,7 @@ from mapper.view.hypergraph import Caps, incidence
 from mapper.view.slots import build_nets, build_state
 from mapper.view.twins import Cells, km1_of_neurons, wide_graph, wide_pins
 
+
 @kept_on_disk
 def fill_exactly(order, room, places, axons, in_start, in_net, g, held):
     """Next fit under ``room``: neurons, words, input axons."""

@@ -29,6 +29,7 @@ FINE_PINS = 6_000_000  # of a graph that is refined on
 REFINED = {"fast": 1, "default": 2, "quality": 4}  # partitions of tiles that are refined further
 MELT, SETTLE, WARM = 5.0, 0.6, 1.0  # heats to begin with: of a greedy start, of Mt-KaHyPar's, of neurons
 STEPS, PASSES, WARM_PASSES = 60, 80, 5  # heats of an annealing, and passes at each at most, on tiles and on neurons
+A_PASS = 8  # vertices for which there may be a further pass at each heat
 LOOKED_AT = {"fast": 60_000_000, "default": 60_000_000, "quality": 240_000_000}
 """Pins looked at in the annealing of one graph of tiles: 60 million take about a second."""
 POLISH = cooling(0.2, 0.02, (3e4, 3e5), 12)
@@ -93,7 +94,8 @@ def _of_tiles(level: Level, preset: str, name: str, seed: int) -> Iterator[Candi
     graph, task = level.chunks.graph, level.task
     weight, shared = mixed_weight(graph, task.caps), int(graph.shared.sum())
     least = max(2, -(-int(weight.sum()) // UNIT), -(-(int(graph.memory.sum()) + shared) // task.caps.memory))
-    melt, settle = (_cooling(heat, graph.n_pins, LOOKED_AT[preset]) for heat in (MELT, SETTLE))
+    most = int(np.clip(graph.n_vertices // A_PASS, 4, PASSES))
+    melt, settle = (_cooling(heat, graph.n_pins, LOOKED_AT[preset], most) for heat in (MELT, SETTLE))
     if preset == "fast":
         order = np.arange(graph.n_vertices, dtype=np.int32)
         block = greedy_fill(graph, task.where, task.caps, order)
@@ -110,7 +112,7 @@ def _of_tiles(level: Level, preset: str, name: str, seed: int) -> Iterator[Candi
             yield replace(found, block=found.block[level.chunks.vertex])
 
 
-def _cooling(heat: float, n_pins: int, looked_at: int, most: int = PASSES) -> list[Round]:
+def _cooling(heat: float, n_pins: int, looked_at: int, most: int) -> list[Round]:
     """Annealing from ``heat`` that looks at so many pins, about, in at most ``most`` passes at each heat."""
     return cooling(heat, 0.02, (1e4, 1e5), STEPS, int(np.clip(looked_at // (STEPS * max(n_pins, 1)), 1, most)))
 
