@@ -113,7 +113,8 @@ class Asynchronous(torch.autograd.Function):
     def forward(ctx: Any, job: Job, frames: Tensor, leak_v: Tensor, leak_u: Tensor | None, threshold: Tensor,
                 bias: Tensor | None, bias_u: Tensor | None, unit: Tensor | None, *weights: Tensor,
                 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-        given = Held(kernel_numbers(job, leak_v, leak_u, threshold, bias, bias_u, unit, list(weights)))
+        flat = kernel.Lent(sum(job.flat.sizes), leak_v.detach().numpy().dtype, job.flat.spare_weights)
+        given = Held(kernel_numbers(job, flat.array, leak_v, leak_u, threshold, bias, bias_u, unit, list(weights)))
         ctx.set_materialize_grads(False)
         x = frames.detach().contiguous().numpy()
         seen, steps, tapes = forward_in_threads(job, given, x)
@@ -121,7 +122,7 @@ class Asynchronous(torch.autograd.Function):
         job.flat.usual = np.sum([tape.used for tape in tapes], axis=0) / max(1, steps.size)
         write_recording(job, tapes, seen)
         if job.rules.training:
-            ctx.job, ctx.given, ctx.seen = job, given, seen
+            ctx.job, ctx.given, ctx.flat, ctx.seen = job, given, flat, seen
             ctx.kept, ctx.is_read = kernel.Tapes(tapes, job.flat.spare), False
             ctx.save_for_backward(frames, *weights)
         counts = torch.from_numpy(seen.counts).to(leak_v.dtype)
@@ -141,7 +142,8 @@ class Asynchronous(torch.autograd.Function):
         ctx.is_read = True
         nothing = job.flat.nothing(ctx.seen.v)
         g_counts, g_v = (nothing if g is None else g.contiguous().numpy() for g in grad_outputs[:2])
-        total = backward_in_threads(job, ctx.given, ctx.kept.tapes, ctx.seen, (g_counts, g_v), g_first)
+        room = kernel.Lent(sum(job.flat.sizes), ctx.seen.v.dtype, job.flat.spare_gradients)
+        total = backward_in_threads(job, ctx.given, ctx.kept.tapes, ctx.seen, (g_counts, g_v), g_first, room.array)
         to_leak = -1.0 / DECAY_ALL if job.fixed else 1.0
         named = [total.leak_v * to_leak, total.leak_u * to_leak, total.threshold, total.bias, total.bias_u]
         grads: list[Tensor | None] = [torch.from_numpy(x) for x in named]
@@ -201,9 +203,9 @@ def numbers_of(given: Held) -> kernel.Numbers:
     return given.fields
 
 
-def kernel_numbers(job: Job, leak_v: Tensor, leak_u: Tensor | None, threshold: Tensor, bias: Tensor | None,
+def kernel_numbers(job: Job, room: Array, leak_v: Tensor, leak_u: Tensor | None, threshold: Tensor, bias: Tensor | None,
                    bias_u: Tensor | None, unit: Tensor | None, weights: list[Tensor]) -> kernel.Numbers:  # fmt: skip
-    """Parameters as arrays; decays of integers become the share that is left."""
+    """Parameters as arrays, weights in ``room``; decays of integers become the share that is left."""
 
     def array(x: Tensor | None) -> Array:
         return np.zeros(1, leak_v.detach().numpy().dtype) if x is None else x.detach().contiguous().numpy()
@@ -212,9 +214,9 @@ def kernel_numbers(job: Job, leak_v: Tensor, leak_u: Tensor | None, threshold: T
         return array(x if x is None or not job.fixed else (DECAY_ALL - x) / DECAY_ALL)
 
     per_unit = torch.ones_like(leak_v) if unit is None else 1 / unit
-    flat = job.flat.flatten([w.detach() for w in weights], leak_v)
+    job.flat.flatten([w.detach() for w in weights], torch.from_numpy(room))
     return kernel.Numbers(
-        array(flat), share(leak_v), share(leak_u), array(threshold), array(bias), array(bias_u), array(per_unit)
+        room, share(leak_v), share(leak_u), array(threshold), array(bias), array(bias_u), array(per_unit)
     )
 
 
@@ -238,8 +240,8 @@ def write_recording(job: Job, tapes: list[kernel.Tape], seen: Outputs) -> None:
 
 
 def backward_in_threads(job: Job, given: Held, tapes: list[kernel.Tape], seen: Outputs,
-                        g_outputs: tuple[Array, Array], g_first: Array) -> Gradients:  # fmt: skip
-    """Gradients of the parameters, summed over threads in their order."""
+                        g_outputs: tuple[Array, Array], g_first: Array, room: Array) -> Gradients:  # fmt: skip
+    """Gradients of the parameters, summed over threads in their order; those of weights stand in ``room``."""
     kind, n, numbers = seen.v.dtype, job.plan.n_neurons, numbers_of(given)
     g_counts, g_v = g_outputs
     shifts = job.flat.net.link[:, columns.EXPONENT]
@@ -249,12 +251,17 @@ def backward_in_threads(job: Job, given: Held, tapes: list[kernel.Tape], seen: O
     batch = Held(BatchBack(*seen, job.cleared, scale, g_counts, g_v, g_first, *starts, *job.slope))
     shared = job.flat.held, job.held_rules, given
     notes = [fresh_notes(job.flat.net, tape) for tape in tapes]
+    places = list(zip(*job.flat.net.link[:, [columns.WEIGHT, columns.WIDE]].T, job.flat.sizes))
+    for at, wide, size in places:
+        if not wide:  # those of wide links are written, not added to
+            room[at : at + size] = 0
 
     def run_some(i: int) -> Gradients:
         rows = [np.zeros(n, kind) for _ in range(5)]
         window = np.zeros(n if job.flat.net.pools.any() else 0, np.int64)
         g = Adjoint(rows[0], rows[1], rows[2] if job.rules.current else rows[0], rows[3], rows[4], window)
-        sums = Gradients(np.zeros(numbers.weights.size, kind), *(np.zeros(n, kind) for _ in range(5)))
+        weights = room if i == 0 else np.zeros(room.shape, kind)
+        sums = Gradients(weights, *(np.zeros(n, kind) for _ in range(5)))
         check_backward(job, numbers, seen, (g_counts, g_v), g_first, [*g[:-1], *sums[1:]])
         back_through_samples(*shared, Held(tapes[i]), batch, job.chosen[i], Held(g), Held(sums), Held(notes[i]))
         return sums
@@ -264,7 +271,7 @@ def backward_in_threads(job: Job, given: Held, tapes: list[kernel.Tape], seen: O
     for other in others:
         for total, part in zip(first[1:], other[1:]):
             total += part
-        for at, wide, size in zip(*job.flat.net.link[:, [columns.WEIGHT, columns.WIDE]].T, job.flat.sizes):
+        for at, wide, size in places:
             if not wide:  # memory that nobody has touched would be made now
                 first.weights[at : at + size] += other.weights[at : at + size]
     if job.flat.net.keeps.any():

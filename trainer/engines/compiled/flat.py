@@ -173,7 +173,8 @@ class FlatPlan:
 
     Attributes:
         net: what the kernels read; ``sizes``: weights of each link.
-        spare: tapes whose memory the next run may take.
+        spare, spare_weights, spare_gradients: tapes, flat weights and their gradients, whose memory the next run may
+            take.
         usual: (N_USED,) what the last run wrote on its tape for a sample and time step.
     """
 
@@ -187,6 +188,8 @@ class FlatPlan:
         tap_at, tap_to, tap_weight = [], [], []
         self.links, self.orders, self.sizes, self.usual = plan.links, [], [], np.zeros(N_USED)
         self.spare: list[Any] = []
+        self.spare_weights: list[Any] = []
+        self.spare_gradients: list[Any] = []
         self.pools: list[bool] = []
         for link in plan.links:
             c, order = link.connection, None
@@ -252,17 +255,18 @@ class FlatPlan:
             self._nothing.flags.writeable = False
         return self._nothing
 
-    def flatten(self, weights: list[Tensor], like: Tensor) -> Tensor:
-        """All weights in one row, those of a source beside each other; ``like``: the type where there are none."""
-        flat = torch.empty(sum(self.sizes), dtype=like.dtype)
+    def flatten(self, weights: list[Tensor], flat: Tensor) -> None:
+        """All weights in one row, ``flat``, those of a source beside each other."""
         each = zip(torch.split(flat, self.sizes), self.links, weights, self.orders, self.pools)
         for part, link, weight, order, pools in each:
             by_source = weight.reshape(-1)[order] if pools else _by_source(link, weight, order)
             part.view(by_source.shape).copy_(by_source)
-        return flat
 
     def unflatten(self, flat: Tensor) -> list[Tensor]:
-        """The inverse of ``flatten``, link by link in the layout of ``ir.connection``; 0 where a max pooling reads."""
+        """The inverse of ``flatten``, link by link in the layout of ``ir.connection``; 0 where a max pooling reads.
+
+        What it returns does not share the memory of ``flat``.
+        """
         parts = torch.split(flat, self.sizes)
         return [
             w.new_zeros(e.connection.weight.shape) if pools else _by_link(e, w, o)
@@ -283,9 +287,9 @@ def _by_source(link: Link, weight: Tensor, order: Tensor | None) -> Tensor:
 def _by_link(link: Link, flat: Tensor, order: Tensor | None) -> Tensor:
     c = link.connection
     if isinstance(c, Dense):
-        return flat.reshape(c.n_pre, c.n_post).t().contiguous()
+        return flat.new_empty(c.n_post, c.n_pre).copy_(flat.view(c.n_pre, c.n_post).t())
     if isinstance(c, Conv2d):
         c_out, c_group, kh, kw = c.weight.shape
         grouped = flat.reshape(c.groups, c_group, kh, kw, c_out // c.groups)
-        return grouped.permute(0, 4, 1, 2, 3).reshape(c.weight.shape)
-    return flat if order is None else torch.empty_like(flat).index_copy_(0, order, flat)
+        return flat.new_empty(c.weight.shape).copy_(grouped.permute(0, 4, 1, 2, 3).reshape(c.weight.shape))
+    return flat.clone() if order is None else torch.empty_like(flat).index_copy_(0, order, flat)
