@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from experiments.gamma_shd_price import PRICED, priced
 from experiments.gamma_shd_tables import parts
+from ir.network import Network
+from ir.neurons import SpikingGamma
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.time_step import at_time_step
@@ -81,8 +83,9 @@ def jobs(settings: dict[str, Any]) -> list[Job]:
     gamma, others = "SpikingGamma", ("LIF", "recurrent LIF")
     for seed in ours.seeds:
         rows = [(gamma, COARSE, s) for s in ours.speakers]
+        rows += [(name, COARSE, s) for s in ours.speakers[:1] for name in others]
         rows += [(gamma, FINE, s) for s in ours.speakers[:1]]
-        rows += [(name, COARSE, s) for s in ours.speakers for name in others]
+        rows += [(name, COARSE, s) for s in ours.speakers[1:] for name in others]
         rows += [(gamma, FINE, s) for s in ours.speakers[1:]]
         rows += [(name, FINE, s) for s in ours.speakers for name in others]
         found += [_training(ours, name, n_steps, speaker, seed) for name, n_steps, speaker in rows]
@@ -196,7 +199,7 @@ def trained(name: str, config: TrainConfig, found: Recordings, learn: np.ndarray
         network.train()
         for i, index in enumerate(batches(data.n_samples, config, epoch)):
             set_rate(optimizer, learning_rate(config, epoch + (i + 0.5) / n_batches))
-            run_batch(network, optimizer, data, index, config, (epoch, i), 1.0)
+            run_batch(network, optimizer, data, index, config, (epoch, i), len(index))
     return network.eval()
 
 
@@ -209,11 +212,19 @@ def tested(network: SpikingNetwork, found: Recordings, test: np.ndarray, own_onl
         same = abs(frozen.dt_s / dt_s - 1) < 1e-6
         if own_only and not same:
             continue
-        here = TrainableNetwork(frozen if same else at_time_step(frozen, dt_s), LAYERED)
-        right, spikes = answers(here, found.frames(test, n_steps))
-        row |= {f"right at {n_steps}": "".join(map(str, right)), f"spikes at {n_steps}": round(spikes, 2)}
-        row |= {f"accuracy at {n_steps}": sum(right) / max(len(right), 1)}
+        data = found.frames(test, n_steps)
+        for lags in (False,) if same or not has_lags(frozen) else (False, True):
+            here = TrainableNetwork(frozen if same else at_time_step(frozen, dt_s, lags), LAYERED)
+            right, spikes = answers(here, data)
+            at = f"{n_steps}{', lags kept' if lags else ''}"
+            row |= {f"right at {at}": "".join(map(str, right)), f"spikes at {at}": round(spikes, 2)}
+            row |= {f"accuracy at {at}": sum(right) / max(len(right), 1)}
     return row
+
+
+def has_lags(network: Network) -> bool:
+    """Whether its neurons are filters of several buckets."""
+    return any(isinstance(p.neuron, SpikingGamma) for p in network.populations)
 
 
 @torch.no_grad()

@@ -35,8 +35,9 @@ def _prices(settings: dict[str, Any], rows: list[Row]) -> Part:
                           *("-" if row is None else f"{row[what] * unit:.{digits}f}" for row in cells)))  # fmt: skip
     text = (
         f"A step of {settings['priced_samples']} samples, 70-{settings['hidden']}-10, the loss in every time step: the "
-        "most memory beyond what the process had before (frames of the batch are there before), and CPU time, the "
-        "median of three. A recording lasts a second at each number of time steps."
+        "most memory beyond that of a step of two time steps (which holds the online rule's traces, 0.2 MB, already; "
+        "frames of the batch are not counted), and CPU time, the median of three. "
+        "A recording lasts a second at each number of time steps."
     )
     return Part("What a training step takes", text, ("trained by", "", *map(str, steps)), table, "prices",
                 partial(_paint, rows))  # fmt: skip
@@ -120,19 +121,25 @@ def _other_steps(rows: list[Row]) -> Part:
     table = []
     for (name, n), own in _groups(rows).items():
         other = STEPS[1] if n == STEPS[0] else STEPS[0]
-        some = [row for row in own if f"right at {other}" in row]
-        if not some:
-            continue
-        here, there = (by_recording(some, f"right at {x}") for x in (n, other))
-        difference = interval([there[key] - here[key] for key in here])
-        spikes = [np.mean([row[f"spikes at {x}"] for row in some]) for x in (n, other)]
-        table.append((name, n, other, *(f"{100 * np.mean(list(x.values())):.1f}" for x in (here, there)),
-                      _said(difference), f"{spikes[0]:.0f}, {spikes[1]:.0f}", len(here)))  # fmt: skip
+        for kept in ("", ", lags kept"):
+            at = f"{other}{kept}"
+            some = [row for row in own if f"right at {at}" in row]
+            if some:
+                table.append((name, n, at, *_moved(some, n, at)))
     text = (
-        "The same weights, time constants in seconds kept (`ir.time_step.at_time_step`): points that the other time "
-        "step gives, paired by recording, with the 95 % interval of drawing recordings again. A recurrent network has "
-        "no other time step: what it feeds back is one time step late."
+        "The same weights, time constants in seconds kept (`ir.time_step.at_time_step`), or the lags of buckets: "
+        "points that the other time step gives, paired by recording, with the 95 % interval of drawing recordings "
+        "again. A recurrent network has no other time step: what it feeds back is one time step late."
     )
     columns = ("network", "trained at", "tested at", "accuracy % as trained", "at the other", "difference",
                "spikes as trained, at the other", "recordings")  # fmt: skip
     return Part("Tested at another time step", text, columns, table)
+
+
+def _moved(rows: list[Row], n: int, at: str) -> tuple[str, ...]:
+    """Accuracy as trained and at the other time step, their difference, spikes of both, recordings."""
+    here, there = (by_recording(rows, f"right at {x}") for x in (n, at))
+    difference = interval([there[key] - here[key] for key in here])
+    spikes = [np.mean([row[f"spikes at {x}"] for row in rows]) for x in (n, at)]
+    accuracy = (f"{100 * np.mean(list(x.values())):.1f}" for x in (here, there))
+    return (*accuracy, _said(difference), f"{spikes[0]:.0f}, {spikes[1]:.0f}", str(len(here)))

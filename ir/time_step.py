@@ -11,11 +11,15 @@ from ir.graph import layered_order
 from ir.network import Network
 
 
-def at_time_step(network: Network, dt_s: float) -> Network:
+def at_time_step(network: Network, dt_s: float, lags: bool = False) -> Network:
     """Give a network of floats another time step; neurons keep their time constants in seconds, weights stay.
 
     Its input are spikes, as many in a second as before. What takes whole time steps has no meaning in others and is
     refused: delays, and a recurrent edge, which delivers the spikes of the time step before.
+
+    Args:
+        lags: a filter of time constant tau is late by ``dt / (1 - exp(-dt / tau))``, about ``tau + dt / 2``: keep that
+            of the buckets, not tau.
 
     Raises:
         ValueError: the network has such an edge, or an encoder.
@@ -27,5 +31,5 @@ def at_time_step(network: Network, dt_s: float) -> Network:
         require(not back, f"{who} is recurrent: it is one time step late, which is another time in {dt_s:g} s; retrain")
         require(not np.any(e.delay_steps), f"{who} has delays of whole time steps; remove them, or retrain")
     ratio = dt_s / network.dt_s
-    populations = tuple(replace(p, neuron=p.neuron.stepping(ratio)) for p in network.populations)
+    populations = tuple(replace(p, neuron=p.neuron.stepping(ratio, lags)) for p in network.populations)
     return replace(network, dt_s=dt_s, populations=populations)

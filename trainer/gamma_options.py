@@ -31,6 +31,8 @@ class GammaOptions:
             factor, the last 20 times as far behind the one before it as the second behind the first.
         spread: of the bucket weights where training begins, as a share of their mean.
         bounded: errors stop at a neuron that codes more than a spike in every time step tells; else they pass.
+        range_penalty: added loss of a neuron that codes twice as much as that, averaged over neurons and time steps,
+            in proportion; 0 = none. It keeps what spikes tell the same at finer time steps, which could tell more.
         factor: what a spike carries, in thresholds.
         strict: whether an error as large as the threshold stays silent.
         adaptation: what a spike adds to its threshold, as a share of it; 0 = constant thresholds.
@@ -45,6 +47,7 @@ class GammaOptions:
     spacing: str = "even"
     spread: float = SPREAD
     bounded: bool = False
+    range_penalty: float = 0.0
     factor: float = 2.0
     strict: bool = True
     adaptation: float = 0.0
@@ -57,12 +60,13 @@ class GammaOptions:
         for name in ("tau_s", "lag_s", "factor", "tau_threshold_s"):
             value = getattr(self, name)
             require(0 < value < math.inf, f"{name} is {value}; it must be above 0 and finite")
-        for name in ("readout_lag_s", "spread"):
+        for name in ("readout_lag_s", "spread", "range_penalty"):
             value = getattr(self, name)
             require(0 <= value < math.inf, f"{name} is {value}; it must be at least 0 and finite")
         require(1e-6 <= self.factor <= 1e6, f"factor is {self.factor}; it lies in 1e-6..1e6")
         check_choice("spacing", self.spacing, SPACINGS)
         bounds = not self.bounded or (self.adaptation == 0 and self.factor > 1)
+        require(self.bounded or not self.range_penalty, "range_penalty needs bounded = true; add it")
         require(bounds, "bounded needs constant thresholds and a factor above 1; leave adaptation out, or bounded")
         require(0 <= self.adaptation < 1, f"adaptation is {self.adaptation}; it lies in 0..1, 1 excluded")
         check_choice("update", self.update, UPDATES)
@@ -118,6 +122,10 @@ def check_gamma(config: Any) -> None:
     require(
         config.schedule.kind == "layered",
         "neuron 'spiking_gamma' runs layered: set schedule.kind = 'layered' (--schedule layered)",
+    )
+    require(
+        not (config.gamma.bounded and config.weight_bits),
+        "bounded computes in floats: leave weight_bits out, or bounded",
     )
     for name, plain in (("train_threshold", False), ("reset", "zero"), ("tau_syn_s", 0.0), ("per_neuron", False)):
         require(getattr(config, name) == plain, f"neuron 'spiking_gamma' has no {name}; leave it out")

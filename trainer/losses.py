@@ -42,6 +42,19 @@ LOSS_FUNCTIONS = {
 }
 
 
+def range_penalty(v: Tensor, most: Tensor) -> Tensor:
+    """By how much neurons code more than their spikes can tell, as a share of that, averaged over all of them.
+
+    Args:
+        v: (..., N).
+        most: (N,) what spikes can tell; those of neurons without such a bound are infinite and do not count.
+    """
+    bound = torch.isfinite(most)
+    if not bool(bound.any()):
+        return v.new_zeros(())
+    return torch.relu(v[..., bound] / most[bound] - 1).mean()
+
+
 def spike_penalty(result: Result) -> Tensor:
     """Spikes a neuron and time step, averaged over the batch."""
     return result.counts.mean()

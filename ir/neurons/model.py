@@ -50,8 +50,12 @@ class Neuron(ABC):
         """Raise unless its numbers are those of a population of ``n`` neurons; ``who``: the population, in words."""
         check_per_population(who, n, self)
 
-    def stepping(self, ratio: float) -> Neuron:
-        """The same neuron where a time step is ``ratio`` times as long; what is in seconds stays as it is."""
+    def stepping(self, ratio: float, lags: bool = False) -> Neuron:
+        """The same neuron where a time step is ``ratio`` times as long; what is in seconds stays as it is.
+
+        Args:
+            lags: of a filter, keep by how many seconds it is late, half a time step more than its time constant.
+        """
         return self
 
     @property

@@ -100,8 +100,11 @@ class SpikingGamma(Buckets, Neuron):
         require(bool((taus > 0).all()), f"tau_s is {taus.tolist()}; give seconds, above 0")
         return replace(cls(np.exp(-dt_s / taus), bucket_weight), **others)
 
-    def stepping(self, ratio: float) -> SpikingGamma:
-        return replace(self, keep=self.decay_factors**ratio, keep_threshold=self.keep_threshold**ratio)
+    def stepping(self, ratio: float, lags: bool = False) -> SpikingGamma:
+        keep = self.decay_factors**ratio
+        if lags:
+            keep[1:] = 1 - (1 - self.decay_factors[1:]) * ratio
+        return replace(self, keep=keep, keep_threshold=self.keep_threshold**ratio)
 
     @property
     def decay_factors(self) -> Array:

@@ -38,12 +38,12 @@ def run(experiment: Experiment, folder: Path, most: int | None, only: str = "") 
 
 def test_a_run_that_stopped_goes_on_and_the_page_tells_what_lies_there(small: Experiment, tmp_path: Path) -> None:
     first = run(small, tmp_path, 2)
-    assert [row["what"]["network"] for row in first] == ["SpikingGamma"] * 2
+    assert [row["what"]["network"] for row in first] == ["SpikingGamma", "LIF"]
     before = rows_file(small, tmp_path).read_bytes()
     rows = run(small, tmp_path, 2)
     assert rows_file(small, tmp_path).read_bytes().startswith(before) and len(rows) == 4
     assert [(row["what"]["network"], row["what"]["n_steps"]) for row in rows] == [
-        ("SpikingGamma", 100), ("SpikingGamma", 1000), ("LIF", 100), ("recurrent LIF", 100)
+        ("SpikingGamma", 100), ("LIF", 100), ("recurrent LIF", 100), ("SpikingGamma", 1000)
     ]  # fmt: skip
     for row in rows:
         own, result = row["what"]["n_steps"], row["result"]

@@ -50,6 +50,15 @@ def test_it_is_the_network_of_the_same_taus_made_at_that_time_step(before: float
         assert np.array_equal(a.connection.weight, b.connection.weight)
 
 
+def test_the_lags_of_buckets_are_kept_where_asked_for():
+    before = network(1e-2, (0.04, 0.04, 0.3))
+    for p, q in zip(before.populations, at_time_step(before, 1e-3, lags=True).populations):
+        assert np.allclose(1e-2 * p.neuron.lags, 1e-3 * q.neuron.lags)
+        assert np.isclose(q.neuron.decay_factors[0] ** 10, p.neuron.decay_factors[0])
+    with pytest.raises(ValueError, match="each must lie between 0 and 1"):
+        at_time_step(network(1e-3, (0.04, 0.002)), 1e-2, lags=True)
+
+
 @given(st.sampled_from([2.5e-3, 1e-3, 5e-4]), st.integers(0, 20))
 def test_what_a_neuron_codes_and_its_rate_stay(after: float, seed: int):
     """The same input spikes in finer time steps: the first bucket is what it was, and as many spikes leave."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -87,11 +88,16 @@ def joined(layers: dict[str, Layer], name: str) -> Tensor:
     return torch.cat([state_of(layer.neurons, name) for layer in layers.values()], 1)
 
 
-def whole_input(call: Call, link: Link, weight: Tensor) -> Tensor | None:
-    """(T, B, n) what all frames bring over a link without delays, in one product; None for other links."""
+def whole_input(call: Call, link: Link, weight: Tensor) -> Sequence[Tensor] | None:
+    """(B, n) in each time step: what all frames bring over a link without delays, in one product; None for other links.
+
+    Taken apart at once: a gradient for each time step taken alone would be as long as all of them.
+    """
     if not link.from_input or link.delay.any():
         return None
-    return apply_link(link, weight, call.frames[:, :, link.pre].flatten(0, 1)).unflatten(0, call.frames.shape[:2])
+    return (
+        apply_link(link, weight, call.frames[:, :, link.pre].flatten(0, 1)).unflatten(0, call.frames.shape[:2]).unbind()
+    )
 
 
 def gather(
@@ -99,7 +105,7 @@ def gather(
     part: Part,
     layers: dict[str, Layer],
     owner: dict[int, str],
-    from_frames: list[Tensor | None],
+    from_frames: list[Sequence[Tensor] | None],
     frames: Tensor,
     t: int,
 ) -> Tensor:

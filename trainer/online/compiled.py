@@ -64,7 +64,8 @@ def whole_batch(run: OnlineRun, labels: Tensor, begins: int) -> Found:
     passing = last.facts.n_buckets if run.credit.buckets is None else min(run.credit.buckets, last.facts.n_buckets)
     how = np.array([begins, run.credit.traces, passing, first.facts.strict], np.int64)
     share = 1.0 / (n_samples * max(n_steps - begins, 1))
-    loss = run_samples(net, now, sums, frames, labels.numpy().astype(np.int64), how, share, fired, decided)
+    price = run.price / max(n_samples * n_steps * n, 1)
+    loss = run_samples(net, now, sums, frames, labels.numpy().astype(np.int64), how, share, price, fired, decided)
     found = [torch.from_numpy(x) for x in (sums.weight_in.T, sums.weight_out, sums.bucket_in.T, sums.bucket_out.T)]
     return Found(float(loss), Gradients(found[:2], found[2:]), torch.from_numpy(fired), torch.from_numpy(decided))
 

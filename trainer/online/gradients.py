@@ -14,10 +14,11 @@ from trainer.engines.call import Call
 from trainer.engines.neurons.gamma_dynamics import GammaParams
 from trainer.engines.options import EVALUATION
 from trainer.engines.plan import Params
+from trainer.losses import range_penalty
 from trainer.network import SpikingNetwork
 from trainer.online.compiled import refusal, whole_batch
 from trainer.online.credit import CREDITS
-from trainer.online.run import Gradients, OnlineRun, StepLoss
+from trainer.online.run import Gradients, OnlineRun, StepLoss, added
 
 LAYERED = Schedule("layered")
 
@@ -86,7 +87,13 @@ def _numbers(params: Params, run: OnlineRun, found: Gradients) -> tuple[list[Ten
 
 
 def gradients(
-    network: SpikingNetwork, frames: Tensor, labels: Tensor, rule: str, last: int = 0, engine: str = "reference"
+    network: SpikingNetwork,
+    frames: Tensor,
+    labels: Tensor,
+    rule: str,
+    last: int = 0,
+    engine: str = "reference",
+    price: float = 0.0,
 ) -> dict[str, Tensor]:
     """The gradient of each parameter that a rule finds for a batch, weights fixed during the sequence.
 
@@ -94,15 +101,19 @@ def gradients(
         frames: (T, B, ...).
         rule: a name of ``trainer.online.credit.CREDITS``, or ``bptt``.
         last: so many last time steps count; 0 = all.
+        price: of ``trainer.losses.range_penalty``.
         engine: ``reference``, or ``cpu``: the compiled one, where it takes the network.
     """
     network.zero_grad(set_to_none=True)
     if rule == "bptt":
         loss = label_loss(labels, len(frames), last)
-        v = network(frames, LAYERED).v[:, :, network.plan().output]
-        _total(loss(v[t], t) for t in range(len(frames))).backward()
+        whole, own = network(frames, LAYERED).v, network.params().neurons["spiking_gamma"]
+        assert isinstance(own, GammaParams)
+        v = whole[:, :, network.plan().output]
+        (_total(loss(v[t], t) for t in range(len(frames))) + price * range_penalty(whole, own.most)).backward()
     else:
         run, params = begun(network, frames, rule), network.params()
+        run.price = price
         total: Gradients | None = None
         if engine == "cpu" and refusal(run) is None:
             total = whole_batch(run, labels, first_counting(len(frames), last)).gradients
@@ -119,11 +130,6 @@ def gradients(
 
 def _total(values: Iterable[Tensor | None]) -> Tensor:
     return torch.stack([x for x in values if x is not None]).sum()
-
-
-def added(a: Gradients, b: Gradients) -> Gradients:
-    """The sum of two time steps' gradients."""
-    return Gradients([x + y for x, y in zip(a.weights, b.weights)], [x + y for x, y in zip(a.buckets, b.buckets)])
 
 
 def cosines(network: SpikingNetwork, frames: Tensor, labels: Tensor, last: int = 0) -> dict[str, dict[str, float]]:

@@ -217,9 +217,29 @@ def at_once(net: Any, now: Any, n_buckets: Num, sums: Any) -> None:
             sums.bucket_in[b, i] += sums.passed[i] * now.x[b, i]
 
 
+@loose
+def out_of_range(net: Any, now: Any, price: Num, sums: Any) -> Num:
+    """What it costs that neurons code more than spikes can tell, and the gradient of that, which needs no past."""
+    cost = 0.0
+    for i in range(len(sums.passed)):
+        sums.passed[i] = 0
+        if now.v[i] > net.most[i]:
+            sums.passed[i] = price / net.most[i]
+            cost += price * (now.v[i] / net.most[i] - 1)
+    if cost > 0:
+        for j in range(sums.weight_in.shape[0]):
+            own_derivative(net, now, j, sums.own)
+            for i in range(len(sums.passed)):
+                sums.weight_in[j, i] += sums.passed[i] * sums.own[i]
+        for b in range(now.x.shape[0]):
+            for i in range(len(sums.passed)):
+                sums.bucket_in[b, i] += sums.passed[i] * now.x[b, i]
+    return cost
+
+
 @entry
 def run_samples(
-    net: Any, now: Any, sums: Any, frames: Any, labels: Any, how: Any, share: Num, fired: Any, decided: Any
+    net: Any, now: Any, sums: Any, frames: Any, labels: Any, how: Any, share: Num, price: Num, fired: Any, decided: Any
 ) -> Num:
     """All samples of a batch, each from rest, its gradients added up.
 
@@ -228,6 +248,7 @@ def run_samples(
         how: the first time step whose loss counts, whether traces are kept, how many buckets pass errors on else,
             whether the threshold is strict.
         share: of the batch's loss that one time step of one sample is.
+        price: of a neuron that codes twice as much as spikes can tell, in one time step of one sample.
     """
     loss = 0.0
     for b in range(frames.shape[1]):
@@ -250,6 +271,8 @@ def run_samples(
                 by_bucket_traces(net, now, counts, sums)
             elif counts:
                 at_once(net, now, how[2], sums)
+            if price > 0:
+                loss += out_of_range(net, now, price, sums)
         for o in range(len(now.v_out)):
             decided[b, o] = now.v_out[o]
     return loss

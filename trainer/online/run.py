@@ -13,6 +13,7 @@ from trainer.engines.checks import checked
 from trainer.engines.neurons.gamma_dynamics import GammaDynamics, GammaParams, gate, rectified
 from trainer.engines.numbers import straight_through
 from trainer.engines.parts import Link, apply_link, stretches
+from trainer.losses import range_penalty
 from trainer.online.chain import check_traces, layers_of
 from trainer.online.credit import CREDITS, Credit
 
@@ -92,12 +93,15 @@ def _cascade(old: Tensor | None, z: Tensor, keep: Tensor) -> Tensor:
 class OnlineRun:
     """A batch under a credit rule; what it keeps does not depend on the number of time steps.
 
+    Attributes:
+        price: of ``trainer.losses.range_penalty``.
+
     Raises:
         ValueError: the network is no chain of SpikingGamma, or the rule does not take it.
     """
 
     def __init__(self, call: Call, rule: str) -> None:
-        self.call = checked(call)
+        self.call, self.price = checked(call), 0.0
         self.credit: Credit = CREDITS[rule]
         self.places = layers_of(self.call)
         check_traces(rule, self.credit, self.places, self.call)
@@ -147,25 +151,48 @@ class OnlineRun:
         buckets = [layer.neurons.weight.detach().requires_grad_() for layer in self.layers]
         sources: list[Tensor] = []
         y, v = None, self.layers[-1].neurons.v
+        coded: list[Tensor] = []
         for layer, weight, bucket in zip(self.layers, weights, buckets):
             source = layer.source.detach().requires_grad_() if y is None else self._passed(layer.source, y)
             sources.append(source)
             v = layer.local(source, weight, bucket)
+            coded.append(v)
             y = rectified(v, layer.neurons.params.most)
             if layer.next_keep is not None:
                 layer.remember(gate(v, layer.neurons.params.most), bucket.detach())
-        value = loss(v, t)
-        if value is None:
+        value, over = loss(v, t), self._over(coded[:-1])
+        local: tuple[Tensor | None, ...] | None = None
+        if over is not None:
+            local = torch.autograd.grad(over, [*weights, *buckets], retain_graph=True, allow_unused=True)
+        if value is None and local is None:
             return Step(None, None, spikes)
-        errors = torch.autograd.grad(value, [*weights, *buckets, *sources], allow_unused=True)
         n = len(weights)
-        found = Gradients(_zeroed(errors[:n], weights), _zeroed(errors[n : 2 * n], buckets))
+        found = Gradients([torch.zeros_like(x) for x in weights], [torch.zeros_like(x) for x in buckets])
+        if value is not None:
+            found = self._credited(torch.autograd.grad(value, [*weights, *buckets, *sources], allow_unused=True), found)
+        if local is not None:
+            found = added(found, Gradients(_zeroed(local[:n], weights), _zeroed(local[n:], buckets)))
+        return Step(sum_of(value, over), found, spikes)
+
+    def _over(self, coded: list[Tensor]) -> Tensor | None:
+        """What it costs in this time step that neurons code more than spikes can tell."""
+        if not self.price or not coded:
+            return None
+        most = torch.cat([layer.neurons.params.most for layer in self.layers[:-1]])
+        if not bool(torch.isfinite(most).any()):
+            return None
+        return self.price / len(self.call.frames) * range_penalty(torch.cat(coded, -1), most)
+
+    def _credited(self, errors: tuple[Tensor | None, ...], like: Gradients) -> Gradients:
+        """From the derivatives of a time step's own graph, in the order of weights, bucket weights and sources."""
+        n = len(like.weights)
+        found = Gradients(_zeroed(errors[:n], like.weights), _zeroed(errors[n : 2 * n], like.buckets))
         if self.credit.traces:
             for i, (layer, e) in enumerate(zip(self.layers[:-1], errors[2 * n + 1 :])):
                 assert layer.trace is not None and layer.bucket_trace is not None and e is not None
                 found.weights[i] = _summed(e, layer.trace)
                 found.buckets[i] = _summed(e, layer.bucket_trace)
-        return Step(value.detach(), found, spikes)
+        return found
 
     def _passed(self, source: Tensor, y: Tensor) -> Tensor:
         """A layer's source with the gradient of what it codes now, at the buckets that pass their errors."""
@@ -173,6 +200,16 @@ class OnlineRun:
         some = k if self.credit.buckets is None else min(self.credit.buckets, k)
         wide = torch.cat([y.unsqueeze(-1).expand(*y.shape, some), y.new_zeros(*y.shape, k - some)], -1)
         return straight_through(source, wide)
+
+
+def added(a: Gradients, b: Gradients) -> Gradients:
+    """The sum of two gradients."""
+    return Gradients([x + y for x, y in zip(a.weights, b.weights)], [x + y for x, y in zip(a.buckets, b.buckets)])
+
+
+def sum_of(value: Tensor | None, over: Tensor | None) -> Tensor:
+    """The loss of a time step, of which one part may not be there."""
+    return torch.stack([x.detach() for x in (value, over) if x is not None]).sum()
 
 
 def _summed(errors: Tensor, trace: Tensor) -> Tensor:

@@ -12,8 +12,8 @@ from trainer.batch import Batch
 from trainer.engines.neurons.gamma_dynamics import GammaParams
 from trainer.network import SpikingNetwork
 from trainer.online.compiled import refusal, whole_batch
-from trainer.online.gradients import added, begun, first_counting, hand_over, handed, label_loss
-from trainer.online.run import Gradients, OnlineRun
+from trainer.online.gradients import begun, first_counting, hand_over, handed, label_loss
+from trainer.online.run import Gradients, OnlineRun, added
 from trainer.optimizers import make_optimizer
 from trainer.processes import world
 from trainer.rules.blocks import Part, learning, sum_of_blocks
@@ -63,6 +63,7 @@ class Online:
         def part(block: Batch, share: float) -> Part:
             params = network.params()
             run = begun(network, block.frames, self.name, block.ids, params)
+            run.price = config.gamma.range_penalty
             loss, found = sequence(run, block, config)
             value = torch.tensor(loss * share, dtype=torch.float64)
             if found is None or not math.isfinite(loss):  # said by everyone, after the sum
@@ -86,6 +87,7 @@ class Online:
     ) -> float:
         """A change of the weights by the whole batch, or one in every time step."""
         run, total = begun(network, batch.frames, self.name, batch.ids), 0.0
+        run.price = config.gamma.range_penalty
         if config.gamma.update == "sequence":
             total, found = sequence(run, batch, config)
             check_loss(total, config, epoch)

@@ -10,7 +10,9 @@ from torch import Tensor
 from ir.schedule import Schedule
 from trainer.batch import Batch
 from trainer.engines.live import LiveState
-from trainer.losses import LOSS_FUNCTIONS, spike_penalty
+from trainer.engines.neurons.gamma_dynamics import GammaParams
+from trainer.engines.result import Result
+from trainer.losses import LOSS_FUNCTIONS, range_penalty, spike_penalty
 from trainer.network import SpikingNetwork
 from trainer.optimizers import make_optimizer
 from trainer.processes import add_up, world
@@ -81,4 +83,12 @@ def loss_of(
     loss = LOSS_FUNCTIONS[config.loss](counted, network.plan(), batch.labels)
     if config.spike_penalty and epoch >= config.spike_penalty_after:
         loss = loss + config.spike_penalty * spike_penalty(result)
+    if config.gamma.range_penalty:
+        loss = loss + config.gamma.range_penalty * _out_of_range(network, result)
     return loss, result.state.detach()
+
+
+def _out_of_range(network: SpikingNetwork, result: Result) -> Tensor:
+    """Of a network of SpikingGamma alone, whose neurons have the order of the result; others have no such range."""
+    own = network.params().neurons.get("spiking_gamma")
+    return range_penalty(result.v, own.most) if isinstance(own, GammaParams) else result.v.new_zeros(())

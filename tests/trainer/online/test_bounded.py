@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ir.schedule import Schedule
 from tests.trainer.online.test_credit import spikes_in
 from trainer.engines.neurons.gamma_dynamics import gate
+from trainer.losses import range_penalty
 from trainer.network import SpikingNetwork
 from trainer.online.gradients import gradients
 from trainer.spiking_gamma import SpikingGamma
@@ -40,10 +41,43 @@ def test_it_changes_gradients_and_no_spike() -> None:
     assert float((first - second).abs().max()) > 0.1 * float(first.abs().max())
 
 
-def test_rule_trace_is_backpropagation_through_time_here_too() -> None:
-    exact, found = (gradients(network(True), FRAMES, LABELS, rule) for rule in ("bptt", "trace"))
+@pytest.mark.parametrize("price", [0.0, 2.0])
+@pytest.mark.parametrize("last", [0, 5])
+def test_rule_trace_is_backpropagation_through_time_here_too(price: float, last: int) -> None:
+    exact, found, fast = (
+        gradients(network(True), FRAMES, LABELS, rule, last, engine, price)
+        for rule, engine in (("bptt", "cpu"), ("trace", "reference"), ("trace", "cpu"))
+    )
     for name, wanted in exact.items():
         assert float((found[name] - wanted).abs().max()) < 1e-12, name
+        assert float((fast[name] - wanted).abs().max()) < 1e-12, name
+
+
+def test_a_price_of_what_cannot_be_told_is_that_of_its_definition() -> None:
+    net = network(True)
+    name = "layers.0.0.weight"
+    with_price, without = (gradients(net, FRAMES, LABELS, "trace", 0, "cpu", price)[name] for price in (2.0, 0.0))
+    v = net(FRAMES).v[:, :, :8]
+    (2 * torch.relu(v / MOST - 1).mean()).backward()
+    weight = net.layers[0][0].weight
+    assert weight.grad is not None and float(weight.grad.abs().max()) > 0
+    assert float((with_price - without - weight.grad).abs().max()) < 1e-12
+    assert range_penalty(v, torch.full((8,), float("inf"))) == 0
+
+
+@pytest.mark.parametrize("rule", ["bptt", "trace", "all-buckets"])
+def test_training_with_a_price_keeps_what_is_coded_inside_the_range(rule: str) -> None:
+    above = []
+    for price in (0.0, 20.0):
+        net = network(True)
+        optimizer = torch.optim.Adam(net.parameters(), 0.03)
+        for _ in range(20):
+            found = gradients(net, FRAMES, LABELS, rule, 0, "cpu", price)
+            for name, p in net.named_parameters():
+                p.grad = found[name]
+            optimizer.step()
+        above.append(float(torch.relu(net(FRAMES).v[:, :, :8] / MOST - 1).mean().detach()))
+    assert above[1] < 0.5 * above[0]
 
 
 def loss_of(v: Tensor) -> Tensor:

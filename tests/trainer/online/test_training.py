@@ -139,6 +139,8 @@ def test_settings_that_do_not_go_together_are_refused_with_the_way_out(change, s
         ({"factor": 1e300}, r"factor is 1e\+300; it lies in 1e-6..1e6"),
         ({"update": "batch"}, "update is 'batch'"),
         ({"bounded": True, "adaptation": 0.1}, "bounded needs constant thresholds and a factor above 1"),
+        ({"range_penalty": 1.0}, "range_penalty needs bounded = true; add it"),
+        ({"range_penalty": -1.0}, "range_penalty is -1.0; it must be at least 0 and finite"),
         ({"bounded": True, "factor": 1.0}, "bounded needs constant thresholds and a factor above 1"),
     ],
 )
@@ -185,7 +187,7 @@ def test_the_preset_has_the_physical_times_that_it_names() -> None:
     shd = preset("spiking-gamma-shd")
     for dt_s in (1e-2, 1e-3):
         taus = [-dt_s / np.log(shd.gamma.keep(dt_s, readout)) for readout in (False, True)]
-        assert np.allclose([x[0] for x in taus], 0.02) and np.allclose([x[1:].sum() for x in taus], [0.1, 3.0])
+        assert np.allclose([x[0] for x in taus], 0.04) and np.allclose([x[1:].sum() for x in taus], [0.2, 3.0])
     assert shd.rule == "trace" and shd.gamma.bounded and shd.data == "shd-like" and shd.loss_steps == 20
     assert isinstance(SMALL, TrainConfig) and SMALL.rule == "all-buckets"
 
