@@ -25,7 +25,8 @@ from ir.time_step import at_time_step
 from stimuli.spoken import SECONDS, Recordings, recordings
 from trainer.batches import batch_of, batches
 from trainer.config import TrainConfig, preset
-from trainer.fit import decide, prepared, run_batch
+from trainer.evaluation import decide
+from trainer.fit import prepared, run_batch
 from trainer.initial import scale_to_density
 from trainer.kinds import check_kinds, known
 from trainer.network import SpikingNetwork
