@@ -37,9 +37,9 @@ class Simulated:
 
     def gathered(self, own: list[Tensor]) -> list[list[Tensor]]:
         self.shelf[self.rank()] = [x.clone() for x in own]
-        self.barrier.wait(60)
+        self.barrier.wait(600)
         found = [[x.clone() for x in self.shelf[r]] for r in range(self.n)]
-        self.barrier.wait(60)
+        self.barrier.wait(600)
         return found
 
     def add_up(self, x: Tensor) -> Tensor:

@@ -81,6 +81,14 @@ def test_two_processes_leave_the_bits_of_one(whole: dict[str, Any], tmp_path: Pa
     assert out.count("best epoch") == 1, "the first process speaks for all"
 
 
+def test_two_processes_go_on_from_what_one_left(whole: dict[str, Any], tmp_path: Path) -> None:
+    """The second gets the checkpoint from the first."""
+    train(replace(CONFIG, epochs=1), tmp_path)
+    run = torchrun(2, tmp_path, "--resume")
+    assert run.communicate(timeout=300) and run.returncode == 0
+    assert list(differences(whole, kept(tmp_path))) == []
+
+
 def processes_of(folder: Path) -> dict[int, tuple[str, int]]:
     """Those that were told this folder: their rank (none = torchrun's own), and the process above each."""
     found: dict[int, tuple[str, int]] = {}

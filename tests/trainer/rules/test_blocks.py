@@ -149,6 +149,14 @@ def test_without_the_switch_the_first_gradient_of_some_processes_is_that_of_one_
     assert far(in_blocks[1], one[1]) < 1e-5 and in_blocks[0] == pytest.approx(one[0], rel=1e-5)
 
 
+@pytest.mark.parametrize("same_bits", [True, False])
+def test_a_process_may_have_no_sample_of_a_batch(same_bits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, network = replace(PLAIN, same_bits=same_bits, shift_px=1, truncate=2), first_network(PLAIN)
+    one = step(config, network, np.arange(2), 1, monkeypatch)
+    some = step(config, network, np.arange(2), 4, monkeypatch)
+    assert far(some[1], one[1]) < 1e-5 and (same(one, some) or not same_bits)
+
+
 def test_a_sum_over_samples_depends_on_who_adds_up_without_the_switch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else nothing above would show anything."""
     config, network = replace(PLAIN, same_bits=False), first_network(PLAIN)
