@@ -156,6 +156,7 @@ ELSEWHERE: dict[str, str] = {
     "unlayered experiments report experiments/settled.py": "tests/unlayered/experiments, for it writes a page",
     "torchrun --nproc-per-node 2 -m unlayered train --preset digits --out net": "tests/trainer/test_torchrun.py",
     "python -m benchmarks.processes": "minutes; tests/test_benchmarks.py starts it",
+    "python -m benchmarks.processes --trainings --epochs 4": "likewise",
     "make setup": "`make test`, which is what CI runs, begins with it",
     "python -m benchmarks.scale --samples 2000 --repeats 4": "minutes; tests/test_benchmarks.py starts it",
     "python -m benchmarks.load --only stream": "a part of `make load`",
