@@ -44,7 +44,7 @@ from sim_reference.simulate import Progress
 SAMPLES_A_CALL, SAMPLES_A_REPORT = 256, 8
 """The most samples in one call of a kernel, without and with progress to report."""
 
-KEPT_BYTES, KEPT_VARIANTS = 1 << 26, 8
+KEPT_BYTES, KEPT_VARIANTS, LARGEST_BYTE = 1 << 26, 8, 128
 """Networks with weights up to this size stay prepared, each for so many input counts and schedule kinds."""
 
 FIRST_CAPACITY = 1 << 16
@@ -191,21 +191,29 @@ _remembered = lru_cache(maxsize=8)(_prepare)
 
 def _kept(mapped: MappedNetwork | QuantizedNetwork) -> _Kept:
     """Prepare a network; a small one only once, since that takes longer than a short run of it."""
+    return (_remembered if _is_small(mapped) else _prepare)(mapped)
+
+
+def _is_small(mapped: MappedNetwork | QuantizedNetwork) -> bool:
     network = mapped.network if isinstance(mapped, MappedNetwork) else mapped
-    n_bytes = sum(e.connection.weight.nbytes for e in network.projections)
-    return _remembered(mapped) if n_bytes <= KEPT_BYTES else _prepare(mapped)
+    return sum(e.connection.weight.nbytes for e in network.projections) <= KEPT_BYTES
 
 
 def _flat(kept: _Kept, stimulus: Stimulus, layered: bool, cut: Cut) -> FlatNetwork:
-    """The network's arrays."""
-    most = max(largest_count(stimulus.frames), largest_count(cut.inputs)), max(largest_count(cut.sent), 1)
-    key = layered, *most
-    flat = kept.flat.get(key)
-    if flat is None:
-        flat = flatten(kept.layout, most, layered)
-        if len(kept.flat) < KEPT_VARIANTS:
-            kept.flat[key] = flat
-    return flat
+    """The network's arrays. Frames of bytes are not gone through, on one core, where any bytes leave sums narrow."""
+    before, sent = largest_count(cut.inputs), max(largest_count(cut.sent), 1)
+    if stimulus.frames.dtype.itemsize == 1 and _is_small(kept.layout.network):
+        flat = _flat_for(kept, layered, max(LARGEST_BYTE, before), sent)
+        if flat.narrow:
+            return flat
+    return _flat_for(kept, layered, max(largest_count(stimulus.frames), before), sent)
+
+
+def _flat_for(kept: _Kept, layered: bool, most_inputs: int, most_sent: int) -> FlatNetwork:
+    """The arrays for inputs and neurons that deliver at most so often at once."""
+    key = layered, most_inputs, most_sent
+    flat = kept.flat.get(key) or flatten(kept.layout, (most_inputs, most_sent), layered)
+    return kept.flat.setdefault(key, flat) if len(kept.flat) < KEPT_VARIANTS else flat
 
 
 def _task(kept: _Kept, stimulus: Stimulus, schedule: Schedule, cut: Cut) -> _Task:

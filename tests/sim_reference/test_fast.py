@@ -22,6 +22,7 @@ from sim_reference.compare.divergence import first_divergence
 from sim_reference.compiled.asynchronous import run_asynchronous
 from sim_reference.compiled.layered import run_layered
 from sim_reference.pieces import run_to_disk
+from tests.in_python import run_by_python
 from tests.strategies import LAYERED, WIDE, Draw, cases, runs
 
 twin_laws = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -236,3 +237,18 @@ def test_a_threshold_that_no_membrane_reaches_is_not_reached_however_large(sched
     stimulus = Stimulus(np.ones((4, 1, 3), np.int32))
     assert_same(network, stimulus, schedule)
     assert not fast.run(network, stimulus, schedule).counts.any()
+
+
+def test_frames_of_bytes_are_gone_through_only_where_the_largest_byte_would_leave_32_bits(monkeypatch):
+    run_by_python(monkeypatch, "sim_reference", ("run_layered", "run_asynchronous"))  # which compiles nothing
+    counted, seen = fast.largest_count, []
+    monkeypatch.setattr(fast, "largest_count", lambda x: (seen.append(x.size), counted(x))[1])
+    for weight, passes in ((100, 0), (20_000, 1)):
+        lif = FixedLIF(decay_v=100, v_threshold=weight // 2)
+        projection = FixedProjection("in", "p", Dense(np.full((3, 700), weight)))
+        network = QuantizedNetwork((Input("in", (700,)),), (FixedPopulation("p", (3,), lif),), (projection,), "p")
+        frames = np.random.default_rng(0).integers(0, 2, (5, 2, 700)).astype(np.int8)
+        for schedule in (Schedule(kind="layered", F=None), Schedule()):
+            seen.clear()
+            assert_same(one_large_core(network), Stimulus(frames), schedule)
+            assert seen.count(frames.size) == passes
