@@ -145,10 +145,9 @@ def drop_entries(rules, state, tape):
     if not rules.training or rules.silent != CARRIED:
         return
     for i in range(state.n[N_QUEUE]):
-        at = tape.used[SLOT]
-        tape.slot[at], tape.slot_q[at] = state.queue[i], -1
+        at, j = tape.used[SLOT], state.queue[i]
+        tape.slot[at], tape.slot_q[at], state.live[j] = j, -1, 0
         tape.used[SLOT] += 1
-        state.live[state.queue[i]] = 0
 
 
 @exact
