@@ -65,26 +65,37 @@ def samples_of(n: int, n_steps: int) -> Stimulus:
 
 
 class Bench:
-    """One run, by whoever; ``seconds`` is what the last one took, without looking at what it left."""
+    """One run, by whoever, without looking at what it left.
+
+    Attributes:
+        seconds: what the last one took. busy: seconds of a processor that it took of this process, and of workers.
+    """
 
     def __init__(self, mapped: MappedNetwork, stimulus: Stimulus, whole: bool) -> None:
-        self.mapped, self.stimulus, self.whole, self.seconds = mapped, stimulus, whole, 0.0
+        self.mapped, self.stimulus, self.whole = mapped, stimulus, whole
+        self.seconds, self.busy = 0.0, (0.0, 0.0)
 
     def run(self, pool: Pool | None) -> tuple[int, str]:
         """Spikes, and a digest of every bit of the trace."""
+        before = processor_s(pool)
         words = self.mapped, self.stimulus, self.mapped.network.schedule, "reference", RunOptions(), silent
         begin = time.perf_counter()
         if self.whole:
             trace = (execute if pool is None else pool.execute)(*words)
-            self.seconds = time.perf_counter() - begin
+            self._took(begin, before, pool)
             return int(trace.counts.sum()), hashlib.sha256(npz.encoded(trace)).hexdigest()
         with TemporaryDirectory() as folder:
             path = Path(folder) / "t.pieces"
             with run_to_pieces(*words, path, None if pool is None else pool.pieces) as (ran, _):
                 pass
-            self.seconds = time.perf_counter() - begin
+            self._took(begin, before, pool)
             digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(path.iterdir())))
             return int(ran.trace.counts.sum()), digest.hexdigest()
+
+    def _took(self, begin: float, before: tuple[float, float], pool: Pool | None) -> None:
+        self.seconds = time.perf_counter() - begin
+        here, there = (now - then for now, then in zip(processor_s(pool), before))
+        self.busy = here, there
 
 
 def main() -> None:
@@ -105,14 +116,11 @@ def main() -> None:
         }
         found = {name: way() for name, way in ways.items()}
         best, busy = dict.fromkeys(ways, float("inf")), dict.fromkeys(ways, (float("inf"), 0.0))
-        pools = dict(zip(ways, (None, one, two)))
         for _ in range(asked.repeats):
             for name, way in ways.items():
-                before = processor_s(pools[name])
                 way()
                 best[name] = min(best[name], bench.seconds)
-                here, there = (now - then for now, then in zip(processor_s(pools[name]), before))
-                busy[name] = min(busy[name], (here, there))
+                busy[name] = min(busy[name], bench.busy, key=sum)
         peak = max(two.client.run(peak_mib).values())
     rate = {name: asked.samples / seconds for name, seconds in best.items()}
     efficiency = {name: rate[name] / (n * rate["1 worker"]) for name, n in zip(list(ways)[1:], WORKERS)}

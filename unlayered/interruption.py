@@ -34,6 +34,9 @@ PATIENCE_S = 1.0
 ORPHANS_S = 0.4
 """How long its own children may take to end by themselves."""
 
+TRACKER_S = 10.0
+"""How long the one may take that removes shared memory which the others leave."""
+
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 MAX_BYTES = 4096
 DIRECT = "UNLAYERED_TRACEBACK"
@@ -158,15 +161,25 @@ def _interrupted(worker: int, sign: int) -> int:
 
 
 def _end_orphans() -> None:
-    """Wait for what the working process had started, which is ours now; kill what does not end by itself."""
-    for sign in (0, signal.SIGKILL):
-        until = time.monotonic() + ORPHANS_S
+    """Wait for what the working process had started, which is ours now; kill what does not end by itself.
+
+    ``multiprocessing``'s tracker of shared memory removes what the others leave, once they are gone: it comes last.
+    """
+    for kills, tracker, patience_s in ((False, False, ORPHANS_S), (True, False, TRACKER_S), (True, True, ORPHANS_S)):
+        until = time.monotonic() + patience_s
         while _reaped() and time.monotonic() < until:
-            if sign:
-                for pid in _descendants():
+            for pid in _descendants() if kills else ():
+                if tracker or not _is_tracker(pid):
                     with suppress(ProcessLookupError):
-                        os.kill(pid, sign)
+                        os.kill(pid, signal.SIGKILL)
             time.sleep(0.01)
+
+
+def _is_tracker(pid: int) -> bool:
+    try:
+        return b"multiprocessing.resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def _reaped() -> bool:

@@ -239,6 +239,8 @@ def work(count: int, seed: int, only: Sequence[str]) -> int:
                 table[fault][ended] += 1
                 if sys.stderr.isatty():
                     print(f"\r{turn + 1} of {count}", end="", file=sys.stderr)
+        except KeyboardInterrupt:
+            print("interrupted: the table so far")
         finally:
             if disk.mounted:
                 subprocess.run(["umount", "-l", disk.folder], check=False)

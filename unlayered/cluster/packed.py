@@ -42,8 +42,11 @@ def packed(stimulus: Stimulus) -> Stimulus | Packed:
     """The stimulus as it takes less room; zeros with a sign stay what they are."""
     frames = stimulus.frames
     flat = frames.reshape(-1)
-    if frames.dtype.kind == "f" or frames.size >= 1 << 32 or np.count_nonzero(flat) > FULL * flat.size:
+    if frames.dtype.kind == "f" or frames.size >= 1 << 32:
         return stimulus
-    at = np.flatnonzero(flat)
+    counted = flat != 0  # numpy looks for what is true three times as fast as for what is not 0
+    if np.count_nonzero(counted) > FULL * flat.size:
+        return stimulus
+    at = np.flatnonzero(counted)
     empty = replace(stimulus, frames=np.zeros((0, *frames.shape[1:]), frames.dtype), events=None)
     return Packed(empty, frames.shape, frames.dtype.str, at.astype(np.uint32), flat[at], stimulus.events)
