@@ -147,7 +147,8 @@ class Rig:
         if self.disk.mounted and (more := set(os.listdir(SHARED)) - shared):
             raise Lost(f"left shared memory {sorted(more)}")
         if not spoils:
-            self.look(stage, work, before, litter=fault.startswith("kill -9"))
+            kept = fault == "read-only" and stage.fresh  # nothing can be removed there, either
+            self.look(stage, work, before, litter=kept or fault.startswith("kill -9"))
         elif ended == "done" and self.says_what_it_said(case, stage):
             self.same(stage, verb, "a spoilt file was taken")
         if spoils:
