@@ -110,6 +110,15 @@ def _groups(owners: list[int], n: int) -> tuple[Ints, Ints]:
     return starts, np.array([i for r in rows for i in r], np.int64)
 
 
+def _links_of_parts(links: tuple[Link, ...], starts: list[int]) -> dict[str, Ints]:
+    """Links by the part that they leave, those from inputs left out, and by the part that they enter."""
+    leave = [-1 if e.from_input else starts.index(e.pre.start) for e in links]
+    enter = [starts.index(e.post.start) for e in links]
+    from_at, from_links = _groups(leave, len(starts))
+    into_at, into_links = _groups(enter, len(starts))
+    return {"from_at": from_at, "from_links": from_links, "into_at": into_at, "into_links": into_links}
+
+
 def _sparse_order(c: Sparse) -> tuple[Ints, Ints, Ints]:
     """Synapses by source: starts (n_pre + 1,), targets, and where each weight stood."""
     order = np.argsort(c.indices, kind="stable")
@@ -215,9 +224,6 @@ class FlatPlan:
             self.pools.append(pools)
             self.sizes.append(n_weights)
             base, weight_at = base + c.n_post, weight_at + n_weights
-        owners = [-1 if e.from_input else starts.index(e.pre.start) for e in plan.links]
-        from_at, from_links = _groups(owners, len(starts))
-        into_at, into_links = _groups([starts.index(e.post.start) for e in plan.links], len(starts))
         links = np.array(rows, np.int64).reshape(-1, N_FIELDS)
         self.net = Net(
             part_at=part_at,
@@ -229,10 +235,7 @@ class FlatPlan:
             keeps=np.isin(np.arange(len(starts)), links[links[:, WIDE] != 0, POST_PART]).astype(np.uint8),
             link=links,
             input_links=np.array([i for i, e in enumerate(plan.links) if e.from_input], np.int64),
-            from_at=from_at,
-            from_links=from_links,
-            into_at=into_at,
-            into_links=into_links,
+            **_links_of_parts(plan.links, starts),
             synapse_at=np.concatenate([*synapse_at, np.zeros(1, np.int64)]),
             synapse_post=np.concatenate([*synapse_post, np.zeros(1, np.int64)]),
             tap_at=np.concatenate([*tap_at, np.zeros(1, np.int64)]),
