@@ -9,7 +9,7 @@ import numpy as np
 
 from ir.arrays import Array, Bits, Ints
 from ir.quantized import QuantizedNetwork
-from mapper.check.windows import Windows, windows
+from mapper.windows import Windows, windows
 
 DENSE = 50_000_000  # (source, core) flags kept as a table up to here
 KEPT = 20_000_000  # pairs that are collected before those counted twice are dropped

@@ -11,9 +11,9 @@ from ir.check import require
 from ir.chip import Chip
 from ir.mapped import MappedNetwork
 from mapper.check.recount import reaches_home
-from mapper.check.windows import windows
 from mapper.memory.settings import distinct_per_core, neuron_configs, neuron_thresholds
 from mapper.memory.words import synapse_words
+from mapper.windows import windows
 
 
 @dataclass(frozen=True)

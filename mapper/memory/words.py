@@ -10,8 +10,8 @@ from ir.chip import Chip
 from ir.connection import Conv2d, Dense, Sparse
 from ir.graph import slices
 from ir.quantized import QuantizedNetwork
-from mapper.check.windows import FEW, synapses_by_core, window_lists
 from mapper.memory.layout import Words, layout, list_words, taps
+from mapper.windows import FEW, synapses_by_core, window_lists
 
 
 def synapse_words(network: QuantizedNetwork, chip: Chip, core_of_neuron: Array) -> Ints:
