@@ -47,7 +47,7 @@ GAMMA = replace(
     loss_steps=3,
     gamma=replace(SHIPPED.gamma, buckets=2, readout_lag_s=0.15),
 )
-"""The end decides, so it alone counts; fewer buckets take less energy. Of some twenty settings the best held out."""
+"""The end decides, so it alone counts; fewer buckets take less energy. Of a dozen settings the best held out."""
 
 LIF = preset("digits-layered", epochs=20, tau_mem_s=0.03, loss="count")
 DROPPED = TrainingOptions(input_dropout=0.4)
