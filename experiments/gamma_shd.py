@@ -116,7 +116,11 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
         "engine",
         "tensorboard",
     )
-    return {name: value for name, value in values.items() if name not in left and not isinstance(value, tuple)}
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in left and not isinstance(value, tuple) and name != "same_bits"
+    }
 
 
 def config_of(name: str, n_steps: int, hidden: int, epochs: int, seed: int) -> TrainConfig:
