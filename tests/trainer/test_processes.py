@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,7 +49,7 @@ def test_a_lost_process_is_one_sentence(said: str, monkeypatch: pytest.MonkeyPat
 def test_processes_of_other_settings_data_or_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     own = facts(CONFIG, toy(), build_network(CONFIG))
     assert own == facts(CONFIG, toy(), build_network(CONFIG)) and len(own) == 5
-    other_config = CONFIG.__class__(**{**vars(CONFIG), "seed": 6})
+    other_config = replace(CONFIG, seed=6)
     others = {
         "settings": facts(other_config, toy(), build_network(CONFIG)),
         "training data": facts(CONFIG, toy().select(slice(0, 50)), build_network(CONFIG)),
