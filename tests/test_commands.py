@@ -90,6 +90,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a person has gone the README's road: a network, maps, traces; and files of their own."""
     folder = tmp_path_factory.mktemp("made")
     shutil.copytree(ROOT / "examples", folder / "examples")
+    shutil.copytree(ROOT / "experiments", folder / "experiments", ignore=shutil.ignore_patterns("plots", "rows"))
     shutil.copy(ROOT / "targets" / "chips" / "loihi2.toml", folder / "mine.toml")
     (folder / "my.toml").write_text((ROOT / "trainer" / "presets" / "digits.toml").read_text())
     np.save(folder / "frames.npy", np.ones((3, 2, 2, 20, 20), np.int32))

@@ -56,6 +56,7 @@ SLOW: dict[str, Slow] = {
     "make fuzz-edges": Slow(f"tools/atheris.sh && {EDGES}"),
     "make faults": Slow(FAULTS),
     "python -m tests.faults.rig --faults N --seed S": Slow(FAULTS),
+    "python -m tests.faults.rig --faults 200 --seed 7": Slow(FAULTS),
     "python examples/make_models.py": Slow(),
     "python examples/mismatch.py": MISMATCH,
     "python experiments/nmnist.py": NMNIST,
@@ -122,6 +123,12 @@ SLOW: dict[str, Slow] = {
     "python benchmarks/mapper.py": Slow(MAPPER),
     "python benchmarks/mapper.py [--only NAME] [--json FILE]": Slow(MAPPER),
     "python benchmarks/mapper.py --only boards": Slow(MAPPER),
+    "python benchmarks/mapper.py --only pooled [--network NAME]": Slow(
+        "python benchmarks/mapper.py --only pooled --network lenet"
+    ),
+    "python benchmarks/quantization.py --only digits": Slow(
+        "python benchmarks/quantization.py --only digits.layered --seeds 1"
+    ),
     "python benchmarks/mapper.py --only seeds": Slow("python benchmarks/seed_rows.py --seeds 1 --only vgg-large"),
     "python benchmarks/capacity.py": Slow(CAPACITY, "data"),
     "python benchmarks/capacity.py [--only cores words energy conv1m conv10m] [--json FILE]": Slow(CAPACITY, "data"),
