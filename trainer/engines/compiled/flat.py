@@ -110,13 +110,11 @@ def _groups(owners: list[int], n: int) -> tuple[Ints, Ints]:
     return starts, np.array([i for r in rows for i in r], np.int64)
 
 
-def _links_of_parts(links: tuple[Link, ...], starts: list[int]) -> dict[str, Ints]:
-    """Links by the part that they leave, those from inputs left out, and by the part that they enter."""
+def _links_of_parts(links: tuple[Link, ...], starts: list[int]) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
+    """Links grouped by the part that they leave, those from inputs left out, and by the part that they enter."""
     leave = [-1 if e.from_input else starts.index(e.pre.start) for e in links]
     enter = [starts.index(e.post.start) for e in links]
-    from_at, from_links = _groups(leave, len(starts))
-    into_at, into_links = _groups(enter, len(starts))
-    return {"from_at": from_at, "from_links": from_links, "into_at": into_at, "into_links": into_links}
+    return _groups(leave, len(starts)), _groups(enter, len(starts))
 
 
 def _sparse_order(c: Sparse) -> tuple[Ints, Ints, Ints]:
@@ -224,6 +222,7 @@ class FlatPlan:
             self.pools.append(pools)
             self.sizes.append(n_weights)
             base, weight_at = base + c.n_post, weight_at + n_weights
+        (from_at, from_links), (into_at, into_links) = _links_of_parts(plan.links, starts)
         links = np.array(rows, np.int64).reshape(-1, N_FIELDS)
         self.net = Net(
             part_at=part_at,
@@ -235,7 +234,10 @@ class FlatPlan:
             keeps=np.isin(np.arange(len(starts)), links[links[:, WIDE] != 0, POST_PART]).astype(np.uint8),
             link=links,
             input_links=np.array([i for i, e in enumerate(plan.links) if e.from_input], np.int64),
-            **_links_of_parts(plan.links, starts),
+            from_at=from_at,
+            from_links=from_links,
+            into_at=into_at,
+            into_links=into_links,
             synapse_at=np.concatenate([*synapse_at, np.zeros(1, np.int64)]),
             synapse_post=np.concatenate([*synapse_post, np.zeros(1, np.int64)]),
             tap_at=np.concatenate([*tap_at, np.zeros(1, np.int64)]),
