@@ -32,6 +32,8 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
         elif not path.name.startswith(".") and (path.is_file() or (path / "__init__.py").exists()):
             (folder / path.name).symlink_to(path)
     (folder / ".venv").symlink_to(sys.prefix)
+    if (ROOT / ".uv").exists():  # where `make setup` put it
+        (folder / ".uv").symlink_to(ROOT / ".uv")
     return folder
 
 
