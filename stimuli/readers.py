@@ -107,9 +107,9 @@ def read_gestures(root: Path | None, split: str, limit: int | None, stamps: bool
 
     data = DVSGesture(str(root or data_folder()), train=split == "train")
     ids = np.array(sorted(range(len(data)), key=lambda i: data.data[i])[:limit])
-    return stack(
-        (data[int(i)][0] for i in ids), Binning((128, 128, 2), 75_000, 20, 4), np.array(data.targets)[ids], ids, stamps
-    )
+    events = (data[int(i)][0] for i in ids)
+    with np.errstate(over="raise", invalid="raise"):  # times that no recording has
+        return stack(events, Binning((128, 128, 2), 75_000, 20, 4), np.array(data.targets)[ids], ids, stamps)
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
@@ -168,10 +168,21 @@ def read_cifar10(
     ids = np.flatnonzero(train == (split == "train"))
     ids = ids[np.argsort(key(RATE_SEED, 0, 0, 0, ids))][:limit]
     end = np.cumsum(length, dtype=np.int64)
-    from PIL import Image
-
-    images = [np.asarray(Image.open(io.BytesIO(head + body[end[i] - length[i] : end[i]]))) for i in ids]
+    images = [_picture(head + body[end[i] - length[i] : end[i]]) for i in ids]
     return np.stack(images).transpose(0, 3, 1, 2), labels[ids], ids
+
+
+def _picture(content: bytes) -> NDArray[np.uint8]:
+    """A JPEG of 32 x 32 coloured pixels, (32, 32, 3); no other format is tried, nothing larger decoded."""
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    try:
+        image = JpegImageFile(io.BytesIO(content))
+    except SyntaxError as error:
+        raise ValueError("a picture is no JPEG") from error
+    if image.size != (32, 32) or image.mode != "RGB":
+        raise ValueError(f"a picture has {image.size} pixels of {image.mode}, not (32, 32) of RGB")
+    return np.asarray(image)
 
 
 def cifar10(n_steps: int) -> Reader:

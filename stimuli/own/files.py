@@ -31,7 +31,7 @@ MAX_LINE = 1 << 16
 ADDRESSED = np.dtype([("address", "u4"), ("timeStamp", "u4")])
 
 DAMAGED = (ValueError, EOFError, KeyError, IndexError, TypeError, SyntaxError, RecursionError, MemoryError,
-           OverflowError, AssertionError, NotImplementedError, UnboundLocalError, struct.error, zlib.error,
+           ArithmeticError, AssertionError, NotImplementedError, UnboundLocalError, struct.error, zlib.error,
            tokenize.TokenError, zipfile.BadZipFile)  # fmt: skip
 """What numpy, zipfile and tonic raise where a file is damaged."""
 

@@ -32,9 +32,9 @@ class TestDeepAndLongFiles:
             ]
             end = helper.make_node("Relu", [f"v{len(nodes)}"], ["y"])
             path = save(tmp_path / "a.onnx", [start_node, *nodes, end], {"c": np.full(4, 0.5, np.float32)})
-            start = time.perf_counter()
+            start = time.process_time()
             network = own.read_unscaled(path)
-            seconds.append(time.perf_counter() - start)
+            seconds.append(time.process_time() - start)
         assert seconds[1] < 24 * max(seconds[0], 0.05)
         assert len(network.projections) == (4001 if kind == "Relu" else 1)
 
@@ -47,9 +47,9 @@ class TestDeepAndLongFiles:
                 helper.make_node("Add", [f"a{i}", f"b{i}"], [f"v{i + 1}"]),
             ]
         nodes = [helper.make_node("Neg", ["x"], ["v0"]), *nodes, helper.make_node("Relu", ["v1000"], ["y"])]
-        start = time.perf_counter()
+        start = time.process_time()
         network = own.read_unscaled(save(tmp_path / "a.onnx", nodes, {"w": 0.001 * np.eye(4, dtype=np.float32)}))
-        assert time.perf_counter() - start < 10
+        assert time.process_time() - start < 10
         whole = sum(e.connection.weight.sum() for e in network.projections)
         assert np.isclose(whole, -4 * 1.001**1000)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from exchange import npz
 from ir import FormatError
@@ -183,3 +185,25 @@ def test_a_cache_is_not_mixed_up_with_another_folder_of_recordings(tmp_path, mon
         (folder / "00001.bin").write_bytes(bytes([side, 0, 0, 0, 9]))
         monkeypatch.setenv("UNLAYERED_DATA", str(tmp_path / name))
         assert np.flatnonzero(load("nmnist", store=npz).frames[0, 0]).tolist() == [side]
+
+
+@pytest.mark.parametrize(("kind", "size"), [("PNG", (32, 32)), ("GIF", (32, 32)), ("JPEG", (64, 32))])
+def test_a_packed_picture_of_another_kind_or_size_is_one_sentence(tmp_path, kind: str, size: tuple[int, int]) -> None:
+    """Pillow would try every format it knows, and load the code of each."""
+    held = io.BytesIO()
+    Image.new("RGB", size).save(held, kind)
+    body = np.frombuffer(held.getvalue(), np.uint8)
+    np.savez(
+        tmp_path / "cifar10_jpeg.npz", header=np.zeros(0, np.uint8), body=body, length=np.array([len(body)]),
+        train=np.array([1]), label=np.array([0]),
+    )  # fmt: skip
+    with pytest.raises(FormatError, match=r"cifar10 under .* is damaged .*a picture (is no JPEG|has \(64, 32\))"):
+        load("cifar10", tmp_path)
+
+
+def test_times_that_no_recording_has_are_one_sentence(tmp_path) -> None:
+    path = tmp_path / "DVSGesture/ibmGestureTrain/user01_led/3.npy"
+    path.parent.mkdir(parents=True)
+    np.save(path, np.array([[1, 1, 1, 1e306], [1, 1, 0, 2.0]]))
+    with pytest.raises(FormatError, match=r"dvsgesture under .* is damaged"):
+        load("dvsgesture", tmp_path)
