@@ -47,8 +47,10 @@ TEST_SAMPLES = 2000
 def before() -> Any:
     """The module ``mapper.quantize`` of the commit, as git keeps it."""
     said = subprocess.run(
-        ["git", "show", f"{COMMIT}:mapper/quantize.py"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "show", f"{COMMIT}:mapper/quantize.py"], cwd=ROOT, capture_output=True, text=True, check=False
     )
+    if said.returncode:
+        raise SystemExit(f"quantization: git has no commit {COMMIT} here; clone the repository with its history")
     module: Any = type(sys)("quantize_before")
     sys.modules[module.__name__] = module  # dataclasses look their module up
     exec(compile(said.stdout, f"mapper/quantize.py at {COMMIT}", "exec"), vars(module))

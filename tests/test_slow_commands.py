@@ -59,7 +59,7 @@ def test_a_slow_command_runs(line: str, here: Path):
     if line.startswith("make "):
         line = f"make -o setup PYTHON={sys.executable} {line.removeprefix('make ')}"
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    env = {**os.environ, "PATH": path, "PYTHONPATH": str(here), "OMP_NUM_THREADS": "2"}
+    env = {**os.environ, "PATH": path, "PYTHONPATH": str(here), "OMP_NUM_THREADS": "2", "GIT_DIR": str(ROOT / ".git")}
     done = subprocess.run(
         ["bash", "-c", line], cwd=here, env=env, capture_output=True, text=True, timeout=LIMIT_S, check=False
     )
