@@ -135,41 +135,36 @@ def own_derivative(net: Any, now: Any, j: Num, own: Any) -> None:
 
 
 @loose
+def trace_on(net: Any, now: Any, trace: Any, own: Any, counts: Num, error: Any, gradient: Any) -> None:
+    """A time step of one parameter row's traces (L, n), its newest ``own`` (n,); where it counts, its gradient (n,)."""
+    keep = net.keep_out
+    for k in range(len(keep) - 1, 0, -1):
+        for i in range(trace.shape[1]):
+            trace[k, i] = keep[k] * trace[k, i] + (1 - keep[k]) * trace[k - 1, i]
+    for i in range(trace.shape[1]):
+        trace[0, i] = now.gate[i] * own[i]
+    if counts:
+        for k in range(len(keep)):
+            for i in range(trace.shape[1]):
+                gradient[i] += error[k, i] * trace[k, i]
+
+
+@loose
 def by_traces(net: Any, now: Any, counts: Num, sums: Any) -> None:
     """What the readout's buckets keep of each derivative of a hidden y, and errors at the buckets times that.
 
     One input after the other: what is kept of one stays in the nearest cache meanwhile.
     """
-    keep = net.keep_out
     for j in range(now.trace.shape[0]):
         own_derivative(net, now, j, sums.own)
-        for k in range(len(keep) - 1, 0, -1):
-            for i in range(now.trace.shape[2]):
-                now.trace[j, k, i] = keep[k] * now.trace[j, k, i] + (1 - keep[k]) * now.trace[j, k - 1, i]
-        for i in range(now.trace.shape[2]):
-            now.trace[j, 0, i] = now.gate[i] * sums.own[i]
-        if counts:
-            for k in range(len(keep)):
-                for i in range(now.trace.shape[2]):
-                    sums.weight_in[j, i] += sums.error[k, i] * now.trace[j, k, i]
+        trace_on(net, now, now.trace[j], sums.own, counts, sums.error, sums.weight_in[j])
 
 
 @loose
 def by_bucket_traces(net: Any, now: Any, counts: Num, sums: Any) -> None:
     """The same for bucket weights, whose derivatives are the buckets."""
-    keep = net.keep_out
     for b in range(now.bucket_trace.shape[0]):
-        for k in range(len(keep) - 1, 0, -1):
-            for i in range(now.bucket_trace.shape[2]):
-                now.bucket_trace[b, k, i] = (
-                    keep[k] * now.bucket_trace[b, k, i] + (1 - keep[k]) * now.bucket_trace[b, k - 1, i]
-                )
-        for i in range(now.bucket_trace.shape[2]):
-            now.bucket_trace[b, 0, i] = now.gate[i] * now.x[b, i]
-        if counts:
-            for k in range(len(keep)):
-                for i in range(now.bucket_trace.shape[2]):
-                    sums.bucket_in[b, i] += sums.error[k, i] * now.bucket_trace[b, k, i]
+        trace_on(net, now, now.bucket_trace[b], now.x[b], counts, sums.error, sums.bucket_in[b])
 
 
 @loose
@@ -201,13 +196,8 @@ def read_back(net: Any, now: Any, sums: Any) -> None:
 
 
 @loose
-def at_once(net: Any, now: Any, n_buckets: Num, sums: Any) -> None:
-    """Errors of the first buckets, as if all of them were of y now."""
-    for i in range(len(sums.passed)):
-        sums.passed[i] = 0
-    for k in range(n_buckets):
-        for i in range(len(sums.passed)):
-            sums.passed[i] += now.gate[i] * sums.error[k, i]
+def pass_on(net: Any, now: Any, sums: Any) -> None:
+    """Gradients of the hidden weights and bucket weights by the errors ``sums.passed`` at the hidden y, (n,)."""
     for j in range(sums.weight_in.shape[0]):
         own_derivative(net, now, j, sums.own)
         for i in range(len(sums.passed)):
@@ -215,6 +205,17 @@ def at_once(net: Any, now: Any, n_buckets: Num, sums: Any) -> None:
     for b in range(now.x.shape[0]):
         for i in range(len(sums.passed)):
             sums.bucket_in[b, i] += sums.passed[i] * now.x[b, i]
+
+
+@loose
+def at_once(net: Any, now: Any, n_buckets: Num, sums: Any) -> None:
+    """Errors of the first buckets, as if all of them were of y now."""
+    for i in range(len(sums.passed)):
+        sums.passed[i] = 0
+    for k in range(n_buckets):
+        for i in range(len(sums.passed)):
+            sums.passed[i] += now.gate[i] * sums.error[k, i]
+    pass_on(net, now, sums)
 
 
 @loose
@@ -227,13 +228,7 @@ def out_of_range(net: Any, now: Any, price: Num, sums: Any) -> Num:
             sums.passed[i] = price / net.most[i]
             cost += price * (now.v[i] / net.most[i] - 1)
     if cost > 0:
-        for j in range(sums.weight_in.shape[0]):
-            own_derivative(net, now, j, sums.own)
-            for i in range(len(sums.passed)):
-                sums.weight_in[j, i] += sums.passed[i] * sums.own[i]
-        for b in range(now.x.shape[0]):
-            for i in range(len(sums.passed)):
-                sums.bucket_in[b, i] += sums.passed[i] * now.x[b, i]
+        pass_on(net, now, sums)
     return cost
 
 
