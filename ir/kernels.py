@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import warnings
 import zlib
@@ -171,20 +172,29 @@ def fingerprint(folder: Path) -> int:
 
 @cache
 def _listen() -> None:
-    """Hear from numba when a function that Python called begins and ends to be compiled; loading it is silent."""
+    """Hear from numba when a function that Python called begins and ends to be compiled; loading it is silent.
+
+    Meanwhile Python looks for no cycles of garbage: compiling makes millions of objects that live until its end, and to
+    go through them, and through all that was imported, again and again took a fifth of the time.
+    """
     from numba.core import event
 
     class Compiling(event.Listener):  # type: ignore[misc]
         depth = 0
+        collects = False
 
         def on_start(self, event: Any) -> None:
             if self.depth == 0:
                 _tell(event, True)
+                self.collects = gc.isenabled()
+                gc.disable()
             self.depth += 1
 
         def on_end(self, event: Any) -> None:
             self.depth -= 1
             if self.depth == 0:
+                if self.collects:
+                    gc.enable()
                 _tell(event, False)
 
     event.register("numba:compile", Compiling())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import numba
 import pytest
+
+from ir import kernels
 
 ROOT = Path(__file__).parents[2]
 USE = """
@@ -74,6 +77,21 @@ def test_what_is_compiled_is_said_and_used_again(tmp_path: Path):
     first, second = run(tmp_path), run(tmp_path)
     assert first.stdout.split("\n")[:3] == ["compiling double", "compiled double", "8"], first.stderr
     assert second.stdout == "8\n", second.stderr
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_python_looks_for_garbage_after_compiling_as_before(monkeypatch: pytest.MonkeyPatch, before: bool):
+    heard: list[tuple[str, bool, bool]] = []
+    kernels.kept_on_disk(lambda x: x)  # from here on kernels hears of all that is compiled
+    double = numba.njit(lambda x: 2 * x)
+    monkeypatch.setattr(kernels, "listeners", [lambda name, begins: heard.append((name, begins, gc.isenabled()))])
+    (gc.enable if before else gc.disable)()
+    try:
+        assert double(4) == 8
+        assert heard == [("<lambda>", True, before), ("<lambda>", False, before)]
+        assert gc.isenabled() == before
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x80\x04.", pickle.dumps(numba.__version__) + b"\x80\x04cgone\nType\n."])
