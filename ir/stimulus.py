@@ -108,9 +108,10 @@ class Stimulus:
             inside = np.arange(int(size.sum())) - np.repeat(np.cumsum(size) - size, size)
             events = self.events[np.repeat(first, size) + inside]
             events[:, 0] = np.repeat(np.arange(len(chosen)), size)
-        return Stimulus(
-            self.frames[:, chosen], self.sample_ids[chosen] if self.sample_ids is not None else None, labels, events
-        )
+        frames = self.frames[:, which if isinstance(which, slice) else chosen]
+        if frames.base is None:  # nobody else's, so that it is not copied once more
+            frames.setflags(write=False)
+        return Stimulus(frames, self.sample_ids[chosen] if self.sample_ids is not None else None, labels, events)
 
     def events_in(self, b: int, t: int) -> Ints:
         """(n, 4) events of sample b in time step t, in their order."""

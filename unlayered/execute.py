@@ -132,6 +132,8 @@ def pieces_of(samples: Samples, tick: Tick) -> Iterator[tuple[Stimulus, Tick]]:
 def ready_for(network: AnyNetwork, on: str, options: RunOptions) -> Network | MappedNetwork:
     """What an executor is given: a network of floats gets a chip's integers where ``--chip`` or Lava asks for them."""
     check_choice("--on", on, EXECUTORS)
+    if isinstance(network, MappedNetwork) and options.chip is None:
+        return network
     if EXECUTORS[on].integers_only or options.chip is not None or not isinstance(network, Network):
         return mapped_of(network, find_chip(options.chip or EXECUTORS[on].chip))
     return network

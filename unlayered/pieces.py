@@ -69,8 +69,8 @@ class Done(NamedTuple):
     charged: Ints | None
 
 
-ByPieces = Callable[[Job, Iterator[Samples]], Iterator[tuple[int, Done]]]
-"""Runs every piece of a job by ``run_piece``, in any order."""
+ByPieces = Callable[[Job, Iterator[Samples], int], Iterator[tuple[int, Done]]]
+"""Runs every piece of a job, of so many, by ``run_piece``, in any order."""
 
 
 def samples_a_piece(samples: Samples, n_neurons: int) -> int:
@@ -140,15 +140,16 @@ def run_to_pieces(
     )
     ready = ready_for(network, on, options)
     n = samples_a_piece(samples, plain_network(ready).n_neurons)
-    with unfinished(out) as (folder, pieces):
+    with unfinished(out) as made:
+        folder = made.folder
         (folder / WITNESS).write_text(folder.name)
         job = Job(ready, schedule, on, options, str(folder.absolute()), folder.name)
         found: dict[int, Done] = {}
         done = 0
-        for i, one in _all(job, pieces_of(samples, n), by):
+        for i, one in _all(job, samples, n, by):
             size = len(one.numbers.rest.sample_ids)
             written = one.written
-            pieces[i] = written if isinstance(written, Piece) else write_piece(folder, i, size, written)
+            made.add(i, written if isinstance(written, Piece) else write_piece(folder, i, size, written))
             found[i] = one._replace(written={})
             done += size
             tick(done, samples.n_samples)
@@ -156,10 +157,11 @@ def run_to_pieces(
         yield _summed(ready, [found[i] for i in range(len(found))])
 
 
-def _all(job: Job, pieces: Iterator[Samples], by: ByPieces | None) -> Iterator[tuple[int, Done]]:
-    """Every piece with its number, as it is done."""
+def _all(job: Job, samples: Samples, n: int, by: ByPieces | None) -> Iterator[tuple[int, Done]]:
+    """Every piece of ``n`` samples with its number, as it is done."""
+    pieces = pieces_of(samples, n)
     if by is not None:
-        yield from by(job, pieces)
+        yield from by(job, pieces, max(1, -(-samples.n_samples // n)))
     elif job.on == "lava":  # whose processes are the main thread's
         yield from ((i, run_piece(job, piece, i)) for i, piece in enumerate(pieces))
     else:

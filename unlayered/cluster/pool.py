@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import replace
 from importlib import import_module
 from multiprocessing import resource_tracker
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +24,13 @@ from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from ir.trace_parts import join
-from unlayered.cluster.packed import packed
+from unlayered.cluster.bundles import Bundle, bundled, run_bundle
 from unlayered.cluster.place import Place
 from unlayered.cluster.shards import Job, bounds_of, itself, run_job, silent
 from unlayered.cluster.versions import PACKAGES, check_versions
 from unlayered.console import Tick
 from unlayered.execute import RunOptions
-from unlayered.pieces import Done, run_piece
+from unlayered.pieces import Done
 from unlayered.pieces import Job as PieceJob
 from unlayered.sources import AnyNetwork, Samples
 
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 CONNECT_S, ALONE_S, LOOK_S = 15.0, 60.0, 1.0
 """Seconds that a scheduler may take to answer, that there may be no worker, and between looks at that."""
 
-AT_ONCE = 3
-"""Pieces handed out for each worker: one at work, others on their way, and memory holds no more."""
+AT_ONCE = 2
+"""Pieces handed out for each worker: one at work, one on its way; with more, one would end up with the last."""
 
 HERE = "127.0.0.1"
 FOLDER = "unlayered-cluster-{pid}-"
@@ -57,7 +58,12 @@ SETTINGS = {
     "distributed.worker.memory.terminate": False,
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
+    "distributed.scheduler.work-stealing-interval": "10ms",  # pieces begin where the network lies; others take them
     "distributed.admin.large-graph-warning-threshold": "1 TB",
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.admin.system-monitor.disk": False,
+    "distributed.worker.profile.enabled": False,
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,  # Dask's costs two fifths of a worker
     "distributed.diagnostics.nvml": False,
 }
 
@@ -68,12 +74,16 @@ class Pool:
     def __init__(self, client: Client, place: Place) -> None:
         self.client, self.place = client, place
         self._kept: tuple[Stimulus, list[Future]] | None = None
+        self._counted: tuple[float, int] | None = None
 
     @property
     def n(self) -> int:
-        """Pieces that are worked on at once, now; workers come and go."""
-        there = self.client.scheduler_info(n_workers=-1)["workers"].values()
-        return max(1, sum(int(one["nthreads"]) for one in there))
+        """Pieces that are worked on at once; workers come and go, and are counted now and then."""
+        now = time.monotonic()
+        if self._counted is None or now - self._counted[0] > LOOK_S:
+            there = self.client.scheduler_info(n_workers=-1)["workers"].values()
+            self._counted = now, max(1, sum(int(one["nthreads"]) for one in there))
+        return self._counted[1]
 
     def share(self, value: Any) -> Future:
         """Something that many pieces of work need, sent once to each worker."""
@@ -89,11 +99,13 @@ class Pool:
         running: dict[int, Future] = {}
 
         def hand_out() -> None:
-            for i, item in waiting:
+            most = AT_ONCE * self.n
+            while len(running) < most:
+                i, item = next(waiting, (-1, ()))
+                if i < 0:
+                    return
                 running[i] = self.client.submit(work, *item, pure=False)
                 running[i].add_done_callback(lambda future, i=i: done.put((i, future)))
-                if len(running) >= AT_ONCE * self.n:
-                    return
 
         try:
             hand_out()
@@ -173,14 +185,20 @@ class Pool:
         require(options.on_log is None, "--timeline draws what happens in this process; leave --workers out")
         return self.over_samples(run_job, Job(network, schedule, on, options), stimulus, tick)
 
-    def pieces(self, job: PieceJob, pieces: Iterator[Samples]) -> Iterator[tuple[int, Done]]:
-        """``unlayered.pieces.run_piece`` of each piece, in workers, which write what they see the folder for.
+    def pieces(self, job: PieceJob, pieces: Iterator[Samples], n_pieces: int) -> Iterator[tuple[int, Done]]:
+        """``unlayered.pieces.run_piece`` of each piece, in workers, which write what they see the folder for."""
+        shared = self.share(job)
+        with TemporaryDirectory(prefix=FOLDER.format(pid=os.getpid())) as folder:
+            bundles = list[Bundle]()
 
-        Workers on this machine read own data themselves; to others samples travel.
-        """
-        shared, here = self.share(job), bool(self.place.n)
-        items = ((shared, _travelling(piece, here), i) for i, piece in enumerate(pieces))
-        return self.each(run_piece, items)
+            def items() -> Iterator[tuple[Any, ...]]:
+                for bundle in bundled(pieces, n_pieces, self.n, Path(folder) if self.place.n else None):
+                    bundles.append(bundle)
+                    yield shared, bundle.sent, bundle.first
+
+            for which, found in self.each(run_bundle, items()):
+                bundles[which].remove()
+                yield from enumerate(found, bundles[which].first)
 
     def measured(
         self, network: AnyNetwork, stimulus: Stimulus, schedules: Sequence[Schedule], allow_unsafe: bool
@@ -197,13 +215,6 @@ class Pool:
 
         path = str(experiment.path.resolve())
         return (rows for _, rows in self.each(rows_there, ((path, experiment.quick, job) for job in jobs)))
-
-
-def _travelling(piece: Samples, here: bool) -> Any:
-    """What a worker is given for some samples; own data on this machine it reads itself."""
-    if not isinstance(piece, Stimulus) and here:
-        return piece
-    return packed(piece if isinstance(piece, Stimulus) else piece.stimulus())
 
 
 @contextmanager
@@ -240,7 +251,7 @@ def _client(place: Place, stack: ExitStack) -> Client:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", VersionMismatchWarning)  # compared below, in one sentence
         try:
-            return Client(address, timeout=CONNECT_S, set_as_default=False)
+            return Client(address, timeout=CONNECT_S, set_as_default=False, direct_to_workers=bool(place.n) or None)
         except (OSError, TypeError, ValueError) as error:  # TypeError: TLS without certificates
             raise TargetError(
                 f"no scheduler answers at {place.address} ({' '.join(str(error).split())[:160]}); start one there, "
