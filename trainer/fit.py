@@ -19,7 +19,7 @@ from ir.mapped import MappedNetwork
 from ir.schedule import Schedule, key, stream
 from ir.words import counted
 from stimuli.own.data import Data
-from trainer.alike import facts
+from trainer.alike import digest_of, facts
 from trainer.batches import augmented, batch_of, batches, pieces, split
 from trainer.build import build_network
 from trainer.config import TrainConfig
@@ -32,7 +32,7 @@ from trainer.optimizers import learning_rate, set_rate
 from trainer.processes import agree, join, rank, wait_for_all, world
 from trainer.quantize_aware import train_on_grid
 from trainer.rules import RULES
-from trainer.rules.blocks import one_thread
+from trainer.rules.blocks import check_together, one_thread
 from trainer.train_folder import clear_litter, from_checkpoint, keep, resumed
 
 F_DRAW = 12
@@ -86,6 +86,7 @@ def train(
     """
     out = Path(out)
     join()
+    check_together(config.rule, RULES[config.rule])
     config, data, kind = training_data(config, stimulus)
     fit_set, held_out = split(data, config)
     with one_thread() if config.same_bits else nullcontext():
@@ -105,6 +106,8 @@ def train(
             break
         metrics = run_epoch(network, optimizer, fit_set, held_out, config, epoch, report)
         history.append(metrics)
+        if world() > 1 and not getattr(RULES[config.rule], "by_blocks", False):  # a rule of one's own may be mistaken
+            agree({f"weights after epoch {epoch}": digest_of(network)})
         if _is_first_process():
             keep(out, network, optimizer, config, [asdict(m) for m in history])
         wait_for_all()

@@ -89,6 +89,56 @@ def test_two_processes_go_on_from_what_one_left(whole: dict[str, Any], tmp_path:
     assert list(differences(whole, kept(tmp_path))) == []
 
 
+@pytest.mark.parametrize(
+    ("word", "change"),
+    [
+        ("options.silent_gradient=carried", {"options": replace(CONFIG.options, silent_gradient="carried")}),
+        ("order_drawn=['fifo', 'momentum', 'random']", {"order_drawn": ("fifo", "momentum", "random")}),
+    ],
+)
+def test_two_processes_agree_on_what_is_carried_on_and_drawn(word: str, change: dict[str, Any], tmp_path: Path) -> None:
+    train(replace(CONFIG, epochs=2, **change), tmp_path / "one")
+    run = torchrun(2, tmp_path / "two", "--set", word, "--epochs", "2")
+    _, err = run.communicate(timeout=300)
+    assert run.returncode == 0, err
+    assert list(differences(kept(tmp_path / "one"), kept(tmp_path / "two"))) == []
+
+
+MISTAKEN = """
+import sys
+from dataclasses import replace
+from tests.toys.signs import Signs
+from tests.trainer.test_torchrun import CONFIG
+from trainer.fit import train
+from trainer.rules import RULES
+
+Signs.adds_up = sys.argv[2] == "said"
+RULES["signs"] = Signs()
+try:
+    train(replace(CONFIG, rule="signs", same_bits=False, epochs=1), sys.argv[1])
+except ValueError as error:
+    sys.exit(f"sentence: {error}")
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("said", "sentence: rank 1 has other weights after epoch 0 than rank 0; start all with the same"),
+        ("not", "sentence: rule 'signs' does not say that it adds up gradients over processes"),
+    ],
+)
+def test_a_rule_that_does_not_add_up_over_processes_leaves_no_network(said: str, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(MISTAKEN)
+    words = ["--standalone", "--nproc-per-node", "2", str(tmp_path / "own.py"), str(tmp_path / "out"), said]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", *words], env=env, capture_output=True, text=True, timeout=300
+    )
+    assert run.returncode != 0 and sentence in run.stderr
+    assert not (tmp_path / "out" / "last.pt").exists() and not (tmp_path / "out" / "network.npz").exists()
+
+
 def processes_of(folder: Path) -> dict[int, tuple[str, int]]:
     """Those that were told this folder: their rank (none = torchrun's own), and the process above each."""
     found: dict[int, tuple[str, int]] = {}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -124,6 +127,31 @@ def test_the_same_seed_gives_the_same_map(folder: Path, preset: str):
         assert call(*words, "--out", folder / name).exit_code == 0
         cores.append(npz.load(folder / name, MappedNetwork).core_of_neuron)
     np.testing.assert_array_equal(*cores)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not say who runs on which core")
+def test_any_number_of_cores_finds_the_same_map(folder: Path):
+    """With one core and one thread, as `taskset` and batch systems give them, and with all."""
+    chip, root = small_chip(folder, max_neurons=3), str(Path(__file__).parents[2])
+    words = [
+        "-m",
+        "unlayered",
+        "map",
+        folder / "network.npz",
+        "--chip",
+        chip,
+        "--preset",
+        "quality",
+        "--seed",
+        4,
+        "--out",
+    ]
+    one = {min(os.sched_getaffinity(0))}
+    for name, threads, narrow in (("one.npz", "1", lambda: os.sched_setaffinity(0, one)), ("all.npz", "3", None)):
+        env = {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": threads, "NUMBA_NUM_THREADS": threads}
+        done = [sys.executable, *map(str, words), str(folder / name)]
+        subprocess.run(done, env=env, preexec_fn=narrow, check=True, capture_output=True, timeout=300)
+    assert (folder / "one.npz").read_bytes() == (folder / "all.npz").read_bytes()
 
 
 def test_warnings_are_shown_and_written_to_the_page(folder: Path, network: Network, stimulus: Stimulus):

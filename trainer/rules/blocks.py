@@ -71,6 +71,17 @@ def check_same_bits(config: Any, rule: object) -> None:
         require(once, "same_bits adds up a whole batch; set gamma.update = 'sequence', or leave same_bits out")
 
 
+def check_together(name: str, rule: object) -> None:
+    """Raise where several processes train by a rule that may not add up over them: each would train its own network.
+
+    Args:
+        name: the rule's. rule: has ``adds_up``, or ``by_blocks``, where it adds up.
+    """
+    adds_up = getattr(rule, "by_blocks", False) or getattr(rule, "adds_up", False)
+    way = "where it does (trainer.processes.add_up) give it adds_up = True, else leave torchrun out"
+    require(world() == 1 or adds_up, f"rule {name!r} does not say that it adds up gradients over processes; {way}")
+
+
 def of_this_process(index: np.ndarray) -> np.ndarray:
     """The samples of this process's blocks among those of a batch."""
     starts = range(rank() * BLOCK, len(index), world() * BLOCK)

@@ -11,22 +11,29 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from ir import Schedule, Stimulus
+from ir import neurons as ir_neurons
+from ir.check import SlowerWarning
 from tests.toys.signs import Signs
+from tests.toys.tired import TIRED
+from tests.toys.tired_trainer import TiredModel, TiredModule
 from tests.trainer.simulated import Simulated
 from tests.trainer.test_fit import toy
 from trainer.batch import Batch
 from trainer.batches import share_of
 from trainer.build import build_network
 from trainer.config import TrainConfig, preset
+from trainer.engines import neurons as trainer_neurons
 from trainer.engines.options import TrainingOptions
 from trainer.evaluation import Among, evaluate
 from trainer.fit import prepared, run_batch
 from trainer.network import SpikingNetwork
+from trainer.neuron import LIF
 from trainer.rules import RULES
-from trainer.rules.blocks import BLOCK, blocks
+from trainer.rules import blocks as rule_blocks
+from trainer.rules.blocks import BLOCK, blocks, check_together
 from trainer.trainable import TrainableNetwork
 
 DROPPING = TrainingOptions(refractory_dropout=0.5, input_dropout=0.2, spike_dropout=0.2, momentum_noise=1e-3)
@@ -47,6 +54,8 @@ CASES = {
         PLAIN, tau_syn_s=1e-3, train_tau=True, train_tau_syn=True, train_threshold=True, per_neuron=True
     ),
     "paid spikes, last steps": replace(PLAIN, spike_penalty=0.1, loss_steps=2),
+    "what is silent carries on": replace(PLAIN, options=replace(DROPPING, silent_gradient="carried")),
+    "order drawn": replace(PLAIN, order_drawn=("fifo", "momentum", "random")),
     "integers": replace(PLAIN, weight_bits=4),
     "encoder": replace(PLAIN, layers=("8", "8", "10"), encoder=1),
     "truncated": replace(PLAIN, truncate=2, tau_mem_s=20e-3),
@@ -203,6 +212,40 @@ def test_what_cannot_have_the_same_bits_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(RULES, "signs", Signs())
     with pytest.raises(ValueError, match="rule 'signs' does not add up blocks of samples; leave same_bits out, or"):
         replace(PLAIN, rule="signs")
+
+
+def test_neurons_of_ones_own_learn_the_same_in_any_number_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiled engine hands them over to the plain one."""
+    monkeypatch.setitem(ir_neurons.MODELS, "tired", TIRED)
+    monkeypatch.setitem(trainer_neurons.MODELS, "tired", TiredModel())
+    torch.manual_seed(0)
+    layers = [nn.Linear(800, 9, bias=False), TiredModule(0.4, 0.2), nn.Linear(9, 10, bias=False), LIF(5e-3, 0.1)]
+    network = SpikingNetwork.sequential((2, 20, 20), nn.Flatten(), *layers, dt_s=5e-3)
+    for parameter in network.parameters():
+        parameter.data.abs_()
+    index = np.random.default_rng(0).permutation(60)[:41]
+    config = replace(PLAIN, loss="count", options=replace(DROPPING, momentum_noise=0.0))
+    with pytest.warns(SlowerWarning):
+        one = step(config, network, index, 1, monkeypatch)
+        assert all(bool((g != 0).any()) for g in one[1])
+        for world in (2, 3):
+            assert same(one, step(config, network, index, world, monkeypatch))
+            without = step(replace(config, same_bits=False), network, index, world, monkeypatch)
+            assert far(without[1], one[1]) < 1e-5 and without[0] == pytest.approx(one[0], rel=1e-5)
+
+
+def test_a_rule_that_may_not_add_up_over_processes_trains_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_together("signs", Signs())
+    with monkeypatch.context() as patch:
+        patch.setattr(rule_blocks, "world", lambda: 2)
+        with pytest.raises(
+            ValueError, match=r"'signs' does not say that it adds up .*adds_up = True, else leave torch"
+        ):
+            check_together("signs", Signs())
+        patch.setattr(Signs, "adds_up", True, raising=False)
+        check_together("signs", Signs())
+        for name, rule in RULES.items():
+            check_together(name, rule)
 
 
 def test_a_loss_that_is_no_number_is_said_with_the_switch_too() -> None:
