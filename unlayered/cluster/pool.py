@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import queue
-import sys
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from importlib import import_module
-from multiprocessing import resource_tracker
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -25,6 +23,7 @@ from ir.stimulus import Stimulus
 from ir.trace import Trace
 from ir.trace_parts import join
 from unlayered.cluster.bundles import Bundle, bundled, run_bundle
+from unlayered.cluster.local import FOLDER, cluster_of
 from unlayered.cluster.place import Place
 from unlayered.cluster.shards import Job, bounds_of, itself, run_job, silent
 from unlayered.cluster.versions import PACKAGES, check_versions
@@ -45,10 +44,6 @@ CONNECT_S, ALONE_S, LOOK_S = 15.0, 60.0, 1.0
 
 AT_ONCE = 2
 """Pieces handed out for each worker: one at work, one on its way; with more, one would end up with the last."""
-
-HERE = "127.0.0.1"
-FOLDER = "unlayered-cluster-{pid}-"
-"""Where workers of our own keep their files, gone with the process that started them."""
 
 SETTINGS = {
     "distributed.worker.daemon": False,  # Lava's processes are children of a worker's
@@ -247,7 +242,7 @@ def _client(place: Place, stack: ExitStack) -> Client:
     from distributed import Client
     from distributed.versions import VersionMismatchWarning
 
-    address: Any = place.address or stack.enter_context(_here(place.n))
+    address: Any = place.address or stack.enter_context(cluster_of(place.n))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", VersionMismatchWarning)  # compared below, in one sentence
         try:
@@ -257,40 +252,6 @@ def _client(place: Place, stack: ExitStack) -> Client:
                 f"no scheduler answers at {place.address} ({' '.join(str(error).split())[:160]}); start one there, "
                 "and for tls:// give Dask the certificates (docs/scale.md)"
             ) from error
-
-
-@contextmanager
-def _here(n: int) -> Generator[Any, None, None]:
-    """A local cluster of processes that compute on one core each, without dashboard."""
-    from distributed import LocalCluster
-
-    _begin_tracker()
-    with (
-        TemporaryDirectory(prefix=FOLDER.format(pid=os.getpid())) as folder,
-        LocalCluster(
-            n_workers=n,
-            threads_per_worker=1,
-            processes=True,
-            host=HERE,
-            dashboard_address=f"{HERE}:0",  # an HTTP server there is in any case: here, on any port, without pages
-            worker_dashboard_address=f"{HERE}:0",
-            scheduler_kwargs={"dashboard": False},
-            memory_limit=0,
-            local_directory=folder,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-    ):
-        yield cluster
-
-
-def _begin_tracker() -> None:
-    """Begin the process that clears up after ``multiprocessing``, and has nothing to say of an interrupted run."""
-    before = list(sys.warnoptions)
-    sys.warnoptions.append("ignore::UserWarning:multiprocessing.resource_tracker")
-    try:
-        resource_tracker.ensure_running()
-    finally:
-        sys.warnoptions[:] = before
 
 
 def workers_at(place: Place | None) -> AbstractContextManager[Pool | None]:

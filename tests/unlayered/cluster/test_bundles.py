@@ -37,7 +37,7 @@ def test_a_stimulus_is_read_as_it_was_laid_out(tmp_path: Path, kind: type, most:
 @pytest.mark.parametrize("n_pieces", [1, 2, 5, 16, 63])
 @pytest.mark.parametrize("n_workers", [1, 2, 7])
 def test_bundles_are_all_pieces_once_in_their_order(tmp_path: Path, n_pieces: int, n_workers: int):
-    pieces = [Stimulus(np.full((1, 1, 8), i % 100, np.int8), [i]) for i in range(n_pieces)]
+    pieces = [Stimulus(np.full((1, 1, 8), i % 100, np.int8), np.array([i])) for i in range(n_pieces)]
     found = list(bundled(iter(pieces), n_pieces, n_workers, tmp_path))
     assert [b.first for b in found] == np.cumsum([0, *(len(b.sent) for b in found)])[:-1].tolist()
     there = [one.stimulus() for bundle in found for one in bundle.sent]
@@ -51,7 +51,7 @@ def test_bundles_are_all_pieces_once_in_their_order(tmp_path: Path, n_pieces: in
 
 
 def test_large_pieces_go_alone(tmp_path: Path):
-    pieces = [Stimulus(np.zeros((MOST_BYTES // 8, 1, 8), np.int8), [i]) for i in range(12)]
+    pieces = [Stimulus(np.zeros((MOST_BYTES // 8, 1, 8), np.int8), np.array([i])) for i in range(12)]
     assert {len(bundle.sent) for bundle in bundled(iter(pieces), 12, 1, tmp_path)} == {1}
 
 

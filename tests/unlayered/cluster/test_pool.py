@@ -143,6 +143,29 @@ def test_work_that_kills_every_worker_is_one_sentence():
         list(pool.each(ends_itself, [(1,)]))
 
 
+@pytest.mark.parametrize("lost", [1, 3])
+def test_a_worker_that_is_killed_before_all_are_there_is_started_again(lost: int, monkeypatch: pytest.MonkeyPatch):
+    import distributed
+
+    begun, starts = distributed.LocalCluster, []
+
+    def killed_at_first(**words):
+        starts.append(words)
+        if len(starts) <= lost:
+            raise RuntimeError("Nanny failed to start.")
+        return begun(**words)
+
+    monkeypatch.setattr(distributed, "LocalCluster", killed_at_first)
+    if lost == 3:
+        with pytest.raises(
+            pools.TargetError, match=r"1 worker of this machine did not start \(Nanny failed.*use fewer"
+        ):
+            pool_at(Place(1)).__enter__()
+    else:
+        with pool_at(Place(1)) as pool:
+            assert pool.n == 1 and len(starts) == 2
+
+
 def test_without_dask_the_way_out_is_said(folder, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(__import__("sys").modules, "distributed", None)
     words = "run", folder / "mapped.npz", "--on", "reference", "--data", folder / "data.npz", "--workers", "2"
