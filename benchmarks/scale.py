@@ -1,6 +1,6 @@
 """Samples a second of a sharded reference run: one process on all cores, one worker, two; efficiency and memory.
 
-    python -m benchmarks.scale --samples 2000 --repeats 3 [--json FILE] [--whole]
+    python -m benchmarks.scale --samples 2000 --repeats 3 [--sizes 2312-64-64-64-10] [--json FILE] [--whole]
 
 A worker computes on one core and writes its pieces of the trace itself; with ``--whole`` traces are sent back and
 joined in memory. Efficiency is a rate over so many times that of one worker; all in one run, interleaved, best of the
@@ -58,10 +58,10 @@ def network_of(sizes: tuple[int, ...] = SIZES) -> MappedNetwork:
     return one_large_core(quantize(floats, find_chip("loihi2")))
 
 
-def samples_of(n: int, n_steps: int) -> Stimulus:
+def samples_of(n: int, n_steps: int, n_inputs: int = SIZES[0]) -> Stimulus:
     """Drawn events, 2 % of the inputs a time step."""
     rng = np.random.default_rng(1)
-    return Stimulus((rng.random((n_steps, n, SIZES[0]), np.float32) < 0.02).astype(np.int8))
+    return Stimulus((rng.random((n_steps, n, n_inputs), np.float32) < 0.02).astype(np.int8))
 
 
 class Bench:
@@ -106,8 +106,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path, help="Write the numbers here, too.")
     parser.add_argument("--whole", action="store_true", help="Traces in memory, not in pieces on disk.")
+    parser.add_argument("--sizes", default="-".join(map(str, SIZES)), help="Inputs, and neurons of each layer.")
     asked = parser.parse_args()
-    bench = Bench(network_of(), samples_of(asked.samples, asked.steps), asked.whole)
+    sizes = tuple(map(int, asked.sizes.split("-")))
+    bench = Bench(network_of(sizes), samples_of(asked.samples, asked.steps, sizes[0]), asked.whole)
     with pool_at(Place(WORKERS[0])) as one, pool_at(Place(WORKERS[1])) as two:
         ways: dict[str, Callable[[], tuple[int, str]]] = {
             f"one process, {len(os.sched_getaffinity(0))} cores": lambda: bench.run(None),
@@ -124,10 +126,12 @@ def main() -> None:
         peak = max(two.client.run(peak_mib).values())
     rate = {name: asked.samples / seconds for name, seconds in best.items()}
     efficiency = {name: rate[name] / (n * rate["1 worker"]) for name, n in zip(list(ways)[1:], WORKERS)}
+    alone, *_, last = ways
     for name in ways:
         share = f", efficiency {efficiency[name]:.2f}" if name in efficiency else ""
         here, there = busy[name]
         print(f"{name}: {rate[name]:,.0f} samples/s{share}; processor: {here:.2f} s here, {there:.2f} s in workers")
+    print(f"{last} do {rate[last] / rate[alone]:.2f} of what {alone} do")
     spikes, _ = next(iter(found.values()))
     print(
         f"{asked.samples:,} samples, {spikes:,} spikes, traces that differ in any bit: {len(set(found.values())) - 1}"
@@ -144,7 +148,10 @@ def processor_s(pool: Pool | None) -> tuple[float, float]:
 
 
 def peak_mib() -> float:
-    """Of this process, in MiB."""
+    """Of this process since it began, in MiB; the system's other count goes on from that of who started it."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
