@@ -118,15 +118,16 @@ class Asynchronous(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         x = frames.detach().contiguous().numpy()
         seen, steps, tapes = forward_in_threads(job, given, x)
-        job.last_u = seen.u[-1].copy() if job.rules.current and len(x) else None
+        outward = job.flat.outward
+        job.last_u = outward(seen.u[-1]).copy() if job.rules.current and len(x) else None
         job.flat.usual = np.sum([tape.used for tape in tapes], axis=0) / max(1, steps.size)
         write_recording(job, tapes, seen)
         if job.rules.training:
             ctx.job, ctx.given, ctx.flat, ctx.seen = job, given, flat, seen
             ctx.kept, ctx.is_read = kernel.Tapes(tapes, job.flat.spare), False
             ctx.save_for_backward(frames, *weights)
-        counts = torch.from_numpy(seen.counts).to(leak_v.dtype)
-        result = counts, torch.from_numpy(seen.v), torch.from_numpy(steps)
+        counts = torch.from_numpy(outward(seen.counts)).to(leak_v.dtype)
+        result = counts, torch.from_numpy(outward(seen.v)), torch.from_numpy(steps)
         ctx.mark_non_differentiable(result[2])
         return result
 
@@ -141,14 +142,15 @@ class Asynchronous(torch.autograd.Function):
             ctx.kept = kernel.Tapes(forward_in_threads(job, ctx.given, x)[2], job.flat.spare)
         ctx.is_read = True
         nothing = job.flat.nothing(ctx.seen.v)
-        g_counts, g_v = (nothing if g is None else g.contiguous().numpy() for g in grad_outputs[:2])
+        inward, outward = job.flat.inward, job.flat.outward
+        g_counts, g_v = (nothing if g is None else inward(g.contiguous().numpy()) for g in grad_outputs[:2])
         room = kernel.Lent(sum(job.flat.sizes), ctx.seen.v.dtype, job.flat.spare_gradients)
         total = backward_in_threads(job, ctx.given, ctx.kept.tapes, ctx.seen, (g_counts, g_v), g_first, room.array)
         to_leak = -1.0 / DECAY_ALL if job.fixed else 1.0
         named = [total.leak_v * to_leak, total.leak_u * to_leak, total.threshold, total.bias, total.bias_u]
-        grads: list[Tensor | None] = [torch.from_numpy(x) for x in named]
+        grads: list[Tensor | None] = [torch.from_numpy(outward(x)) for x in named]
         grads = [g if need else None for g, need in zip(grads, ctx.needs_input_grad[2:7])]
-        g_frames = frames_gradient(job, frames, weights, torch.from_numpy(g_first)) if want_frames else None
+        g_frames = frames_gradient(job, frames, weights, torch.from_numpy(outward(g_first))) if want_frames else None
         return None, g_frames, *grads, None, *job.flat.unflatten(torch.from_numpy(total.weights))
 
 
@@ -165,7 +167,7 @@ def forward_in_threads(job: Job, given: Held, x: Array) -> tuple[Outputs, Array,
     def run_some(chosen: Array) -> kernel.Tape:
         net, most = job.flat.net, job.most_events
         state = kernel.fresh_state(net, job.rules, kind, job.n_cores, most)
-        tape = kernel.fresh_tape(net, job.rules, kind, len(x) * len(chosen), most, job.flat.usual)
+        tape = kernel.fresh_tape(net, job.rules, kind, len(x) * len(chosen), most, job.flat.most_blocks, job.flat.usual)
         tape = kernel.reusing(tape, job.flat.spare) if job.rules.training else tape
         done, before = 0, np.zeros(columns.N_USED, np.int64)
         check_forward(job, numbers, state, x, seen, steps, chosen)
@@ -176,7 +178,7 @@ def forward_in_threads(job: Job, given: Held, x: Array) -> tuple[Outputs, Array,
             done = run_samples(*shared, held, Held(tape), batch, chosen, done)
             if done == len(chosen):
                 return tape
-            tape = kernel.grown(tape, job.plan.n_neurons, len(job.plan.parts), most)
+            tape = kernel.grown(tape, job.plan.n_neurons, job.flat.most_blocks, most)
 
     return seen, steps, in_threads(run_some, job.chosen)
 
@@ -208,7 +210,8 @@ def kernel_numbers(job: Job, room: Array, leak_v: Tensor, leak_u: Tensor | None,
     """Parameters as arrays, weights in ``room``; decays of integers become the share that is left."""
 
     def array(x: Tensor | None) -> Array:
-        return np.zeros(1, leak_v.detach().numpy().dtype) if x is None else x.detach().contiguous().numpy()
+        none = np.zeros(1, leak_v.detach().numpy().dtype)
+        return none if x is None else job.flat.inward(x.detach().contiguous().numpy())
 
     def share(x: Tensor | None) -> Array:
         return array(x if x is None or not job.fixed else (DECAY_ALL - x) / DECAY_ALL)
@@ -236,7 +239,7 @@ def write_recording(job: Job, tapes: list[kernel.Tape], seen: Outputs) -> None:
         net = job.flat.net
         states["late"] = ((seen.counts > 0) & (net.late[net.part_of] != 0)).astype(seen.v.dtype)
     for name in job.recording.record:
-        job.recording.states[name] = list(states.get(name, np.zeros_like(seen.v)))
+        job.recording.states[name] = list(job.flat.outward(states.get(name, np.zeros_like(seen.v))))
 
 
 def backward_in_threads(job: Job, given: Held, tapes: list[kernel.Tape], seen: Outputs,

@@ -36,6 +36,14 @@ def _bits(flags: Any) -> np.uint64:
     return np.packbits(np.asarray(flags), bitorder="little").view(np.uint64)[0]
 
 
+def _few(array: Any, at: int) -> Any:
+    return array[int(at) : int(at) + lanes.FEW]
+
+
+def _add_few(target: Any, to: int, source: Any, at: int, value: Any) -> None:
+    target[int(to) : int(to) + lanes.FEW] += target.dtype.type(value) * _few(source, at)
+
+
 def _fetch(*_: Any) -> None:
     """Whatever is brought near, nothing is read."""
 
@@ -44,6 +52,11 @@ BY_HAND: dict[str, Callable[..., Any]] = {
     "span": lambda array, first, stop: array[first:stop],
     "fetch": _fetch,
     "nonzero": lambda array, at: _bits(_lanes(array, at) != 0),
+    "add_few": _add_few,
+    "dot_few": lambda a, at, b, to: a.dtype.type((_few(a, at) * _few(b, to)).sum()),
+    "above_few": lambda array, limits, at: np.uint64(
+        np.packbits(np.asarray(_few(array, at) > _few(limits, at)), bitorder="little")[0]
+    ),
     "above": lambda array, limits, at: _bits(_lanes(array, at) > _lanes(limits, at)),
     "at_most": lambda array, limit, at: _bits(_lanes(array, at) <= limit),
     "lowest": lambda mask: (int(mask) & -int(mask)).bit_length() - 1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trainer.engines.compiled import flat as col
-from trainer.engines.compiled.flat import EVENTS
+from trainer.engines.compiled.flat import EVENTS, WHOLE
 from trainer.engines.compiled.jit import apart, exact
 from trainer.engines.compiled.keys import draw
 from trainer.engines.compiled.lanes import LANES, list_set, nonzero, span
@@ -13,7 +13,7 @@ from trainer.engines.compiled.links import deliver, deliver_frame
 from trainer.engines.compiled.state import FIRST, GONE, LEFT, N_EVENTS, N_EVENTS_ON_WAY, N_TAKEN, PACED, TAKEN
 from trainer.engines.compiled.taken import mark_taken
 
-KIND, PRE, N_PRE, POST_PART, DENSE = col.KIND, col.PRE, col.N_PRE, col.POST_PART, col.DENSE
+KIND, PRE, N_PRE, POST_PART, REACH, DENSE = col.KIND, col.PRE, col.N_PRE, col.POST_PART, col.REACH, col.DENSE
 
 
 @exact
@@ -87,8 +87,8 @@ def deliver_event(net, numbers, state, e):
     for l in net.input_links:
         row = net.link[l]
         if row[PRE] <= i < row[PRE] + row[N_PRE]:
-            deliver(net, row, i, state.event_x[e], numbers.weights, state.sums)
-            state.touched[row[POST_PART]] = 1
+            deliver(net, row, i, state.event_x[e], numbers.weights, state.sums, state.sites)
+            state.touched[row[POST_PART]] |= row[REACH]
 
 
 @exact
@@ -98,14 +98,14 @@ def deliver_whole_frame(net, rules, numbers, state, tape):
     for l in net.input_links:
         row = net.link[l]
         if n > 0:
-            state.touched[row[POST_PART]] = 1
+            state.touched[row[POST_PART]] = WHOLE
         if row[KIND] == DENSE:
             deliver_frame(row, state.event, state.event_x, n, numbers.weights, state.sums)
             continue
         for e in range(n):
             i = np.int64(state.event[e])
             if row[PRE] <= i < row[PRE] + row[N_PRE]:
-                deliver(net, row, i, state.event_x[e], numbers.weights, state.sums)
+                deliver(net, row, i, state.event_x[e], numbers.weights, state.sums, state.sites)
     if rules.training:
         copy(state.event, span(tape.event, at, at + n))
         copy(state.event_x, span(tape.event_x, at, at + n))

@@ -8,7 +8,7 @@ from trainer.engines.compiled import flat as col
 from trainer.engines.compiled.arrival import copy, fill
 from trainer.engines.compiled.between import end_of_time_step, start_of_sample
 from trainer.engines.compiled.jit import entry, exact, fingerprint
-from trainer.engines.compiled.lanes import fetch_span, span
+from trainer.engines.compiled.lanes import fetch, fetch_span, span
 from trainer.engines.compiled.later import note_block, note_delivery
 from trainer.engines.compiled.links import add_row, collect, dot
 from trainer.engines.compiled.state import CARRIED, NONE
@@ -20,13 +20,14 @@ KIND, PRE, N_PRE, POST, N_POST, POST_PART, WEIGHT, DENSE, SYNAPSE, POOLS, WIDE =
 )  # fmt: skip
 
 
-AHEAD = 192
-"""So many values before those that are read are brought near, or as many as a block has: the tape is read backward."""
+AHEAD, BLOCKS_AHEAD = 192, 16
+"""So many values before those that are read are brought near, or as many as a block has, and so many blocks: the tape
+is read backward."""
 
 
 @exact
 def note_first_served(net, tape, first, stop, window):
-    """The smallest index among the spikes of these slots, of each window of a max pooling: (N,) ``window``."""
+    """The smallest name among the spikes of these slots, of each window of a max pooling: (N,) ``window``."""
     n = net.part_of.shape[0]
     fill(window, n)
     for at in range(first, stop):
@@ -40,7 +41,7 @@ def note_first_served(net, tape, first, stop, window):
                     net.synapse_at[row[SYNAPSE] + j - row[PRE]], net.synapse_at[row[SYNAPSE] + j - row[PRE] + 1]
                 ):
                     to = row[POST] + net.synapse_post[s]
-                    window[to] = min(window[to], j)
+                    window[to] = min(window[to], net.name[j])
 
 
 @exact
@@ -49,7 +50,7 @@ def pooled_gradient(net, row, j, g_sums, window):
     total, i = g_sums[0] * 0, row[SYNAPSE] + j - row[PRE]
     for s in range(net.synapse_at[i], net.synapse_at[i + 1]):
         to = row[POST] + net.synapse_post[s]
-        total += g_sums[to] if window[to] == j else g_sums[to] * 0
+        total += g_sums[to] if window[to] == net.name[j] else g_sums[to] * 0
     return total
 
 
@@ -115,13 +116,19 @@ def back_through_blocks(net, rules, numbers, tape, r, k, batch, g_count, g, grad
     for p in range(net.depth.shape[0]):
         if net.pools[p]:  # they keep nothing from one round to the next
             fill(g.v[net.part_at[p] : net.part_at[p + 1]], 0)
+    where = tape.round[r, col.FIRST_VALUE]
     for at in range(tape.round[r, col.FIRST_BLOCK], tape.round[r + 1, col.FIRST_BLOCK]):
-        p, where = tape.block[at, col.BLOCK_PART], tape.block[at, col.FIRST_VALUE]
-        first, stop = net.part_at[p], net.part_at[p + 1]
+        fetch(tape.block, (at - BLOCKS_AHEAD) * tape.block.shape[1])
+        p, first, stop = (
+            tape.block[at, col.BLOCK_PART],
+            tape.block[at, col.FIRST_NEURON],
+            tape.block[at, col.STOP_NEURON],
+        )
         ahead = where - max(stop - first, AHEAD)
         fetch_span(tape.values, ahead - (stop - first), ahead)
         values, slope = span(tape.values, where, where + stop - first), span(g.slope, 0, stop - first)
         threshold, per_unit = span(numbers.threshold, first, stop), span(numbers.per_unit, first, stop)
+        where += stop - first
         count, entry_ = span(g_count, first, stop), span(g.entry, first, stop)
         v, height = span(g.v, first, stop), span(grads.threshold, first, stop)
         if net.pools[p]:
@@ -147,11 +154,16 @@ def back_through_blocks(net, rules, numbers, tape, r, k, batch, g_count, g, grad
             if net.depth[p] == k:
                 for j in range(net.part_at[p], net.part_at[p + 1]):
                     grads.bias_u[j] += g.sums[j]
+    where = tape.round[r, col.FIRST_VALUE]
     for at in range(tape.round[r, col.FIRST_BLOCK], tape.round[r + 1, col.FIRST_BLOCK]):
-        p, where = tape.block[at, col.BLOCK_PART], tape.block[at, col.FIRST_VALUE]
-        first, stop = net.part_at[p], net.part_at[p + 1]
+        p, first, stop = (
+            tape.block[at, col.BLOCK_PART],
+            tape.block[at, col.FIRST_NEURON],
+            tape.block[at, col.STOP_NEURON],
+        )
         if net.keeps[p]:
             note_block(notes, p, span(g.sums, first, stop), span(tape.values, where, where + stop - first), where)
+        where += stop - first
 
 
 @exact

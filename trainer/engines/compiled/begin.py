@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from trainer.engines.compiled.arrival import fill
-from trainer.engines.compiled.flat import V
+from trainer.engines.compiled.flat import UNSEEN, V
 from trainer.engines.compiled.integrate import is_fixed, mark_hot, reset_late
 from trainer.engines.compiled.jit import apart, exact
+from trainer.engines.compiled.lanes import NOTHING
 from trainer.engines.compiled.state import CARRIED
 
 
@@ -50,7 +51,8 @@ def begin_time_step(net, rules, numbers, state, used, cleared):
         fill(state.live, 0)
     fill(state.reached, 0)
     fill(state.sums, 0)
-    fill(state.touched, 0)
+    fill(state.touched, UNSEEN)
+    fill(state.sites, NOTHING)
     fill(state.n, 0)
     for p in range(net.depth.shape[0]):
         if is_fixed(rules, state.v) and net.has_current[p]:

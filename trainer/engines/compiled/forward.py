@@ -16,7 +16,7 @@ from trainer.engines.compiled.arrival import (
 )
 from trainer.engines.compiled.begin import begin_time_step
 from trainer.engines.compiled.flat import BLOCKS, CLIPS, EVENTS, FIRED, ROUNDS, SERVED, SLOT, VALUES
-from trainer.engines.compiled.integrate import fire, is_fixed, mark_hot, move, move_general
+from trainer.engines.compiled.geometry import WORD
 from trainer.engines.compiled.jit import entry, exact, fingerprint
 from trainer.engines.compiled.keys import draw, extend
 from trainer.engines.compiled.lanes import fetch_span, span
@@ -36,48 +36,18 @@ from trainer.engines.compiled.state import (
     TAKEN,
 )
 from trainer.engines.compiled.taken import choose_inputs
+from trainer.engines.compiled.update import update
 
-KIND, POST_PART, DENSE = col.KIND, col.POST_PART, col.DENSE
-
-
-@exact
-def update(net, rules, numbers, state, tape, k, h_escape):
-    """Steps a to d: every population with a new drive, a bias or a current that is due."""
-    state.n[N_NOW] = 0
-    for p in range(net.depth.shape[0]):
-        due = k == net.depth[p] and (rules.biased or rules.biased_u or net.has_current[p] != 0 or net.waits[p] != 0)
-        if not (state.touched[p] or due):
-            continue
-        state.touched[p] = 0
-        first, stop = net.part_at[p], net.part_at[p + 1]
-        at = tape.used[VALUES] if rules.training else 0
-        values = span(tape.values, at, at + stop - first)
-        if is_fixed(rules, state.v) or due or net.has_current[p] or net.waits[p] or net.v_min[p] > -np.inf:
-            move_general(net, rules, numbers, state, tape, p, k, values)
-            if is_fixed(rules, state.v) and net.has_current[p]:
-                mark_hot(net, rules, state, p)
-        else:
-            move(
-                span(state.v, first, stop),
-                span(state.sums, first, stop),
-                span(state.shut, first, stop),
-                span(state.live, first, stop),
-                values,
-            )
-        if rules.training:
-            block = tape.block[tape.used[BLOCKS]]
-            block[col.BLOCK_PART], block[col.FIRST_VALUE] = p, at
-            tape.used[BLOCKS] += 1
-            tape.used[VALUES] += stop - first
-        fire(net, rules, numbers, state, p, k, h_escape, values)
+KIND, POST_PART, REACH, DENSE = col.KIND, col.POST_PART, col.REACH, col.DENSE
 
 
 @exact
-def write_rows(rows, used, what, neurons, n, b, t, k):
+def write_rows(net, rows, used, what, neurons, n, b, t, k):
     """Append (b, t, k, neuron) to a table of the trace."""
     for i in range(n):
         at = used[what]
-        rows[at, col.SAMPLE], rows[at, col.TIME_STEP], rows[at, col.ROUND], rows[at, col.NEURON] = b, t, k, neurons[i]
+        name = net.name[neurons[i]]
+        rows[at, col.SAMPLE], rows[at, col.TIME_STEP], rows[at, col.ROUND], rows[at, col.NEURON] = b, t, k, name
         used[what] += 1
 
 
@@ -93,12 +63,12 @@ def deliver_spikes(net, numbers, state, n):
         stop = i + 4 if four else i + 1
         for e in range(net.from_at[part], net.from_at[part + 1]):
             row = net.link[net.from_links[e]]
-            state.touched[row[POST_PART]] = 1
+            state.touched[row[POST_PART]] |= row[REACH]
             if four and row[KIND] == DENSE:
                 deliver_four(row, span(state.going, i, stop), span(state.value, i, stop), numbers.weights, state.sums)
                 continue
             for at in range(i, stop):
-                deliver(net, row, np.int64(state.going[at]), state.value[at], numbers.weights, state.sums)
+                deliver(net, row, np.int64(state.going[at]), state.value[at], numbers.weights, state.sums, state.sites)
         i = stop
 
 
@@ -109,7 +79,7 @@ def serve(net, rules, numbers, state, tape, n_served, h_spike):
     for i in range(state.n[N_CHOSEN]):
         j = state.chosen[i]
         value = state.q[j]
-        dropped = rules.spike_drop > 0 and draw(h_spike, j) < rules.spike_drop
+        dropped = rules.spike_drop > 0 and draw(h_spike, net.name[j]) < rules.spike_drop
         if i < n_served:
             state.q[j] = 0
             state.n[N_ON_WAY] -= np.int64(net.sends[net.part_of[j]])
@@ -135,30 +105,31 @@ def serve(net, rules, numbers, state, tape, n_served, h_spike):
 def note_round(tape):
     """Where this round begins on the tape."""
     row, used = tape.round[tape.used[ROUNDS]], tape.used
-    row[col.FIRST_BLOCK], row[col.FIRST_SLOT], row[col.FIRST_CLIP] = used[BLOCKS], used[SLOT], used[CLIPS]
+    row[col.FIRST_BLOCK], row[col.FIRST_SLOT] = used[BLOCKS], used[SLOT]
+    row[col.FIRST_CLIP], row[col.FIRST_VALUE] = used[CLIPS], used[VALUES]
     tape.used[ROUNDS] += 1
 
 
 @exact
-def drop_entries(rules, state, tape):
+def drop_entries(net, rules, state, tape):
     """Entries that wait when a time step ends are dropped: where silent gradients are carried on, theirs are not."""
     if not rules.training or rules.silent != CARRIED:
         return
     for i in range(state.n[N_QUEUE]):
-        at, j = tape.used[SLOT], state.queue[i]
+        at, j = tape.used[SLOT], net.number[state.queue[i]]
         tape.slot[at], tape.slot_q[at], state.live[j] = j, -1, 0
         tape.used[SLOT] += 1
 
 
 @exact
-def has_room(rules, tape, n, n_parts, n_slots):
+def has_room(rules, tape, n, n_blocks, n_slots):
     """Whether one more round fits on the tape."""
     u = tape.used
     if rules.record and (u[FIRED] + n > tape.fired.shape[0] or u[SERVED] + n > tape.served.shape[0]):
         return False
     if not rules.training:
         return True
-    if u[VALUES] + n > tape.values.shape[0] or u[BLOCKS] + n_parts > tape.block.shape[0]:
+    if u[VALUES] + n > tape.values.shape[0] or u[BLOCKS] + n_blocks > tape.block.shape[0]:
         return False
     if u[SLOT] + n_slots > tape.slot.shape[0] or u[ROUNDS] + 2 > tape.round.shape[0]:
         return False
@@ -174,19 +145,19 @@ def is_over(limit, count):
 @exact
 def run_time_step(net, rules, numbers, state, tape, core_of_neuron, b, t, h_t):
     """Forward steps until the sample has drained or is stopped; their number, or -1: the tape is full."""
-    n, n_parts = net.part_of.shape[0], net.depth.shape[0]
+    n, n_blocks = net.part_of.shape[0], net.depth.shape[0] + WORD * net.word_at[net.depth.shape[0]]
     h_order, h_escape, h_noise, h_spike = h_t
     group = rules.group
     everyone = max(n, 1)
     if rules.input != FIRST:
-        choose_inputs(rules, state, n, extend(h_order, -1), group)
+        choose_inputs(net, rules, state, n, extend(h_order, -1), group)
         take_paced(rules, state)
     if rules.training and tape.used[EVENTS] + state.n[N_EVENTS] > tape.event.shape[0]:
         return -1
     deliver_first(net, rules, numbers, state, tape)
     k, since_output = np.int64(0), np.int64(-1)  # variables: kernels called with literals are compiled for each
     while True:
-        if not has_room(rules, tape, n, n_parts, n + state.n[N_EVENTS]):
+        if not has_room(rules, tape, n, n_blocks, n + state.n[N_EVENTS]):
             return -1
         if rules.training:
             note_round(tape)
@@ -194,7 +165,7 @@ def run_time_step(net, rules, numbers, state, tape, core_of_neuron, b, t, h_t):
         if rules.record:
             for i in range(state.n[N_NOW]):
                 tape.fired_m[tape.used[FIRED] + i] = state.m[state.now[i]]
-            write_rows(tape.fired, tape.used, FIRED, state.now, state.n[N_NOW], b, t, k)
+            write_rows(net, tape.fired, tape.used, FIRED, state.now, state.n[N_NOW], b, t, k)
         if since_output >= 0:
             since_output += 1
         else:
@@ -203,25 +174,27 @@ def run_time_step(net, rules, numbers, state, tape, core_of_neuron, b, t, h_t):
                     since_output = 0
         k += 1
         if is_over(rules.stop_after, k) or is_over(rules.stop_after_output, since_output):
-            drop_entries(rules, state, tape)
+            drop_entries(net, rules, state, tape)
             return k
         # Whatever waits now is served in this round or waits on: it decides whether anything is on its way after it.
         last = state.n[N_ON_WAY] == 0 and state.n[N_EVENTS_ON_WAY] == 0 and k > rules.last_due
         if last and not rules.record:
-            drop_entries(rules, state, tape)
+            drop_entries(net, rules, state, tape)
             return k
         h_k = extend(h_order, k - 1)
-        places = choose_inputs(rules, state, n, h_k, group)
+        places = choose_inputs(net, rules, state, n, h_k, group)
         take_paced(rules, state)
-        choose(rules, state, core_of_neuron, everyone if group == NO_LIMIT else places, h_k, extend(h_noise, k - 1))
+        choose(
+            net, rules, state, core_of_neuron, everyone if group == NO_LIMIT else places, h_k, extend(h_noise, k - 1)
+        )
         n_served = state.n[N_CHOSEN]
         if rules.record:
-            write_rows(tape.served, tape.used, SERVED, state.chosen, n_served, b, t, k - 1)
+            write_rows(net, tape.served, tape.used, SERVED, state.chosen, n_served, b, t, k - 1)
         if last:
-            drop_entries(rules, state, tape)
+            drop_entries(net, rules, state, tape)
             return k
         if rules.training and rules.silent != NONE:
-            choose_silent(rules, state, core_of_neuron, n_served, h_k)
+            choose_silent(net, rules, state, core_of_neuron, n_served, h_k)
         serve(net, rules, numbers, state, tape, n_served, extend(h_spike, k - 1))
 
 

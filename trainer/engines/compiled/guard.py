@@ -47,6 +47,7 @@ def check_forward(
             *_starts(job, n_samples),
             ("currents", state.u, (n if current else 1,)),
             ("sums", state.sums, (job.flat.net.n_sums,)),
+            ("marks of sites", state.sites, (int(job.flat.net.word_at[-1]) + 1,)),
             ("input flags", job.flat.net.input_sends, (n_inputs,)),
             ("events", job.events_at, (n_steps * n_samples + 1 if gradual else 1,)),
         ]

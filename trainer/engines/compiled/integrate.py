@@ -6,10 +6,10 @@ import numpy as np
 
 from ir.arithmetic import U_WRAPS
 from trainer.engines.compiled import flat as col
-from trainer.engines.compiled.flat import ACCUMULATOR, CLIPS, INT32, U, V
+from trainer.engines.compiled.flat import ACCUMULATOR, CLIPS, INT32, WHOLE, U, V
 from trainer.engines.compiled.jit import apart, exact
 from trainer.engines.compiled.keys import draw
-from trainer.engines.compiled.lanes import LANES, above, list_set, span
+from trainer.engines.compiled.lanes import FEW, LANES, NOTHING, above, above_few, list_set, span
 from trainer.engines.compiled.state import IDLE, N_NOW, N_ON_WAY, N_QUEUE, WAITING
 
 EXACT_BYTES = 8
@@ -74,7 +74,7 @@ def mark_hot(net, rules, state, part):
         return
     for j in range(net.part_at[part], net.part_at[part + 1]):
         if wrap_u(state.u[j], rules) != state.u[j]:
-            state.touched[part] = 1
+            state.touched[part] = WHOLE
             return
 
 
@@ -193,17 +193,18 @@ def list_above(v, threshold, first, now, n):
     whole = v.shape[0] // LANES * LANES
     for at in range(0, whole, LANES):
         n = list_set(above(v, threshold, at), first + at, now, n)
-    for i in range(whole, v.shape[0]):
-        if v[i] > threshold[i]:
-            now[n] = first + i
-            n += 1
-    return n
+    few, mask = v.shape[0] // FEW * FEW, NOTHING
+    for at in range(whole, few, FEW):
+        mask |= above_few(v, threshold, at) << np.uint64(at - whole)
+    for i in range(few, v.shape[0]):
+        mask |= np.uint64(v[i] > threshold[i]) << np.uint64(i - whole)
+    return list_set(mask, first + whole, now, n)
 
 
 @exact
-def fire(net, rules, numbers, state, part, k, h_escape, values):
-    """Spike where ``v > threshold``: momentum, reset, refractoriness, one more in the queue."""
-    first, stop = net.part_at[part], net.part_at[part + 1]
+def fire(net, rules, numbers, state, part, first, stop, k, h_escape, values):
+    """Spike where ``v > threshold``: momentum, reset, refractoriness, one more in the queue; some of a population's
+    neurons, which are all of it where it waits for k = depth."""
     v, threshold, n = span(state.v, first, stop), span(numbers.threshold, first, stop), state.n[N_NOW]
     if net.waits[part]:
         n = list_waiting(net, numbers, state, part, k, n, values)
@@ -221,10 +222,10 @@ def fire(net, rules, numbers, state, part, k, h_escape, values):
         state.spikes[j] += 1
         state.q[j] += 1
         new = np.int64(state.waiting[j] == IDLE)
-        state.waiting[j], state.queue[n_queue] = WAITING, j
+        state.waiting[j], state.queue[n_queue] = WAITING, net.name[j]
         n_queue, added = n_queue + new, added + new
         if escapes:
-            state.shut[j] = np.uint8(draw(h_escape, j) >= rules.escape)
+            state.shut[j] = np.uint8(draw(h_escape, net.name[j]) >= rules.escape)
         elif refractory:
             state.shut[j] = 1
     state.n[N_NOW], state.n[N_QUEUE] = n, n_queue

@@ -81,19 +81,20 @@ def make_job(call: Call) -> Job:
     if schedule.scope == "core" and call.core_of_neuron is not None:
         cores = np.unique(call.core_of_neuron, return_inverse=True)[1].astype(np.int64).reshape(-1)
     events_at, listed, longest = list_events(frames, schedule, call.events)
+    flat = flat_plan_of(plan, separate_sums=fixed)
     return Job(
         plan,
-        flat_plan_of(plan, separate_sums=fixed),
+        flat,
         make_rules(call, training),
         call.sample_ids.detach().cpu().numpy().astype(np.int64),
         [np.arange(i, n_samples, threads) for i in range(threads)],
-        cores,
+        flat.inward(cores),
         int(cores.max(initial=0)) + 1,
         events_at,
         listed,
         cleared_at(plan, n_steps, call.t0),
         longest,
-        *starts_of(call),
+        *map(flat.inward, starts_of(call)),
         call.options.slope.numbers() if isinstance(call.options.surrogate, str) else ARCTAN.numbers(),
         fixed,
         call.recording,

@@ -32,13 +32,6 @@ def draw(h, neuron):
     return np.float64(extend(h, neuron) >> S11) * UNIT
 
 
-@exact
-def fill_keys(h, keys):
-    """The keys of neurons 0, 1, ... under prefix ``h``."""
-    for j in range(keys.shape[0]):
-        keys[j] = mix(h + np.uint64(j))
-
-
 @apart
 def fill_keys_of(h, neurons, n, keys):
     """The keys of the first ``n`` of some neurons under prefix ``h``."""

@@ -14,6 +14,7 @@ from trainer.engines.compiled.jit import exact
 intrinsic: Any = extending.intrinsic  # whose functions are called without the first of their arguments
 
 LANES = 64
+FEW = 8
 NOTHING, ONE = np.uint64(0), np.uint64(1)
 EVERYTHING = np.uint64(0xFFFFFFFFFFFFFFFF)
 
@@ -26,12 +27,24 @@ def padded(n: int) -> int:
     return n + LANES
 
 
-def _lanes(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
-    """The 64 values of an array from ``at`` on."""
-    element = context.get_data_type(kind.dtype)
-    vector = llvm.VectorType(element, LANES)
-    place = builder.gep(make_array(kind)(context, builder, array).data, [at])
-    return builder.load(builder.bitcast(place, vector.as_pointer()), align=context.get_abi_sizeof(element))
+def _place(context: Any, builder: Any, kind: Any, array: Any, at: Any, lanes: int) -> Any:
+    """Where some values of an array from ``at`` on lie."""
+    vector = llvm.VectorType(context.get_data_type(kind.dtype), lanes)
+    return builder.bitcast(builder.gep(make_array(kind)(context, builder, array).data, [at]), vector.as_pointer())
+
+
+def _lanes(context: Any, builder: Any, kind: Any, array: Any, at: Any, lanes: int = LANES) -> Any:
+    """The values of an array from ``at`` on, 64 of them."""
+    place = _place(context, builder, kind, array, at, lanes)
+    return builder.load(place, align=context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+
+
+def _alike(builder: Any, value: Any, lanes: int) -> Any:
+    """A value in all lanes."""
+    one = builder.insert_element(
+        llvm.Constant(llvm.VectorType(value.type, lanes), llvm.Undefined), value, llvm.IntType(32)(0)
+    )
+    return builder.shuffle_vector(one, one, llvm.Constant(llvm.VectorType(llvm.IntType(32), lanes), None))
 
 
 @intrinsic
@@ -88,16 +101,63 @@ def above(_: Any, array: Any, limits: Any, at: Any) -> Any:
 
 
 @intrinsic
+def above_few(_: Any, array: Any, limits: Any, at: Any) -> Any:
+    """The bits of ``array[at : at + 8] > limits[at : at + 8]``, of floats."""
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        lanes, limit = (_lanes(context, builder, signature.args[i], given[i], given[2], FEW) for i in (0, 1))
+        bits = builder.bitcast(builder.fcmp_ordered(">", lanes, limit), llvm.IntType(FEW))
+        return builder.zext(bits, llvm.IntType(64))
+
+    return types.uint64(array, limits, types.intp), build
+
+
+@intrinsic
 def at_most(_: Any, keys: Any, limit: Any, at: Any) -> Any:
     """The bits of ``keys[at : at + 64] <= limit``, of keys."""
 
     def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         lanes = _lanes(context, builder, signature.args[0], given[0], given[2])
-        one = builder.insert_element(llvm.Constant(lanes.type, llvm.Undefined), given[1], llvm.IntType(32)(0))
-        all_lanes = builder.shuffle_vector(one, one, llvm.Constant(llvm.VectorType(llvm.IntType(32), LANES), None))
+        all_lanes = _alike(builder, given[1], LANES)
         return builder.bitcast(builder.icmp_unsigned("<=", lanes, all_lanes), llvm.IntType(64))
 
     return types.uint64(keys, types.uint64, types.intp), build
+
+
+@intrinsic
+def add_few(_: Any, target: Any, to: Any, source: Any, at: Any, value: Any) -> Any:
+    """``target[to : to + 8] += value * source[at : at + 8]``."""
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        whole, first, other, begin, factor = given
+        kind, element = signature.args[0], context.get_abi_sizeof(context.get_data_type(signature.args[0].dtype))
+        sums = _lanes(context, builder, kind, whole, first, FEW)
+        more = builder.fmul(
+            _alike(builder, factor, FEW), _lanes(context, builder, signature.args[2], other, begin, FEW)
+        )
+        place = _place(context, builder, kind, whole, first, FEW)
+        builder.store(builder.fadd(sums, more), place, align=element)
+        return context.get_dummy_value()
+
+    return types.none(target, types.intp, source, types.intp, target.dtype), build
+
+
+@intrinsic
+def dot_few(_: Any, a: Any, at: Any, b: Any, to: Any) -> Any:
+    """The sum of ``a[at : at + 8] * b[to : to + 8]``, in any order."""
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        first, second = (_lanes(context, builder, signature.args[i], given[i], given[i + 1], FEW) for i in (0, 2))
+        product = builder.fmul(first, second)
+        while product.type.count > 1:
+            half = product.type.count // 2
+            lanes = [
+                llvm.Constant(llvm.VectorType(llvm.IntType(32), half), list(range(i, i + half))) for i in (0, half)
+            ]
+            product = builder.fadd(*(builder.shuffle_vector(product, product, mask) for mask in lanes))
+        return builder.extract_element(product, llvm.IntType(32)(0))
+
+    return a.dtype(a, types.intp, b, types.intp), build
 
 
 @intrinsic
@@ -115,6 +175,12 @@ def fetch_span(array, first, stop):
     """Have ``array[first:stop]`` brought near, a line at a time."""
     for at in range(first, stop, LINE):
         fetch(array, at)
+
+
+@exact
+def bit(n):
+    """The bit of a number."""
+    return ONE << np.uint64(n)
 
 
 @exact

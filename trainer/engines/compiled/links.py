@@ -6,13 +6,13 @@ import numpy as np
 
 from trainer.engines.compiled import flat as col
 from trainer.engines.compiled.jit import apart, exact, loose
-from trainer.engines.compiled.lanes import span
+from trainer.engines.compiled.lanes import FEW, add_few, bit, dot_few, span
 
 KIND, PRE, N_PRE, N_POST, POST, WEIGHT, SYNAPSE, BASE = (
     col.KIND, col.PRE, col.N_PRE, col.N_POST, col.POST, col.WEIGHT, col.SYNAPSE, col.BASE,
 )  # fmt: skip
 DENSE, CONV = col.DENSE, col.CONV
-TAP, PLACES, KERNEL, GROUP_IN, AREA, GROUP_OUT = col.TAP, col.PLACES, col.KERNEL, col.GROUP_IN, col.AREA, col.GROUP_OUT
+SOURCE, AREA, GROUP_OUT = col.SOURCE, col.AREA, col.GROUP_OUT
 
 
 @apart
@@ -61,27 +61,47 @@ def dot(a, b):
 
 
 @exact
-def of_source(row, i):
-    """For a convolution's source ``i``: its place among the taps, the first output and weight of its channel."""
-    channel = i // row[PLACES]
-    first = channel // row[GROUP_IN] * row[GROUP_OUT] * row[AREA]
-    return row[TAP] + i - channel * row[PLACES], first, channel * row[KERNEL] * row[GROUP_OUT]
+def add_channels(sums, to, weights, at, n, value):
+    """``add_row`` for the channels of a place, of which there are often 16 or a multiple."""
+    whole = n // FEW * FEW
+    for o in range(0, whole, FEW):
+        add_few(sums, to + o, weights, at + o, value)
+    for o in range(np.uint64(whole), np.uint64(n)):
+        sums[np.uint64(to) + o] += value * weights[np.uint64(at) + o]
 
 
 @exact
-def deliver(net, row, source, value, weights, sums):
-    """Add ``value`` times the weights of one source (global index) to the link's sums."""
+def collect_channels(g_weights, at, g_sums, to, weights, n, value):
+    """``add_row_and_dot`` for the channels of a place."""
+    whole, total = n // FEW * FEW, g_sums[0] * 0
+    for o in range(0, whole, FEW):
+        add_few(g_weights, at + o, g_sums, to + o, value)
+        total += dot_few(weights, at + o, g_sums, to + o)
+    for o in range(np.uint64(whole), np.uint64(n)):
+        gradient = g_sums[np.uint64(to) + o]
+        g_weights[np.uint64(at) + o] += value * gradient
+        total += weights[np.uint64(at) + o] * gradient
+    return total
+
+
+@exact
+def deliver(net, row, source, value, weights, sums, sites):
+    """Add ``value`` times the weights of one source to the link's sums; mark the sites that a convolution reaches."""
     i, n, start, base = source - row[PRE], row[N_POST], row[WEIGHT], row[BASE]
     if row[KIND] == DENSE:
         add_row(span(sums, base, base + n), span(weights, start + i * n, start + (i + 1) * n), value)
     elif row[KIND] == CONV:
-        place, first_to, first_weight = of_source(row, i)
-        area, n_out = np.uint64(row[AREA]), np.uint64(row[GROUP_OUT])  # indices without a sign take less to look up
+        area, n_out, source_row = np.uint64(row[AREA]), row[GROUP_OUT], net.source[row[SOURCE] + i]
+        place, first_to, first_weight = source_row[0], base + source_row[1], start + source_row[2]
         for s in range(net.tap_at[place], net.tap_at[place + 1]):
-            to = np.uint64(base + first_to + net.tap_to[s])
-            at = np.uint64(start + first_weight + net.tap_weight[s])
-            for o in range(n_out):
-                sums[to + o * area] += value * weights[at + o]
+            tap = net.tap[s]
+            to, at = first_to + tap[0], first_weight + tap[1]
+            sites[tap[2]] |= bit(tap[3])
+            if area == 1:
+                add_channels(sums, to, weights, at, n_out, value)
+            else:
+                for o in range(np.uint64(n_out)):  # indices without a sign take less to look up
+                    sums[np.uint64(to) + o * area] += value * weights[np.uint64(at) + o]
     else:
         first = net.synapse_at[row[SYNAPSE]]
         for s in range(net.synapse_at[row[SYNAPSE] + i], net.synapse_at[row[SYNAPSE] + i + 1]):
@@ -146,15 +166,18 @@ def collect(net, row, source, value, weights, g_sums, g_weights):
         else:
             total = dot(own, g)
     elif row[KIND] == CONV:
-        place, first_to, first_weight = of_source(row, i)
-        area, n_out = np.uint64(row[AREA]), np.uint64(row[GROUP_OUT])
+        area, n_out, source_row = np.uint64(row[AREA]), row[GROUP_OUT], net.source[row[SOURCE] + i]
+        place, first_to, first_weight = source_row[0], post + source_row[1], start + source_row[2]
         for s in range(net.tap_at[place], net.tap_at[place + 1]):
-            to = np.uint64(post + first_to + net.tap_to[s])
-            at = np.uint64(start + first_weight + net.tap_weight[s])
-            for o in range(n_out):
-                g = g_sums[to + o * area]
-                g_weights[at + o] += value * g
-                total += weights[at + o] * g
+            tap = net.tap[s]
+            to, at = first_to + tap[0], first_weight + tap[1]
+            if area == 1:
+                total += collect_channels(g_weights, at, g_sums, to, weights, n_out, value)
+                continue
+            for o in range(np.uint64(n_out)):
+                gradient = g_sums[np.uint64(to) + o * area]
+                g_weights[np.uint64(at) + o] += value * gradient
+                total += weights[np.uint64(at) + o] * gradient
     else:
         first = net.synapse_at[row[SYNAPSE]]
         for s in range(net.synapse_at[row[SYNAPSE] + i], net.synapse_at[row[SYNAPSE] + i + 1]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trainer.engines.compiled.jit import exact
-from trainer.engines.compiled.keys import draw, extend, fill_keys, fill_keys_of
+from trainer.engines.compiled.keys import draw, extend, fill_keys_of
 from trainer.engines.compiled.lanes import LANES, NOTHING, ONE, at_most, first_bits, lowest, nonzero, span
 from trainer.engines.compiled.smallest import HIGHEST, limit_of_smallest, place_of_smallest
 from trainer.engines.compiled.state import (
@@ -67,24 +67,25 @@ def offer(heap, n, room, entry, first, second):
 
 
 @exact
-def rank(rules, state, j, n_neurons, h_k, h_noise):
+def rank(net, rules, state, j, n_neurons, h_k, h_noise):
     """Fill ``first`` and ``second`` of a waiting neuron."""
+    name = net.name[j]
     if rules.order == FIFO:
-        state.first[j], state.second[j] = np.float64(state.since[j]) * n_neurons + j, np.uint64(0)
+        state.first[j], state.second[j] = np.float64(state.since[j]) * n_neurons + name, np.uint64(0)
         return
-    state.second[j] = extend(h_k, j)
+    state.second[j] = extend(h_k, name)
     if rules.order == MOMENTUM:
         number = state.m.dtype.type
         m = state.m[j]
         if rules.noise > 0:
-            m = m + number(rules.noise) * number(draw(h_noise, j))
+            m = m + number(rules.noise) * number(draw(h_noise, name))
         state.first[j] = -np.float64(m)
     else:
         state.first[j] = 0.0
 
 
 @exact
-def choose(rules, state, core_of_neuron, group, h_k, h_noise):
+def choose(net, rules, state, core_of_neuron, group, h_k, h_noise):
     """Choose ``group`` waiting neurons of each core; they leave the queue for ``chosen``."""
     n_queue, n_cores = state.n[N_QUEUE], state.room.shape[0]
     for core in range(n_cores):
@@ -94,22 +95,22 @@ def choose(rules, state, core_of_neuron, group, h_k, h_noise):
         return
     if n_queue <= group:
         for i in range(n_queue):
-            j = state.queue[i]
+            j = net.number[state.queue[i]]
             state.chosen[i] = j
             state.room[core_of_neuron[j]] -= 1
             state.waiting[j] = IDLE
         state.n[N_CHOSEN], state.n[N_QUEUE] = n_queue, 0
         return
     if rules.order == RANDOM and n_cores == 1:
-        choose_at_random(state, group, h_k)
+        choose_at_random(net, state, group, h_k)
         return
     for core in range(n_cores):
         state.held[core] = 0
     n_neurons = state.v.shape[0]
     for i in range(n_queue):
-        j = state.queue[i]
+        j = np.int64(net.number[state.queue[i]])
         core = core_of_neuron[j]
-        rank(rules, state, j, n_neurons, h_k, h_noise)
+        rank(net, rules, state, j, n_neurons, h_k, h_noise)
         state.held[core] = offer(state.heap[core], state.held[core], group, j, state.first, state.second)
     for core in range(n_cores):
         state.room[core] -= state.held[core]
@@ -117,17 +118,18 @@ def choose(rules, state, core_of_neuron, group, h_k, h_noise):
             state.chosen[state.n[N_CHOSEN]] = state.heap[core, i]
             state.n[N_CHOSEN] += 1
             state.waiting[state.heap[core, i]] = IDLE
-    keep_waiting(state)
+    keep_waiting(net, state)
 
 
 @exact
-def choose_at_random(state, group, h_k):
+def choose_at_random(net, state, group, h_k):
     """The ``group`` entries of the queue with the smallest keys."""
     n, queue, chosen = state.n[N_QUEUE], state.queue, 0
     fill_keys_of(h_k, queue, n, state.second)
     if group == 1:
         i = place_of_smallest(state.second, n)
-        state.chosen[0], state.waiting[queue[i]] = queue[i], IDLE
+        j = net.number[queue[i]]
+        state.chosen[0], state.waiting[j] = j, IDLE
         queue[i] = queue[n - 1]  # the order of a queue does not matter where one entry is served
         state.room[0], state.n[N_QUEUE], state.n[N_CHOSEN] = 0, n - 1, 1
         return
@@ -138,8 +140,9 @@ def choose_at_random(state, group, h_k):
             i = start + lowest(mask)
             mask &= mask - ONE
             kept = i if kept < 0 else kept
-            state.chosen[chosen] = queue[i]
-            state.waiting[queue[i]] = IDLE
+            j = net.number[queue[i]]
+            state.chosen[chosen] = j
+            state.waiting[j] = IDLE
             chosen += 1
     for i in range(kept, n):
         queue[np.uint64(kept)] = queue[i]
@@ -148,18 +151,18 @@ def choose_at_random(state, group, h_k):
 
 
 @exact
-def keep_waiting(state):
+def keep_waiting(net, state):
     """Drop from the queue what was chosen."""
     kept = 0
     for i in range(state.n[N_QUEUE]):
-        j = state.queue[i]
-        state.queue[kept] = j
-        kept += np.int64(state.waiting[j] == WAITING)
+        name = state.queue[i]
+        state.queue[kept] = name
+        kept += np.int64(state.waiting[net.number[name]] == WAITING)
     state.n[N_QUEUE] = kept
 
 
 @exact
-def choose_silent(rules, state, core_of_neuron, n_served, h_k):
+def choose_silent(net, rules, state, core_of_neuron, n_served, h_k):
     """Append to ``chosen`` the silent neurons that are selected and whose surrogate acted since they last were.
 
     The others that would be selected deliver nothing and have no gradient; they need no record.
@@ -179,7 +182,7 @@ def choose_silent(rules, state, core_of_neuron, n_served, h_k):
         return
     for i in range(n_served):
         state.waiting[state.chosen[i]] = SERVED_NOW
-    fill_keys(h_k, span(state.second, 0, n_neurons))
+    fill_keys_of(h_k, net.name, n_neurons, state.second)
     if state.room.shape[0] == 1:
         limit = limit_of_idle(state, span(state.second, 0, n_neurons))
         append_silent(state, n_neurons, limit)

@@ -111,9 +111,9 @@ class Tape(NamedTuple):
 
     Attributes:
         values: membranes after integration, a block a touched population; NaN where the gate is shut.
-        block: (., 2) of (population, where its values begin).
+        block: (., 3) of (population, the first of some of its neurons, the last's next).
         slot, slot_q: the neuron of each served slot and what it delivered: 0 = silent, -1 = dropped.
-        round: (., 3) where each round's blocks, slots and clips begin.
+        round: (., 4) where each round's blocks, slots, clips and values begin.
         step: (., 2) where each (sample, time step)'s rounds and input events begin.
         event, event_x: input index and value.
         clip: neurons whose membrane was clipped.
@@ -121,7 +121,7 @@ class Tape(NamedTuple):
     """
 
     values: Floats
-    block: Ints
+    block: NDArray[np.int32]
     slot: NDArray[np.int32]
     slot_q: Floats
     round: Ints
@@ -141,11 +141,11 @@ class SampleState(NamedTuple):
     Attributes:
         v, u: membrane and current; ``sums``: weights delivered since the last round.
         shut: refractory; ``spikes``: of this time step.
-        waiting, queue: state and list of the neurons with an entry; ``q``: its count.
+        waiting, queue: state and list, by name, of the neurons with an entry; ``q``: its count.
         m, since: momentum and round of the newest spike.
         live: the surrogate acted since the neuron was last selected.
         reached: something has arrived in this time step; kept of neurons that wait for k = depth.
-        touched: populations with a new drive.
+        touched: populations with a new drive; sites: marks of those that it reaches.
         now: neurons that fired in this round; ``chosen``: what is served.
         going, value: the neurons whose entries are delivered in this round, and what those hold.
         first, second: what entries are ranked by; ``heap``, ``held``, ``room``: best of each core.
@@ -165,6 +165,7 @@ class SampleState(NamedTuple):
     live: Flags
     reached: Flags
     touched: Flags
+    sites: NDArray[np.uint64]
     now: NDArray[np.int32]
     chosen: NDArray[np.int32]
     going: NDArray[np.int32]
@@ -199,7 +200,8 @@ def fresh_state(net: Net, rules: Rules, kind: Any, n_cores: int, n_events: int) 
         v=floats(n), u=floats(n if rules.current else 1), sums=floats(net.n_sums), shut=flags(n), spikes=small(n),
         waiting=flags(padded(n)), queue=small(n + 1), q=floats(n), m=floats(n), since=small(n), live=flags(padded(n)),
         reached=flags(n),
-        touched=flags(n_parts), now=small(n), chosen=small(wide + 1), going=small(n + 1),
+        touched=flags(n_parts), sites=np.zeros(net.word_at[-1] + 1, np.uint64), now=small(n),
+        chosen=small(wide + 1), going=small(n + 1),
         value=floats(n + 1), first=np.zeros(wide),
         second=np.zeros(padded(wide), np.uint64),
         heap=np.zeros((n_cores, heap), np.int32), held=np.zeros(n_cores, np.int64), room=np.zeros(n_cores, np.int64),
@@ -208,13 +210,15 @@ def fresh_state(net: Net, rules: Rules, kind: Any, n_cores: int, n_events: int) 
     )  # fmt: skip
 
 
-def fresh_tape(net: Net, rules: Rules, kind: Any, n_steps: int, n_events: int, usual: NDArray[np.float64]) -> Tape:
+def fresh_tape(
+    net: Net, rules: Rules, kind: Any, n_steps: int, n_events: int, n_blocks: int, usual: NDArray[np.float64]
+) -> Tape:
     """An empty tape; ``grown`` gives it room.
 
     Args:
         usual: (N_USED,) what a time step of a sample wrote in the run before; memory that is not written costs nothing.
     """
-    n, n_parts = len(net.part_of), len(net.depth)
+    n = len(net.part_of)
     used = (1.125 * n_steps * usual).astype(np.int64)
     rounds = max(8 * n_steps, int(used[ROUNDS])) + 2 if rules.training else 2
     values = max(n * rounds // 2, int(used[VALUES]) + n) if rules.training else n
@@ -222,9 +226,9 @@ def fresh_tape(net: Net, rules: Rules, kind: Any, n_steps: int, n_events: int, u
     events, rows = int(used[EVENTS]) + n_events + 1, int(used[FIRED]) + n if rules.record else 1
     small, table = np.int32, (rows, 4)
     return Tape(
-        values=np.empty(values, kind), block=np.empty((max(2 * rounds, int(used[BLOCKS])) + n_parts, 2), np.int64),
+        values=np.empty(values, kind), block=np.empty((max(2 * rounds, int(used[BLOCKS])) + n_blocks, 3), small),
         slot=np.empty(slots, small), slot_q=np.empty(slots, kind),
-        round=np.empty((rounds, 3), np.int64), step=np.zeros((n_steps + 1, 2), np.int64),
+        round=np.empty((rounds, 4), np.int64), step=np.zeros((n_steps + 1, 2), np.int64),
         event=np.empty(events, small), event_x=np.empty(events, kind), clip=np.empty(int(used[CLIPS]) + n, small),
         fired=np.empty(table, small), fired_m=np.empty(rows, kind), served=np.empty(table, small),
         used=np.zeros(N_USED, np.int64),
@@ -278,11 +282,11 @@ def _fits(old: NDArray[Any], new: NDArray[Any]) -> bool:
     return old.dtype == new.dtype and len(new) <= len(old) <= 4 * len(new)
 
 
-def grown(tape: Tape, n_neurons: int, n_parts: int, n_events: int) -> Tape:
+def grown(tape: Tape, n_neurons: int, n_blocks: int, n_events: int) -> Tape:
     """The same tape, doubled where it is short of one more round, or everywhere where one sample alone is too long."""
     used = tape.used
     need = {
-        "values": (VALUES, n_neurons), "block": (BLOCKS, n_parts), "slot": (SLOT, n_neurons + n_events),
+        "values": (VALUES, n_neurons), "block": (BLOCKS, n_blocks), "slot": (SLOT, n_neurons + n_events),
         "slot_q": (SLOT, n_neurons + n_events), "round": (ROUNDS, 2), "event": (EVENTS, n_events),
         "event_x": (EVENTS, n_events), "clip": (CLIPS, n_neurons), "fired": (FIRED, n_neurons),
         "fired_m": (FIRED, n_neurons), "served": (SERVED, n_neurons),

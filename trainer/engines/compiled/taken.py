@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from trainer.engines.compiled.jit import exact
 from trainer.engines.compiled.keys import extend
 from trainer.engines.compiled.order import offer, rank
@@ -9,7 +11,7 @@ from trainer.engines.compiled.state import GONE, LEFT, N_EVENTS, N_QUEUE, N_TAKE
 
 
 @exact
-def choose_inputs(rules, state, n_neurons, h_k, group):
+def choose_inputs(net, rules, state, n_neurons, h_k, group):
     """Queued input: mark which events are served now, and how many neurons may still be; random competes by key.
 
     Returns:
@@ -27,8 +29,9 @@ def choose_inputs(rules, state, n_neurons, h_k, group):
         return 0
     heap, n = state.heap[0], 0
     for i in range(state.n[N_QUEUE]):
-        rank(rules, state, state.queue[i], n_neurons, h_k, h_k)
-        n = offer(heap, n, group, state.queue[i], state.first, state.second)
+        j = np.int64(net.number[state.queue[i]])
+        rank(net, rules, state, j, n_neurons, h_k, h_k)
+        n = offer(heap, n, group, j, state.first, state.second)
     for e in range(n_events):
         if state.event_left[e] != GONE:
             state.first[n_neurons + e] = 0.0
