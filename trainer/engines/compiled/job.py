@@ -82,6 +82,8 @@ def make_job(call: Call) -> Job:
         cores = np.unique(call.core_of_neuron, return_inverse=True)[1].astype(np.int64).reshape(-1)
     events_at, listed, longest = list_events(frames, schedule, call.events)
     flat = flat_plan_of(plan, separate_sums=fixed)
+    v, u, late = starts_of(call)
+    starts = flat.inward(v), flat.inward(u), flat.inward(late)
     return Job(
         plan,
         flat,
@@ -94,7 +96,7 @@ def make_job(call: Call) -> Job:
         listed,
         cleared_at(plan, n_steps, call.t0),
         longest,
-        *map(flat.inward, starts_of(call)),
+        *starts,
         call.options.slope.numbers() if isinstance(call.options.surrogate, str) else ARCTAN.numbers(),
         fixed,
         call.recording,
