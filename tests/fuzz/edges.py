@@ -1,10 +1,11 @@
 """Every reader under coverage-guided fuzzing: atheris spoils files along the edges of our code that they reach.
 
 A reader is done when no edge is new for `--quiet` seconds of a processor, or after `--most` of them: a busy machine
-finds no less. Whatever it makes of a file must be a
-value or one sentence. What reaches new edges is kept in `--corpus`; the next run begins there.
+finds no less. Whatever it makes of a file must be a value or one sentence. A file over which the process of the
+fuzzer ends or stands still is read again as anyone reads it, and that must end so. What reaches new edges is kept in
+`--corpus`; the next run begins there. With `--rows` the readers that are done are kept, a line each, and not run again.
 
-usage: python -m tests.fuzz.edges [--quiet 300] [--most 600] [--reader network.nir ...] [--seed 1]
+usage: python -m tests.fuzz.edges [--quiet 300] [--most 600] [--reader network.nir ...] [--seed 1] [--rows FILE]
 
 `tools/atheris.sh` installs atheris into .fuzz, which has to be on PYTHONPATH; `make fuzz-edges` does both.
 """
@@ -34,6 +35,9 @@ STATE = re.compile(rb"#(\d+)\s.*?\bcov: (\d+)")
 
 SILENT_S = 900
 """On a clock: how long a worker may take before its first file, and for the file at hand after it was asked to end."""
+
+STILL_S = 60
+"""Of a processor: how long a worker may be at one file, reading or spoiling it."""
 
 
 @dataclass
@@ -71,6 +75,7 @@ class Fuzzing:
     def __init__(self, reader: str, folder: Path, options: argparse.Namespace) -> None:
         self.reader, self.folder, self.options, self.found = reader, folder, options, Found(reader)
         self.kept, self.dead, self.stop = options.corpus / reader, folder / "dead", folder / "stop"
+        self.workers, self.hand = 0, edges_worker.at_hand(reader, folder)
 
     def run(self) -> Found:
         """Fuzz until nothing new is found; every file over which a worker died is read by the reader itself."""
@@ -92,14 +97,15 @@ class Fuzzing:
     def _worker(self) -> None:
         """A worker, until it has ended."""
         self.stop.unlink(missing_ok=True)
-        log, (there, here) = self.folder / "log", os.pipe()
+        log, (there, here), seed = self.folder / "log", os.pipe(), self.options.seed + self.workers
+        self.workers += 1
         sys.stdout.flush()
         pid = os.fork()  # of a process that has imported everything
         if pid == 0:
             os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
             os.dup2(here, 2)
             os.close(there)
-            edges_worker.loop(self.reader, self.folder, self.kept, self.options.keep, self.options.seed)
+            edges_worker.loop(self.reader, self.folder, self.kept, self.options.keep, seed)
         os.close(here)
         with open(there, "rb", buffering=0) as words:
             runs = self._watch(pid, words)
@@ -111,13 +117,16 @@ class Fuzzing:
         self.found.runs += max(runs, sum(told.values()))
         self.found.wrong += [line[6:] for line in lines if line.startswith("wrong ")]
         if code and not any(self.dead.iterdir()):
-            self.found.wrong.append(f"the worker ended with {code}: {self.said[-600:]!r}")
+            if not runs or not self.hand.exists():
+                self.found.wrong.append(f"the worker ended with {code}: {self.said[-600:]!r}")
+            else:
+                shutil.copyfile(self.hand, self.dead / f"signal {-code}-{self.workers}")
 
     def _watch(self, pid: int, words: IO[bytes]) -> int:
         """Read what a worker says of its edges; ask it to end in time, and end it where it does not hear."""
         os.set_blocking(words.fileno(), False)
         self.said, rest, runs, earlier, began = b"", b"", 0, self.found.took_s, -1.0
-        until = time.monotonic() + SILENT_S
+        until, moved = time.monotonic() + SILENT_S, (0, 0.0)
         with selectors.DefaultSelector() as selector:
             selector.register(words, selectors.EVENT_READ)
             while True:
@@ -137,7 +146,10 @@ class Fuzzing:
                 if began >= 0 and self.left() <= 0 and not self.stop.exists():
                     self.stop.touch()
                     until = time.monotonic() + SILENT_S
-                if (began < 0 or self.stop.exists()) and time.monotonic() > until:
+                written = self.hand.stat().st_mtime_ns if self.hand.exists() else 0
+                moved = moved if moved[0] == written else (written, taken)
+                still = began >= 0 and taken - moved[1] > STILL_S
+                if still or ((began < 0 or self.stop.exists()) and time.monotonic() > until):
                     os.kill(pid, signal.SIGKILL)
 
     def _edges(self, n: int) -> None:
@@ -146,11 +158,11 @@ class Fuzzing:
             self.found.last_s = self.found.took_s
 
     def _died(self, path: Path) -> None:
-        """Read a file over which a worker died as anyone reads it: with HDF5 in a process of its own."""
+        """Read a file over which a worker died or stood still as anyone reads it: with HDF5 in a process of its own."""
         words = ["-m", "tests.fuzz.edges_worker", self.reader, str(self.folder), "--once", str(path)]
         done = subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=600, check=False)
         if done.returncode == 0:
-            word = f"died of {path.name.partition('-')[0]} in the process, {done.stdout.strip()} outside"
+            word = f"ended by {path.name.partition('-')[0]} in the process, {done.stdout.strip()} outside"
             self.found.ends[word] = self.found.ends.get(word, 0) + 1
         else:
             kept = self.options.keep / f"{self.reader}-{path.name}".replace(" ", "-")
@@ -167,6 +179,12 @@ def fuzz(reader: str, folder: Path, options: argparse.Namespace) -> Found:
         return Fuzzing(reader, Path(name), options).run()
 
 
+def done(rows: Path | None) -> list[Found]:
+    """The readers whose rows are kept."""
+    lines = rows.read_text().splitlines() if rows and rows.exists() else []
+    return [Found(**json.loads(line)) for line in lines]
+
+
 def main() -> int:
     """Every reader in turn, a line each; 1 where anything but a value or a sentence came."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -175,18 +193,21 @@ def main() -> int:
     parser.add_argument("--reader", nargs="+", default=[], help="some of them")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--corpus", type=Path, default=Path("out") / "corpus", help="where files of new edges are kept")
+    parser.add_argument("--rows", type=Path, help="of readers that are done; goes on where it stopped")
     parser.add_argument("--keep", type=Path, default=Path("out") / "fuzz", help="where files of findings go")
     options = parser.parse_args()
-    all_found: list[Found] = []
+    all_found = done(options.rows)
     with tempfile.TemporaryDirectory() as name:
         subprocess.run([sys.executable, "-m", "tests.fuzz.sound", name], check=True)  # of code that is as it is written
         readers = edges_worker.ready()
-        print(HEAD, flush=True)
-        for reader in options.reader or readers:
-            all_found.append(fuzz(reader, Path(name), options))
-            print(all_found[-1].row, flush=True)
-            for line in all_found[-1].wrong:
-                print(f"  WRONG {line}", flush=True)
+        print("\n".join([HEAD, *(one.row for one in all_found)]), flush=True)
+        known = {one.reader for one in all_found}
+        for reader in (reader for reader in options.reader or readers if reader not in known):
+            all_found.append(found := fuzz(reader, Path(name), options))
+            print("\n".join([found.row, *(f"  WRONG {line}" for line in found.wrong)]), flush=True)
+            if options.rows and not found.wrong:
+                with options.rows.open("a") as file:
+                    file.write(json.dumps({**vars(found), "edges": [found.edges[0], found.edges[-1]]}) + "\n")
     n_wrong, runs = sum(len(one.wrong) for one in all_found), sum(one.runs for one in all_found)
     edges = sum(one.edges[-1] for one in all_found if one.edges)
     print(f"{len(all_found)} readers, {runs:,} files, {edges:,} edges, {n_wrong} outcomes but a value or one sentence")

@@ -34,7 +34,7 @@ class Use:
         from tests.fuzz.kinds import READERS
 
         self.name, self.reader, self.folder = reader, READERS[reader], folder
-        self.path = folder / "sound" / self.reader.place
+        self.path = at_hand(reader, folder)
         self.ends: Counter[str] = Counter()
         self.wrong: set[str] = set()
 
@@ -58,6 +58,13 @@ class Use:
             word = "read"
         took_s = time.process_time() - began
         return (word, "") if took_s <= LIMIT_S else ("slow", f"took {took_s:.0f} s of a processor")
+
+
+def at_hand(reader: str, folder: Path) -> Path:
+    """Where a worker puts the file that it reads next."""
+    from tests.fuzz.kinds import READERS
+
+    return folder / "sound" / READERS[reader].place
 
 
 def _where(error: BaseException) -> str:
@@ -103,8 +110,13 @@ def mutator(use: Use, mutate: Callable[[bytes, int], bytes]) -> Callable[[bytes,
 
 
 def once(reader: str, folder: Path, file: Path) -> int:
-    """Read one file in the ordinary way."""
-    word, wrong = Use(reader, folder).read(file.read_bytes())
+    """Read one file in the ordinary way, with the memory that any file may take."""
+    from tests.fuzz.readers import limit_memory
+
+    use = Use(reader, folder)
+    use.read((folder / "begin" / reader / "0").read_bytes())
+    limit_memory()
+    word, wrong = use.read(file.read_bytes())
     print(wrong or word)
     return 1 if wrong else 0
 
