@@ -83,8 +83,6 @@ class Fuzzing:
         self.dead.mkdir()
         while self.left() > 0 and not self.found.wrong:
             self._worker()
-            if not any(self.dead.iterdir()):
-                break
             for path in sorted(self.dead.iterdir()):
                 self._died(path)
         return self.found
@@ -116,10 +114,10 @@ class Fuzzing:
             self.found.ends[word] = self.found.ends.get(word, 0) + n
         self.found.runs += max(runs, sum(told.values()))
         self.found.wrong += [line[6:] for line in lines if line.startswith("wrong ")]
-        if code and not any(self.dead.iterdir()):
+        if not any(self.dead.iterdir()):
             if not runs or not self.hand.exists():
                 self.found.wrong.append(f"the worker ended with {code}: {self.said[-600:]!r}")
-            else:
+            elif code:
                 shutil.copyfile(self.hand, self.dead / f"signal {-code}-{self.workers}")
 
     def _watch(self, pid: int, words: IO[bytes]) -> int:

@@ -134,14 +134,18 @@ def ready() -> list[str]:
 
 
 def loop(reader: str, folder: Path, corpus: Path, keep: Path, seed: int) -> NoReturn:
-    """Fuzz until the file ``stop`` appears in the folder; files of findings go to ``keep``."""
+    """Fuzz until the file ``stop`` appears in the folder; files of findings go to ``keep``.
+
+    Atheris itself takes more and more memory: where that is half of what a file may take, another worker has to go on.
+    """
     import atheris
 
-    from tests.fuzz.readers import limit_memory
+    from tests.fuzz.readers import MAX_BYTES_A_FILE, bytes_mapped, limit_memory
 
     use, stop, begin = Use(reader, folder), folder / "stop", folder / "begin" / reader
     use.read((begin / "0").read_bytes())  # what is imported late is there before memory is limited
     limit_memory()
+    most = bytes_mapped() + MAX_BYTES_A_FILE // 2
 
     def one(content: bytes) -> None:
         word, wrong = use.read(content)
@@ -152,7 +156,8 @@ def loop(reader: str, folder: Path, corpus: Path, keep: Path, seed: int) -> NoRe
             file = keep / f"{reader}-{zlib.crc32(content):08x}".replace(" ", "-")
             file.write_bytes(content)
             print(f"wrong {wrong} ({file})", flush=True)
-        if stop.exists():
+        full = sum(use.ends.values()) % 256 == 0 and bytes_mapped() > most
+        if stop.exists() or full:
             print(f"ends {json.dumps(use.ends)}", flush=True)
             os._exit(0)
 

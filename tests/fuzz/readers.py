@@ -108,10 +108,14 @@ def timed(*words: object) -> tuple[Outcome, float]:
     return call(*words), time.process_time() - began
 
 
+def bytes_mapped() -> int:
+    """The address space of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def limit_memory() -> None:
     """From now on a file may take so much."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    most = pages * os.sysconf("SC_PAGE_SIZE") + MAX_BYTES_A_FILE
+    most = bytes_mapped() + MAX_BYTES_A_FILE
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
