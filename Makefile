@@ -87,7 +87,7 @@ fuzz-quick: setup  ## the same, 20 seconds a kind
 
 fuzz-edges: setup  ## every reader fuzzed along edges of our code (atheris) until none is new; a table
 	tools/atheris.sh
-	PYTHONPATH=.fuzz $(PYTHON) -m tests.fuzz.edges --quiet $(QUIET) --most $(MOST)
+	TMPDIR=$$(test -w /dev/shm && echo /dev/shm || echo /tmp) PYTHONPATH=.fuzz $(PYTHON) -m tests.fuzz.edges --quiet $(QUIET) --most $(MOST)
 
 faults: setup  ## 200 faults while verbs are at work: signals, full and read-only disks, damaged files; a table
 	$(PYTHON) -m tests.faults.rig --faults 200

@@ -164,7 +164,7 @@ def gather(op: Op) -> Value:
         raise FormatError(f"its indices do not lie in the {side} places of axis {at}")
     if indices.size * (value.n // side) > MAX_MAP:
         raise FormatError(f"it takes {indices.size} times a part of {value.shape}, too much to write out")
-    return op.picked(value, _full(np.take(op.places(value), indices, axis=at)))
+    return op.picked(value, _full(np.take(op.places(value), indices.astype(np.int64), axis=at)))
 
 
 def split(op: Op) -> list[Value]:
