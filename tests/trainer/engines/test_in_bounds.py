@@ -60,6 +60,7 @@ BY_HAND: dict[str, Callable[..., Any]] = {
     "above": lambda array, limits, at: _bits(_lanes(array, at) > _lanes(limits, at)),
     "at_most": lambda array, limit, at: _bits(_lanes(array, at) <= limit),
     "lowest": lambda mask: (int(mask) & -int(mask)).bit_length() - 1,
+    "place_of_smallest": lambda h, neurons, n: int(np.argmin([keys.mix(h + np.uint64(int(j))) for j in neurons[:n]])),
     "extend": lambda h, part: keys.mix(h + np.uint64(int(part) % (1 << 64))),
 }
 """``lanes``, where it is written for the compiler, in Python; whose own whole numbers have no two's complement."""

@@ -27,19 +27,25 @@ def padded(n: int) -> int:
     return n + LANES
 
 
-def _place(context: Any, builder: Any, kind: Any, array: Any, at: Any, lanes: int) -> Any:
+def place_of(context: Any, builder: Any, kind: Any, array: Any, at: Any, lanes: int) -> Any:
     """Where some values of an array from ``at`` on lie."""
     vector = llvm.VectorType(context.get_data_type(kind.dtype), lanes)
     return builder.bitcast(builder.gep(make_array(kind)(context, builder, array).data, [at]), vector.as_pointer())
 
 
-def _lanes(context: Any, builder: Any, kind: Any, array: Any, at: Any, lanes: int = LANES) -> Any:
+def load_lanes(context: Any, builder: Any, kind: Any, array: Any, at: Any, lanes: int = LANES) -> Any:
     """The values of an array from ``at`` on, 64 of them."""
-    place = _place(context, builder, kind, array, at, lanes)
+    place = place_of(context, builder, kind, array, at, lanes)
     return builder.load(place, align=context.get_abi_sizeof(context.get_data_type(kind.dtype)))
 
 
-def _alike(builder: Any, value: Any, lanes: int) -> Any:
+def store_lanes(context: Any, builder: Any, kind: Any, array: Any, at: Any, lanes: Any) -> None:
+    """Write values to an array from ``at`` on."""
+    place = place_of(context, builder, kind, array, at, lanes.type.count)
+    builder.store(lanes, place, align=context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+
+
+def in_all(builder: Any, value: Any, lanes: int) -> Any:
     """A value in all lanes."""
     one = builder.insert_element(
         llvm.Constant(llvm.VectorType(value.type, lanes), llvm.Undefined), value, llvm.IntType(32)(0)
@@ -83,7 +89,7 @@ def nonzero(_: Any, array: Any, at: Any) -> Any:
     """The bits of ``array[at : at + 64] != 0``, of whole numbers."""
 
     def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        lanes = _lanes(context, builder, signature.args[0], *given)
+        lanes = load_lanes(context, builder, signature.args[0], *given)
         return builder.bitcast(builder.icmp_unsigned("!=", lanes, llvm.Constant(lanes.type, None)), llvm.IntType(64))
 
     return types.uint64(array, types.intp), build
@@ -94,7 +100,7 @@ def above(_: Any, array: Any, limits: Any, at: Any) -> Any:
     """The bits of ``array[at : at + 64] > limits[at : at + 64]``, of floats."""
 
     def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        lanes, limit = (_lanes(context, builder, signature.args[i], given[i], given[2]) for i in (0, 1))
+        lanes, limit = (load_lanes(context, builder, signature.args[i], given[i], given[2]) for i in (0, 1))
         return builder.bitcast(builder.fcmp_ordered(">", lanes, limit), llvm.IntType(64))
 
     return types.uint64(array, limits, types.intp), build
@@ -105,7 +111,7 @@ def above_few(_: Any, array: Any, limits: Any, at: Any) -> Any:
     """The bits of ``array[at : at + 8] > limits[at : at + 8]``, of floats."""
 
     def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        lanes, limit = (_lanes(context, builder, signature.args[i], given[i], given[2], FEW) for i in (0, 1))
+        lanes, limit = (load_lanes(context, builder, signature.args[i], given[i], given[2], FEW) for i in (0, 1))
         bits = builder.bitcast(builder.fcmp_ordered(">", lanes, limit), llvm.IntType(FEW))
         return builder.zext(bits, llvm.IntType(64))
 
@@ -117,8 +123,8 @@ def at_most(_: Any, keys: Any, limit: Any, at: Any) -> Any:
     """The bits of ``keys[at : at + 64] <= limit``, of keys."""
 
     def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        lanes = _lanes(context, builder, signature.args[0], given[0], given[2])
-        all_lanes = _alike(builder, given[1], LANES)
+        lanes = load_lanes(context, builder, signature.args[0], given[0], given[2])
+        all_lanes = in_all(builder, given[1], LANES)
         return builder.bitcast(builder.icmp_unsigned("<=", lanes, all_lanes), llvm.IntType(64))
 
     return types.uint64(keys, types.uint64, types.intp), build
@@ -130,13 +136,12 @@ def add_few(_: Any, target: Any, to: Any, source: Any, at: Any, value: Any) -> A
 
     def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         whole, first, other, begin, factor = given
-        kind, element = signature.args[0], context.get_abi_sizeof(context.get_data_type(signature.args[0].dtype))
-        sums = _lanes(context, builder, kind, whole, first, FEW)
+        kind = signature.args[0]
+        sums = load_lanes(context, builder, kind, whole, first, FEW)
         more = builder.fmul(
-            _alike(builder, factor, FEW), _lanes(context, builder, signature.args[2], other, begin, FEW)
+            in_all(builder, factor, FEW), load_lanes(context, builder, signature.args[2], other, begin, FEW)
         )
-        place = _place(context, builder, kind, whole, first, FEW)
-        builder.store(builder.fadd(sums, more), place, align=element)
+        store_lanes(context, builder, kind, whole, first, builder.fadd(sums, more))
         return context.get_dummy_value()
 
     return types.none(target, types.intp, source, types.intp, target.dtype), build
@@ -147,7 +152,7 @@ def dot_few(_: Any, a: Any, at: Any, b: Any, to: Any) -> Any:
     """The sum of ``a[at : at + 8] * b[to : to + 8]``, in any order."""
 
     def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        first, second = (_lanes(context, builder, signature.args[i], given[i], given[i + 1], FEW) for i in (0, 2))
+        first, second = (load_lanes(context, builder, signature.args[i], given[i], given[i + 1], FEW) for i in (0, 2))
         product = builder.fmul(first, second)
         while product.type.count > 1:
             half = product.type.count // 2

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from trainer.engines.compiled.jit import exact
-from trainer.engines.compiled.keys import draw, extend, fill_keys_of
+from trainer.engines.compiled.keys import draw, extend, fill_keys_of, place_of_smallest
 from trainer.engines.compiled.lanes import LANES, NOTHING, ONE, at_most, first_bits, lowest, nonzero, span
-from trainer.engines.compiled.smallest import HIGHEST, limit_of_smallest, place_of_smallest
+from trainer.engines.compiled.smallest import HIGHEST, limit_of_smallest
 from trainer.engines.compiled.state import (
     ALL,
     FIFO,
@@ -125,14 +125,14 @@ def choose(net, rules, state, core_of_neuron, group, h_k, h_noise):
 def choose_at_random(net, state, group, h_k):
     """The ``group`` entries of the queue with the smallest keys."""
     n, queue, chosen = state.n[N_QUEUE], state.queue, 0
-    fill_keys_of(h_k, queue, n, state.second)
     if group == 1:
-        i = place_of_smallest(state.second, n)
+        i = place_of_smallest(h_k, queue, n)
         j = net.number[queue[i]]
         state.chosen[0], state.waiting[j] = j, IDLE
         queue[i] = queue[n - 1]  # the order of a queue does not matter where one entry is served
         state.room[0], state.n[N_QUEUE], state.n[N_CHOSEN] = 0, n - 1, 1
         return
+    fill_keys_of(h_k, queue, n, state.second)
     limit, kept = limit_of_smallest(span(state.second, 0, n), n, group), -1
     for start in range(0, n, LANES):
         mask = at_most(state.second, limit, start) & first_bits(n - start)

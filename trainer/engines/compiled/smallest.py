@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trainer.engines.compiled.jit import exact
-from trainer.engines.compiled.lanes import LANES, NOTHING, at_most, lowest
+from trainer.engines.compiled.lanes import NOTHING
 
 HIGHEST = np.uint64(0xFFFFFFFFFFFFFFFF)
 ONE = np.uint64(1)
@@ -20,18 +20,6 @@ def count_up_to(keys, limit):
     for i in range(keys.shape[0]):
         total += np.int64(keys[i] <= limit)
     return total
-
-
-@exact
-def place_of_smallest(keys, n):
-    """Where the smallest of the first ``n`` keys stands."""
-    found = HIGHEST
-    for i in range(n):
-        found = min(keys[i], found)
-    start = 0
-    while start + LANES < n and at_most(keys, found, start) == NOTHING:
-        start += LANES
-    return start + lowest(at_most(keys, found, start))
 
 
 @exact

@@ -198,8 +198,8 @@ def fresh_state(net: Net, rules: Rules, kind: Any, n_cores: int, n_events: int) 
 
     return SampleState(
         v=floats(n), u=floats(n if rules.current else 1), sums=floats(net.n_sums), shut=flags(n), spikes=small(n),
-        waiting=flags(padded(n)), queue=small(n + 1), q=floats(n), m=floats(n), since=small(n), live=flags(padded(n)),
-        reached=flags(n),
+        waiting=flags(padded(n)), queue=small(padded(n)), q=floats(n), m=floats(n), since=small(n),
+        live=flags(padded(n)), reached=flags(n),
         touched=flags(n_parts), sites=np.zeros(net.word_at[-1] + 1, np.uint64), now=small(n),
         chosen=small(wide + 1), going=small(n + 1),
         value=floats(n + 1), first=np.zeros(wide),
