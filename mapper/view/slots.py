@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ir.arrays import Array
+from ir.arrays import Array, frozen_array
 from ir.kernels import kept_on_disk, part
 from mapper.view.hypergraph import Hypergraph, Incidence
 
@@ -121,7 +121,7 @@ def rate_of_cut(nets, state):
 
 def build_nets(graph: Hypergraph, where: Incidence) -> Nets:
     """Gather the arrays the compiled moves read."""
-    shared = graph.shared if graph.shared.size else np.zeros(1, np.int64)
+    shared = graph.shared if graph.shared.size else frozen_array(np.zeros(1), np.int64)
     return Nets(
         graph.source,
         graph.rate,
