@@ -162,7 +162,11 @@ class Data:
         require(len(ids) > 0, f"{self.name}: no sample is asked for; give at least one")
         labels, rows = np.zeros(len(ids), np.int64), list[Ints]()
         n_steps = self.n_steps if n_steps is None else n_steps
-        frames = np.zeros((n_steps, len(ids), self.n_inputs), np.int8)
+        try:
+            frames = np.zeros((n_steps, len(ids), self.n_inputs), np.int8)
+        except MemoryError as error:
+            size = f"{n_steps} time steps of {len(ids)} samples with {self.n_inputs} inputs do not fit memory"
+            raise FormatError(f"{self.name}: {size}; set n_steps, window_us, crop or shrink") from error
         for b, one in enumerate(samples):
             if not np.can_cast(one.frames.dtype, frames.dtype):
                 frames = frames.astype(np.result_type(frames, one.frames))

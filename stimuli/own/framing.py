@@ -38,13 +38,14 @@ def frames_of(
         rows = _rows(recording(raw, who, options, len(form.raw_shape) == 2), who, form, options)
         rows = rows[(rows[:, 0] >= steps.start) & (rows[:, 0] < steps.stop)] - np.array([steps.start, 0, 0])
         n_inputs = int(np.prod(out_shape(form, options)))
-        found = np.bincount(rows[:, 0] * n_inputs + rows[:, 2], minlength=len(steps) * n_inputs)
-        if len(rows) and found.max() > 32_767:
+        cells, counts = np.unique(rows[:, 0] * n_inputs + rows[:, 2], return_counts=True)
+        if counts.max(initial=0) > 32_767:
             raise FormatError(
-                f"{who}: a pixel has {found.max()} events in a time step, at most 32767; shorten window_us"
+                f"{who}: a pixel has {counts.max()} events in a time step, at most 32767; shorten window_us"
             )
-        dtype = np.int16 if options.counts else np.int8
-        return found.astype(dtype).reshape(len(steps), n_inputs), rows if stamps else None
+        found = np.zeros(len(steps) * n_inputs, np.int16 if options.counts else np.int8)
+        found[cells] = counts
+        return found.reshape(len(steps), n_inputs), rows if stamps else None
     if isinstance(raw, dict):
         raise FormatError(f"{who} holds events, {form.first} does not; give one kind")
     if form.kind == IMAGES:

@@ -338,6 +338,11 @@ def test_no_file_executes_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert not Path("executed").exists()
 
 
+def test_frames_that_do_not_fit_memory_are_one_sentence(tmp_path: Path):
+    words = said(folder(tmp_path), time_unit_us=200_000, sensor=[1280, 720, 2], window_us=10_000)
+    assert "do not fit memory; set n_steps, window_us, crop or shrink" in words
+
+
 def test_a_file_that_claims_more_than_it_holds_takes_no_memory(tmp_path: Path):
     head = (
         b"\x93NUMPY\x01\x00v\x00"
