@@ -165,7 +165,7 @@ ELSEWHERE: dict[str, str] = {
     "python -m benchmarks.processes": "minutes; tests/test_benchmarks.py starts it",
     "python -m benchmarks.processes --trainings --epochs 4": "likewise",
     "make setup": "`make test`, which is what CI runs, begins with it",
-    "python -m benchmarks.scale --samples 2000 --repeats 10": "minutes; tests/test_benchmarks.py starts it",
+    "python -m benchmarks.scale --samples 2000 --repeats 6": "minutes; tests/test_benchmarks.py starts it",
     "python -m benchmarks.load --only stream": "a part of `make load`",
     "make load": "minutes, and 5 GB of disk; tests/test_benchmarks.py starts it",
     "make hundred-million": "half an hour and more; `conv10m` of benchmarks/capacity.py is a tenth of it",
