@@ -27,12 +27,15 @@ MAX_BYTES = 4 << 30
 MAX_PACKED = 1100
 """Deflate packs no better: an array that claims more is forged."""
 
+ENCRYPTED = 1
+"""A bit of the flags of a file in a zip archive."""
+
 MAX_LINE = 1 << 16
 ADDRESSED = np.dtype([("address", "u4"), ("timeStamp", "u4")])
 
-DAMAGED = (ValueError, EOFError, KeyError, IndexError, TypeError, SyntaxError, RecursionError, MemoryError,
-           ArithmeticError, AssertionError, NotImplementedError, UnboundLocalError, struct.error, zlib.error,
-           tokenize.TokenError, zipfile.BadZipFile)  # fmt: skip
+DAMAGED = (ValueError, EOFError, KeyError, IndexError, TypeError, SyntaxError, RuntimeError, MemoryError,
+           ArithmeticError, AssertionError, UnboundLocalError, struct.error, zlib.error, tokenize.TokenError,
+           zipfile.BadZipFile)  # fmt: skip
 """What numpy, zipfile and tonic raise where a file is damaged."""
 
 
@@ -106,6 +109,8 @@ def _npz(path: Path, camera: str) -> Raw:
             left -= info.file_size
             if left < 0 or info.file_size > MAX_PACKED * info.compress_size + 4096:
                 raise FormatError(f"its array {name} claims {info.file_size} bytes; no sound file holds so much")
+            if info.flag_bits & ENCRYPTED:
+                raise FormatError(f"its array {name} is encrypted; pack it without a password")
             with archive.open(info) as file:
                 arrays[name] = _array(file, info.file_size, name)
     return sample_of(arrays)

@@ -44,6 +44,19 @@ def put(where: Path, made: Any) -> None:
     np.savez(where / "train" / "left" / "bad.npz", **made)
 
 
+def encrypted(where: Path) -> None:
+    """Flag every array of the archive as encrypted, in front of it and in the directory at the end."""
+    put(where, spoilt("p", 0))
+    path = where / "train" / "left" / "bad.npz"
+    content = bytearray(path.read_bytes())
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = content.find(mark)
+        while at >= 0:
+            content[at + flags] |= 1
+            at = content.find(mark, at + 4)
+    path.write_bytes(content)
+
+
 FOLDERS: dict[str, tuple[Callable[[Path], Any], str, str]] = {
     "no train part": (
         lambda p: shutil.rmtree(p / "train"),
@@ -94,6 +107,7 @@ FOLDERS: dict[str, tuple[Callable[[Path], Any], str, str]] = {
         "train",
         "none of its events (60000 to 60000 us) lies",
     ),
+    "an encrypted archive": (encrypted, "train", "bad.npz: its array x is encrypted; pack it without a password"),
     "NaN in time": (
         lambda p: put(p, spoilt("t", np.nan)),
         "train",
