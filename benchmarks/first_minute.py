@@ -23,6 +23,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 TURNS = 7
+MOST_S = 6 * 3600
+"""On a clock: for all tests of the suite, one after another."""
+
 QUICK = {
     "help_over_numpy": ["-m", "unlayered", "--help"],
     "chips_over_numpy": ["-m", "unlayered", "chips"],
@@ -108,7 +111,8 @@ def compiled(words: list[str], checkout: Path) -> list[tuple[int, str, str, floa
         log = Path(folder) / "compiled.tsv"
         (Path(folder) / "sitecustomize.py").write_text(LISTENER)
         path = os.pathsep.join((folder, str(checkout)))
-        cpu_s(words, checkout, {**caches(Path(folder)), "COMPILE_LOG": str(log), "PYTHONPATH": path})
+        environment = {**caches(Path(folder)), "COMPILE_LOG": str(log), "PYTHONPATH": path}
+        cpu_s(words, checkout, environment, MOST_S)
         lines = log.read_text().splitlines() if log.exists() else []
     rows = [line.split("\t") for line in lines]
     return [(int(pid), name, signature, float(took), inside == "True") for pid, name, signature, took, inside in rows]

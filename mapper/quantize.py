@@ -36,7 +36,7 @@ from mapper.rounding.neurons import (
     own_threshold,
     row_errors,
 )
-from mapper.rounding.population import Rows, rows_of
+from mapper.rounding.population import Rows, has_rows, rows_of
 
 SCALE_STEPS = (1.0, 0.94, 0.87, 1.12, 1.25, 1.4, 1.6, 1.85, 2.2, 2.6)
 """Tried scales, as shares of the one at which no weight is clipped: above 1 outliers are clipped, the rest gains."""
@@ -49,6 +49,9 @@ DECAY_STEPS = (1.0, 0.9, 1.1, 0.8, 1.25)
 
 FEW = 128
 """Weights that take as many values or fewer gain from a scale that clips outliers."""
+
+ORDERS = 12
+"""Drawn orders in which weights are rounded beside the loudest first, at the scale that was found."""
 
 CLIPPED_STEPS = 48
 """Scales, each a quarter more than the one before, that are tried where one scale would lose neurons."""
@@ -170,9 +173,18 @@ class _Search:
         steps = [np.minimum(largest * step, ends) if own else min(largest * step, self.most) for step in SCALE_STEPS]
         tries = [self._at(start, scale, rows) for scale in (start.scales[self.name], *steps)]
         if not own:
-            return min(tries, key=lambda c: float(self._differing(c).sum()))
+            return self._rounded(min(tries, key=lambda c: float(self._differing(c).sum())), rows)
         scales = np.array([np.broadcast_to(c.scales[self.name], (p.n,)) for c in tries])
-        return self._best(tries, lambda best: self._at(start, scales[best, np.arange(p.n)], rows))
+        return self._rounded(self._best(tries, lambda best: self._at(start, scales[best, np.arange(p.n)], rows)), rows)
+
+    def _rounded(self, start: Candidate, rows: Rows | None) -> Candidate:
+        """Each neuron with the weights, of several roundings at its scale, that bring the closest spikes."""
+        if rows is None:
+            return start
+        scale = start.scales[self.name]
+        drawn = [self._at(start, scale, rows.drawn(seed)) for seed in range(ORDERS)]
+        tries = [start, *(c for c in drawn if np.array_equal(c.scales[self.name], scale))]
+        return self._best(tries, lambda best: start.with_rows_of(tries, best))
 
     def threshold(self, start: Candidate) -> Candidate:
         """The threshold that brings the closest spikes; a neuron's own where the chip has such."""
@@ -192,7 +204,7 @@ class _Search:
     def _rows(self, start: Candidate) -> Rows | None:
         """The population's weights with what is known of their errors; None where nothing is."""
         c, p = self.calibration, population(start.network, self.name)
-        if c.frames is None or c.target.spikes is None or p.neuron.FEED_FORWARD:
+        if c.frames is None or c.target.spikes is None or not has_rows(start.network, p):
             return None
         now = (c.record or c.measure)(start.fixed(self.formats))
         return rows_of(start.network, p, c.frames, c.target, now if now.spikes is not None else None)
@@ -220,11 +232,11 @@ class _Search:
 
 
 def search_runs(network: Network, chip: Chip) -> int:
-    """How often a calibrated search measures the network."""
+    """How often a search measures the network, calibrated on samples whose frames and spikes are known."""
     found = 0
     for p in network.populations:
         if p.name not in pooling(network):
-            found += 1 + len(SCALE_STEPS) + own_scale(network, p, chip)
+            found += 1 + len(SCALE_STEPS) + own_scale(network, p, chip) + (2 + ORDERS) * has_rows(network, p)
         if p.neuron.with_threshold_times(1.0) is not None:
             found += len(THRESHOLD_STEPS) + own_threshold(p, chip)
         if p.neuron.with_memory_times(1.0, network.dt_s) is not None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ir.arithmetic import ARITHMETICS
+from ir.arrays import Array
 from ir.connection import with_weight
 from ir.fixed_point import Scales, to_fixed
 from ir.formats import Formats
@@ -45,6 +47,14 @@ class Candidate:
         """The same with other neurons in a population."""
         populations = tuple(replace(p, neuron=neuron) if p.name == name else p for p in self.network.populations)
         return replace(self, network=replace(self.network, populations=populations))
+
+    def with_rows_of(self, others: list[Candidate], best: Array) -> Candidate:
+        """The same with the weights of neuron ``k`` taken from ``others[best[k]]``; those of a kernel have one best."""
+        made = dict(self.weights)
+        for i, weight in self.weights.items():
+            if any(other.weights[i] is not weight for other in others):
+                made[i] = np.stack([others[n].weights[i][k] for k, n in enumerate(best[:: len(best) // len(weight)])])
+        return replace(self, weights=made)
 
 
 def population(network: Network, name: str) -> Population:

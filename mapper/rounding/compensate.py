@@ -5,7 +5,7 @@ The method is GPTQ's (Frantar et al. 2023, arXiv:2210.17323), then coordinate de
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class Hessian:
 
     Attributes:
         matrix: (K, K) ``X'X`` of the leak-filtered spikes of K sources, damped.
-        order: (K,) sources, the loudest first.
+        order: (K,) sources as they are rounded: the loudest first, or drawn.
         factor: (K, K) the upper Cholesky factor of the inverse, sources in that order.
         shift: (K, K) what carries trained weights to those that do the same from the spikes that now arrive:
             ``W + W shift``; None = the spikes that arrive are those of training.
@@ -43,14 +43,22 @@ class Hessian:
         loud = np.diag(matrix)
         matrix = matrix + np.eye(len(matrix)) * max(DAMPING * float(loud.mean()), 1e-9)
         order = np.argsort(-loud, kind="stable")
-        inverse = np.linalg.inv(matrix[np.ix_(order, order)])
-        factor = np.linalg.cholesky((inverse + inverse.T) / 2).T
         shift = None if trained is None else np.linalg.solve(matrix, np.asarray(now.T @ (trained - now), np.float64)).T
-        return Hessian(matrix, order, factor, shift)
+        return Hessian(matrix, order, _factor(matrix, order), shift)
+
+    def drawn(self, seed: int) -> Hessian:
+        """The same with its sources in an order that is drawn: errors are handed on to others, and others remain."""
+        order = np.random.default_rng(seed).permutation(len(self.order))
+        return replace(self, order=order, factor=_factor(self.matrix, order))
 
     def wanted(self, weight: Floats) -> Floats:
         """(R, K) the weights that would bring the trained sums from the spikes that arrive."""
         return weight if self.shift is None else weight + weight @ self.shift
+
+
+def _factor(matrix: Floats, order: Array) -> Floats:
+    inverse = np.linalg.inv(matrix[np.ix_(order, order)])
+    return np.asarray(np.linalg.cholesky((inverse + inverse.T) / 2).T)
 
 
 def compensated(weight: Floats, hessian: Hessian, grid: IntFormat) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,6 +64,26 @@ class Rows:
                 begin += n
         return found
 
+    def drawn(self, seed: int) -> Rows:
+        """The same rows, rounded in another order of their sources (``Hessian.drawn``)."""
+        groups = (replace(g, hessian=g.hessian.drawn(seed + 1000 * n)) for n, g in enumerate(self.groups))
+        return replace(self, groups=tuple(groups))
+
+
+def has_rows(network: Network, p: Population) -> bool:
+    """Whether any weights into a population can know their errors: not those of sparse projections, nor too many."""
+    dense, kernels = _into(network, p)
+    return not p.neuron.FEED_FORWARD and bool(dense or kernels)
+
+
+def _into(network: Network, p: Population) -> tuple[list[int], list[int]]:
+    """The dense projections into a population, together, and the convolutions, as far as each has few sources."""
+    into = [(i, e.connection) for i, e in enumerate(network.projections) if e.post == p.name]
+    dense = [(i, c.n_pre) for i, c in into if isinstance(c, Dense)]
+    kernels = [i for i, c in into if isinstance(c, Conv2d) and int(np.prod(c.weight.shape[1:])) <= MOST_SOURCES]
+    few = sum(n for _, n in dense) <= MOST_SOURCES
+    return [i for i, _ in dense] if few else [], kernels
+
 
 def rows_of(network: Network, p: Population, frames: Array, trained: Trace, now: Trace | None) -> Rows:
     """The rows of a population with their Hessians.
@@ -81,17 +101,14 @@ def rows_of(network: Network, p: Population, frames: Array, trained: Trace, now:
         same = now is None or e.pre not in {q.name for q in network.populations}
         return before, None if same or now is None else leaked(source_counts(network, e, frames, now), decays)
 
-    into = [i for i, e in enumerate(network.projections) if e.post == p.name]
-    dense = [i for i in into if isinstance(network.projections[i].connection, Dense)]
-    kernels = [i for i in into if isinstance(network.projections[i].connection, Conv2d)]
+    dense, kernels = _into(network, p)
     groups: list[_Group] = []
-    if dense and sum(network.projections[i].connection.n_pre for i in dense) <= MOST_SOURCES:
+    if dense:
         groups.append(_dense_group(network, dense, [arriving(i) for i in dense]))
     for i in kernels:
         c = network.projections[i].connection
         assert isinstance(c, Conv2d)
-        if int(np.prod(c.weight.shape[1:])) <= MOST_SOURCES:
-            groups += _kernel_groups(network, i, c, *arriving(i))
+        groups += _kernel_groups(network, i, c, *arriving(i))
     return Rows(network, tuple(groups))
 
 

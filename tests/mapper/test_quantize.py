@@ -150,12 +150,13 @@ def test_the_search_runs_as_often_as_it_says_and_leaves_a_decay_that_helps() -> 
         runs += 1
         return known.measure(candidate)
 
-    fixed = quantize(trained, find_chip("loihi2"), 4, replace(known, measure=measure))
-    assert runs == search_runs(trained, LOIHI2) == 2 * (11 + 1 + 9 + 1 + 5)
+    sampled = replace(known, measure=measure, frames=stimulus().frames, record=known.measure)
+    fixed = quantize(trained, find_chip("loihi2"), 4, sampled)
+    assert runs == search_runs(trained, LOIHI2) == 2 * (11 + 1 + 14 + 9 + 1 + 5)
     for p in fixed.populations:
         assert int(p.neuron.decay_v) in {int(np.rint(4096 * (1 - np.exp(-1 / (5 * step))))) for step in DECAY_STEPS}
     forgetful = replace(trained.populations[0], neuron=replace(trained.populations[0].neuron, tau_mem_s=1e-5))
-    assert search_runs(replace(trained, populations=(forgetful, trained.populations[1])), LOIHI2) == 2 * (12 + 10) + 5
+    assert search_runs(replace(trained, populations=(forgetful, trained.populations[1])), LOIHI2) == 2 * (12 + 14 + 10) + 5
 
 
 WEIGHT = Formats.of(LOIHI2).weight

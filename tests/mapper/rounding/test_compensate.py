@@ -37,6 +37,17 @@ def test_errors_of_sources_that_fire_together_cancel() -> None:
     assert found.reshape(2, 2).sum(1).tolist() == [1, 1]
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 12))
+def test_another_order_of_sources_is_another_rounding_of_the_same_error(seed: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    hessian = Hessian.of(correlated(rng, 50, n))
+    drawn = hessian.drawn(seed)
+    assert sorted(drawn.order) == list(range(n)) and drawn.matrix is hessian.matrix
+    inverse = np.linalg.inv(hessian.matrix[np.ix_(drawn.order, drawn.order)])
+    np.testing.assert_allclose(drawn.factor.T @ drawn.factor, inverse, rtol=1e-6, atol=1e-9)
+
+
 def test_weights_make_up_for_spikes_that_arrive_no_longer() -> None:
     """A source whose twin has fallen silent takes its part over."""
     trained = np.ones((64, 2), np.float32) * (np.arange(64) % 2 == 0)[:, None]
