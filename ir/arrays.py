@@ -12,6 +12,11 @@ from ir.check import check_range
 Array = NDArray[Any]
 """Numbers of any kind."""
 
+EDGES: dict[Any, tuple[int, int]] = {
+    kind: (-(1 << bits), (1 << bits) - 1) for kind, bits in ((np.int32, 31), (np.int64, 63))
+}
+"""The least and the largest number of a type; ``np.iinfo`` takes longer than many a check."""
+
 Ints = NDArray[np.int64]
 Int32s = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -55,16 +60,19 @@ def numbers(who: str, values: Any, kinds: str = "biuf") -> NDArray[Any]:
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
-def whole_array(who: str, values: Any, dtype: type[np.integer[Any]] = np.int64) -> NDArray[Any]:
-    """A frozen array of whole numbers, none of which leaves ``dtype``.
+def whole_array(
+    who: str, values: Any, dtype: type[np.integer[Any]] = np.int64, least: int | None = None
+) -> NDArray[Any]:
+    """A frozen array of whole numbers, none of which leaves ``dtype``, int32 or int64, or is less than ``least``.
 
     Raises:
         ValueError: text, fractions, or a number beyond the type.
     """
     array = numbers(who, values, "biu")
-    if array.size and not np.can_cast(array.dtype, dtype):
-        edge = np.iinfo(dtype)
-        check_range(who, array, int(edge.min), int(edge.max))
+    fits = array.dtype == dtype or np.can_cast(array.dtype, dtype)
+    if array.size and not (fits and least is None):
+        low, high = EDGES[dtype]
+        check_range(who, array, low if least is None else least, high)
     return frozen_array(array, dtype)
 
 

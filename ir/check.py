@@ -166,8 +166,13 @@ def check_finite(who: str, array: NDArray[Any]) -> None:
 
 def check_range(who: str, array: NDArray[Any], least: int, most: int) -> None:
     """Raise unless every number of ``array`` lies in ``least..most``."""
-    if array.size and not (array.min() >= least and array.max() <= most):
+    if array.size and not (array.min() >= least and (_holds(array, most) or array.max() <= most)):
         raise ValueError(sentence(f"{who} must lie in {least}..{most}, it reaches {array.min()}..{array.max()}"))
+
+
+def _holds(array: NDArray[Any], most: int) -> bool:
+    """Whether no number of the array's type is more than ``most``."""
+    return array.dtype.kind == "i" and most + 1 >= 1 << (8 * array.dtype.itemsize - 1)
 
 
 def check_per_neuron(who: str, array: NDArray[Any], n: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -100,11 +101,11 @@ class Conv2d:
 
     @property
     def n_pre(self) -> int:
-        return int(np.prod(self.in_shape))
+        return math.prod(self.in_shape)
 
     @property
     def n_post(self) -> int:
-        return int(np.prod(self.out_shape))
+        return math.prod(self.out_shape)
 
 
 @dataclass(frozen=True, eq=False)

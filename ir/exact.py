@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
-from math import log2
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -23,6 +24,8 @@ EXACT_BITS = 53
 
 NEAR = 2.0**-20
 """Sums of float64 are right to far more than this share."""
+
+_ROUGH: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()
 
 CHUNK = 1 << 20
 """Frames are multiplied in pieces of about so many values."""
@@ -45,7 +48,7 @@ def check_exact(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedul
         if most[e.pre] * _rough(e.connection) <= limit:
             continue
         reached = _reach(network, e, stimulus, most[e.pre], limit)
-        bits = log2(max(reached, 1)) + max(e.weight_exp, 0)
+        bits = math.log2(max(reached, 1)) + max(e.weight_exp, 0)
         require(
             reached <= limit,
             f"projection {e.pre} -> {e.post}: its sum could come to 2^{bits:.1f} on this stimulus, and not every "
@@ -65,20 +68,24 @@ def _deliveries(network: QuantizedNetwork, stimulus: Stimulus, schedule: Schedul
 def _largest(values: Array) -> int:
     """The largest size of a value; one pass where none is negative."""
     unsigned = int(values.view(f"u{values.dtype.itemsize}").max(initial=0))
-    if unsigned <= np.iinfo(values.dtype).max:
+    if unsigned >> (8 * values.dtype.itemsize - 1) == 0:
         return unsigned
     return max(int(values.max(initial=0)), -int(values.min(initial=0)))
 
 
 def _rough(connection: Connection) -> int:
-    """At least the largest sum of sizes of weights into one target; one look at each weight."""
+    """At least the largest sum of sizes of weights into one target; one look at each weight, in the first run."""
+    known = _ROUGH.get(connection)
+    if known is not None:
+        return known
     w = connection.weight
-    largest = _largest(w)
     if isinstance(connection, Dense):
-        return largest * connection.n_pre
-    if isinstance(connection, Conv2d):
-        return largest * int(np.prod(w.shape[1:]))
-    return largest * int(np.diff(connection.indptr).max(initial=0))
+        most = connection.n_pre
+    elif isinstance(connection, Conv2d):
+        most = math.prod(w.shape[1:])
+    else:
+        most = int(np.diff(connection.indptr).max(initial=0))
+    return _ROUGH.setdefault(connection, _largest(w) * most)
 
 
 def _reach(network: QuantizedNetwork, e: FixedProjection, stimulus: Stimulus, most: int, limit: int) -> int:

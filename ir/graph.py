@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
-
-import numpy as np
 
 
 class HasShape(Protocol):
@@ -31,8 +30,8 @@ class Graph(Protocol):
 
 def slices(blocks: Sequence[HasShape]) -> dict[str, slice]:
     """Where each block lies in the global index, in declaration order."""
-    ends = np.cumsum([0, *(b.n for b in blocks)])
-    return {b.name: slice(int(a), int(z)) for b, a, z in zip(blocks, ends[:-1], ends[1:])}
+    ends = itertools.accumulate(b.n for b in blocks)
+    return {b.name: slice(end - b.n, end) for b, end in zip(blocks, ends)}
 
 
 def input_depths(graph: Graph) -> dict[str, int]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar, Union
 
 import numpy as np
 
 from ir.arrays import Array, Ints, frozen_array, numbers, set_field, whole_array
-from ir.check import INT32, MAX_NEURONS, check_choice, check_finite, check_range, check_type, require, whole
+from ir.check import INT32, MAX_NEURONS, check_choice, check_finite, check_range, check_type, require, sentence, whole
 from ir.contract import CONTRACT, check_contract
 from ir.picture import beside, trace_picture
 from ir.schedule import Schedule
@@ -22,6 +22,8 @@ EXECUTORS = ("E0", "E1", "E2", "E3", "E4")
 
 COLUMNS = {"sample": np.int64, "t": np.int32, "k": np.int32, "neuron": np.int32, "k_served": np.int32}
 """The whole numbers of a spike; its membrane ``m`` is whole or real."""
+
+LEAST = {"sample": None, "t": 0, "k": 0, "neuron": 0, "k_served": -1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,10 @@ class Spikes:
     payload: Array | None = None
 
     def __post_init__(self) -> None:
-        found = {name: whole_array(f"spikes: {name}", getattr(self, name), dtype) for name, dtype in COLUMNS.items()}
+        found = {
+            name: whole_array(f"spikes: {name}", getattr(self, name), dtype, LEAST[name])
+            for name, dtype in COLUMNS.items()
+        }
         found["m"] = numbers("spikes: m", self.m)
         if self.ps is not None:
             found["ps"] = whole_array("spikes: ps", self.ps)
@@ -58,10 +63,8 @@ class Spikes:
         require(shapes == {(found["m"].size,)}, f"spike columns differ in length: shapes {sorted(map(str, shapes))}")
         for name in set(found) - {*COLUMNS, "ps"}:
             check_finite(f"spikes: {name}", found[name])
-        for name, least in (("t", 0), ("k", 0), ("neuron", 0), ("k_served", -1)):
-            check_range(f"spikes: {name}", found[name], least, INT32[1])
         address = [found[name] for name in ("sample", "t", "k", "neuron")]
-        if not _ascends(address):
+        if not ascends(address):
             order = np.lexsort(address[::-1])
             found = {name: array[order] for name, array in found.items()}
         for name, array in found.items():
@@ -71,14 +74,14 @@ class Spikes:
         return len(self.sample)
 
 
-ARRAYS: dict[str, type[np.integer[Any]]] = {
-    "counts": np.int32,
-    "forward_steps": np.int32,
-    "sample_ids": np.int64,
-    "labels": np.int64,
-    "core_of_neuron": np.int32,
+ARRAYS: dict[str, tuple[type[np.integer[Any]], int | None]] = {
+    "counts": (np.int32, 0),
+    "forward_steps": (np.int32, 0),
+    "sample_ids": (np.int64, None),
+    "labels": (np.int64, None),
+    "core_of_neuron": (np.int32, 0),
 }
-"""The whole numbers of a trace."""
+"""The whole numbers of a trace, and the least that each may be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,9 +134,9 @@ class Trace:
         check_choice("the executor of a trace", self.executor, EXECUTORS)
         check_type("the schedule of a trace", self.schedule, Schedule, "a Schedule")
         self._check_populations()
-        for name, dtype in ARRAYS.items():
+        for name, (dtype, least) in ARRAYS.items():
             if getattr(self, name) is not None or name in ("counts", "forward_steps", "sample_ids"):
-                set_field(self, name, whole_array(f"trace {name}", getattr(self, name), dtype))
+                set_field(self, name, whole_array(f"trace {name}", getattr(self, name), dtype, least))
         require(self.forward_steps.ndim == 2, f"trace forward_steps have shape {self.forward_steps.shape}; give (T, B)")
         n = sum(size for _, size in self.populations)
         t, b = self.forward_steps.shape
@@ -147,11 +150,9 @@ class Trace:
         shapes |= dict.fromkeys(self.states, (t, b, n))
         for name, shape in shapes.items():
             array: Any = self.states.get(name) if name in self.states else getattr(self, name)
-            require(
-                array is None or array.shape == shape,
-                f"trace of {counted(t, 'time step')}, {counted(b, 'sample')} and {counted(n, 'neuron')} has {name} of "
-                f"shape {() if array is None else array.shape}",
-            )
+            if array is not None and array.shape != shape:
+                sizes = f"{counted(t, 'time step')}, {counted(b, 'sample')} and {counted(n, 'neuron')}"
+                raise ValueError(sentence(f"trace of {sizes} has {name} of shape {array.shape}"))
         if self.host is not None:
             host = numbers("trace host", self.host)
             require(host.dtype.kind in "iub", f"trace host is {host.dtype}; it holds whole counts of spikes")
@@ -160,9 +161,6 @@ class Trace:
             )
             check_range("trace host", host, 0, INT32[1])
             set_field(self, "host", frozen_array(host))
-        for name in ("counts", "forward_steps", "core_of_neuron"):
-            if getattr(self, name) is not None:
-                check_range(f"trace {name}", getattr(self, name), 0, INT32[1])
         check_type("limits_reached", self.limits_reached, dict, "counts by name")
         for name, count in self.limits_reached.items():
             check_type("a name in limits_reached", name, str, "a word")
@@ -217,18 +215,20 @@ class Trace:
         if s is None or not len(s):
             require(s is None or self.executor == "E0" or not self.counts.any(), "trace counts are not its spikes'")
             return
-        require(int(s.neuron.max()) < self.n_neurons, f"a spike is of neuron {s.neuron.max()}, of {self.n_neurons}")
-        require(int(s.t.max()) < t, f"a spike is in time step {s.t.max()}, of {t}")
-        first = np.flatnonzero(
-            np.concatenate([[True], s.sample[1:] != s.sample[:-1]])
-        )  # of each sample: they are sorted
-        at = np.minimum(np.searchsorted(ids, s.sample[first]), b - 1)
-        lost = ids[at] != s.sample[first]
-        require(not lost.any(), f"a spike is of sample {s.sample[first[lost.argmax()]]}, which the trace does not hold")
-        rows = np.repeat(order[at], np.diff([*first, len(s)]))
+        last, latest = int(s.neuron.max()), int(s.t.max())
+        require(last < self.n_neurons, f"a spike is of neuron {last}, of {self.n_neurons}")
+        require(latest < t, f"a spike is in time step {latest}, of {t}")
+        ends = np.flatnonzero(s.sample[1:] != s.sample[:-1]) + 1  # of each sample but the last: they are sorted
+        first = np.concatenate([[0], ends])
+        of = s.sample[first]
+        at = np.minimum(np.searchsorted(ids, of), b - 1)
+        lost = ids[at] != of
+        require(not lost.any(), f"a spike is of sample {of[lost.argmax()]}, which the trace does not hold")
+        rows = np.repeat(order[at], np.concatenate([ends, [len(s)]]) - first)
         most = self.forward_steps[s.t, rows]
         require(bool((s.k < most).all()), "a spike fires after the last forward step of its time step")
-        twice = np.logical_and.reduce([x[1:] == x[:-1] for x in (s.sample, s.t, s.k, s.neuron)])
+        twice = (s.sample[1:] == s.sample[:-1]) & (s.t[1:] == s.t[:-1])
+        twice &= (s.k[1:] == s.k[:-1]) & (s.neuron[1:] == s.neuron[:-1])
         require(not twice.any(), "a neuron spikes twice in one forward step; each spike has one row")
         counts = _counted(rows, s.neuron, self.counts.shape)
         more = self.counts >= counts if self.executor == "E0" else self.counts == counts  # E0 fires several at once
@@ -267,7 +267,23 @@ class Trace:
         raise ValueError(f"neuron {neuron} is out of range")
 
 
-def _ascends(columns: list[Array]) -> bool:
+S = TypeVar("S", bound=Union[Spikes, Trace])
+
+
+def unchecked(kind: type[S], **values: Any) -> S:
+    """Spikes or a trace without the checks, which take longer than a short run: of an executor that counts and sorts.
+
+    Args:
+        values: of all fields, as the checks would leave them: arrays frozen, of their types. Tests check them.
+    """
+    made = object.__new__(kind)
+    for f in fields(kind):
+        set_field(made, f.name, values.pop(f.name, f.default))
+    require(not values, f"{kind.__name__} has no field {', '.join(values)}")
+    return made
+
+
+def ascends(columns: list[Array]) -> bool:
     """Whether rows are in order by the first column, ties by the next: far cheaper to see than to sort."""
     tied = np.ones(max(len(columns[0]) - 1, 0), bool)
     for column in columns:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import warnings
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from ir.arithmetic import LIMITS
 from ir.arrays import Array
 from ir.check import SlowerWarning, require, sentence
+from ir.contract import CONTRACT
 from ir.encoder import hosted
 from ir.held import Held
 from ir.mapped import MappedNetwork
@@ -24,7 +26,7 @@ from ir.runnable import check_record, check_run
 from ir.schedule import Schedule
 from ir.state import State
 from ir.stimulus import Stimulus
-from ir.trace import Spikes, Trace
+from ir.trace import Spikes, Trace, ascends, unchecked
 from ir.trace_parts import ended
 from sim_reference import simulate
 from sim_reference.compiled.asynchronous import run_asynchronous
@@ -104,8 +106,11 @@ def run(
     shape = stimulus.n_steps, stimulus.n_samples, layout.n_neurons
     out, cut = _output(shape, names, record_spikes or keep_state), _cut(shape, layout.network, state, keep_state)
     parts = _over_threads(_task(kept, stimulus, schedule, cut), out, n_threads or n_usable_cores(), progress)
-    limits = np.sum([np.zeros(len(LIMITS), np.int64), *(p.limits for p in parts)], 0)
-    trace = Trace(
+    for array in (out.counts, out.forward_steps, out.kept):
+        array.setflags(write=False)  # a trace takes them as they are, without a copy
+    limits = [sum(reached) for reached in zip(*(p.limits.tolist() for p in parts))] or [0] * len(LIMITS)
+    trace = unchecked(
+        Trace,
         executor="E2",
         spikes=_spikes(parts, stimulus) if out.keep_rows else None,
         counts=out.counts,
@@ -117,7 +122,8 @@ def run(
         schedule=schedule,
         labels=stimulus.labels,
         core_of_neuron=mapped.core_of_neuron if isinstance(mapped, MappedNetwork) else None,
-        limits_reached=dict(zip(LIMITS, limits.tolist())),
+        limits_reached=dict(zip(LIMITS, limits)),
+        contract=CONTRACT,
     )
     return _with_end(trace, layout.network, stimulus, cut, state, record_spikes) if keep_state else trace
 
@@ -235,11 +241,11 @@ class _Share(NamedTuple):
 def _over_threads(task: _Task, out: Output, n_threads: int, progress: Progress | None) -> list[_Share]:
     """Run all samples, an equal share a worker."""
     n = task.stimulus.n_samples
-    bounds = np.linspace(0, n, min(n_threads, n) + 1).astype(int) if n else np.zeros(1, int)
-    shares = list(zip(bounds[:-1].tolist(), bounds[1:].tolist()))
     report = _Report(n, progress)
-    if len(shares) <= 1:
-        return [_run_share(task, out, a, z, report) for a, z in shares]
+    if min(n_threads, n) <= 1:
+        return [_run_share(task, out, 0, n, report)] if n else []
+    bounds = np.linspace(0, n, min(n_threads, n) + 1).astype(int).tolist()
+    shares = list(itertools.pairwise(bounds))
     with ThreadPoolExecutor(len(shares)) as pool:
         return list(pool.map(lambda share: _run_share(task, out, share[0], share[1], report), shares))
 
@@ -293,7 +299,13 @@ def _asynchronous_range(task: _Task, work: Work) -> _RunRange:
 
 def _spikes(shares: list[_Share], stimulus: Stimulus) -> Spikes:
     """Put the workers' spikes together."""
-    rows = np.concatenate([new_rows(0), *(s.rows for s in shares)])
-    n_rows = np.concatenate([np.zeros(0, np.int64), *(s.n_rows for s in shares)])
-    sample = np.repeat(_ids(stimulus), n_rows)
-    return Spikes(sample, rows[:, T], rows[:, K], rows[:, NEURON], rows[:, M].astype(np.int64), rows[:, K_SERVED])
+    one = len(shares) == 1
+    rows = shares[0].rows if one else np.concatenate([new_rows(0), *(s.rows for s in shares)])
+    n_rows = shares[0].n_rows if one else np.concatenate([np.zeros(0, np.int64), *(s.n_rows for s in shares)])
+    columns = np.array(rows.T, order="C")
+    sample, m = np.repeat(_ids(stimulus), n_rows), columns[M].astype(np.int64)
+    for array in (columns, sample, m):
+        array.setflags(write=False)
+    t, k, neuron, k_served = (columns[i] for i in (T, K, NEURON, K_SERVED))
+    made = Spikes if not ascends([sample, t, k, neuron]) else partial(unchecked, Spikes)
+    return made(sample=sample, t=t, k=k, neuron=neuron, m=m, k_served=k_served)

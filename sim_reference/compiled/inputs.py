@@ -18,6 +18,9 @@ Int = Any
 """An integer of numpy or Python: compiled code sees no difference."""
 
 
+NO_FRAMES = [np.zeros((0, 0, 0), kind) for kind in (np.int8, np.int16, np.int32)]
+
+
 class Inputs(NamedTuple):
     """Frames in the one of three arrays that has their type; the other two are empty.
 
@@ -45,9 +48,8 @@ class Inputs(NamedTuple):
 def held_inputs(stimulus: Stimulus, gradual: bool) -> tuple[Held, int]:
     """The inputs for kernels, and the most events of a sample in a time step where they come one by one."""
     frames, n_steps, n_samples = stimulus.frames, stimulus.n_steps, stimulus.n_samples
-    itemsize, nothing = frames.dtype.itemsize, (0, 0, 0)
-    kinds: tuple[Any, ...] = np.int8, np.int16, np.int32
-    of_bytes, of_shorts, of_words = (frames if frames.dtype == kind else np.zeros(nothing, kind) for kind in kinds)
+    itemsize = frames.dtype.itemsize
+    of_bytes, of_shorts, of_words = (frames if frames.dtype == none.dtype else none for none in NO_FRAMES)
     events, start, most = np.zeros(0, np.int64), np.zeros(n_steps * n_samples + 1, np.int64), 0
     if gradual:
         most = int(frames.sum(2, dtype=np.int64).max(initial=0))

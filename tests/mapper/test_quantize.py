@@ -156,7 +156,9 @@ def test_the_search_runs_as_often_as_it_says_and_leaves_a_decay_that_helps() -> 
     for p in fixed.populations:
         assert int(p.neuron.decay_v) in {int(np.rint(4096 * (1 - np.exp(-1 / (5 * step))))) for step in DECAY_STEPS}
     forgetful = replace(trained.populations[0], neuron=replace(trained.populations[0].neuron, tau_mem_s=1e-5))
-    assert search_runs(replace(trained, populations=(forgetful, trained.populations[1])), LOIHI2) == 2 * (12 + 14 + 10) + 5
+    assert (
+        search_runs(replace(trained, populations=(forgetful, trained.populations[1])), LOIHI2) == 2 * (12 + 14 + 10) + 5
+    )
 
 
 WEIGHT = Formats.of(LOIHI2).weight

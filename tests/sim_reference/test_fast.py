@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -41,6 +41,19 @@ def assert_same(mapped, stimulus, schedule):
     assert divergence is None, str(divergence)
     assert slow.limits_reached == quick.limits_reached
     assert (slow.counts == quick.counts).all()
+    assert_the_checks_change_nothing(quick)
+
+
+def assert_the_checks_change_nothing(trace):
+    """A trace made without them is what they would leave: the same arrays, frozen and of their types."""
+    spikes = replace(trace.spikes)
+    for made, checked in ((trace.spikes, spikes), (trace, replace(trace, spikes=spikes))):
+        for f in fields(made):
+            kept, found = getattr(made, f.name), getattr(checked, f.name)
+            if f.name == "states":
+                assert kept.keys() == found.keys() and all(kept[x] is found[x] for x in kept)
+            elif f.name != "spikes":
+                assert kept is found or (not isinstance(kept, np.ndarray) and kept == found), f.name
 
 
 @pytest.mark.parametrize("schedule", [LAYERED, Schedule()], ids=lambda s: s.kind)
