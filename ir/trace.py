@@ -7,7 +7,7 @@ from typing import Any, TypeVar, Union
 
 import numpy as np
 
-from ir.arrays import Array, Ints, frozen_array, numbers, set_field, whole_array
+from ir.arrays import Array, Ints, ascends, frozen_array, numbers, set_field, whole_array
 from ir.check import INT32, MAX_NEURONS, check_choice, check_finite, check_range, check_type, require, sentence, whole
 from ir.contract import CONTRACT, check_contract
 from ir.picture import beside, trace_picture
@@ -281,16 +281,6 @@ def unchecked(kind: type[S], **values: Any) -> S:
         set_field(made, f.name, values.pop(f.name, f.default))
     require(not values, f"{kind.__name__} has no field {', '.join(values)}")
     return made
-
-
-def ascends(columns: list[Array]) -> bool:
-    """Whether rows are in order by the first column, ties by the next: far cheaper to see than to sort."""
-    tied = np.ones(max(len(columns[0]) - 1, 0), bool)
-    for column in columns:
-        if len(column) != len(columns[0]) or bool((tied & (column[1:] < column[:-1])).any()):
-            return False
-        tied &= column[1:] == column[:-1]
-    return True
 
 
 def count_spikes(spikes: Spikes, sample_ids: Ints, n_neurons: int) -> Array:

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +26,7 @@ from ir.runnable import check_record, check_run
 from ir.schedule import Schedule
 from ir.state import State
 from ir.stimulus import Stimulus
-from ir.trace import Spikes, Trace, ascends, unchecked
+from ir.trace import Trace, unchecked
 from ir.trace_parts import ended
 from sim_reference import simulate
 from sim_reference.compiled.asynchronous import run_asynchronous
@@ -37,7 +37,7 @@ from sim_reference.compiled.kernels import Work, new_work
 from sim_reference.compiled.known import reason_against
 from sim_reference.compiled.layered import new_history, run_layered
 from sim_reference.compiled.narrow import largest_count
-from sim_reference.compiled.output import K_SERVED, NEURON, REGISTERS, Cut, K, M, Output, T, new_rows
+from sim_reference.compiled.output import REGISTERS, Cut, Output, Share, joined, new_rows
 from sim_reference.compiled.queue import flat_schedule, new_queue
 from sim_reference.layout import Layout, layout_of
 from sim_reference.serve import check_order
@@ -112,7 +112,7 @@ def run(
     trace = unchecked(
         Trace,
         executor="E2",
-        spikes=_spikes(parts, stimulus) if out.keep_rows else None,
+        spikes=joined(parts, _ids(stimulus)) if out.keep_rows else None,
         counts=out.counts,
         states=dict(zip(names, out.kept)),
         forward_steps=out.forward_steps,
@@ -229,16 +229,7 @@ def _task(kept: _Kept, stimulus: Stimulus, schedule: Schedule, cut: Cut) -> _Tas
     return _Task(_flat(kept, stimulus, layered, cut), schedule, stimulus, inputs, max_events, cut)
 
 
-class _Share(NamedTuple):
-    """What one worker found: spikes of samples ``first``, ... in turn, ``n_rows`` a sample, and its limit counts."""
-
-    first: int
-    n_rows: Array
-    rows: Array
-    limits: Array
-
-
-def _over_threads(task: _Task, out: Output, n_threads: int, progress: Progress | None) -> list[_Share]:
+def _over_threads(task: _Task, out: Output, n_threads: int, progress: Progress | None) -> list[Share]:
     """Run all samples, an equal share a worker."""
     n = task.stimulus.n_samples
     report = _Report(n, progress)
@@ -263,7 +254,7 @@ class _Report:
                 self.progress(self.done, self.n)
 
 
-def _run_share(task: _Task, out: Output, first: int, last: int, report: _Report) -> _Share:
+def _run_share(task: _Task, out: Output, first: int, last: int, report: _Report) -> Share:
     """Run samples ``first`` to ``last`` - 1 in this thread; room for spikes grows as needed."""
     work = new_work(task.net, task.max_events)
     out = out._replace(row_start=np.zeros_like(out.row_start), full=np.zeros(1, np.int64))
@@ -280,7 +271,7 @@ def _run_share(task: _Task, out: Output, first: int, last: int, report: _Report)
             out = out._replace(rows=new_rows(2 * len(out.rows)))
             out.rows[: len(kept)] = kept
             out.full[0] = 0
-    return _Share(first, np.diff(out.row_start[first : last + 1]), out.rows[: out.row_start[last]], work.limits)
+    return Share(first, np.diff(out.row_start[first : last + 1]), out.rows[: out.row_start[last]], work.limits)
 
 
 _RunRange = Callable[[int, int, Output], int]
@@ -295,17 +286,3 @@ def _asynchronous_range(task: _Task, work: Work) -> _RunRange:
     schedule = flat_schedule(task.schedule)
     queue = new_queue(task.net, schedule, task.max_events)
     return lambda a, z, out: run_asynchronous(task.net, schedule, task.inputs, a, z, work, queue, task.cut, out)
-
-
-def _spikes(shares: list[_Share], stimulus: Stimulus) -> Spikes:
-    """Put the workers' spikes together."""
-    one = len(shares) == 1
-    rows = shares[0].rows if one else np.concatenate([new_rows(0), *(s.rows for s in shares)])
-    n_rows = shares[0].n_rows if one else np.concatenate([np.zeros(0, np.int64), *(s.n_rows for s in shares)])
-    columns = np.array(rows.T, order="C")
-    sample, m = np.repeat(_ids(stimulus), n_rows), columns[M].astype(np.int64)
-    for array in (columns, sample, m):
-        array.setflags(write=False)
-    t, k, neuron, k_served = (columns[i] for i in (T, K, NEURON, K_SERVED))
-    made = Spikes if not ascends([sample, t, k, neuron]) else partial(unchecked, Spikes)
-    return made(sample=sample, t=t, k=k, neuron=neuron, m=m, k_served=k_served)

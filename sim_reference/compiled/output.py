@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ir.arrays import Array
+from ir.arrays import Array, ascends
+from ir.trace import Spikes, unchecked
 from sim_reference.compiled.jit import kernel, kernel_inside
 
 Int = Any
@@ -105,3 +107,26 @@ def keep_registers(out: Output, b: Int, t: Int, registers: Array) -> None:
     for r in range(out.which.size):
         for i in range(registers.shape[1]):
             out.kept[r, t, b, i] = registers[out.which[r], i]
+
+
+class Share(NamedTuple):
+    """What one worker found: spikes of samples ``first``, ... in turn, ``n_rows`` a sample, and its limit counts."""
+
+    first: int
+    n_rows: Array
+    rows: Array
+    limits: Array
+
+
+def joined(shares: list[Share], ids: Array) -> Spikes:
+    """The workers' spikes together; ``ids`` (B,) of all samples."""
+    one = len(shares) == 1
+    rows = shares[0].rows if one else np.concatenate([new_rows(0), *(s.rows for s in shares)])
+    n_rows = shares[0].n_rows if one else np.concatenate([np.zeros(0, np.int64), *(s.n_rows for s in shares)])
+    columns = np.array(rows.T, order="C")
+    sample, m = np.repeat(ids, n_rows), columns[M].astype(np.int64)
+    for array in (columns, sample, m):
+        array.setflags(write=False)
+    t, k, neuron, k_served = (columns[i] for i in (T, K, NEURON, K_SERVED))
+    made = partial(unchecked, Spikes) if ascends([sample, t, k, neuron]) else Spikes
+    return made(sample=sample, t=t, k=k, neuron=neuron, m=m, k_served=k_served)

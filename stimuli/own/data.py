@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -134,7 +135,7 @@ class Data:
         if file is not None and self.store is not None and file.exists():
             whole = self.store.load(file, Stimulus)
         else:
-            whole = self._gathered((self._sample(i) for i in self.which.tolist()), self.which)
+            whole = self._gathered(self.which, self._sample, self.n_steps)
             self._keep(whole, file)
         if self.fits:
             self._held.append(whole)
@@ -152,22 +153,23 @@ class Data:
         if self._held:
             some = self._held[0].select(index)
             return some if steps is None else some.steps(steps.start, steps.stop)
-        ids = self.which[index]
-        if steps is not None:
-            return self._gathered((self._sample(i, steps) for i in ids.tolist()), ids, len(steps))
-        return self._gathered((self._cached(i) for i in ids.tolist()), ids)
+        if steps is None:
+            return self._gathered(self.which[index], self._cached, self.n_steps)
+        return self._gathered(self.which[index], partial(self._sample, steps=steps), len(steps))
 
-    def _gathered(self, samples: Iterable[Sample], ids: Ints, n_steps: int | None = None) -> Stimulus:
+    def _gathered(self, ids: Ints, read: Callable[[int], Sample], n_steps: int) -> Stimulus:
         """Samples as one batch, each put in its place as it comes, so that memory holds them once."""
         require(len(ids) > 0, f"{self.name}: no sample is asked for; give at least one")
-        labels, rows = np.zeros(len(ids), np.int64), list[Ints]()
-        n_steps = self.n_steps if n_steps is None else n_steps
         try:
-            frames = np.zeros((n_steps, len(ids), self.n_inputs), np.int8)
+            return self._batch(ids, read, n_steps)
         except MemoryError as error:
             size = f"{n_steps} time steps of {len(ids)} samples with {self.n_inputs} inputs do not fit memory"
             raise FormatError(f"{self.name}: {size}; set n_steps, window_us, crop or shrink") from error
-        for b, one in enumerate(samples):
+
+    def _batch(self, ids: Ints, read: Callable[[int], Sample], n_steps: int) -> Stimulus:
+        labels, rows = np.zeros(len(ids), np.int64), list[Ints]()
+        frames = np.zeros((n_steps, len(ids), self.n_inputs), np.int8)
+        for b, one in enumerate(map(read, ids.tolist())):
             if not np.can_cast(one.frames.dtype, frames.dtype):
                 frames = frames.astype(np.result_type(frames, one.frames))
             frames[:, b], labels[b] = one.frames, one.label
@@ -287,14 +289,11 @@ def _of_stimulus(value: Stimulus, options: DataOptions) -> Data:
     if value.labels is None:
         raise FormatError("the stimulus has no labels; training needs them")
     source = Items([(value.frames[:, b], int(label)) for b, label in enumerate(value.labels)])
-    made = _data(source, *form_of(source, replace(options, n_steps=value.n_steps)), None)
-    return replace(made, _held=[value])
+    return replace(_data(source, *form_of(source, replace(options, n_steps=value.n_steps)), None), _held=[value])
 
 
 def _data(source: Source, form: Form, options: DataOptions, store: Store | None) -> Data:
     known = options.n_classes or source.n_classes
     shape = out_shape(form, options)
     made = Data(source, options, form, np.arange(len(source)), known or MAX_CLASSES, shape, store)
-    if known:
-        return made
-    return replace(made, n_classes=int(made.labels.max()) + 1)
+    return made if known else replace(made, n_classes=int(made.labels.max()) + 1)

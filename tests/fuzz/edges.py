@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -103,7 +104,11 @@ class Fuzzing:
             os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
             os.dup2(here, 2)
             os.close(there)
-            edges_worker.loop(self.reader, self.folder, self.kept, self.options.keep, seed)
+            try:
+                edges_worker.loop(self.reader, self.folder, self.kept, self.options.keep, seed)
+            except BaseException:
+                traceback.print_exc()
+            os._exit(1)  # and no further: what it would leave, folders too, is its parent's
         os.close(here)
         with open(there, "rb", buffering=0) as words:
             runs = self._watch(pid, words)
