@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ir.arithmetic import LIMITS
 from ir.arrays import Array
 from ir.check import SlowerWarning, require, sentence
 from ir.contract import CONTRACT
@@ -37,7 +36,7 @@ from sim_reference.compiled.kernels import Work, new_work
 from sim_reference.compiled.known import reason_against
 from sim_reference.compiled.layered import new_history, run_layered
 from sim_reference.compiled.narrow import largest_count
-from sim_reference.compiled.output import REGISTERS, Cut, Output, Share, joined, new_rows
+from sim_reference.compiled.output import REGISTERS, Cut, Output, Share, joined, limits_of, new_rows
 from sim_reference.compiled.queue import flat_schedule, new_queue
 from sim_reference.layout import Layout, layout_of
 from sim_reference.serve import check_order
@@ -106,9 +105,7 @@ def run(
     shape = stimulus.n_steps, stimulus.n_samples, layout.n_neurons
     out, cut = _output(shape, names, record_spikes or keep_state), _cut(shape, layout.network, state, keep_state)
     parts = _over_threads(_task(kept, stimulus, schedule, cut), out, n_threads or n_usable_cores(), progress)
-    for array in (out.counts, out.forward_steps, out.kept):
-        array.setflags(write=False)  # a trace takes them as they are, without a copy
-    limits = [sum(reached) for reached in zip(*(p.limits.tolist() for p in parts))] or [0] * len(LIMITS)
+    out.freeze()
     trace = unchecked(
         Trace,
         executor="E2",
@@ -122,7 +119,7 @@ def run(
         schedule=schedule,
         labels=stimulus.labels,
         core_of_neuron=mapped.core_of_neuron if isinstance(mapped, MappedNetwork) else None,
-        limits_reached=dict(zip(LIMITS, limits)),
+        limits_reached=limits_of(parts),
         contract=CONTRACT,
     )
     return _with_end(trace, layout.network, stimulus, cut, state, record_spikes) if keep_state else trace

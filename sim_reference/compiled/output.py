@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ir.arithmetic import LIMITS
 from ir.arrays import Array, ascends
 from ir.trace import Spikes, unchecked
 from sim_reference.compiled.jit import kernel, kernel_inside
@@ -38,6 +39,11 @@ class Output(NamedTuple):
     row_start: Array
     full: Array
     keep_rows: bool
+
+    def freeze(self) -> None:
+        """Let nobody write there any more: a trace takes such arrays as they are, without a copy."""
+        for array in (self.counts, self.forward_steps, self.kept):
+            array.setflags(write=False)
 
 
 class Cut(NamedTuple):
@@ -116,6 +122,12 @@ class Share(NamedTuple):
     n_rows: Array
     rows: Array
     limits: Array
+
+
+def limits_of(shares: list[Share]) -> dict[str, int]:
+    """How often each limit was reached, by its name."""
+    found = [sum(reached) for reached in zip(*(s.limits.tolist() for s in shares))]
+    return dict(zip(LIMITS, found or [0] * len(LIMITS)))
 
 
 def joined(shares: list[Share], ids: Array) -> Spikes:
