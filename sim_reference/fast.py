@@ -48,6 +48,9 @@ SAMPLES_A_CALL, SAMPLES_A_REPORT = 256, 8
 KEPT_BYTES, KEPT_VARIANTS, LARGEST_BYTE = 1 << 26, 8, 128
 """Networks with weights up to this size stay prepared, each for so many input counts and schedule kinds."""
 
+A_THREAD = 1 << 20
+"""Neurons, inputs too, times time steps that are worth another thread: to start one takes some 0.3 ms."""
+
 FIRST_CAPACITY = 1 << 16
 """Room for spikes at first; doubled when it runs out."""
 
@@ -85,7 +88,7 @@ def run(
         record_spikes: False = only count them, in memory that does not grow with the number of time steps once
             ``record`` is empty too.
         record: names of the neurons' states that the trace holds, (T, B, N): ``v``, ``u``, ...
-        n_threads: samples that run at once; None = as many as cores may be used.
+        n_threads: samples that run at once; None = as many as cores may be used and are worth it.
         progress: called now and then, from any thread, with samples done and in all.
         state, keep_state: as for ``simulate.run``.
 
@@ -104,7 +107,7 @@ def run(
         return own if record_spikes else replace(own, spikes=None)
     shape = stimulus.n_steps, stimulus.n_samples, layout.n_neurons
     out, cut = _output(shape, names, record_spikes or keep_state), _cut(shape, layout.network, state, keep_state)
-    parts = _over_threads(_task(kept, stimulus, schedule, cut), out, n_threads or n_usable_cores(), progress)
+    parts = _over_threads(_task(kept, stimulus, schedule, cut), out, n_threads or _n_worth(stimulus, shape), progress)
     out.freeze()
     trace = unchecked(
         Trace,
@@ -164,6 +167,12 @@ def _output(shape: tuple[int, int, int], names: tuple[str, ...], record_spikes: 
     kept, which = np.zeros((len(names), *shape), np.int64), np.array([REGISTERS.index(x) for x in names], np.int64)
     counts, steps, starts_at = np.zeros((b, n), np.int32), np.zeros((t, b), np.int32), np.zeros(b + 1, np.int64)
     return Output(counts, steps, kept, which, new_rows(0), starts_at, np.zeros(1, np.int64), record_spikes)
+
+
+def _n_worth(stimulus: Stimulus, shape: tuple[int, int, int]) -> int:
+    """Threads that a run of ``shape`` (T, B, N) is worth."""
+    t, b, n = shape
+    return min(n_usable_cores(), 1 + t * b * (n + stimulus.frames.shape[2]) // A_THREAD)
 
 
 def n_usable_cores() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 
 import numpy as np
@@ -265,3 +266,14 @@ def test_frames_of_bytes_are_gone_through_only_where_the_largest_byte_would_leav
             seen.clear()
             assert_same(one_large_core(network), Stimulus(frames), schedule)
             assert seen.count(frames.size) == passes
+
+
+def test_a_short_run_starts_no_threads_and_a_long_one_as_many_as_are_worth_it(monkeypatch):
+    network, started = convolutional(), []
+    monkeypatch.setattr(fast, "n_usable_cores", lambda: 3)
+    monkeypatch.setattr(fast, "ThreadPoolExecutor", lambda n: started.append(n) or ThreadPoolExecutor(n))
+    stimuli = noise(network, 4), noise(network, 40)
+    short, long = (fast.run(network, s, LAYERED, record=()) for s in stimuli)
+    assert started == [2] and stimuli[1].n_samples * 40 * (network.n_neurons + network.n_inputs) >> 20 == 1
+    alone = fast.run(network, stimuli[1], LAYERED, record=(), n_threads=1)
+    assert started == [2] and first_divergence(long, alone) is None and short.counts.any()
