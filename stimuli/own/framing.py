@@ -38,7 +38,9 @@ def frames_of(
         rows = _rows(recording(raw, who, options, len(form.raw_shape) == 2), who, form, options)
         rows = rows[(rows[:, 0] >= steps.start) & (rows[:, 0] < steps.stop)] - np.array([steps.start, 0, 0])
         n_inputs = int(np.prod(out_shape(form, options)))
-        cells, counts = np.unique(rows[:, 0] * n_inputs + rows[:, 2], return_counts=True)
+        cells, counts = rows[:, 0] * n_inputs + rows[:, 2], np.ones(1, np.int64)
+        if options.counts:  # else a cell is there once
+            cells, counts = np.unique(cells, return_counts=True)
         if counts.max(initial=0) > 32_767:
             raise FormatError(
                 f"{who}: a pixel has {counts.max()} events in a time step, at most 32767; shorten window_us"

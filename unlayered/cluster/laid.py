@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ir.arrays import Array
 from ir.stimulus import Stimulus
+from unlayered.cluster.packed import WithoutFrames
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,25 +18,20 @@ class Laid:
     """A stimulus whose frames lie in a file.
 
     Attributes:
-        empty: the stimulus with no time step.
-        shape, kind: of the frames.
         path: the file, nothing but their bytes; of counts that are 0 or 1, their bits.
     """
 
-    empty: Stimulus
-    shape: tuple[int, ...]
-    kind: str
+    rest: WithoutFrames
     path: str
     in_bits: bool
-    events: Array | None
 
     def stimulus(self) -> Stimulus:
         """The stimulus, bit for bit."""
-        found: Any = np.fromfile(self.path, np.uint8 if self.in_bits else self.kind)
+        found: Any = np.fromfile(self.path, np.uint8 if self.in_bits else self.rest.kind)
         if self.in_bits:
-            found = np.unpackbits(found, count=math.prod(self.shape))
+            found = np.unpackbits(found, count=math.prod(self.rest.shape))
         found.setflags(write=False)
-        return replace(self.empty, frames=found.view(self.kind).reshape(self.shape), events=self.events)
+        return self.rest.filled(found.view(self.rest.kind))
 
     def remove(self) -> None:
         """Remove the file: nobody asks for it any more."""
@@ -52,5 +47,4 @@ def laid(stimulus: Stimulus, path: Path) -> Laid | None:
     except OSError:
         path.unlink(missing_ok=True)
         return None
-    empty = replace(stimulus, frames=np.zeros((0, *frames.shape[1:]), frames.dtype), events=None)
-    return Laid(empty, frames.shape, frames.dtype.str, str(path), in_bits, stimulus.events)
+    return Laid(WithoutFrames.of(stimulus), str(path), in_bits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,27 +16,48 @@ FULL = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class Packed:
-    """A stimulus as the places and values of its counts.
+class WithoutFrames:
+    """A stimulus whose frames are elsewhere.
 
     Attributes:
-        empty: the stimulus with no time step.
-        shape, kind: of the frames. at: (n,) places in them, in order. values: (n,).
+        empty: it with no time step. shape, kind: of its frames. events: its time stamps.
     """
 
     empty: Stimulus
     shape: tuple[int, ...]
     kind: str
+    events: Array | None
+
+    @classmethod
+    def of(cls, stimulus: Stimulus) -> WithoutFrames:
+        """What is left of it."""
+        frames = stimulus.frames
+        empty = replace(stimulus, frames=np.zeros((0, *frames.shape[1:]), frames.dtype), events=None)
+        return cls(empty, frames.shape, frames.dtype.str, stimulus.events)
+
+    def filled(self, frames: Any) -> Stimulus:
+        """The stimulus with its frames."""
+        frames.setflags(write=False)
+        return replace(self.empty, frames=frames.reshape(self.shape), events=self.events)
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """A stimulus as the places and values of its counts.
+
+    Attributes:
+        at: (n,) places in the frames, in order. values: (n,).
+    """
+
+    rest: WithoutFrames
     at: Array
     values: Array
-    events: Array | None
 
     def stimulus(self) -> Stimulus:
         """The stimulus, bit for bit."""
-        frames: Any = np.zeros(self.shape, self.kind)
-        frames.reshape(-1)[self.at] = self.values
-        frames.setflags(write=False)
-        return replace(self.empty, frames=frames, events=self.events)
+        frames: Any = np.zeros(math.prod(self.rest.shape), self.rest.kind)
+        frames[self.at] = self.values
+        return self.rest.filled(frames)
 
 
 def packed(stimulus: Stimulus) -> Stimulus | Packed:
@@ -48,5 +70,4 @@ def packed(stimulus: Stimulus) -> Stimulus | Packed:
     if np.count_nonzero(counted) > FULL * flat.size:
         return stimulus
     at = np.flatnonzero(counted)
-    empty = replace(stimulus, frames=np.zeros((0, *frames.shape[1:]), frames.dtype), events=None)
-    return Packed(empty, frames.shape, frames.dtype.str, at.astype(np.uint32), flat[at], stimulus.events)
+    return Packed(WithoutFrames.of(stimulus), at.astype(np.uint32), flat[at])
