@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ir.check import check_range
+from ir.check import INT32, check_range
 
 Array = NDArray[Any]
 """Numbers of any kind."""
 
-EDGES: dict[Any, tuple[int, int]] = {
-    kind: (-(1 << bits), (1 << bits) - 1) for kind, bits in ((np.int32, 31), (np.int64, 63))
-}
+EDGES: dict[Any, tuple[int, int]] = {np.int32: INT32, np.int64: (-(1 << 63), (1 << 63) - 1)}
 """The least and the largest number of a type; ``np.iinfo`` takes longer than many a check."""
 
 Ints = NDArray[np.int64]

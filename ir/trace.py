@@ -20,10 +20,17 @@ from ir.words import counted
 EXECUTORS = ("E0", "E1", "E2", "E3", "E4")
 
 
-COLUMNS = {"sample": np.int64, "t": np.int32, "k": np.int32, "neuron": np.int32, "k_served": np.int32}
-"""The whole numbers of a spike; its membrane ``m`` is whole or real."""
+Whole = tuple[type[np.integer[Any]], Union[int, None]]
+"""A type of whole numbers, and the least that one may be; None = any."""
 
-LEAST = {"sample": None, "t": 0, "k": 0, "neuron": 0, "k_served": -1}
+COLUMNS: dict[str, Whole] = {
+    "sample": (np.int64, None),
+    "t": (np.int32, 0),
+    "k": (np.int32, 0),
+    "neuron": (np.int32, 0),
+    "k_served": (np.int32, -1),
+}
+"""The whole numbers of a spike; its membrane ``m`` is whole or real."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +57,7 @@ class Spikes:
     payload: Array | None = None
 
     def __post_init__(self) -> None:
-        found = {
-            name: whole_array(f"spikes: {name}", getattr(self, name), dtype, LEAST[name])
-            for name, dtype in COLUMNS.items()
-        }
+        found = {name: whole_array(f"spikes: {name}", getattr(self, name), *kind) for name, kind in COLUMNS.items()}
         found["m"] = numbers("spikes: m", self.m)
         if self.ps is not None:
             found["ps"] = whole_array("spikes: ps", self.ps)
@@ -74,14 +78,14 @@ class Spikes:
         return len(self.sample)
 
 
-ARRAYS: dict[str, tuple[type[np.integer[Any]], int | None]] = {
+ARRAYS: dict[str, Whole] = {
     "counts": (np.int32, 0),
     "forward_steps": (np.int32, 0),
     "sample_ids": (np.int64, None),
     "labels": (np.int64, None),
     "core_of_neuron": (np.int32, 0),
 }
-"""The whole numbers of a trace, and the least that each may be."""
+"""The whole numbers of a trace."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,9 +138,9 @@ class Trace:
         check_choice("the executor of a trace", self.executor, EXECUTORS)
         check_type("the schedule of a trace", self.schedule, Schedule, "a Schedule")
         self._check_populations()
-        for name, (dtype, least) in ARRAYS.items():
+        for name, kind in ARRAYS.items():
             if getattr(self, name) is not None or name in ("counts", "forward_steps", "sample_ids"):
-                set_field(self, name, whole_array(f"trace {name}", getattr(self, name), dtype, least))
+                set_field(self, name, whole_array(f"trace {name}", getattr(self, name), *kind))
         require(self.forward_steps.ndim == 2, f"trace forward_steps have shape {self.forward_steps.shape}; give (T, B)")
         n = sum(size for _, size in self.populations)
         t, b = self.forward_steps.shape

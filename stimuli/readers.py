@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ir.check import FormatError, require
+from ir.check import FormatError
 from ir.schedule import key
 from ir.stimulus import Stimulus
 from stimuli.coding import RATE_SEED, rate
 from stimuli.frames import Binning, stack
+from stimuli.own.files import arrays_of
 from stimuli.places import absent, data_folder
 
 Reader = Callable[["Path | None", str, "int | None", bool], Stimulus]
@@ -157,13 +158,14 @@ def read_cifar10(
         raise absent(
             "CIFAR-10", folder, "put cifar-10-batches-bin/*.bin (the binary version) or cifar10_jpeg.npz there"
         )
-    with packed.open("rb") as file, np.load(file, allow_pickle=False) as d:  # numpy leaves one of its own open
-        names = ("header", "body", "length", "train", "label")
-        arrays = [d[name] for name in names]
-        for name, array in zip(names, arrays):
-            require(isinstance(array, np.ndarray), f"its {name} is no array")
-    header, filled, length, train, labels = arrays
-    head, body, train = header.tobytes(), filled.tobytes(), train.astype(bool)
+    d = arrays_of(packed)
+    head, body, length, train, labels = (
+        d["header"].tobytes(),
+        d["body"].tobytes(),
+        d["length"],
+        d["train"].astype(bool),
+        d["label"],
+    )
     ids = np.flatnonzero(train == (split == "train"))
     ids = ids[np.argsort(key(RATE_SEED, 0, 0, 0, ids))][:limit]
     end = np.cumsum(length, dtype=np.int64)

@@ -26,8 +26,7 @@ MAX_WORK = 1 << 28
 """Most numbers made and products formed by all folding in one file."""
 
 DAMAGED = (
-    ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, NotImplementedError, RuntimeError,
-    TypeError, ValueError,
+    ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError,
 )  # fmt: skip
 """What onnx's evaluator raises on nodes that do not follow the standard."""
 

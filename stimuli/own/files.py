@@ -101,6 +101,15 @@ def _npy(path: Path, camera: str) -> Raw:
 
 
 def _npz(path: Path, camera: str) -> Raw:
+    return sample_of(arrays_of(path))
+
+
+def arrays_of(path: Path) -> dict[str, NDArray[Any]]:
+    """The named arrays of an ``.npz``, none of which takes more memory than the file holds.
+
+    Raises:
+        FormatError: an array is not what it says. Others of ``DAMAGED``: the file is none.
+    """
     arrays: dict[str, NDArray[Any]] = {}
     left = MAX_BYTES
     with zipfile.ZipFile(path) as archive:
@@ -113,7 +122,7 @@ def _npz(path: Path, camera: str) -> Raw:
                 raise FormatError(f"its array {name} is encrypted; pack it without a password")
             with archive.open(info) as file:
                 arrays[name] = _array(file, info.file_size, name)
-    return sample_of(arrays)
+    return arrays
 
 
 def _array(file: Any, n_bytes: int, name: str) -> NDArray[Any]:

@@ -38,15 +38,16 @@ def frames_of(
         rows = _rows(recording(raw, who, options, len(form.raw_shape) == 2), who, form, options)
         rows = rows[(rows[:, 0] >= steps.start) & (rows[:, 0] < steps.stop)] - np.array([steps.start, 0, 0])
         n_inputs = int(np.prod(out_shape(form, options)))
-        cells, counts = rows[:, 0] * n_inputs + rows[:, 2], np.ones(1, np.int64)
-        if options.counts:  # else a cell is there once
-            cells, counts = np.unique(cells, return_counts=True)
-        if counts.max(initial=0) > 32_767:
-            raise FormatError(
-                f"{who}: a pixel has {counts.max()} events in a time step, at most 32767; shorten window_us"
-            )
+        cells = rows[:, 0] * n_inputs + rows[:, 2]
         found = np.zeros(len(steps) * n_inputs, np.int16 if options.counts else np.int8)
-        found[cells] = counts
+        if options.counts:
+            cells, counts = np.unique(cells, return_counts=True)
+            most = counts.max(initial=0)
+            if most > 32_767:
+                raise FormatError(f"{who}: a pixel has {most} events in a time step, at most 32767; shorten window_us")
+            found[cells] = counts
+        else:
+            found[cells] = 1
         return found.reshape(len(steps), n_inputs), rows if stamps else None
     if isinstance(raw, dict):
         raise FormatError(f"{who} holds events, {form.first} does not; give one kind")

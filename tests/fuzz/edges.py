@@ -182,7 +182,7 @@ def fuzz(reader: str, folder: Path, options: argparse.Namespace) -> Found:
         return Fuzzing(reader, Path(name), options).run()
 
 
-def kept(rows: Path | None) -> list[Found]:
+def found_before(rows: Path | None) -> list[Found]:
     """The readers whose rows are kept."""
     lines = rows.read_text().splitlines() if rows and rows.exists() else []
     return [Found(**json.loads(line)) for line in lines]
@@ -199,7 +199,7 @@ def main() -> int:
     parser.add_argument("--rows", type=Path, help="of readers that are done; goes on where it stopped")
     parser.add_argument("--keep", type=Path, default=Path("out") / "fuzz", help="where files of findings go")
     options = parser.parse_args()
-    all_found = kept(options.rows)
+    all_found = found_before(options.rows)
     with tempfile.TemporaryDirectory() as name:
         subprocess.run([sys.executable, "-m", "tests.fuzz.sound", name], check=True)  # of code that is as it is written
         readers = edges_worker.ready()

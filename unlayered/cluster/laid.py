@@ -30,8 +30,7 @@ class Laid:
         found: Any = np.fromfile(self.path, np.uint8 if self.in_bits else self.rest.kind)
         if self.in_bits:
             found = np.unpackbits(found, count=math.prod(self.rest.shape))
-        found.setflags(write=False)
-        return self.rest.filled(found.view(self.rest.kind))
+        return self.rest.filled(found)
 
     def remove(self) -> None:
         """Remove the file: nobody asks for it any more."""

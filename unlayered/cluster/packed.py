@@ -36,9 +36,9 @@ class WithoutFrames:
         return cls(empty, frames.shape, frames.dtype.str, stimulus.events)
 
     def filled(self, frames: Any) -> Stimulus:
-        """The stimulus with its frames."""
+        """The stimulus with its frames, an array of their bytes that is nobody else's."""
         frames.setflags(write=False)
-        return replace(self.empty, frames=frames.reshape(self.shape), events=self.events)
+        return replace(self.empty, frames=frames.view(self.kind).reshape(self.shape), events=self.events)
 
 
 @dataclass(frozen=True, eq=False)
