@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 EVENT = np.dtype([("x", "<i2"), ("y", "<i2"), ("t", "<i8"), ("p", "?")])
 """tonic's dtype."""
 
+SMALL = {"sensor": [8, 8, 2], "n_steps": 5}
+"""Options that leave nothing of ``events`` open."""
+
 
 def events(seed: int, n: int = 200, side: int = 8, us: int = 50_000) -> NDArray[Any]:
     """Random events in order of time, the last one in the corner of the sensor and at the end."""

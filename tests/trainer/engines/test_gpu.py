@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 
 from ir import Network, Schedule
 from tests.strategies import Draw, cases
-from tests.trainer.engines.test_engines_agree import OPTIONS, Case, backward, dyadic, trained
+from tests.trainer.engines.agreement import OPTIONS, Case, backward, dyadic, trained
 from tests.trainer.engines.test_small_cases import chain, constant, ones
 from trainer.engines import choose, reference
 from trainer.engines.call import Call

@@ -18,7 +18,7 @@ from torch import nn
 from ir import ARITHMETICS, Schedule
 from tests.in_python import Watched, run_by_python
 from tests.strategies import Draw, cases
-from tests.trainer.engines.test_engines_agree import HARD, OPTIONS, Case, backward, both, dyadic, trained
+from tests.trainer.engines.agreement import HARD, OPTIONS, Case, backward, both, dyadic, trained
 from trainer import LIF, SpikingNetwork
 from trainer.engines.compiled import flat, keys, lanes, links
 from trainer.engines.numbers import FixedNumbers, FloatNumbers

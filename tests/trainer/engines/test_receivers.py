@@ -24,7 +24,7 @@ from sim_reference.compare.divergence import first_divergence
 from sim_reference.fast import run as run_fast
 from sim_reference.simulate import run as run_meaning
 from tests.strategies import WIDE, Draw, at_receivers, cases, runs
-from tests.trainer.engines.test_engines_agree import backward, dyadic, trained
+from tests.trainer.engines.agreement import backward, dyadic, trained
 from trainer import run as run_network
 from trainer.engines import reference
 from trainer.engines.call import Call

@@ -14,7 +14,7 @@ from ir import Schedule
 from ir.connection import Conv2d
 from sim_reference.compare.divergence import first_divergence
 from tests.strategies import cases
-from tests.trainer.engines.test_engines_agree import HARD, OPTIONS, Case, backward, both, dyadic, trained
+from tests.trainer.engines.agreement import HARD, OPTIONS, Case, backward, both, dyadic, trained
 from tests.trainer.engines.test_in_bounds import kernels_by_python
 from trainer import LIF, SpikingNetwork
 from trainer.engines.compiled import flat, geometry

@@ -16,7 +16,7 @@ from ir.mapped import one_large_core
 from ir.neurons import RESETS
 from ir.schedule import Schedule
 from tests.strategies import Draw, networks, stimuli
-from tests.trainer.engines.test_engines_agree import backward, dyadic, learned, trained
+from tests.trainer.engines.agreement import backward, dyadic, learned, trained
 from trainer import LIF, SpikingNetwork
 from trainer.engines import reference
 from trainer.engines.call import Call

@@ -38,7 +38,7 @@ from tests.toys.tired import MOST, TIRED, FixedTired, Tired
 from tests.toys.tired_simulator import TiredDynamics
 from tests.toys.tired_trainer import TiredDynamics as TiredInTraining
 from tests.toys.tired_trainer import TiredModel
-from tests.trainer.engines.test_engines_agree import Case
+from tests.trainer.engines.agreement import Case
 from trainer.engines import cpu
 from trainer.engines import neurons as trainer_neurons
 from trainer.engines import queue as trainer_queue
