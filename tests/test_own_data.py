@@ -73,9 +73,9 @@ def test_no_more_than_a_batch_is_read_where_data_do_not_fit(here: Path, monkeypa
     read: list[int] = []
     whole = Data._gathered
 
-    def watched(self: Data, samples: Any, ids: Any, *steps: Any) -> Any:
+    def watched(self: Data, ids: Any, *how: Any) -> Any:
         read.append(len(ids))
-        return whole(self, samples, ids, *steps)
+        return whole(self, ids, *how)
 
     monkeypatch.setattr(Data, "_gathered", watched)
     monkeypatch.setattr("stimuli.own.data.PIECE_BYTES", 4 * 5 * 128)
