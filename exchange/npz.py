@@ -94,7 +94,14 @@ NAMES = {
 
 TOP = ("Network", "QuantizedNetwork", "MappedNetwork", "Trace", "Stimulus", "State", "EffectLog")
 
-LEFT_OUT = {("Trace", "state"): None, ("Trace", "timing"): None, ("Spikes", "ps"): None, ("Spikes", "payload"): None}
+LEFT_OUT = {
+    ("Trace", "state"): None,
+    ("Trace", "timing"): None,
+    ("Spikes", "ps"): None,
+    ("Spikes", "payload"): None,
+    ("SpikingGamma", "ceiling"): None,
+    ("FixedSpikingGamma", "ceiling"): None,
+}
 """Fields that a file lacks where they have this value, so that releases which do not know them read it."""
 
 T = TypeVar("T")

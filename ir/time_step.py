@@ -17,9 +17,12 @@ def at_time_step(network: Network, dt_s: float, lags: bool = False) -> Network:
     Its input are spikes, as many in a second as before. What takes whole time steps has no meaning in others and is
     refused: delays, and a recurrent edge, which delivers the spikes of the time step before.
 
+    In finer time steps SpikingGamma of constant thresholds could tell more than a spike in every former one tells: that
+    becomes their ``ceiling``, so that they code what they coded.
+
     Args:
-        lags: a filter of time constant tau is late by ``dt / (1 - exp(-dt / tau))``, about ``tau + dt / 2``: keep that
-            of the buckets, not tau.
+        lags: a filter of time constant tau is late by ``dt / (1 - exp(-dt / tau))``, about ``tau + dt / 2``, which is
+            also what an input adds to it over all time: keep that of all buckets, not tau.
 
     Raises:
         ValueError: the network has such an edge, or an encoder.

@@ -31,8 +31,10 @@ class GammaOptions:
             factor, the last 20 times as far behind the one before it as the second behind the first.
         spread: of the bucket weights where training begins, as a share of their mean.
         bounded: errors stop at a neuron that codes more than a spike in every time step tells; else they pass.
+        max_rate_hz: what a neuron codes at most, as spikes a second; 0 = a spike in every time step. Finer time steps
+            could tell more: give all of them the same rate, that of the coarsest.
         range_penalty: added loss of a neuron that codes twice as much as that, averaged over neurons and time steps,
-            in proportion; 0 = none. It keeps what spikes tell the same at finer time steps, which could tell more.
+            in proportion; 0 = none.
         factor: what a spike carries, in thresholds.
         strict: whether an error as large as the threshold stays silent.
         adaptation: what a spike adds to its threshold, as a share of it; 0 = constant thresholds.
@@ -47,6 +49,7 @@ class GammaOptions:
     spacing: str = "even"
     spread: float = SPREAD
     bounded: bool = False
+    max_rate_hz: float = 0.0
     range_penalty: float = 0.0
     factor: float = 2.0
     strict: bool = True
@@ -60,7 +63,7 @@ class GammaOptions:
         for name in ("tau_s", "lag_s", "factor", "tau_threshold_s"):
             value = getattr(self, name)
             require(0 < value < math.inf, f"{name} is {value}; it must be above 0 and finite")
-        for name in ("readout_lag_s", "spread", "range_penalty"):
+        for name in ("readout_lag_s", "spread", "max_rate_hz", "range_penalty"):
             value = getattr(self, name)
             require(0 <= value < math.inf, f"{name} is {value}; it must be at least 0 and finite")
         require(1e-6 <= self.factor <= 1e6, f"factor is {self.factor}; it lies in 1e-6..1e6")
@@ -68,6 +71,8 @@ class GammaOptions:
         bounds = not self.bounded or (self.adaptation == 0 and self.factor > 1)
         require(self.bounded or not self.range_penalty, "range_penalty needs bounded = true; add it")
         require(bounds, "bounded needs constant thresholds and a factor above 1; leave adaptation out, or bounded")
+        fixed = not self.max_rate_hz or self.adaptation == 0
+        require(fixed, "max_rate_hz needs constant thresholds; leave adaptation out, or max_rate_hz")
         require(0 <= self.adaptation < 1, f"adaptation is {self.adaptation}; it lies in 0..1, 1 excluded")
         check_choice("update", self.update, UPDATES)
 
@@ -104,7 +109,14 @@ class GammaOptions:
             train_decays=train_decays,
             spread=self.spread,
             bounded=self.bounded,
+            ceiling=self.ceiling(v_threshold),
         )
+
+    def ceiling(self, v_threshold: float | None) -> float | None:
+        """What spikes of the highest rate tell in the end; None = no other bound than the time step."""
+        if v_threshold is None or not self.max_rate_hz:
+            return None
+        return v_threshold * self.factor / (1 - math.exp(-1 / (self.max_rate_hz * self.tau_s)))
 
 
 def check_gamma(config: Any) -> None:

@@ -30,6 +30,7 @@ class SpikingGamma(NeuronModule):
         train_decays: the decays but the first learn, under backpropagation through time alone.
         spread: of drawn bucket weights, as a share of their mean.
         bounded: errors stop where a neuron codes more than spikes can tell; else they pass as if spikes could.
+        ceiling: the most that it codes, where errors stop as well; None = what a spike in every time step tells.
     """
 
     MODEL = "spiking_gamma"
@@ -48,6 +49,7 @@ class SpikingGamma(NeuronModule):
         train_decays: bool = False,
         spread: float = SPREAD,
         bounded: bool = False,
+        ceiling: float | None = None,
     ) -> None:
         super().__init__()
         decays = torch.as_tensor(real_array("SpikingGamma keep", keep).reshape(-1).copy())
@@ -55,8 +57,8 @@ class SpikingGamma(NeuronModule):
         own = real_array("SpikingGamma bucket_weight", () if bucket_weight is None else bucket_weight)
         given = begin if bucket_weight is None else torch.as_tensor(own.astype(np.float32))
         self.rule: dict[str, Any] = {"factor": factor, "strict": strict}
-        self.rule |= {"adaptation": adaptation, "keep_threshold": keep_threshold}
-        self.noise, self.bounded = spread, bounded
+        self.rule |= {"adaptation": adaptation, "keep_threshold": keep_threshold, "ceiling": ceiling}
+        self.noise, self.bounded, self.ceiling = spread, bounded, ceiling
         self.drawn, self.v_threshold, self.train_decays = bucket_weight is None, v_threshold, train_decays
         self.fires = v_threshold is not None
         require(0 <= spread < np.inf, f"spread is {spread}; it must be at least 0 and finite")
@@ -80,10 +82,11 @@ class SpikingGamma(NeuronModule):
         return torch.cat([self.first, torch.exp(-torch.exp(self.log_rate))])
 
     def most(self) -> float:
-        """What a spike in every time step tells in the end, ``q / (1 - a_0)``; infinite where errors always pass."""
+        """Where errors stop: the ceiling, or what a spike in every time step tells in the end, ``q / (1 - a_0)``."""
+        ceiling = np.inf if self.ceiling is None else self.ceiling
         if not (self.bounded and self.fires):
-            return np.inf
-        return float(self.v_threshold or 0.0) * self.rule["factor"] / (1 - float(self.first[0]))
+            return ceiling
+        return min(ceiling, float(self.v_threshold or 0.0) * self.rule["factor"] / (1 - float(self.first[0])))
 
     def like(self) -> Tensor:
         return self.bucket_weight

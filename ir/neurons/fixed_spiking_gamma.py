@@ -103,7 +103,7 @@ class FixedSpikingGamma(Buckets, FixedNeuron):
     """The same in integers; ``rtz(p) = sign(p) * (|p| >> 12)``, states are held at +-(2^23 - 1).
 
     ``x0 <- rtz(x0 (4096 - D_0)) + x``, ``xk <- xk + rtz((old_(k-1) - xk) D_k)``, ``v = (sum_k V_k xk) >> bucket_shift``
-    (floor), ``p = rtz(e (4096 - D_0))``, spike where ``max(v, 0) - p > th``, ``e <- p + q``.
+    (floor), ``p = rtz(e (4096 - D_0))``, spike where ``min(max(v, 0), ceiling) - p > th``, ``e <- p + q``.
 
     Where the threshold adapts, ``th = v_threshold + A``, a spike carries ``P = 64 th // v_threshold`` and
     ``q = (quantum P) >> 6``; ``A <- rtz(A (4096 - D_th)) + rtz(th m)``, the last where it spikes. Else it carries 1.
@@ -114,10 +114,11 @@ class FixedSpikingGamma(Buckets, FixedNeuron):
         v_threshold: register value, 1..2^22 - 1; None = never fires.
         quantum: q, register value.
         adaptation, decay_threshold: m and D_th, in 1/4096.
+        ceiling: register value, 1..2^23 - 1; None = that of a state, 2^23 - 1.
     """
 
     MODEL = MODEL
-    PER_NEURON = ("v_threshold", "quantum")
+    PER_NEURON = ("v_threshold", "quantum", "ceiling")
     FEED_FORWARD = True
     refractory = True
 
@@ -129,6 +130,7 @@ class FixedSpikingGamma(Buckets, FixedNeuron):
     strict: bool = True
     adaptation: int = 0
     decay_threshold: int = DECAY_ALL
+    ceiling: Array | int | None = None
 
     def __post_init__(self) -> None:
         set_field(self, "decay", whole_array("decay", self.decay).reshape(-1))
@@ -142,6 +144,9 @@ class FixedSpikingGamma(Buckets, FixedNeuron):
             check_range("SpikingGamma v_threshold", np.asarray(self.v_threshold), 1, MAX_THRESHOLD)
         set_field(self, "quantum", whole_array("quantum", self.quantum))
         check_range("SpikingGamma quantum", np.asarray(self.quantum), 1, MAX_QUANTUM)
+        if self.ceiling is not None:
+            set_field(self, "ceiling", whole_array("ceiling", self.ceiling))
+            check_range("SpikingGamma ceiling", self.ceilings, 1, MAX_QUANTUM)
         set_field(self, "bucket_shift", whole("SpikingGamma bucket_shift", self.bucket_shift, 0, MAX_SHIFT))
         check_type("SpikingGamma strict", self.strict, bool, "true or false")
         set_field(self, "adaptation", whole("SpikingGamma adaptation", self.adaptation, 0, DECAY_ALL))
@@ -154,6 +159,11 @@ class FixedSpikingGamma(Buckets, FixedNeuron):
     def decay_shares(self) -> Array:
         """(K,) ``decay``."""
         return np.asarray(self.decay)
+
+    @property
+    def ceilings(self) -> Array:
+        """``ceiling``, () or (n,)."""
+        return np.asarray(MAX_QUANTUM if self.ceiling is None else self.ceiling)
 
     @property
     def due(self) -> bool:
@@ -180,9 +190,9 @@ class FixedSpikingGamma(Buckets, FixedNeuron):
 
     @property
     def places(self) -> int:
-        """States of 24 bits, K buckets and e, a threshold of 16, and K bucket weights of 8."""
+        """States of 24 bits, K buckets and e, a threshold of 16, K bucket weights of 8, and 24 for a ceiling of its own."""
         n_buckets = self.decay_shares.size
-        bits = 24 * (n_buckets + 1) + 16 + 8 * n_buckets + (24 if self.adapts else 0)
+        bits = 24 * (n_buckets + 1 + self.adapts + self.ceilings.ndim) + 16 + 8 * n_buckets
         return -(-bits // (8 * PLACE_BYTES))
 
     @property
@@ -219,7 +229,7 @@ class FixedSpikingGamma(Buckets, FixedNeuron):
     def settings(self) -> tuple[Array | int, ...]:
         flags = self.bucket_shift, int(self.strict), self.adaptation, self.decay_threshold
         columns = np.moveaxis(self.bucket_weights, -1, 0)
-        return *self.decay_shares, *columns, self.quantum, *flags
+        return *self.decay_shares, *columns, self.quantum, self.ceilings, *flags
 
     def threshold_setting(self) -> Array | int:
         return -1 if self.v_threshold is None else self.v_threshold

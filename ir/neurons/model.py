@@ -54,7 +54,8 @@ class Neuron(ABC):
         """The same neuron where a time step is ``ratio`` times as long; what is in seconds stays as it is.
 
         Args:
-            lags: of a filter, keep by how many seconds it is late, half a time step more than its time constant.
+            lags: of a filter, keep by how many seconds it is late, half a time step more than its time constant; so
+                what an input adds to it over all time stays as well.
         """
         return self
 

@@ -39,7 +39,8 @@ class SpikingGamma(Buckets, Neuron):
     Each time step, with ``x`` the drive and ``old`` the buckets before it::
 
         x0 <- keep_0 x0 + x;  xk <- keep_k xk + (1 - keep_k) old_(k-1);  v = sum_k bucket_weight_k xk
-        p = keep_0 e;  spike where max(v, 0) - p > th;  e <- p + q where it spikes, else p;  q = factor th
+        y = min(max(v, 0), ceiling)
+        p = keep_0 e;  spike where y - p > th;  e <- p + q where it spikes, else p;  q = factor th
 
     A spike carries q: it adds q times its weight to its targets. With ``adaptation`` m and ``keep_threshold`` g,
     ``th <- v_threshold + g (th - v_threshold) + m th`` (the last where it spikes). After Koopman, Otte and Bohte
@@ -53,10 +54,11 @@ class SpikingGamma(Buckets, Neuron):
         strict: whether an error as large as the threshold stays silent.
         adaptation: what a spike adds to the threshold, as a share of it; 0 = constant.
         keep_threshold: what a time step leaves of that.
+        ceiling: the most that it codes; None = no more than a spike in every time step tells, ``q / (1 - keep_0)``.
     """
 
     MODEL = MODEL
-    PER_NEURON = ("v_threshold",)
+    PER_NEURON = ("v_threshold", "ceiling")
     FEED_FORWARD = True
     refractory = True
 
@@ -67,6 +69,7 @@ class SpikingGamma(Buckets, Neuron):
     strict: bool = True
     adaptation: float = 0.0
     keep_threshold: float = 0.0
+    ceiling: Array | float | None = None
 
     def __post_init__(self) -> None:
         set_field(self, "keep", real_array("SpikingGamma keep", self.keep).reshape(-1))
@@ -77,12 +80,14 @@ class SpikingGamma(Buckets, Neuron):
         set_field(self, "bucket_weight", real_array("SpikingGamma bucket_weight", self.bucket_weight))
         check_finite("SpikingGamma bucket_weight", self.bucket_weights)
         check_last("bucket_weight", self.bucket_weights, self.decay_factors.size)
-        if self.v_threshold is not None:
-            set_field(self, "v_threshold", real_array("SpikingGamma v_threshold", self.v_threshold))
-            threshold = np.asarray(self.v_threshold)
-            check_finite("SpikingGamma v_threshold", threshold)
-            low = f"SpikingGamma has a threshold of {threshold.min(initial=np.inf):g}; it must be above 0, or None"
-            require(bool((threshold > 0).all()), low)
+        for name, word in (("v_threshold", "threshold"), ("ceiling", "ceiling")):
+            given = getattr(self, name)
+            if given is not None:
+                set_field(self, name, real_array(f"SpikingGamma {name}", given))
+                value = np.asarray(getattr(self, name))
+                check_finite(f"SpikingGamma {name}", value)
+                low = f"SpikingGamma has a {word} of {value.min(initial=np.inf):g}; it must be above 0, or None"
+                require(bool((value > 0).all()), low)
         set_field(self, "factor", real("SpikingGamma factor", self.factor, 9.9e-7, 1e6, FACTORS))
         check_type("SpikingGamma strict", self.strict, bool, "true or false")
         for name in ("adaptation", "keep_threshold"):
@@ -101,10 +106,9 @@ class SpikingGamma(Buckets, Neuron):
         return replace(cls(np.exp(-dt_s / taus), bucket_weight), **others)
 
     def stepping(self, ratio: float, lags: bool = False) -> SpikingGamma:
-        keep = self.decay_factors**ratio
-        if lags:
-            keep[1:] = 1 - (1 - self.decay_factors[1:]) * ratio
-        return replace(self, keep=keep, keep_threshold=self.keep_threshold**ratio)
+        keep = 1 - (1 - self.decay_factors) * ratio if lags else self.decay_factors**ratio
+        ceiling = self.most if ratio < 1 and not self.adapts else self.ceiling
+        return replace(self, keep=keep, keep_threshold=self.keep_threshold**ratio, ceiling=ceiling)
 
     @property
     def decay_factors(self) -> Array:
@@ -123,6 +127,14 @@ class SpikingGamma(Buckets, Neuron):
     @property
     def quantum(self) -> Array | float:
         return 1.0 if self.v_threshold is None else np.asarray(self.v_threshold) * self.factor
+
+    @property
+    def most(self) -> Array | None:
+        """The most that a neuron of constant threshold tells, one number or one a neuron; None = it never fires."""
+        if self.v_threshold is None:
+            return None
+        every = np.asarray(self.quantum) / (1 - self.decay_factors[0])
+        return every if self.ceiling is None else np.minimum(every, self.ceiling)
 
     @property
     def graded(self) -> bool:
@@ -153,6 +165,7 @@ class SpikingGamma(Buckets, Neuron):
             self.strict,
             round(DECAY_ALL * self.adaptation),
             round(DECAY_ALL * (1 - self.keep_threshold)),
+            None if self.ceiling is None else np.clip(np.rint(self.ceiling * unit), 1, MAX_QUANTUM).astype(np.int64),
         )
 
     def scaled_numbers(self, formats: Formats) -> list[tuple[Array, IntFormat]]:

@@ -30,8 +30,8 @@ FOUR_K = 4096
 
 class GammaNet(NamedTuple):
     """A network's arrays: ``pop`` (P, 10) in the order in which populations fire; ``link`` (L, 6), those into one
-    population side by side; ``decay`` (P, K); ``weight`` (N, K), ``threshold``, ``quantum`` (N,) of each neuron;
-    synapses by source, ``post`` counted from the population's start; ``accumulator`` -1 = none."""
+    population side by side; ``decay`` (P, K); ``weight`` (N, K), ``threshold``, ``quantum``, ``ceiling`` (N,) of each
+    neuron; synapses by source, ``post`` counted from the population's start; ``accumulator`` -1 = none."""
 
     pop: Array
     link: Array
@@ -39,6 +39,7 @@ class GammaNet(NamedTuple):
     weight: Array
     threshold: Array
     quantum: Array
+    ceiling: Array
     pointer: Array
     post: Array
     synapse: Array
@@ -55,14 +56,15 @@ def flatten_gamma(layout: Layout) -> GammaNet:
     assert len(neurons) == len(populations)
     most, n = max(x.decay_shares.size for x in neurons.values()), layout.n_neurons
     pop, decay = np.zeros((len(neurons), 10), np.int64), np.zeros((len(neurons), most), np.int64)
-    weight, threshold, quantum = np.zeros((n, most), np.int64), np.ones(n, np.int64), np.ones(n, np.int64)
+    weight, (threshold, quantum, ceiling) = np.zeros((n, most), np.int64), np.ones((3, n), np.int64)
     links: list[list[int]] = []
     lists: list[tuple[Array, Array, Array, Array]] = []
     n_pointers, n_synapses = 0, 0
     for row, name in enumerate(layout.order.order):
         x, at, first = neurons[name], layout.blocks[name], len(links)
         k = x.decay_shares.size
-        decay[row, :k], weight[at, :k], quantum[at] = x.decay_shares, x.bucket_weights, x.quantum
+        decay[row, :k], weight[at, :k] = x.decay_shares, x.bucket_weights
+        quantum[at], ceiling[at] = x.quantum, x.ceilings
         threshold[at] = 1 if x.v_threshold is None else x.v_threshold
         for link in layout.links:
             if link.post == at:
@@ -80,7 +82,7 @@ def flatten_gamma(layout: Layout) -> GammaNet:
     accumulator = -1 if a.accumulator_bits is None else a.accumulator_bits
     table = np.array(links, np.int64).reshape(-1, 6)
     pointer, post, synapse, delay = columns
-    own = pop, table, decay, weight, threshold, quantum
+    own = pop, table, decay, weight, threshold, quantum, ceiling
     return GammaNet(*own, pointer, post, synapse, delay, a.weight_shift, accumulator, a.v_max)
 
 
@@ -159,7 +161,7 @@ def coded(net: GammaNet, p: Int, i: Int, registers: Array, limits: Array) -> Int
         threshold += registers[TH, i]
         payload = (threshold << PAYLOAD) // net.threshold[i]
         quantum = payload * quantum >> PAYLOAD
-    error = max(registers[V, i], 0) - registers[E, i]
+    error = min(max(registers[V, i], 0), net.ceiling[i]) - registers[E, i]
     spikes = error > threshold or (error == threshold and net.pop[p, STRICT] == 0)
     if adapts:
         above = share(registers[TH, i], FOUR_K - net.pop[p, DECAY_TH])

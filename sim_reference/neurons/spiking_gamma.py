@@ -60,7 +60,7 @@ class SpikingGammaDynamics:
         found = np.zeros(len(self.members.depth), bool)
         for neuron, at in zip(self.neurons, self.at):
             if neuron.v_threshold is not None:
-                error = np.maximum(self.states["v"][at], 0) - self.states["e"][at]
+                error = np.clip(self.states["v"][at], 0, neuron.ceilings) - self.states["e"][at]
                 threshold = self._threshold(neuron, at)
                 found[at] = error > threshold if neuron.strict else error >= threshold
         return found

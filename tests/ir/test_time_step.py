@@ -54,9 +54,31 @@ def test_the_lags_of_buckets_are_kept_where_asked_for():
     before = network(1e-2, (0.04, 0.04, 0.3))
     for p, q in zip(before.populations, at_time_step(before, 1e-3, lags=True).populations):
         assert np.allclose(1e-2 * p.neuron.lags, 1e-3 * q.neuron.lags)
-        assert np.isclose(q.neuron.decay_factors[0] ** 10, p.neuron.decay_factors[0])
+        assert np.isclose(1e-3 / (1 - q.neuron.decay_factors[0]), 1e-2 / (1 - p.neuron.decay_factors[0]))
     with pytest.raises(ValueError, match="each must lie between 0 and 1"):
         at_time_step(network(1e-3, (0.04, 0.002)), 1e-2, lags=True)
+
+
+def test_finer_time_steps_let_a_neuron_code_no_more_than_a_spike_in_each_of_its_own_told():
+    """Driven to ten times that, it spikes in every coarse step, and as often a second in fine ones."""
+    before, n = 5e-3, 60
+    neuron = SpikingGamma.of_taus((0.05,), before, (1.0,), v_threshold=0.25)
+    edge = Projection("in", "a", Dense(np.full((1, 1), 5.0)))
+    net = Network((Input("in", (1,)),), (Population("a", (1,), neuron),), (edge,), "a", before, LAYERED)
+    moved = at_time_step(net, 1e-3)
+    told = 0.5 / (1 - np.exp(-0.1))
+    assert np.isclose(moved.populations[0].neuron.ceiling, told)
+    assert at_time_step(net, 1e-2).populations[0].neuron.ceiling is None
+    assert np.isclose(at_time_step(moved, 5e-4).populations[0].neuron.ceiling, told)
+    fine = np.zeros((5 * n, 1, 1), np.int32)
+    fine[::5] = 1
+    counts = [
+        int(run(x, Stimulus(f)).counts.sum())
+        for x, f in ((net, fine[::5]), (moved, fine), (at_time_step(net, 1e-3, lags=True), fine))
+    ]
+    unbound = replace(moved.populations[0], neuron=replace(moved.populations[0].neuron, ceiling=None))
+    counts.append(int(run(replace(moved, populations=(unbound,)), Stimulus(fine)).counts.sum()))
+    assert counts[0] == n and all(n <= x <= 1.25 * n for x in counts[1:3]) and counts[3] > 4 * n
 
 
 @given(st.sampled_from([2.5e-3, 1e-3, 5e-4]), st.integers(0, 20))

@@ -80,6 +80,18 @@ def test_an_error_as_large_as_the_threshold_spikes_unless_the_rule_is_strict():
     assert spikes[0].tolist() == [0, 2, 3, 4] and spikes[1].tolist()[:2] == [0, 1]
 
 
+def test_a_neuron_codes_no_more_than_its_ceiling():
+    plain, low = (FixedSpikingGamma((906, 390), (4, 8), ceiling=c) for c in (None, 90))
+    traces = [run(one_neuron(x), INPUT, record=state_names(one_neuron(x))) for x in (plain, low)]
+    assert (traces[0].states["v"] == traces[1].states["v"]).all()
+    told = 0
+    for t, v in enumerate(traces[1].states["v"][:, 0, 0].tolist()):
+        left = told * (4096 - 906) >> 12
+        told = left + (64 if min(max(v, 0), 90) - left > 32 else 0)
+        assert traces[1].states["e"][t, 0, 0] == told
+    assert traces[0].spikes.t.tolist() == [0, 3, 4] and traces[1].spikes.t.tolist() == [0, 3, 5]
+
+
 def test_a_spike_carries_its_threshold_where_that_adapts():
     """It fires in every step: A <- A // 2 + th // 4, P = 64 th // 32, and its target takes half of P."""
     neuron = FixedSpikingGamma((4095,), (8,), 32, 64, adaptation=1024, decay_threshold=2048)

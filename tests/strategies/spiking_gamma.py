@@ -42,6 +42,9 @@ def gamma_neurons(
         threshold = threshold[0]
     quantum = np.clip(threshold * draw(st.sampled_from([1, 2, 2, 2, 3])), 1, MAX_QUANTUM)
     rule = {"strict": draw(st.booleans()), "bucket_shift": shift}
+    if draw(st.booleans()):
+        ceiling = np.clip(quantum * rng.integers(1, 9, (n,)) // 2, 1, MAX_QUANTUM)
+        rule["ceiling"] = ceiling if draw(st.booleans()) else ceiling[0]
     if adapts:
         rule |= {"adaptation": draw(st.sampled_from([1, 400, 1500])), "decay_threshold": draw(st.integers(1600, 4096))}
     return FixedSpikingGamma(decay, weight, None if readout else threshold, quantum, **rule)

@@ -100,7 +100,7 @@ def coded(net: Any, now: Any, strict: Num, fired: Any) -> None:
     for i in range(len(now.v)):
         now.gate[i] = 1.0 if 0 < now.v[i] < net.most[i] else 0.0
         before = net.keep_in[0] * now.e[i]
-        error = (now.v[i] if now.v[i] > 0 else now.v[i] * 0) - before
+        error = min(max(now.v[i], now.v[i] * 0), net.most[i]) - before
         now.e[i] = before
         if error > net.threshold[i] or (strict == 0 and error == net.threshold[i]):
             now.e[i] = before + net.quantum[i]

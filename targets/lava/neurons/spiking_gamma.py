@@ -58,7 +58,7 @@ class SpikingGammaDynamics:
         states["v"] = self._clip(total >> self.neuron.bucket_shift, "v")
         if not self.neuron.fires:
             return np.zeros(x.size, np.bool_), states["v"]
-        error = np.maximum(states["v"], 0) - states["e"]
+        error = np.minimum(np.maximum(states["v"], 0), self.table["ceiling"]) - states["e"]
         threshold, quantum = self.table["threshold"], self.table["quantum"]
         if self.neuron.adapts:
             threshold = threshold + states["th"]
@@ -81,4 +81,4 @@ def _row(neuron: FixedSpikingGamma) -> dict[str, Array | int]:
     """The numbers of a population: bucket weights by the names of the buckets."""
     weights = {f"x{k}": neuron.bucket_weights[..., k] for k in range(neuron.decay_shares.size)}
     never = NEVER if neuron.v_threshold is None else neuron.v_threshold
-    return {**weights, "threshold": never, "quantum": neuron.quantum}
+    return {**weights, "threshold": never, "quantum": neuron.quantum, "ceiling": neuron.ceilings}

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ir.neurons import SpikingGamma as NetworkSpikingGamma
 from ir.schedule import Schedule
 from tests.trainer.online.test_credit import spikes_in
 from trainer.engines.neurons.gamma_dynamics import gate
@@ -18,10 +19,10 @@ HEIGHT, KEEP = 0.05, 0.8
 MOST = 2 * HEIGHT / (1 - KEEP)
 
 
-def network(bounded: bool) -> SpikingNetwork:
+def network(bounded: bool, ceiling: float | None = None) -> SpikingNetwork:
     """6-8-3 in float64, driven so hard that some neurons code more than a spike in every time step tells."""
     torch.manual_seed(3)
-    hidden = SpikingGamma((KEEP, 0.7, 0.9), HEIGHT, spread=2.0, bounded=bounded)
+    hidden = SpikingGamma((KEEP, 0.7, 0.9), HEIGHT, spread=2.0, bounded=bounded, ceiling=ceiling)
     readout = SpikingGamma((KEEP, 0.9, 0.95), None, spread=2.0)
     layers = nn.Linear(6, 8, bias=False), hidden, nn.Linear(8, 3, bias=False), readout
     return SpikingNetwork.sequential((6,), *layers, schedule=Schedule("layered")).double()
@@ -39,6 +40,17 @@ def test_it_changes_gradients_and_no_spike() -> None:
     name = "layers.0.0.weight"
     first, second = (gradients(net, FRAMES, LABELS, "bptt")[name] for net in (plain, bounded))
     assert float((first - second).abs().max()) > 0.1 * float(first.abs().max())
+
+
+def test_a_ceiling_of_what_a_spike_in_every_time_step_tells_changes_nothing_and_a_lower_one_spikes() -> None:
+    plain, same, low = network(True), network(False, MOST), network(False, MOST / 4)
+    a, b, c = plain(FRAMES), same(FRAMES), low(FRAMES)
+    assert torch.equal(a.counts, b.counts) and torch.equal(a.v, b.v)
+    assert float(c.counts.sum().detach()) < 0.8 * float(a.counts.sum().detach())
+    first, second = (gradients(net, FRAMES, LABELS, "bptt")["layers.0.0.weight"] for net in (plain, same))
+    assert torch.equal(first, second)
+    neuron = low.export().populations[0].neuron
+    assert isinstance(neuron, NetworkSpikingGamma) and neuron.ceiling == pytest.approx(MOST / 4)
 
 
 @pytest.mark.parametrize("price", [0.0, 2.0])

@@ -36,6 +36,7 @@ def drawn(seed: int) -> tuple[SpikingNetwork, torch.Tensor, torch.Tensor, int]:
         strict=bool(rng.integers(2)),
         spread=2.0,
         bounded=bool(seed % 2),
+        ceiling=float(rng.uniform(0.05, 2.0)) if seed % 3 == 2 else None,
     )
     readout = SpikingGamma([first, *rng.uniform(0.3, 0.95, last_k - 1)], None, spread=2.0)
     network = SpikingNetwork.sequential(

@@ -140,6 +140,8 @@ def test_settings_that_do_not_go_together_are_refused_with_the_way_out(change, s
         ({"update": "batch"}, "update is 'batch'"),
         ({"bounded": True, "adaptation": 0.1}, "bounded needs constant thresholds and a factor above 1"),
         ({"range_penalty": 1.0}, "range_penalty needs bounded = true; add it"),
+        ({"max_rate_hz": 100.0, "adaptation": 0.1}, "max_rate_hz needs constant thresholds; leave adaptation out"),
+        ({"max_rate_hz": -1.0}, "max_rate_hz is -1.0; it must be at least 0 and finite"),
         ({"range_penalty": -1.0}, "range_penalty is -1.0; it must be at least 0 and finite"),
         ({"bounded": True, "factor": 1.0}, "bounded needs constant thresholds and a factor above 1"),
     ],

@@ -40,7 +40,7 @@ class GammaParams(NeuronParams):
         threshold: infinite where it never fires.
         keep_threshold: of integers what a time step takes.
         shift: of integers, to the right.
-        most: what spikes can tell at most, or infinite: errors stop at a neuron that codes more.
+        most: what is coded at most, or infinite: errors stop at a neuron that would code more.
     """
 
     keep: Tensor
@@ -54,7 +54,7 @@ class GammaParams(NeuronParams):
 
 
 def rectified(v: Tensor, most: Tensor) -> Tensor:
-    """What a neuron codes: 0 below 0, and ``most`` above what spikes can tell, which makes them no different."""
+    """What a neuron codes: 0 below 0, and no more than ``most``."""
     return torch.relu(torch.where(v < most, v, most))
 
 
@@ -115,7 +115,7 @@ class GammaDynamics:
         """Spike where the rectified sum is further above what spikes tell than the threshold."""
         y, before = rectified(self.v, self.params.most), self.e
         threshold = self.params.threshold + self.th
-        error = (torch.relu(self.v) - before).detach()  # where most differs, both spike
+        error = (y - before).detach()
         spikes = (error > threshold if self.facts.strict else error >= threshold).to(y.dtype)
         quantum, payload = self._quantum(threshold)
         self.e = straight_through(self.numbers.held(before.detach() + quantum * spikes, "e"), y)

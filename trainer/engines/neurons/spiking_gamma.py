@@ -55,7 +55,7 @@ class GammaModel:
             column(lambda x: x.adaptation),
             column(lambda x: x.keep_threshold),
             column(lambda x: 0.0),
-            column(lambda x: np.inf),
+            column(lambda x: np.inf if x.ceiling is None else x.ceiling),
         )
 
     def fixed_params(self, neurons: Sequence[tuple[Any, int]], scales: Sequence[Any], shift: int) -> GammaParams:
@@ -70,7 +70,7 @@ class GammaModel:
             column(lambda x: x.adaptation),
             column(lambda x: x.decay_threshold),
             column(lambda x: x.bucket_shift),
-            column(lambda x: np.inf),
+            column(lambda x: x.ceilings),
         )
 
     def on_grid(self, exact: GammaParams, live: GammaParams) -> GammaParams:
