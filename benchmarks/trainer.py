@@ -58,6 +58,7 @@ class Case:
         layers: sizes from input to output; ``conv``: instead two convolutions and a dense layer on (2, 34, 34).
         active: share of inputs that are 1 in a time step.
         reference_turns: how often the reference engine runs; 0 = left out.
+        layered: the layered schedule; snnTorch's, too.
     """
 
     name: str
@@ -70,10 +71,11 @@ class Case:
     active: float = 0.045
     gain: float = WEIGHT_GAIN
     reference_turns: int = 2
+    layered: bool = False
 
     def schedule(self) -> Schedule:
         """The schedule of the step."""
-        return Schedule(F=self.group, order=self.order)  # type: ignore[arg-type]
+        return Schedule("layered") if self.layered else Schedule(F=self.group, order=self.order)  # type: ignore[arg-type]
 
 
 MAIN = Case("paper", reference_turns=REPEATS)
@@ -86,6 +88,9 @@ WIDE = (
     Case("momentum", order="momentum"),
     Case("fifo", order="fifo"),
     Case("conv", conv=True, batch=32),
+    Case("layered", layered=True),
+    Case("layered.steps=100", (70, 64, N_CLASSES), batch=50, n_steps=100, layered=True),
+    Case("layered.steps=1000", (70, 64, N_CLASSES), batch=50, n_steps=1000, layered=True),
 )
 GROWTH = tuple(
     Case(f"neurons={n}", (256, n, n, N_CLASSES), batch=16, group=64, gain=4.0, reference_turns=0)

@@ -69,15 +69,15 @@ class Recordings:
         Counts, not marks: a finer time step moves no spike into another's place, so that what a filter with time
         constants in seconds sums up does not depend on it.
         """
-        whole = [self._counted(which[i : i + AT_ONCE], n_steps) for i in range(0, len(which), AT_ONCE)]
+        whole = [self._counted(which[i : i + AT_ONCE], n_steps, stamps) for i in range(0, len(which), AT_ONCE)]
         shape = (n_steps, 0, CHANNELS // MERGED)
         frames = np.concatenate([np.zeros(shape, np.int8), *(counts for counts, _ in whole)], 1)
-        events = [np.column_stack([b + i * AT_ONCE, rest]) for i, (_, (b, rest)) in enumerate(whole)]
+        events = [x + [i * AT_ONCE, 0, 0, 0] for i, (_, x) in enumerate(whole) if x is not None]
         joined = np.concatenate([np.zeros((0, 4), np.int64), *events]) if stamps else None
         return Stimulus(frames, np.asarray(which, np.int64), self.labels[which], joined)
 
-    def _counted(self, which: Ints, n_steps: int) -> tuple[NDArray[Any], tuple[Ints, Ints]]:
-        """Frames of some recordings; of each spike its place among them, and (n, 3) time step, time stamp, input."""
+    def _counted(self, which: Ints, n_steps: int, stamps: bool) -> tuple[NDArray[Any], Ints | None]:
+        """Frames of some recordings; with ``stamps`` each spike's place among them, time step, time stamp and input."""
         rows = [np.arange(self.begins[i], self.begins[i + 1]) for i in which]
         flat: Ints = np.concatenate(rows)
         b: Ints = np.repeat(np.arange(len(rows)), [len(r) for r in rows])
@@ -89,7 +89,7 @@ class Recordings:
         shape = (n_steps, len(which), CHANNELS // MERGED)
         counts = np.bincount(np.ravel_multi_index((steps, b, inputs), shape), minlength=int(np.prod(shape)))
         small = counts.astype(np.int8 if counts.max(initial=0) < 128 else np.int16)
-        return small.reshape(shape), (b, np.stack([steps, times, inputs], 1))
+        return small.reshape(shape), np.stack([b, steps, times, inputs], 1) if stamps else None
 
 
 def recordings(root: Path | None = None) -> Recordings:

@@ -102,11 +102,10 @@ def shifted(frames: Tensor, ids: Tensor, shape: tuple[int, ...], config: TrainCo
         (draw // np.uint64(span) % np.uint64(span)).astype(int) - reach,
     )
     images = frames.reshape(*frames.shape[:2], *(shape if len(shape) == 3 else (shape[0], 1, shape[1])))
-    padded = torch.nn.functional.pad(images, (reach, reach, reach, reach))
     height, width = images.shape[-2:]
     dy = dy if len(shape) == 3 else 0 * dy  # one row of channels moves along itself
-    moved = [
-        padded[:, b, :, reach + y : reach + y + height, reach + x : reach + x + width]
-        for b, (x, y) in enumerate(zip(dx, dy))
-    ]
-    return torch.stack(moved, 1).flatten(2)
+    moved = torch.zeros_like(images)
+    for b, (x, y) in enumerate(zip(dx, dy)):
+        to = moved[:, b, :, max(-y, 0) : max(height - y, 0), max(-x, 0) : max(width - x, 0)]
+        to.copy_(images[:, b, :, max(y, 0) : max(height + y, 0), max(x, 0) : max(width + x, 0)])
+    return moved.flatten(2)

@@ -190,7 +190,7 @@ class FixedSpikingGamma(Buckets, FixedNeuron):
 
     @property
     def places(self) -> int:
-        """States of 24 bits, K buckets and e, a threshold of 16, K bucket weights of 8, and 24 for a ceiling of its own."""
+        """States of 24 bits, K buckets and e, a threshold of 16, K bucket weights of 8; 24 for a ceiling of its own."""
         n_buckets = self.decay_shares.size
         bits = 24 * (n_buckets + 1 + self.adapts + self.ceilings.ndim) + 16 + 8 * n_buckets
         return -(-bits // (8 * PLACE_BYTES))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 from ir.check import SlowerWarning, check_choice, require
-from trainer.engines import cpu, reference
+from trainer.engines import cpu, multi_step, reference, subset
 from trainer.engines.call import Call
 from trainer.engines.gpu import run as gpu
 from trainer.engines.result import Result
@@ -18,15 +18,16 @@ FAST = {"cpu": cpu, "gpu": gpu}
 def choose(engine: str, call: Call) -> str:
     """The engine behind ``auto``: by the device of the frames, the reference where no other runs the call.
 
-    Where the compiled engine does not know a neuron model or an order rule, a ``SlowerWarning`` says so. The layered
-    schedule is a handful of matrix products a time step; plain PyTorch is its fast engine too.
+    Where the compiled engine does not know a neuron model or an order rule, a ``SlowerWarning`` says so. Of the layered
+    schedule, a handful of matrix products a time step, training alone is compiled, where the kernels know the network.
 
     Raises:
         ValueError: no such engine, or the one asked for does not run this call.
     """
     check_choice("engine", engine, ("auto", *ENGINES))
     if call.schedule.kind == "layered":
-        return "reference"
+        compiled = engine in ("auto", "cpu") and call.frames.device.type == "cpu" and subset.learns(call)
+        return "cpu" if compiled and multi_step.unknown(call) is None else "reference"
     device = call.frames.device.type
     there = {"cpu": device == "cpu", "gpu": device == "cuda" or gpu.interpreted()}
     require(there.get(engine, True), f"engine {engine!r} does not run tensors on {device!r}; move them, or use 'auto'")

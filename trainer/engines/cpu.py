@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
-from functools import lru_cache, partial
-from typing import Any, NamedTuple, TypeVar
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +15,7 @@ from ir.arrays import Array
 from ir.check import require
 from ir.held import Held
 from ir.neurons import RESETS
-from trainer.engines import subset
+from trainer.engines import multi_step, subset
 from trainer.engines.call import Call
 from trainer.engines.checks import checked
 from trainer.engines.compiled import flat as columns
@@ -33,9 +30,8 @@ from trainer.engines.ending import end_of
 from trainer.engines.neurons.lif import lif_facts
 from trainer.engines.parts import apply_link
 from trainer.engines.result import Result
-from trainer.engines.selection import kept_inputs
-
-T = TypeVar("T")
+from trainer.engines.selection import with_kept_inputs
+from trainer.engines.threads import in_threads
 
 
 class Adjoint(NamedTuple):
@@ -67,6 +63,8 @@ class Gradients(NamedTuple):
 
 def unknown(call: Call) -> str | None:
     """The neuron model, order rule or gradient of a call that the kernels do not know, in words; None = they do."""
+    if call.schedule.kind == "layered":
+        return multi_step.unknown(call)
     what = subset.unknown(call, MODELS, ORDERS, RESETS, currents=True)
     if what is not None:
         return what
@@ -89,16 +87,17 @@ def reason_against(call: Call) -> str | None:
 
 
 def run(call: Call) -> Result:
-    """``reference.run`` for asynchronous schedules, compiled; the same result."""
+    """``reference.run``, compiled; the same result."""
     against = reason_against(call)
     require(against is None, str(against))
     call = checked(call)
-    frames, params, probability = call.frames, call.params, call.options.input_dropout
+    if call.schedule.kind == "layered":
+        return multi_step.run(with_kept_inputs(call))
+    frames, params = call.frames, call.params
     if call.schedule.input != "first":
         call = replace(call, frames=frames.detach())  # which events are served when is a choice, without a gradient
-    elif frames.requires_grad and probability > 0:
-        kept = kept_inputs(frames, call.plan.n_neurons, call.sample_ids, call.schedule.seed, probability, call.t0)
-        call = replace(call, frames=frames * kept, options=replace(call.options, input_dropout=0.0))
+    elif frames.requires_grad:
+        call = with_kept_inputs(call)
     lif = params.lif
     tensors = [lif.leak_v, lif.leak_u, lif.threshold, lif.bias, lif.bias_u, lif.unit]
     job = make_job(call)
@@ -181,22 +180,6 @@ def forward_in_threads(job: Job, given: Held, x: Array) -> tuple[Outputs, Array,
             tape = kernel.grown(tape, job.plan.n_neurons, job.flat.most_blocks, most)
 
     return seen, steps, in_threads(run_some, job.chosen)
-
-
-def in_threads(work: Callable[[Any], T], chosen: list[Any]) -> list[T]:
-    """Apply ``work`` to each thread's samples; the first error is raised."""
-    if len(chosen) == 1:
-        return [work(chosen[0])]
-    pool = _pool_of(os.getpid())
-    running = [pool.submit(work, x) for x in chosen]
-    wait(running)
-    return [job.result() for job in running]
-
-
-@lru_cache(maxsize=1)
-def _pool_of(process: int) -> ThreadPoolExecutor:
-    """Threads that wait for the next step: starting them anew took a tenth of a small one. A fork has none of them."""
-    return ThreadPoolExecutor(max(64, os.cpu_count() or 1), f"samples-{process}")
 
 
 def numbers_of(given: Held) -> kernel.Numbers:

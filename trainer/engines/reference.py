@@ -5,7 +5,6 @@ The execution contract, in the order of its steps, a row a sample; drained sampl
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 import torch
@@ -18,7 +17,7 @@ from trainer.engines.layered import run_layered
 from trainer.engines.options import ESCAPE
 from trainer.engines.receivers import AtReceivers, Receivers
 from trainer.engines.result import Result
-from trainer.engines.selection import happens, kept_inputs
+from trainer.engines.selection import happens, with_kept_inputs
 from trainer.engines.state import BatchState, fresh_state
 from trainer.engines.waiting import OneQueue
 
@@ -29,11 +28,7 @@ def run(call: Call) -> Result:
     Raises:
         ValueError: the schedule asks for what this network cannot do.
     """
-    call = checked(call)
-    probability = call.options.input_dropout
-    if probability > 0:
-        kept = kept_inputs(call.frames, call.plan.n_neurons, call.sample_ids, call.schedule.seed, probability, call.t0)
-        call = replace(call, frames=call.frames * kept)
+    call = with_kept_inputs(checked(call))
     return run_layered(call) if call.schedule.kind == "layered" else run_asynchronous(call)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from ir.schedule import stream
+from trainer.engines.call import Call
 from trainer.engines.options import INPUT_DROP
 
 LAST = torch.iinfo(torch.int64).max
@@ -71,6 +74,17 @@ def kept_inputs(frames: Tensor, n_neurons: int, samples: Tensor, seed: int, prob
     seed = stream(seed, INPUT_DROP)
     rows = [chance(seed, samples, t0 + t, 0, inputs, torch.float64) for t in range(frames.shape[0])]
     return torch.stack(rows) >= probability if rows else torch.ones_like(frames, dtype=torch.bool)
+
+
+def with_kept_inputs(call: Call) -> Call:
+    """The call without the inputs that its options drop."""
+    options = call.options
+    if options.input_dropout == 0:
+        return call
+    kept = kept_inputs(
+        call.frames, call.plan.n_neurons, call.sample_ids, call.schedule.seed, options.input_dropout, call.t0
+    )
+    return replace(call, frames=call.frames * kept, options=replace(options, input_dropout=0.0))
 
 
 def happens(where: Tensor, probability: float, seed: int, samples: Tensor, t: int, k: int) -> Tensor:
