@@ -16,6 +16,7 @@ from mapper.view.slots import PartitionState, build_nets, build_state, rate_of_c
 
 UNIT = 1 << 16  # weight of a full core in the libraries' integers; neuron limits are mostly powers of two
 WORK = 200_000_000  # pins looked at in the moves of one network: some ten seconds
+QUICK = 1_000_000  # cores x pins up to which Mt-KaHyPar takes about a second
 
 
 @dataclass(frozen=True, eq=False)

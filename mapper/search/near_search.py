@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ir.arrays import Int32s
-from mapper.search.candidates import UNIT, Candidate, Task, cooling, feasible, mixed_weight
+from mapper.search.candidates import QUICK, UNIT, Candidate, Task, cooling, feasible, mixed_weight
 from mapper.search.fills import greedy_fill
 from mapper.search.refine import Round, refine
 from mapper.search.split import merge_cores
@@ -19,22 +19,26 @@ from mapper.view.twins import Cells, Chunked
 
 CUTS = {
     "fast": (Cut(20), Cut(32), Cut(48)),
-    "default": (Cut(12), Cut(20), Cut(32), Cut(48), Cut(72), Cut(20, planes=True)),
+    "default": (Cut(20), Cut(32), Cut(48), Cut(20, planes=True)),
     "quality": (Cut(12), Cut(20), Cut(32), Cut(48), Cut(72), Cut(110), Cut(20, planes=True), Cut(48, planes=True)),
 }
 """Tile sizes tried: coarse ones keep whole regions together, fine ones pack well."""
+BEYOND = {Cut(20): Cut(12), Cut(48): Cut(72)}
+"""What ``default`` tries beyond its coarsest and finest tiles, where these are clearly the cheapest or all is quick."""
+CLEARLY = 0.97  # of what others cost
+HOPELESS = 1.25  # planes that fill cores so many times as dearly as tiles of the same number are left out
 MOST_PINS = 1_000_000  # of a graph of tiles; finer ones are left out
 FINE = Cut(300), Cut(1200)  # tiles of the refinement where neurons are too many
 FINE_PINS = 6_000_000  # of a graph that is refined on
 REFINED = {"fast": 1, "default": 2, "quality": 4}  # partitions of tiles that are refined further
 MELT, SETTLE, WARM = 5.0, 0.6, 1.0  # heats to begin with: of a greedy start, of Mt-KaHyPar's, of neurons
-STEPS, PASSES, WARM_PASSES = 60, 80, 5  # heats of an annealing, and passes at each at most, on tiles and on neurons
+STEPS, PASSES, WARM_PASSES = 60, 80, 8  # heats of an annealing, and passes at each at most, on tiles and on neurons
 A_PASS = 8  # vertices for which there may be a further pass at each heat
 LOOKED_AT = {"fast": 60_000_000, "default": 60_000_000, "quality": 240_000_000}
 """Pins looked at in the annealing of one graph of tiles: 60 million take about a second."""
 POLISH = cooling(0.2, 0.02, (3e4, 3e5), 12)
-LONG = {"fast": 0, "default": 600_000_000, "quality": 2_400_000_000}
-"""Pins looked at in the long annealing of the best partition's neurons: 600 million take about seven seconds."""
+LONG = {"fast": 0, "default": 900_000_000, "quality": 2_400_000_000}
+"""Pins looked at in the long annealing of the best partition's neurons: 900 million take about eight seconds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,16 +71,7 @@ def near_search(
     Args:
         known: partitions found otherwise, which may be the cheapest.
     """
-    found: list[Candidate] = []
-    seen: set[tuple[int, int]] = set()
-    for cut in CUTS[preset]:
-        level = Level.of(tile_graph(cells, caps, cut), caps, seed)
-        graph = level.chunks.graph
-        size = graph.n_vertices, graph.n_pins
-        if graph.n_pins > MOST_PINS or size in seen or graph.n_vertices < 2:
-            continue
-        seen.add(size)
-        found += _of_tiles(level, preset, f"{cut.pieces} {'planes' if cut.planes else 'tiles'} a core", seed)
+    found = _of_cuts(cells, caps, preset, seed)
     yield from found
     if not found:
         return
@@ -89,11 +84,55 @@ def near_search(
         yield from _annealed(min([*best, *fine], key=Candidate.cost), levels[-1], LONG[preset], seed)
 
 
+def _of_cuts(cells: Cells, caps: Caps, preset: str, seed: int) -> list[Candidate]:
+    """Partitions of tiles of every size that the preset tries."""
+    by_cut: dict[Cut, list[Candidate]] = {}
+    tried: dict[tuple[int, int], Level] = {}
+
+    def look(cut: Cut) -> None:
+        level = Level.of(tile_graph(cells, caps, cut), caps, seed)
+        graph = level.chunks.graph
+        size = graph.n_vertices, graph.n_pins
+        if graph.n_pins > MOST_PINS or size in tried or graph.n_vertices < 2:
+            return
+        tried[size] = level
+        first = next(iter(tried.values()))
+        if cut.planes and preset == "default" and _filled(level) > HOPELESS * _filled(first):
+            return
+        name = f"{cut.pieces} {'planes' if cut.planes else 'tiles'} a core"
+        by_cut[cut] = list(_of_tiles(level, preset, name, seed))
+
+    for cut in CUTS[preset]:
+        look(cut)
+    if preset == "default":
+        least = {c: min(some, key=Candidate.cost).km1 for c, some in by_cut.items() if some and not c.planes}
+        work = max((_least_cores(x) * x.chunks.graph.n_pins for x in tried.values()), default=0)
+        for edge, cut in BEYOND.items():
+            others = [km1 for c, km1 in least.items() if c != edge]
+            if work < QUICK or (edge in least and least[edge] < CLEARLY * min(others, default=np.inf)):
+                look(cut)
+    return [candidate for some in by_cut.values() for candidate in some]
+
+
+def _least_cores(level: Level) -> int:
+    """How many cores its vertices take at least, and two."""
+    graph, caps = level.chunks.graph, level.task.caps
+    weight, memory = mixed_weight(graph, caps), int(graph.memory.sum()) + int(graph.shared.sum())
+    return max(2, -(-int(weight.sum()) // UNIT), -(-memory // caps.memory))
+
+
+def _filled(level: Level) -> float:
+    """What the simplest way to fill cores with its vertices costs."""
+    graph, task = level.chunks.graph, level.task
+    order = np.arange(graph.n_vertices, dtype=np.int32)
+    found = task.judge("", greedy_fill(graph, task.where, task.caps, order))
+    return np.inf if found is None else float(found.km1)
+
+
 def _of_tiles(level: Level, preset: str, name: str, seed: int) -> Iterator[Candidate]:
     """Partition one graph of tiles: annealed from a greedy fill, by Mt-KaHyPar where that is allowed."""
     graph, task = level.chunks.graph, level.task
-    weight, shared = mixed_weight(graph, task.caps), int(graph.shared.sum())
-    least = max(2, -(-int(weight.sum()) // UNIT), -(-(int(graph.memory.sum()) + shared) // task.caps.memory))
+    weight, shared, least = mixed_weight(graph, task.caps), int(graph.shared.sum()), _least_cores(level)
     most = int(np.clip(graph.n_vertices // A_PASS, 4, PASSES))
     melt, settle = (_cooling(heat, graph.n_pins, LOOKED_AT[preset], most) for heat in (MELT, SETTLE))
     if preset == "fast":
@@ -134,6 +173,8 @@ def _finer(cells: Cells, caps: Caps, seed: int) -> Iterator[Level]:
         chunks = tile_graph(cells, caps, cut)
         if chunks.graph.n_pins > FINE_PINS:
             return
+        if chunks.graph.n_vertices == cells.n_neurons:
+            break
         yield Level.of(chunks, caps, seed)
     if cells.target.size <= FINE_PINS:
         yield Level.of(contract(cells, np.arange(cells.n_neurons, dtype=np.int32)), caps, seed)

@@ -9,7 +9,17 @@ import numpy as np
 
 from ir.arrays import Array, Int32s, Ints
 from ir.check import check_choice
-from mapper.search.candidates import UNIT, WORK, Candidate, Task, cooling, feasible, mixed_weight, spare_by_bounds
+from mapper.search.candidates import (
+    QUICK,
+    UNIT,
+    WORK,
+    Candidate,
+    Task,
+    cooling,
+    feasible,
+    mixed_weight,
+    spare_by_bounds,
+)
 from mapper.search.fills import greedy_fill, ordered_fill
 from mapper.search.near_search import near_search
 from mapper.search.neuron_search import neuron_search
@@ -25,7 +35,6 @@ Deliver = Callable[[Candidate], "Candidate | None"]
 PRESETS = ("fast", "default", "quality")
 WIDE = 30_000_000  # pins of single neurons up to which the simple mappers fill these
 LARGE, TWINS = 500_000, 8  # sources of a large network, and how many a cell are twins but for a few
-QUICK = 1_000_000  # cores x pins up to which Mt-KaHyPar takes about a second
 FEW_PINS = 50_000  # pins up to which neurons are searched from the start though tiles were
 LOOSE = 10  # and wherever a tenth of the pins comes from lists: tiles say nothing of those
 LARGE_PLAN = cooling(1.0, 0.05, (1e4, 3e4), 30, 10)  # two CPU seconds a million neurons
