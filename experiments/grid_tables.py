@@ -34,6 +34,7 @@ def parts(settings: dict[str, Any], rows: list[Row]) -> list[Part]:
             _grid(stage, best, groups, "forward steps until drained", lambda c: c["drained_steps"], 0),
             *_real(stage, best),
             _chips(stage, best),
+            *_lava(stage, own),
         ]
     return found
 
@@ -129,3 +130,19 @@ def _chips(stage: str, best: Chosen) -> Part:
     )
     columns = ("trained", "run", "weights", "cores", "accuracy %", "spikes", "energy, uJ", "time, us")
     return Part(f"{stage}: in integers on Loihi 2", text, columns, table)
+
+
+def _lava(stage: str, rows: list[Row]) -> list[Part]:
+    """Runs on Lava beside the reference simulator."""
+    table = []
+    for row in rows:
+        if "lava" in row:
+            x = row["lava"]
+            counted = (f"{x[name]:,}" for name in ("samples", "spikes_compared", "values_compared", "differing"))
+            energy, time = (f"{x[k]['value'] * s:.2f}" for k, s in (("energy_pj", 1e-6), ("time_ns", 1e-3)))
+            table.append((row["kind"], row["own"], *counted, energy, time))
+    text = (
+        "In 8 bits on Loihi 2's cores: every spike, its membrane and forward step, and the states that both recorded."
+    )
+    columns = ("trained", "run", "samples", "spikes compared", "values compared", "differing", "energy, uJ", "time, us")
+    return [Part(f"{stage}: on Lava beside the reference", text, columns, table)] if table else []

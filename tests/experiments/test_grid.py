@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +12,13 @@ import numpy as np
 import pytest
 
 from exchange.toml import read_toml
-from experiments import grid, grid_tables, nmnist_like
+from experiments import grid, grid_tables, grid_training, nmnist_like
 from experiments.grid_choice import chosen
 from experiments.grid_measures import BUDGETS, KEPT, curve, decisions, difference, packed, ratio, resampled
 from ir.schedule import Schedule
 from ir.trace import Spikes, Trace
 from sim_reference.compare.statistics import statistics
+from trainer.build import build_network
 
 SETTINGS = read_toml(Path(nmnist_like.__file__).with_suffix(".toml"), "settings ")
 QUICK = SETTINGS.pop("quick")
@@ -141,10 +143,10 @@ def test_the_mapping_in_the_loop_pays_by_accuracy_or_by_spikes(right: float, spi
 def test_every_training_has_the_same_samples_epochs_and_number_of_settings():
     made = nmnist_like.jobs(SETTINGS)
     small = [job for job in made if job.group == "small"]
-    tried = {kind: [j.what["price"] for j in small if j.what["kind"] == kind] for kind in grid.KINDS}
+    tried = {kind: [j.what["price"] for j in small if j.what["kind"] == kind] for kind in grid_training.KINDS}
     assert {tuple(x) for x in tried.values()} == {tuple(SETTINGS["stages"]["small"]["prices"])}
-    configs = {kind: grid.configured(next(j for j in small if j.what["kind"] == kind).what, "x" * (
-        kind == "per-core fifo")) for kind in grid.KINDS}  # fmt: skip
+    configs = {kind: grid_training.configured(next(j for j in small if j.what["kind"] == kind).what, "x" * (
+        kind == "per-core fifo")) for kind in grid_training.KINDS}  # fmt: skip
     same = ("layers", "epochs", "limit", "batch_size", "learning_rate", "rate_schedule", "weight_decay", "seed", "keep")
     assert len({tuple(str(getattr(c, name)) for name in same) for c in configs.values()}) == 1
     assert configs["layered"].schedule == Schedule("layered", F=None) and configs["layered"].f_curriculum == ()
@@ -160,9 +162,9 @@ def test_a_stage_that_goes_first_leaves_the_jobs_of_the_next_as_they_are():
     assert full and all(both[job.name] == job.key for job in full)
 
 
-@pytest.mark.parametrize("kind", ["layered", "per-core fifo"])
+@pytest.mark.parametrize("kind", ["layered", "per-core fifo", "0.2 dropped, then random"])
 def test_a_job_trains_tests_and_maps(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(grid, "NETWORKS", tmp_path)
+    monkeypatch.setattr(grid_training, "NETWORKS", tmp_path)
     stage = {"samples": 40, "epochs": 1, "test_samples": 8, "real_samples": 0, "seeds": [3], "prices": [0.1]}
     small = {"data": "digits", "real": False, "hidden": [40, 8], "groups": [8]}
     made = grid.jobs({**SETTINGS, **small, "stages": {"toy": {**stage, "cpu_s": 1.0, "kinds": [kind]}}})
@@ -178,10 +180,37 @@ def test_a_job_trains_tests_and_maps(kind: str, tmp_path: Path, monkeypatch: pyt
     assert grid_tables.parts({**SETTINGS, **small}, rows)[0].rows[0][0] == kind
 
 
+def test_a_network_on_lava_is_compared_value_by_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("lava.magma")
+    monkeypatch.setattr(grid_training, "NETWORKS", tmp_path)
+    stage = {"samples": 40, "epochs": 1, "test_samples": 8, "real_samples": 0, "seeds": [3], "prices": [0.0, 0.1]}
+    small = {"data": "digits", "real": False, "hidden": [20], "groups": [8]}
+    toy = {**stage, "cpu_s": 1.0, "kinds": ["momentum", "fifo"], "lava_samples": 3}
+    made = grid.jobs({**SETTINGS, **small, "stages": {"toy": toy}})
+    assert [job.what.get("lava_samples") for job in made] == [3, None, None, None]
+    (found,) = grid.run(made[0])
+    assert found["lava"]["samples"] == 3 and found["lava"]["differing"] == 0 < found["lava"]["spikes_compared"]
+    rows = [{**made[0].what, **found, "job": made[0].name, "cpu_s": 1.0}]
+    assert grid_tables.parts({**SETTINGS, **small}, rows)[-1].rows[0][5] == "0"
+
+
+def test_a_control_is_trained_layered_first_and_ends_in_random_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(grid_training, "NETWORKS", tmp_path)
+    stage = {"samples": 40, "epochs": 8, "test_samples": 8, "real_samples": 0, "seeds": [3], "prices": [0.0]}
+    small = {"data": "digits", "real": False, "hidden": [20], "groups": [8]}
+    toy = {**stage, "cpu_s": 1.0, "kinds": ["0.8 dropped, then random"]}
+    (job,) = grid.jobs({**SETTINGS, **small, "stages": {"toy": toy}})
+    grid_training.trained(job)
+    first, last = (json.loads((tmp_path / job.key / folder / "config.json").read_text()) for folder in ("before", "."))
+    assert (first["schedule"]["kind"], first["epochs"], first["options"]["spike_dropout"]) == ("layered", 6, 0.8)
+    assert (last["schedule"]["order"], last["epochs"], last["options"]["spike_dropout"]) == ("random", 2, 0.0)
+    assert last["start"].endswith("before")
+
+
 def test_cores_hold_at_most_32_neurons_and_are_at_least_7():
     what = next(iter(nmnist_like.jobs(SETTINGS))).what | {"kind": "random"}
-    network = grid.build_network(grid.configured(what)).export()
-    parts = grid.cores_of(network)
+    network = build_network(grid_training.configured(what)).export()
+    parts = grid_training.cores_of(network)
     assert [len(x) for x in parts] == [32] * 6 + [10]
-    mapped = grid.mapped_of(replace(network), 8)
+    mapped = grid_training.mapped_of(replace(network), 8)
     assert np.bincount(mapped.core_of_neuron).tolist() == [32] * 6 + [10]

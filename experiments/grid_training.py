@@ -1,0 +1,127 @@
+"""How the networks of a grid are trained, each for its own schedule, and cut onto cores."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from exchange import npz
+from exchange.chip_toml import find_chip
+from experiments.clockless_rows import on_cores
+from ir.mapped import MappedNetwork
+from ir.network import Network
+from ir.schedule import Schedule, group_of
+from ir.stimulus import Stimulus
+from mapper.quantize import quantize
+from stimuli.data_sets import DATA_SETS, load
+from trainer import TrainConfig, train
+from trainer.build import build_network
+from trainer.engines.options import TrainingOptions
+from unlayered.experiments.definition import Job
+
+NEURONS_A_CORE = 32
+NETWORKS = Path("runs") / "grid"
+"""Where networks and checkpoints lie, a folder a job: a stopped training goes on from its last epoch."""
+
+ORDERS = {
+    "random": Schedule(order="random"),
+    "momentum": Schedule(order="momentum"),
+    "fifo": Schedule(order="fifo"),
+    "per-core fifo": Schedule(order="fifo", scope="core"),
+}
+LAYERED = Schedule("layered", F=None)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A way to train.
+
+    Attributes:
+        own: the schedule that the network is for.
+        draws: F, and the order too.
+        dropped: trained layered at first, so many of the spikes dropped on their way; ``own`` only for the last quarter
+            of the epochs.
+    """
+
+    own: Schedule
+    draws: tuple[str, ...] = ()
+    dropped: float = 0.0
+
+
+KINDS = {
+    "layered": Kind(LAYERED),
+    **{name: Kind(schedule) for name, schedule in ORDERS.items()},
+    "drawn F": Kind(ORDERS["momentum"], ("F",)),
+    "drawn F and order": Kind(ORDERS["fifo"], ("F", "order")),
+}
+CONTROLS = {f"{p:g} dropped, then random": Kind(ORDERS["random"], dropped=p) for p in (0.2, 0.8)}
+"""Is it asynchrony or regularization? Only where a stage names them."""
+ALL = KINDS | CONTROLS
+
+
+def configured(what: dict[str, Any], partition: str = "") -> TrainConfig:
+    """How a job trains."""
+    kind, epochs = ALL[what["kind"]], what["epochs"]
+    layered = kind.own.kind == "layered"
+    escape = 0.0 if layered else what["refractory_dropout"]
+    silent = "slots" if layered else what["silent_gradient"]
+    noise = 1e-6 if kind.own.order == "momentum" and not layered else 0.0
+    groups = tuple(map(group_of, what["groups"]))
+    layers = tuple(map(str, [*what["hidden"], DATA_SETS[what["data"]].n_classes]))
+    at = what["F"] if not kind.draws else min(f for f in groups if f is not None)
+    return TrainConfig(
+        data=what["data"], layers=layers, tau_mem_s=what["tau_mem_s"], loss=what["loss"], epochs=epochs,
+        initial_density=0.1, limit=what["samples"], batch_size=what["batch_size"], learning_rate=what["learning_rate"],
+        rate_schedule="cosine", weight_decay=1e-5, keep="last", validation_share=what["validation_share"],
+        seed=what["seed"], spike_penalty=what["price"], spike_penalty_after=epochs // 4, partition=partition,
+        schedule=kind.own if layered else replace(kind.own, F=what["F"]),
+        f_curriculum=() if layered else ((0, 64), (epochs // 4, 16), (epochs // 2, at)),
+        f_drawn=groups if "F" in kind.draws else (),
+        order_drawn=("random", "momentum", "fifo") if "order" in kind.draws else (),
+        refractory_dropout_decay=what["refractory_dropout_decay"],
+        options=TrainingOptions(
+            input_dropout=0.25, refractory_dropout=escape, silent_gradient=silent, momentum_noise=noise
+        ),
+    )  # fmt: skip
+
+
+def _fine_tuning(what: dict[str, Any], config: TrainConfig, before: Path, data: Stimulus) -> TrainConfig:
+    """The last quarter of a control's epochs, once the others have been trained layered with dropped spikes."""
+    last = max(what["epochs"] // 4, 1)
+    layered = configured({**what, "kind": "layered", "epochs": max(what["epochs"] - last, 1)})
+    options = replace(layered.options, spike_dropout=ALL[what["kind"]].dropped)
+    train(replace(layered, options=options), before, resume=True, stimulus=data)
+    own = {name: getattr(TrainConfig(), name) for name in ("layers", "tau_mem_s", "initial_density")}
+    return replace(config, **own, start=str(before), epochs=last, f_curriculum=(), spike_penalty_after=0)
+
+
+def cores_of(network: Any) -> list[np.ndarray]:
+    """Neurons of each core: populations cut so that none holds more than ``NEURONS_A_CORE``."""
+    return [part for p in network.populations for part in np.array_split(np.arange(p.n), -(-p.n // NEURONS_A_CORE))]
+
+
+def mapped_of(network: Network, bits: int) -> MappedNetwork:
+    """On Loihi 2, in so many bits."""
+    integers = quantize(network, find_chip("loihi2"), bits)
+    return on_cores(integers, find_chip("loihi2"), cores_of(integers))
+
+
+def trained(job: Job) -> tuple[Network, dict[str, float]]:
+    """The network of a job, and what the validation split says of it."""
+    folder, kind = NETWORKS / job.key, ALL[job.what["kind"]]
+    folder.mkdir(parents=True, exist_ok=True)
+    partition = ""
+    if kind.own.scope == "core":
+        partition = str(folder / "partition.npz")
+        npz.save(mapped_of(build_network(configured({**job.what, "kind": "fifo"})).export(), 8), partition)
+    data = load(job.what["data"], None, "train", job.what["samples"], True, npz)
+    config = configured(job.what, partition)
+    if kind.dropped:
+        config = _fine_tuning(job.what, config, folder / "before", data)
+    network = train(config, folder, resume=True, stimulus=data).export()
+    last = json.loads((folder / "metrics.json").read_text())[-1]
+    return network, {"accuracy": last["accuracy"], "density": last["density"]}
