@@ -1,4 +1,4 @@
-"""A grid of trainings and tests on one data set: what ``nmnist_like.py`` and ``gesture_like.py`` run.
+"""A grid of trainings and tests on one data set: what ``nmnist_like.py``, ``gesture_like.py`` and ``shd_like.py`` run.
 
 Seven trainings, each at each price of a spike, with the same samples, epochs and number of settings tried; the
 validation split chooses among prices, the test set chooses nothing. Each network is tested layered and under four
@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 import torch
 
-from exchange import npz
 from experiments.grid_measures import BUDGETS, curve, decisions
-from experiments.grid_training import ALL, KINDS, LAYERED, ORDERS, cores_of, mapped_of, trained
+from experiments.grid_training import ALL, KINDS, LAYERED, ORDERS, cores_of, data_of, mapped_of, trained
 from experiments.recordings import real_nmnist
 from ir.network import Network
 from ir.schedule import Schedule, group_of, group_word
@@ -24,7 +24,6 @@ from ir.stimulus import Stimulus
 from sim_reference.compare.equality import equality
 from sim_reference.compare.statistics import statistics
 from sim_reference.fast import run as run_integers
-from stimuli.data_sets import load
 from trainer import run as run_floats
 from trainer.kinds import check_kinds, known
 from unlayered import api
@@ -43,6 +42,7 @@ class Stage:
         samples: to train on, validation among them. real_samples: real recordings to test on, at most 100 of MNIST's
             test part, whose images no training has seen, and 1,000 of its training part.
         prices: of a spike a neuron and time step: the settings tried for every training.
+        speakers: each left out in turn, where the data are spoken.
         kinds: names of ``ALL``, most telling first; empty = all but the controls.
         lava_samples: how many of the test samples run on Lava, too, of those trainings in ``ON_LAVA`` whose first seed
             and price it is.
@@ -58,6 +58,7 @@ class Stage:
     cpu_s: float
     kinds: list[str] = field(default_factory=list[str])
     lava_samples: int = 0
+    speakers: list[int] = field(default_factory=list[int])
 
     def __post_init__(self) -> None:
         check_kinds(self)
@@ -69,6 +70,7 @@ class Grid:
 
     Attributes:
         data: name of a data set. real: whether real recordings of it are tested, too.
+        recurrent: whether hidden populations feed back on themselves.
     """
 
     data: str
@@ -76,6 +78,7 @@ class Grid:
     groups: list[Any]
     F: int = 8
     real: bool = False
+    recurrent: bool = False
     tau_mem_s: float = 1e-3
     loss: str = "rate"
     batch_size: int = 64
@@ -105,14 +108,20 @@ def jobs(settings: dict[str, Any]) -> list[Job]:
     _, stages = read(settings)
     found: list[Job] = []
     for name, stage in stages.items():
-        sizes = {k: v for k, v in vars(stage).items() if k not in ("seeds", "prices", "cpu_s", "kinds", "lava_samples")}
+        sizes = {
+            k: v
+            for k, v in vars(stage).items()
+            if k not in ("seeds", "prices", "cpu_s", "kinds", "lava_samples", "speakers")
+        }
         for seed in stage.seeds:
             for price in stage.prices:
-                for kind in stage.kinds or KINDS:
+                for kind, speaker in product(stage.kinds or KINDS, stage.speakers or [None]):
                     what = {**shared, **sizes, "stage": name, "kind": kind, "price": price, "seed": seed}
                     if stage.lava_samples and kind in ON_LAVA and (seed, price) == (stage.seeds[0], stage.prices[0]):
                         what["lava_samples"] = stage.lava_samples
                     told = f"{name}: {kind}, price {price:g}, seed {seed}"
+                    if speaker is not None:
+                        what["speaker"], told = speaker, f"{told}, without speaker {speaker}"
                     found.append(Job(told, what, stage.cpu_s, name))
     return found
 
@@ -121,7 +130,7 @@ def run(job: Job) -> list[Row]:
     """Train a network and test it under every schedule."""
     torch.set_num_threads(1)
     network, chosen_by = trained(job)
-    test = load(job.what["data"], None, "test", job.what["test_samples"], True, npz)
+    test = data_of(job.what, "test")
     splits = ("test", "train") if job.what["real"] else ()
     real = {split: real_nmnist("nmnist", split, job.what["real_samples"]) for split in splits}
     own = own_cell(job.what)

@@ -48,8 +48,9 @@ def _networks(stage: str, rows: list[Row], best: Chosen) -> Part:
         own = [row for row in rows if (row["kind"], row["price"]) == job]
         cell = own[0]["own"]
         v = {name: mean(own, cell, lambda c, name=name: c[name]) for name in (*names, *times)}
+        seeds = len({row["seed"] for row in own})
         table.append((
-            job[0], job[1], "yes" if own == best[job[0]] else "", len(own), f"{100 * validated(own, 'accuracy'):.1f}",
+            job[0], job[1], "yes" if own == best[job[0]] else "", seeds, f"{100 * validated(own, 'accuracy'):.1f}",
             f"{100 * v['right']:.1f}", f"{100 * v['first_right']:.1f}", f"{v['density']:.4f}",
             *(f"{v[a]:.0f} / {v[b]:.0f} / {v[c]:.0f}" for a, b, c in (names[4:6] + names[3:4], times[1:] + times[:1])),
         ))  # fmt: skip

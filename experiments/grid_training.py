@@ -12,20 +12,26 @@ import numpy as np
 from exchange import npz
 from exchange.chip_toml import find_chip
 from experiments.clockless_rows import on_cores
+from ir.connection import Dense
 from ir.mapped import MappedNetwork
-from ir.network import Network
+from ir.network import Network, Projection
 from ir.schedule import Schedule, group_of
 from ir.stimulus import Stimulus
 from mapper.quantize import quantize
 from stimuli.data_sets import DATA_SETS, load
+from stimuli.spoken import recordings
 from trainer import TrainConfig, train
 from trainer.build import build_network
 from trainer.engines.options import TrainingOptions
+from trainer.fit import prepared
 from unlayered.experiments.definition import Job
 
 NEURONS_A_CORE = 32
 NETWORKS = Path("runs") / "grid"
 """Where networks and checkpoints lie, a folder a job: a stopped training goes on from its last epoch."""
+
+BACK = 4.0
+"""Times 1 / n: the largest of the weights by which n neurons feed back where training begins."""
 
 ORDERS = {
     "random": Schedule(order="random"),
@@ -89,14 +95,43 @@ def configured(what: dict[str, Any], partition: str = "") -> TrainConfig:
     )  # fmt: skip
 
 
+def data_of(what: dict[str, Any], split: str) -> Stimulus:
+    """The samples of a job, ``train`` or ``test``; of a speaker left out where the job names one."""
+    n = what["samples"] if split == "train" else what["test_samples"]
+    if "speaker" not in what:
+        return load(what["data"], None, split, n, True, npz)
+    found = recordings()
+    which = found.left_out(what["speaker"])[split == "test"]
+    some = np.linspace(0, len(which), n or len(which), endpoint=False).astype(int)
+    return found.frames(which[some], DATA_SETS[what["data"]].n_steps, stamps=True)
+
+
+def _with_loops(config: TrainConfig, data: Stimulus, path: Path) -> TrainConfig:
+    """The same training of a network whose hidden populations feed back on themselves, by weights drawn small."""
+    frozen, rng = prepared(config, data).export(), np.random.default_rng(config.seed)
+    hidden = [p for p in frozen.populations if p.name != frozen.output]
+    drawn = [rng.uniform(-1, 1, (p.n, p.n)).astype(np.float32) * np.float32(BACK / p.n) for p in hidden]
+    loops = tuple(Projection(p.name, p.name, Dense(weight)) for p, weight in zip(hidden, drawn))
+    npz.save(replace(frozen, projections=(*frozen.projections, *loops)), path)
+    return _from(config, path)
+
+
+def _from(config: TrainConfig, start: Path) -> TrainConfig:
+    """The same training of a network that is there; it brings its own layers and neurons."""
+    own = {name: getattr(TrainConfig(), name) for name in ("layers", "tau_mem_s", "initial_density")}
+    return replace(config, **own, start=str(start))
+
+
 def _fine_tuning(what: dict[str, Any], config: TrainConfig, before: Path, data: Stimulus) -> TrainConfig:
     """The last quarter of a control's epochs, once the others have been trained layered with dropped spikes."""
     last = max(what["epochs"] // 4, 1)
     layered = configured({**what, "kind": "layered", "epochs": max(what["epochs"] - last, 1)})
     options = replace(layered.options, spike_dropout=ALL[what["kind"]].dropped)
-    train(replace(layered, options=options), before, resume=True, stimulus=data)
-    own = {name: getattr(TrainConfig(), name) for name in ("layers", "tau_mem_s", "initial_density")}
-    return replace(config, **own, start=str(before), epochs=last, f_curriculum=(), spike_penalty_after=0)
+    layered = replace(layered, options=options)
+    if what.get("recurrent"):
+        layered = _with_loops(layered, data, before.with_name("start.npz"))
+    train(layered, before, resume=True, stimulus=data)
+    return replace(_from(config, before), epochs=last, f_curriculum=(), spike_penalty_after=0)
 
 
 def cores_of(network: Any) -> list[np.ndarray]:
@@ -118,10 +153,12 @@ def trained(job: Job) -> tuple[Network, dict[str, float]]:
     if kind.own.scope == "core":
         partition = str(folder / "partition.npz")
         npz.save(mapped_of(build_network(configured({**job.what, "kind": "fifo"})).export(), 8), partition)
-    data = load(job.what["data"], None, "train", job.what["samples"], True, npz)
+    data = data_of(job.what, "train")
     config = configured(job.what, partition)
     if kind.dropped:
         config = _fine_tuning(job.what, config, folder / "before", data)
+    elif job.what.get("recurrent"):
+        config = _with_loops(config, data, folder / "start.npz")
     network = train(config, folder, resume=True, stimulus=data).export()
     last = json.loads((folder / "metrics.json").read_text())[-1]
     return network, {"accuracy": last["accuracy"], "density": last["density"]}

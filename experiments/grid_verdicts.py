@@ -28,16 +28,17 @@ def comparisons(stage: str, rows: list[Row], best: Chosen, draws: int) -> list[P
         if kind == "layered":
             continue
         cell = own[0]["own"]
-        seeds = {row["seed"] for row in own}
+        tests = set(map(_test_of, own))
         others = {
             f"layered, run {cell}": (plain, cell),
             f"layered at a price of {best['layered'][0]['price']:g}, run {cell}": (best["layered"], cell),
             "layered, run layered": (plain, "layered"),
         }
         for told, (theirs, theirs_cell) in others.items():
-            both = seeds & {row["seed"] for row in theirs}
+            both = tests & set(map(_test_of, theirs))
             if both:
-                table.append((kind, told, len(both), *_compared(own, cell, theirs, theirs_cell, sorted(both), draws)))
+                n_seeds = len({seed for seed, _ in both})
+                table.append((kind, told, n_seeds, *_compared(own, cell, theirs, theirs_cell, sorted(both), draws)))
     text = (
         "Means over seeds, in brackets the 95 % interval of a bootstrap over test samples, paired: the same for both "
         "networks. Accuracy is a difference in points; spikes and forward steps are ratios, below 1 in favour of "
@@ -52,12 +53,24 @@ def comparisons(stage: str, rows: list[Row], best: Chosen, draws: int) -> list[P
     return [Part(f"{stage}: beside the layered training", text, columns, table)]
 
 
+def _test_of(row: Row) -> tuple[int, int]:
+    """The seed, and the speaker left out; -1 = nobody is."""
+    return row["seed"], row.get("speaker", -1)
+
+
 def _compared(
-    ours: list[Row], cell: str, theirs: list[Row], their_cell: str, seeds: list[int], draws: int
+    ours: list[Row], cell: str, theirs: list[Row], their_cell: str, tests: list[tuple[int, int]], draws: int
 ) -> tuple[str, ...]:
+    seeds = {seed: [test for test in tests if test[0] == seed] for seed, _ in tests}
+    whole = max(map(len, seeds.values()))  # seeds of which all speakers are there, whose samples stand side by side
+    seeds = {seed: some for seed, some in seeds.items() if len(some) == whole}
+
     def values(rows: list[Row], name: str) -> dict[str, np.ndarray]:
-        by_seed = {row["seed"]: compared(row["test"][name]["samples"]) for row in rows}
-        return {key: np.stack([by_seed[s][key] for s in seeds]).astype(float) for key in by_seed[seeds[0]]}
+        found = {_test_of(row): compared(row["test"][name]["samples"]) for row in rows}
+        return {
+            key: np.stack([np.concatenate([found[x][key] for x in some]) for some in seeds.values()]).astype(float)
+            for key in found[tests[0]]
+        }
 
     a, b = values(ours, cell), values(theirs, their_cell)
     places = resampled(a["right"].shape[1], draws)

@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from exchange import npz
 from exchange.toml import read_toml
-from experiments import grid, grid_tables, grid_training, nmnist_like
+from experiments import grid, grid_tables, grid_training, nmnist_like, shd_like_recurrent
 from experiments.grid_choice import chosen
-from experiments.grid_measures import BUDGETS, KEPT, curve, decisions, difference, packed, ratio, resampled
+from experiments.grid_measures import BUDGETS, KEPT, curve, decisions, difference, packed, ratio, resampled, unpacked
 from ir.schedule import Schedule
 from ir.trace import Spikes, Trace
 from sim_reference.compare.statistics import statistics
+from stimuli.spoken import Recordings
 from trainer.build import build_network
 
 SETTINGS = read_toml(Path(nmnist_like.__file__).with_suffix(".toml"), "settings ")
@@ -205,6 +207,36 @@ def test_a_control_is_trained_layered_first_and_ends_in_random_order(tmp_path: P
     assert (first["schedule"]["kind"], first["epochs"], first["options"]["spike_dropout"]) == ("layered", 6, 0.8)
     assert (last["schedule"]["order"], last["epochs"], last["options"]["spike_dropout"]) == ("random", 2, 0.0)
     assert last["start"].endswith("before")
+
+
+@pytest.mark.parametrize("kind", ["layered", "0.2 dropped, then random", "per-core fifo"])
+def test_a_speaker_is_left_out_and_networks_may_feed_back(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two rows of one seed, a speaker each: what is compared sample by sample stands side by side."""
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(100, 200, 60)
+    begins = np.concatenate([[0], np.cumsum(sizes)])
+    n = int(begins[-1])
+    told = Recordings(rng.integers(0, 10**6, n), rng.integers(0, 700, n), begins, np.arange(60) % 10, np.arange(60) % 3)
+    monkeypatch.setattr(grid_training, "recordings", lambda: told)
+    monkeypatch.setattr(grid_training, "NETWORKS", tmp_path)
+    settings = read_toml(Path(shd_like_recurrent.__file__).with_suffix(".toml"), "settings ")
+    settings.pop("quick")
+    stage = {"samples": 0, "epochs": 4, "test_samples": 0, "real_samples": 0, "seeds": [0], "prices": [0.0]}
+    toy = {**stage, "cpu_s": 1.0, "kinds": ["layered", kind][kind == "layered" :], "speakers": [0, 2]}
+    settings |= {"hidden": [12], "groups": [8], "stages": {"toy": toy}}
+    made, rows = shd_like_recurrent.jobs(settings), []
+    assert len({job.key for job in made}) == len(made) == 2 * len(toy["kinds"])
+    for job in made:
+        (found,) = shd_like_recurrent.run(job)
+        rows.append({**job.what, **found, "job": job.name, "cpu_s": 1.0})
+        assert (grid_training.data_of(job.what, "test").labels == told.labels[job.what["speaker"] :: 3]).all()
+        network = npz.load(tmp_path / job.key / "network.npz")
+        assert [(e.pre, e.post) for e in network.projections if e.pre == e.post] == [("layer0", "layer0")]
+    (first, *_), parts = rows, shd_like_recurrent.parts(settings, rows)
+    assert parts[0].rows[0][3] == 1 and len(unpacked(first["test"]["layered"]["samples"]["right"])) == 20
+    assert kind == "layered" or parts[1].rows[0][2] == 1
 
 
 def test_cores_hold_at_most_32_neurons_and_are_at_least_7():
