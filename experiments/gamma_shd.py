@@ -43,14 +43,15 @@ COARSE, FINE = 100, 1000
 """Time steps of a recording."""
 
 GAMMA = preset("spiking-gamma-shd")
-NETWORKS = {"SpikingGamma": "trace", "LIF": "surrogate", "recurrent LIF": "surrogate"}
-"""Each network and the rule that trains it."""
+BOTH = "SpikingGamma, trained at both"
+NETWORKS = {"SpikingGamma": "trace", BOTH: "trace", "LIF": "surrogate", "recurrent LIF": "surrogate"}
+"""Each network and the rule that trains it; ``BOTH``: one in fine and in coarse time steps, a batch in turn."""
 
 LIF_RATE, LIF_DENSITY = 5e-3, 0.03
 TAU_S, READOUT_TAU_S, BACK = 0.02, 0.5, 0.5
 """Of LIF: time constants where training begins, which learn; the size of recurrent weights, times sqrt(n), there."""
 
-CPU_S = {"SpikingGamma": 7e-6, "LIF": 1e-5, "recurrent LIF": 1.2e-5}
+CPU_S = {"SpikingGamma": 7e-6, BOTH: 4e-6, "LIF": 2e-6, "recurrent LIF": 2.4e-6}
 """Planned for a training sample, time step and epoch."""
 
 AT_ONCE = 250
@@ -89,12 +90,13 @@ def jobs(settings: dict[str, Any]) -> list[Job]:
         rows += [(name, COARSE, s) for s in ours.speakers[1:] for name in others]
         rows += [(gamma, FINE, s) for s in ours.speakers[1:]]
         rows += [(name, FINE, s) for s in ours.speakers for name in others]
+        rows += [(BOTH, FINE, s) for s in ours.speakers]
         found += [_training(ours, name, n_steps, speaker, seed) for name, n_steps, speaker in rows]
     return found
 
 
 def _training(ours: Spoken, name: str, n_steps: int, speaker: int, seed: int) -> Job:
-    epochs = ours.epochs if n_steps == COARSE else ours.fine_epochs
+    epochs = ours.epochs if n_steps == COARSE else ours.fine_epochs * (2 if name == BOTH else 1)
     what = {"network": name, "n_steps": n_steps, "speaker": speaker, "seed": seed, "epochs": epochs}
     what |= {"samples": ours.samples, "test_samples": ours.test_samples, "hidden": ours.hidden}
     what |= {"config": _plain(asdict(config_of(name, n_steps, ours.hidden, epochs, seed)))}
@@ -128,7 +130,7 @@ def config_of(name: str, n_steps: int, hidden: int, epochs: int, seed: int) -> T
     data = "shd-like" if n_steps == COARSE else "shd-like-1000"
     here = {"data": data, "layers": (str(hidden), "10"), "epochs": epochs, "seed": seed}
     here |= {"loss_steps": GAMMA.loss_steps * n_steps // COARSE, "rule": NETWORKS[name]}
-    if name == "SpikingGamma":
+    if name in ("SpikingGamma", BOTH):
         return replace(GAMMA, **here)
     lif = {"neuron": "lif", "gamma": TrainConfig().gamma, "tau_mem_s": TAU_S, "train_tau": True, "per_neuron": True}
     return replace(GAMMA, learning_rate=LIF_RATE, initial_density=LIF_DENSITY, **lif, **here)
@@ -136,7 +138,8 @@ def config_of(name: str, n_steps: int, hidden: int, epochs: int, seed: int) -> T
 
 def begun(name: str, config: TrainConfig, coarse: Stimulus) -> SpikingNetwork:
     """The network before training, scaled to fire on recordings in coarse time steps, whatever its own time step."""
-    if name == "SpikingGamma":
+    gamma = name in ("SpikingGamma", BOTH)
+    if gamma:
         network = prepared(replace(config, data="shd-like"), coarse)
     else:
         network = lif_network(int(config.layers[0]), config.seed, name == "recurrent LIF")
@@ -144,7 +147,7 @@ def begun(name: str, config: TrainConfig, coarse: Stimulus) -> SpikingNetwork:
         _feed_back(network, config.seed)
     if config.data == "shd-like":
         return network
-    if name == "SpikingGamma":
+    if gamma:
         other = prepared(replace(config, initial_density=0.0), coarse)
     else:
         other = lif_network(int(config.layers[0]), config.seed, name == "recurrent LIF", SECONDS / FINE)
@@ -197,15 +200,26 @@ def run(job: Job) -> list[Row]:
 def trained(name: str, config: TrainConfig, found: Recordings, learn: np.ndarray, n_steps: int) -> SpikingNetwork:
     """The loop of ``trainer.fit`` without a part held out: recordings of the same speakers say little of another."""
     network = begun(name, config, found.frames(learn[:256], COARSE))
-    data = found.frames(learn, n_steps)
+    turns = [(network, found.frames(learn, n_steps), config)]
+    if name == BOTH:
+        coarse = config_of(name, COARSE, int(config.layers[0]), config.epochs, config.seed)
+        turns.append((begun(name, coarse, found.frames(learn[:256], COARSE)), found.frames(learn, COARSE), coarse))
+        share(network, turns[1][0])
     optimizer = RULES[config.rule].optimizer(network, config)
-    n_batches = -(-data.n_samples // config.batch_size)
+    n_batches = -(-len(learn) // config.batch_size)
     for epoch in range(config.epochs):
-        network.train()
-        for i, index in enumerate(batches(data.n_samples, config, epoch)):
+        for i, index in enumerate(batches(len(learn), config, epoch)):
             set_rate(optimizer, learning_rate(config, epoch + (i + 0.5) / n_batches))
-            run_batch(network, optimizer, data, index, config, (epoch, i), len(index))
+            one, data, settings = turns[(epoch * n_batches + i) % len(turns)]
+            run_batch(one.train(), optimizer, data, index, settings, (epoch, i), len(index))
     return network.eval()
+
+
+def share(network: SpikingNetwork, other: SpikingNetwork) -> None:
+    """Give another network the very parameters of one: what one learns, the other has."""
+    for ours, theirs in zip(network.modules(), other.modules()):
+        for name, parameter in ours.named_parameters(recurse=False):
+            setattr(theirs, name, parameter)
 
 
 def tested(network: SpikingNetwork, found: Recordings, test: np.ndarray, own_only: bool) -> Row:

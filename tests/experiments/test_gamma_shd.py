@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments import gamma_shd
 from experiments.gamma_shd_price import priced
 from experiments.gamma_shd_tables import by_recording, interval
+from stimuli.spoken import recordings
 from tests.stimuli.test_spoken import written
 from unlayered.experiments.definition import Experiment, load_experiment
 from unlayered.experiments.page import page_of
@@ -53,17 +55,31 @@ def test_a_run_that_stopped_goes_on_and_the_page_tells_what_lies_there(small: Ex
         assert (other in result) == (row["what"]["network"] != "recurrent LIF")
         assert json.loads(json.dumps(row["what"])) == row["what"]
     text = page_of([small], tmp_path, tmp_path / "page.md").text
-    assert "Tested at another time step" in text and "**Not run** (2 of 6 jobs)" in text
+    assert "Tested at another time step" in text and "**Not run** (3 of 7 jobs)" in text
 
 
 def test_each_speaker_is_left_out_and_the_most_telling_comes_first() -> None:
     jobs = jobs_of(load_experiment(FILE))
     whats = [job.what for job in jobs if "network" in job.what]
-    assert len(whats) == 2 * 3 * 6 * 3 and len({job.key for job in jobs}) == len(jobs)
+    assert len(whats) == (2 * 3 + 1) * 6 * 3 and len({job.key for job in jobs}) == len(jobs)
     first = [(w["network"], w["n_steps"], w["speaker"], w["seed"]) for w in whats[:6]]
     assert first == [("SpikingGamma", 100, s, 0) for s in range(6)]
     assert {w["config"]["loss_steps"] for w in whats if w["n_steps"] == 1000} == {200}
     assert all("priced" in job.what for job in jobs[:15])
+
+
+def test_a_network_trained_at_both_time_steps_is_one(small: Experiment, tmp_path: Path) -> None:
+    (row,) = run(small, tmp_path, None, "trained at both")
+    assert row["what"]["epochs"] == 2 and {"right at 100", "right at 1000"} <= set(row["result"])
+    here, there = (
+        gamma_shd.begun(
+            gamma_shd.BOTH, gamma_shd.config_of(gamma_shd.BOTH, n, 4, 1, 0), recordings().frames(range(3), 100)
+        )
+        for n in (1000, 100)
+    )
+    gamma_shd.share(here, there)
+    assert [id(p) for p in here.parameters()] == [id(p) for p in there.parameters()]
+    assert here.dt_s < there.dt_s
 
 
 def test_differences_are_paired_by_recording() -> None:
