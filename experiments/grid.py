@@ -2,7 +2,7 @@
 
 Seven trainings, each at each price of a spike, with the same samples, epochs and number of settings tried; the
 validation split chooses among prices, the test set chooses nothing. Each network is tested layered and under four
-orders with F from 1 to all, then in 8 and in 4 bits on Loihi 2's cores.
+orders with F from 1 to all, then in 8 and in 4 bits on cores: layered on Loihi 1, else on Loihi 2.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from experiments.grid_measures import BUDGETS, curve, decisions
-from experiments.grid_training import ALL, KINDS, LAYERED, ORDERS, cores_of, data_of, mapped_of, trained
+from experiments.grid_training import ALL, KINDS, LAYERED, ORDERS, chip_of, cores_of, data_of, mapped_of, trained
 from experiments.recordings import real_nmnist
 from ir.network import Network
 from ir.schedule import Schedule, group_of, group_word
@@ -186,12 +186,13 @@ def cell(network: Network, stimulus: Stimulus, schedule: Schedule, samples: bool
 
 
 def on_chip(network: Network, stimulus: Stimulus, bits: int, schedule: Schedule) -> dict[str, Any]:
-    """The same in integers on cores of Loihi 2, priced."""
-    mapped = mapped_of(network, bits)
+    """The same in integers on a chip's cores, priced."""
+    mapped = mapped_of(network, bits, chip_of(schedule))
     trace = run_integers(mapped, stimulus, schedule)
     cost, numbers = cost_of_run(mapped, trace, stimulus), statistics(trace)
     assert cost is not None
     return {
+        "chip": chip_of(schedule),
         "accuracy": numbers.accuracy,
         "spikes": float(numbers.spikes_per_sample.mean()),
         "energy_pj": vars(cost.energy_pj),
@@ -202,8 +203,9 @@ def on_chip(network: Network, stimulus: Stimulus, bits: int, schedule: Schedule)
 
 def on_lava(network: Network, stimulus: Stimulus, n_samples: int, schedule: Schedule) -> dict[str, Any]:
     """Some samples of the network in 8 bits on Lava beside the reference, value by value, and what they cost."""
-    mapped, few = mapped_of(network, 8), stimulus.select(np.arange(min(n_samples, stimulus.n_samples)))
+    few = stimulus.select(np.arange(min(n_samples, stimulus.n_samples)))
+    mapped = mapped_of(network, 8, chip_of(schedule))
     ours, theirs = (api.run(mapped, few, schedule, on=on) for on in ("reference", "lava"))
     found, cost = equality(ours, theirs), cost_of_run(mapped, ours, few)
     assert cost is not None
-    return {**vars(found), "energy_pj": vars(cost.energy_pj), "time_ns": vars(cost.time_ns)}
+    return {**vars(found), "chip": chip_of(schedule), "energy_pj": vars(cost.energy_pj), "time_ns": vars(cost.time_ns)}

@@ -123,14 +123,25 @@ def _chips(stage: str, best: Chosen) -> Part:
             )
             told = [f"{x['value']:.2f} ({x['low']:.2f} to {x['high']:.2f})" for x in (energy, time)]
             accuracy, spikes = (float(np.mean([x[name] for x in own])) for name in ("accuracy", "spikes"))
-            table.append((kind, rows[0]["own"], bits, own[0]["cores"], f"{100 * accuracy:.1f}", f"{spikes:.0f}", *told))
+            table.append(
+                (
+                    kind,
+                    rows[0]["own"],
+                    own[0]["chip"],
+                    bits,
+                    own[0]["cores"],
+                    f"{100 * accuracy:.1f}",
+                    f"{spikes:.0f}",
+                    *told,
+                )
+            )
     text = (
         "Run as trained in the compiled reference simulator, rounded after training without calibration, at most 32 "
         "neurons a core; energy and time of a sample by the chip file's constants, in brackets what they leave open: "
         "dynamic energy alone. A tick is a forward step, layered a time step."
     )
-    columns = ("trained", "run", "weights", "cores", "accuracy %", "spikes", "energy, uJ", "time, us")
-    return Part(f"{stage}: in integers on Loihi 2", text, columns, table)
+    columns = ("trained", "run", "chip", "weights", "cores", "accuracy %", "spikes", "energy, uJ", "time, us")
+    return Part(f"{stage}: in integers on cores", text, columns, table)
 
 
 def _lava(stage: str, rows: list[Row]) -> list[Part]:
@@ -141,9 +152,17 @@ def _lava(stage: str, rows: list[Row]) -> list[Part]:
             x = row["lava"]
             counted = (f"{x[name]:,}" for name in ("samples", "spikes_compared", "values_compared", "differing"))
             energy, time = (f"{x[k]['value'] * s:.2f}" for k, s in (("energy_pj", 1e-6), ("time_ns", 1e-3)))
-            table.append((row["kind"], row["own"], *counted, energy, time))
-    text = (
-        "In 8 bits on Loihi 2's cores: every spike, its membrane and forward step, and the states that both recorded."
+            table.append((row["kind"], row["own"], x["chip"], *counted, energy, time))
+    text = "In 8 bits on cores: every spike, its membrane and forward step, and the states that both recorded."
+    columns = (
+        "trained",
+        "run",
+        "chip",
+        "samples",
+        "spikes compared",
+        "values compared",
+        "differing",
+        "energy, uJ",
+        "time, us",
     )
-    columns = ("trained", "run", "samples", "spikes compared", "values compared", "differing", "energy, uJ", "time, us")
     return [Part(f"{stage}: on Lava beside the reference", text, columns, table)] if table else []

@@ -139,10 +139,15 @@ def cores_of(network: Any) -> list[np.ndarray]:
     return [part for p in network.populations for part in np.array_split(np.arange(p.n), -(-p.n // NEURONS_A_CORE))]
 
 
-def mapped_of(network: Network, bits: int) -> MappedNetwork:
-    """On Loihi 2, in so many bits."""
-    integers = quantize(network, find_chip("loihi2"), bits)
-    return on_cores(integers, find_chip("loihi2"), cores_of(integers))
+def mapped_of(network: Network, bits: int, chip: str = "loihi2") -> MappedNetwork:
+    """On a chip's cores, in so many bits."""
+    integers = quantize(network, find_chip(chip), bits)
+    return on_cores(integers, find_chip(chip), cores_of(integers))
+
+
+def chip_of(schedule: Schedule) -> str:
+    """The chip that a schedule is run on: Loihi 1, which has no other, where it is layered."""
+    return "loihi1" if schedule.kind == "layered" else "loihi2"
 
 
 def trained(job: Job) -> tuple[Network, dict[str, float]]:

@@ -193,7 +193,7 @@ def test_a_network_on_lava_is_compared_value_by_value(tmp_path: Path, monkeypatc
     (found,) = grid.run(made[0])
     assert found["lava"]["samples"] == 3 and found["lava"]["differing"] == 0 < found["lava"]["spikes_compared"]
     rows = [{**made[0].what, **found, "job": made[0].name, "cpu_s": 1.0}]
-    assert grid_tables.parts({**SETTINGS, **small}, rows)[-1].rows[0][5] == "0"
+    assert grid_tables.parts({**SETTINGS, **small}, rows)[-1].rows[0][6] == "0"
 
 
 def test_a_control_is_trained_layered_first_and_ends_in_random_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
