@@ -56,7 +56,8 @@ def _networks(stage: str, rows: list[Row], best: Chosen) -> Part:
         ))  # fmt: skip
     samples, epochs, tested = (rows[0][name] for name in ("samples", "epochs", "test_samples"))
     text = (
-        f"{samples:,} samples, {epochs} epochs, tested on {tested:,} others under "
+        f"{f'{samples:,}' if samples else 'All'} samples, {epochs} epochs, tested on "
+        f"{f'{tested:,}' if tested else 'all'} others under "
         "the schedule that each was trained for (drawn: momentum or fifo, F = 8). Every training had the same settings "
         f"tried, a price of a spike each; chosen is the price with fewest spikes on the validation split among those "
         f"within {100 * WITHIN:g} points of the best. Until the first output spike / until the class with most output "

@@ -102,7 +102,7 @@ def data_of(what: dict[str, Any], split: str) -> Stimulus:
         return load(what["data"], None, split, n, True, npz)
     found = recordings()
     which = found.left_out(what["speaker"])[split == "test"]
-    some = np.linspace(0, len(which), n or len(which), endpoint=False).astype(int)
+    some = np.sort(np.random.default_rng(0).permutation(len(which))[: n or len(which)])
     return found.frames(which[some], DATA_SETS[what["data"]].n_steps, stamps=True)
 
 
@@ -123,7 +123,8 @@ def _from(config: TrainConfig, start: Path) -> TrainConfig:
 
 
 def _fine_tuning(what: dict[str, Any], config: TrainConfig, before: Path, data: Stimulus) -> TrainConfig:
-    """The last quarter of a control's epochs, once the others have been trained layered with dropped spikes."""
+    """The last quarter of a control's epochs, once the others have been trained layered with dropped spikes; either
+    part's learning rate falls from the same height."""
     last = max(what["epochs"] // 4, 1)
     layered = configured({**what, "kind": "layered", "epochs": max(what["epochs"] - last, 1)})
     options = replace(layered.options, spike_dropout=ALL[what["kind"]].dropped)

@@ -35,10 +35,9 @@ def comparisons(stage: str, rows: list[Row], best: Chosen, draws: int) -> list[P
             "layered, run layered": (plain, "layered"),
         }
         for told, (theirs, theirs_cell) in others.items():
-            both = tests & set(map(_test_of, theirs))
+            both = _whole_seeds(tests & set(map(_test_of, theirs)))
             if both:
-                n_seeds = len({seed for seed, _ in both})
-                table.append((kind, told, n_seeds, *_compared(own, cell, theirs, theirs_cell, sorted(both), draws)))
+                table.append((kind, told, len(both), *_compared(own, cell, theirs, theirs_cell, both, draws)))
     text = (
         "Means over seeds, in brackets the 95 % interval of a bootstrap over test samples, paired: the same for both "
         "networks. Accuracy is a difference in points; spikes and forward steps are ratios, below 1 in favour of "
@@ -58,18 +57,21 @@ def _test_of(row: Row) -> tuple[int, int]:
     return row["seed"], row.get("speaker", -1)
 
 
-def _compared(
-    ours: list[Row], cell: str, theirs: list[Row], their_cell: str, tests: list[tuple[int, int]], draws: int
-) -> tuple[str, ...]:
-    seeds = {seed: [test for test in tests if test[0] == seed] for seed, _ in tests}
-    whole = max(map(len, seeds.values()))  # seeds of which all speakers are there, whose samples stand side by side
-    seeds = {seed: some for seed, some in seeds.items() if len(some) == whole}
+def _whole_seeds(tests: set[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """The tests of each seed of which all speakers are there that any seed has: their samples stand side by side."""
+    speakers = sorted({speaker for _, speaker in tests})
+    whole = [[(seed, speaker) for speaker in speakers] for seed in sorted({seed for seed, _ in tests})]
+    return [some for some in whole if tests.issuperset(some)]
 
+
+def _compared(
+    ours: list[Row], cell: str, theirs: list[Row], their_cell: str, seeds: list[list[tuple[int, int]]], draws: int
+) -> tuple[str, ...]:
     def values(rows: list[Row], name: str) -> dict[str, np.ndarray]:
         found = {_test_of(row): compared(row["test"][name]["samples"]) for row in rows}
         return {
-            key: np.stack([np.concatenate([found[x][key] for x in some]) for some in seeds.values()]).astype(float)
-            for key in found[tests[0]]
+            key: np.stack([np.concatenate([found[x][key] for x in some]) for some in seeds]).astype(float)
+            for key in found[seeds[0][0]]
         }
 
     a, b = values(ours, cell), values(theirs, their_cell)

@@ -32,7 +32,7 @@ class GammaOptions:
         spread: of the bucket weights where training begins, as a share of their mean.
         bounded: errors stop at a neuron that codes more than a spike in every time step tells; else they pass.
         max_rate_hz: what a neuron codes at most, as spikes a second; 0 = a spike in every time step. Finer time steps
-            could tell more: give all of them the same rate, that of the coarsest.
+            could tell more: give all of them the same rate, that of the coarsest. Errors stop there, too.
         range_penalty: added loss of a neuron that codes twice as much as that, averaged over neurons and time steps,
             in proportion; 0 = none.
         factor: what a spike carries, in thresholds.

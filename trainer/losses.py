@@ -43,11 +43,12 @@ LOSS_FUNCTIONS = {
 
 
 def range_penalty(v: Tensor, most: Tensor) -> Tensor:
-    """By how much neurons code more than their spikes can tell, as a share of that, averaged over all of them.
+    """By how much neurons would code more than they can, as a share of that, averaged over all of them.
 
     Args:
         v: (..., N).
-        most: (N,) what spikes can tell; those of neurons without such a bound are infinite and do not count.
+        most: (N,) what spikes can tell, or a lower ceiling; neurons without such a bound are infinite and do not
+            count.
     """
     bound = torch.isfinite(most)
     if not bool(bound.any()):

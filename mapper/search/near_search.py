@@ -95,10 +95,10 @@ def _of_cuts(cells: Cells, caps: Caps, preset: str, seed: int) -> list[Candidate
         size = graph.n_vertices, graph.n_pins
         if graph.n_pins > MOST_PINS or size in tried or graph.n_vertices < 2:
             return
-        tried[size] = level
-        first = next(iter(tried.values()))
-        if cut.planes and preset == "default" and _filled(level) > HOPELESS * _filled(first):
+        first = next(iter(tried.values()), None)
+        if cut.planes and preset == "default" and first and _filled(level) > HOPELESS * _filled(first):
             return
+        tried[size] = level
         name = f"{cut.pieces} {'planes' if cut.planes else 'tiles'} a core"
         by_cut[cut] = list(_of_tiles(level, preset, name, seed))
 

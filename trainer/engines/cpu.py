@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from ir.arithmetic import DECAY_ALL, LIMITS
 from ir.arrays import Array
@@ -131,7 +132,8 @@ class Asynchronous(torch.autograd.Function):
         return result
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
+    @once_differentiable
+    def backward(ctx: Any, *grad_outputs: Tensor | None) -> Any:  # type: ignore[override]
         job: Job = ctx.job
         frames, *weights = ctx.saved_tensors
         want_frames = ctx.needs_input_grad[1]

@@ -13,6 +13,7 @@ from typing import Any, Union
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from ir.connection import Dense
 from ir.neurons import RESETS
@@ -103,8 +104,8 @@ def run(call: Call) -> Result:
 
 def _end(call: Call, rows: Tensor, v: Tensor, u: Tensor) -> LiveState:
     """Where the run ended."""
-    states = {"v": v[-1], "u": u, "late": torch.zeros_like(u)}
-    return call.ended(states, rows, rows[len(rows) - min(len(rows), call.look_back) :])
+    states = {"v": v[-1].clone(), "u": u, "late": torch.zeros_like(u)}
+    return call.ended(states, rows, rows[len(rows) - min(len(rows), call.look_back) :].clone())
 
 
 def _through(
@@ -135,14 +136,16 @@ class Through(torch.autograd.Function):
         course = Course(before, v, u, spikes, *(_plain(y) for y in (*numbers[-2:], how.fired)))
         kind, n = x.dtype, x.shape[-1]
         in_threads(lambda some: run_through(own, course, x, how.mode, np.empty(n, kind), *some), shares(x.shape[1]))
-        ctx.how, ctx.own, ctx.course, ctx.none = how, own, course, [y is None for y in numbers]
+        ctx.how, ctx.course, ctx.none = how, course, [y is None for y in numbers]
+        ctx.save_for_backward(*(y for y in numbers if y is not None))
         ctx.set_materialize_grads(False)
         return torch.from_numpy(spikes), torch.from_numpy(v), torch.from_numpy(u[-1].copy())
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Union[Tensor, None]) -> tuple[Union[Tensor, None], ...]:
-        how, own, course = ctx.how, ctx.own, ctx.course
-        v = course.v
+    @once_differentiable
+    def backward(ctx: Any, *grad_outputs: Union[Tensor, None]) -> Any:  # type: ignore[override]
+        how, course, saved = ctx.how, ctx.course, iter(ctx.saved_tensors)
+        own, v = _neurons(tuple(None if gone else next(saved) for gone in ctx.none)), course.v
         g_spikes, g_v, g_u = (
             np.zeros(shape, v.dtype) if g is None else _plain(g)
             for g, shape in zip(grad_outputs, (v.shape, v.shape, v.shape[1:]))
@@ -156,12 +159,11 @@ class Through(torch.autograd.Function):
 
         totals = [sum(x) for x in zip(*in_threads(run_some, shares(v.shape[1])))]
         total = Sums(*totals)
-        g_back = None
-        if own.back.size:
-            g_back = g_drive[1:].reshape(-1, v.shape[-1]).T @ course.spikes[:-1].reshape(-1, v.shape[-1])
-        named = [g_back, total.leak_v, total.leak_u, total.threshold, total.bias, total.bias_u, g_v0, g_u0]
-        grads = [None if gone else torch.from_numpy(x) for x, gone in zip(named, ctx.none)]
-        return None, torch.from_numpy(g_drive), *grads
+        of_drive, sent = torch.from_numpy(g_drive), torch.from_numpy(course.spikes)
+        g_back = of_drive[1:].flatten(0, 1).T @ sent[:-1].flatten(0, 1) if own.back.size else None
+        named = [total.leak_v, total.leak_u, total.threshold, total.bias, total.bias_u, g_v0, g_u0]
+        grads = [None if gone else torch.from_numpy(x) for x, gone in zip(named, ctx.none[1:])]
+        return None, of_drive, g_back, *grads
 
 
 def _plain(x: Tensor | None) -> np.ndarray:

@@ -143,3 +143,24 @@ def test_calls_that_the_kernels_do_not_know_stay_on_the_plain_engine() -> None:
     assert chosen(LIF(0.02, 0.3), options=TrainingOptions(spike_dropout=0.5)) == "reference"
     assert chosen(LIF(0.02, 0.3), options=TrainingOptions(surrogate=torch.sigmoid)) == "reference"
     assert chosen(LIF(0.02, 0.3, reset="zero_late")) == "reference"
+
+
+def test_numbers_that_changed_before_the_backward_pass_and_second_derivatives_are_refused() -> None:
+    """As on the plain engine, which says so, too; a wrong gradient would be worse."""
+    frames = (torch.rand(20, 4, 5, generator=torch.Generator().manual_seed(1)) < 0.4).double().requires_grad_()
+    net = network("zero", True, None)
+    result = net(frames)
+    with torch.no_grad():
+        net.layers[1].weight.mul_(5)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        result.counts.sum().backward()
+    (gradient,) = torch.autograd.grad(network("zero", True, None)(frames).v.sum(), frames, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.square().sum().backward()
+
+
+def test_a_state_holds_its_own_time_step_alone() -> None:
+    frames = (torch.rand(20, 4, 5, generator=torch.Generator().manual_seed(1)) < 0.4).double()
+    state = network("zero", True, 0.01)(frames).state.detach()
+    for x in (*state.states.values(), state.sent):
+        assert x.untyped_storage().nbytes() == x.numel() * x.element_size()

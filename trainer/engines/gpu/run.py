@@ -24,7 +24,7 @@ from trainer.engines.neurons.lif import lif_facts
 from trainer.engines.numbers import FixedNumbers
 from trainer.engines.options import ESCAPE, NOISE, SPIKE_DROP
 from trainer.engines.result import Result
-from trainer.engines.selection import kept_inputs, sample_prefix
+from trainer.engines.selection import sample_prefix, with_kept_inputs
 from trainer.surrogate import ARCTAN
 
 ORDERS = {"random": 0, "momentum": 1, "fifo": 2}
@@ -103,11 +103,8 @@ def run(call: Call) -> Result:
     call = checked(call)
     if 0 in call.frames.shape[:2]:
         return reference.run(call)  # nothing to launch
-    plan, params, frames, probability = call.plan, call.params, call.frames, call.options.input_dropout
+    plan, params, frames = call.plan, call.params, with_kept_inputs(call).frames
     lif = params.lif
-    if probability > 0:
-        kept = kept_inputs(frames, plan.n_neurons, call.sample_ids, call.schedule.seed, probability, call.t0)
-        frames = frames * kept
     with torch.backends.cudnn.flags(allow_tf32=False):
         drive0, table = first_drive(plan, params.weights, frames), table_of(plan, params.weights, lif.leak_v)
     bias = torch.zeros_like(lif.leak_v) if lif.bias is None else lif.bias
