@@ -124,18 +124,12 @@ def _chips(stage: str, best: Chosen) -> Part:
             )
             told = [f"{x['value']:.2f} ({x['low']:.2f} to {x['high']:.2f})" for x in (energy, time)]
             accuracy, spikes = (float(np.mean([x[name] for x in own])) for name in ("accuracy", "spikes"))
-            table.append(
-                (
-                    kind,
-                    rows[0]["own"],
-                    own[0]["chip"],
-                    bits,
-                    own[0]["cores"],
-                    f"{100 * accuracy:.1f}",
-                    f"{spikes:.0f}",
-                    *told,
-                )
-            )
+            chip, cores = (
+                own[0].get("chip", "loihi2"),
+                own[0]["cores"],
+            )  # rows of before the chip was told are Loihi 2's
+            run = rows[0]["own"], chip, bits, cores
+            table.append((kind, *run, f"{100 * accuracy:.1f}", f"{spikes:.0f}", *told))
     text = (
         "Run as trained in the compiled reference simulator, rounded after training without calibration, at most 32 "
         "neurons a core; energy and time of a sample by the chip file's constants, in brackets what they leave open: "
