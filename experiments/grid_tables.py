@@ -147,7 +147,7 @@ def _lava(stage: str, rows: list[Row]) -> list[Part]:
             x = row["lava"]
             counted = (f"{x[name]:,}" for name in ("samples", "spikes_compared", "values_compared", "differing"))
             energy, time = (f"{x[k]['value'] * s:.2f}" for k, s in (("energy_pj", 1e-6), ("time_ns", 1e-3)))
-            table.append((row["kind"], row["own"], x["chip"], *counted, energy, time))
+            table.append((row["kind"], row["own"], x.get("chip", "loihi2"), *counted, energy, time))
     text = "In 8 bits on cores: every spike, its membrane and forward step, and the states that both recorded."
     columns = (
         "trained",
