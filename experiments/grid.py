@@ -18,6 +18,7 @@ import torch
 from experiments.grid_measures import BUDGETS, curve, decisions
 from experiments.grid_training import ALL, KINDS, LAYERED, ORDERS, chip_of, cores_of, data_of, mapped_of, trained
 from experiments.recordings import real_nmnist
+from ir.check import TargetError
 from ir.network import Network
 from ir.schedule import Schedule, group_of, group_word
 from ir.stimulus import Stimulus
@@ -202,10 +203,15 @@ def on_chip(network: Network, stimulus: Stimulus, bits: int, schedule: Schedule)
 
 
 def on_lava(network: Network, stimulus: Stimulus, n_samples: int, schedule: Schedule) -> dict[str, Any]:
-    """Some samples of the network in 8 bits on Lava beside the reference, value by value, and what they cost."""
+    """Some samples in 8 bits on Lava beside the reference, value by value, and what they cost; where Lava
+    does not compute as the chip does, its sentence."""
     few = stimulus.select(np.arange(min(n_samples, stimulus.n_samples)))
     mapped = mapped_of(network, 8, chip_of(schedule))
-    ours, theirs = (api.run(mapped, few, schedule, on=on) for on in ("reference", "lava"))
+    ours = api.run(mapped, few, schedule)
+    try:
+        theirs = api.run(mapped, few, schedule, on="lava")
+    except TargetError as error:
+        return {"chip": chip_of(schedule), "refused": str(error)}
     found, cost = equality(ours, theirs), cost_of_run(mapped, ours, few)
     assert cost is not None
     return {**vars(found), "chip": chip_of(schedule), "energy_pj": vars(cost.energy_pj), "time_ns": vars(cost.time_ns)}

@@ -145,6 +145,9 @@ def _lava(stage: str, rows: list[Row]) -> list[Part]:
     for row in rows:
         if "lava" in row:
             x = row["lava"]
+            if "refused" in x:
+                table.append((row["kind"], row["own"], x["chip"], x["refused"], *[""] * 5))
+                continue
             counted = (f"{x[name]:,}" for name in ("samples", "spikes_compared", "values_compared", "differing"))
             energy, time = (f"{x[k]['value'] * s:.2f}" for k, s in (("energy_pj", 1e-6), ("time_ns", 1e-3)))
             table.append((row["kind"], row["own"], x.get("chip", "loihi2"), *counted, energy, time))

@@ -16,7 +16,9 @@ from exchange.toml import read_toml
 from experiments import grid, grid_tables, grid_training, nmnist_like, shd_like_recurrent
 from experiments.grid_choice import chosen
 from experiments.grid_measures import BUDGETS, KEPT, curve, decisions, difference, packed, ratio, resampled, unpacked
+from ir.check import TargetError
 from ir.schedule import Schedule
+from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
 from sim_reference.compare.statistics import statistics
 from stimuli.spoken import Recordings
@@ -194,6 +196,19 @@ def test_a_network_on_lava_is_compared_value_by_value(tmp_path: Path, monkeypatc
     assert found["lava"]["samples"] == 3 and found["lava"]["differing"] == 0 < found["lava"]["spikes_compared"]
     rows = [{**made[0].what, **found, "job": made[0].name, "cpu_s": 1.0}]
     assert grid_tables.parts({**SETTINGS, **small}, rows)[-1].rows[0][6] == "0"
+
+
+def test_what_lava_refuses_is_told_in_its_place(monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object, on: str = "reference") -> None:
+        if on == "lava":
+            raise TargetError("the registers reached a limit")
+
+    monkeypatch.setattr(grid.api, "run", refuse)
+    monkeypatch.setattr(grid, "mapped_of", lambda *_: None)
+    found = grid.on_lava(None, Stimulus(np.zeros((1, 2, 3), np.int8)), 2, Schedule("layered"))  # type: ignore[arg-type]
+    assert found == {"chip": "loihi1", "refused": "the registers reached a limit"}
+    rows = [{**row("layered", 0.0), "lava": found}]
+    assert grid_tables.parts({**SETTINGS, **QUICK}, rows)[-1].rows[0][3] == "the registers reached a limit"
 
 
 def test_a_control_is_trained_layered_first_and_ends_in_random_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
