@@ -210,7 +210,7 @@ def on_lava(network: Network, stimulus: Stimulus, n_samples: int, schedule: Sche
     ours = api.run(mapped, few, schedule)
     try:
         theirs = api.run(mapped, few, schedule, on="lava")
-    except TargetError as error:
+    except (TargetError, ValueError) as error:
         return {"chip": chip_of(schedule), "refused": str(error)}
     found, cost = equality(ours, theirs), cost_of_run(mapped, ours, few)
     assert cost is not None
