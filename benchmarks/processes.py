@@ -24,7 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
 
-from benchmarks.trainer import MAIN, Case, inputs, our_network
+from benchmarks.trainer import inputs, our_network
+from benchmarks.trainer_cases import MAIN, Case
 from trainer.batch import Batch
 from trainer.config import TrainConfig, preset
 from trainer.engines.options import TrainingOptions

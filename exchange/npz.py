@@ -28,7 +28,7 @@ from ir.network import Input, Network, Population, Projection
 from ir.neurons import MODELS
 from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
-from ir.state import State
+from ir.state import YOUNGER, State
 from ir.stimulus import Stimulus
 from ir.timing import EffectLog, Timing
 from ir.trace import Spikes, Trace
@@ -99,8 +99,7 @@ LEFT_OUT = {
     ("Trace", "timing"): None,
     ("Spikes", "ps"): None,
     ("Spikes", "payload"): None,
-    ("SpikingGamma", "ceiling"): None,
-    ("FixedSpikingGamma", "ceiling"): None,
+    **dict.fromkeys(YOUNGER),
 }
 """Fields that a file lacks where they have this value, so that releases which do not know them read it."""
 

@@ -130,7 +130,7 @@ def config_of(name: str, n_steps: int, hidden: int, epochs: int, seed: int) -> T
     data = "shd-like" if n_steps == COARSE else "shd-like-1000"
     here = {"data": data, "layers": (str(hidden), "10"), "epochs": epochs, "seed": seed}
     here |= {"loss_steps": GAMMA.loss_steps * n_steps // COARSE, "rule": NETWORKS[name]}
-    if name in ("SpikingGamma", BOTH):
+    if NETWORKS[name] == "trace":
         return replace(GAMMA, **here)
     lif = {"neuron": "lif", "gamma": TrainConfig().gamma, "tau_mem_s": TAU_S, "train_tau": True, "per_neuron": True}
     return replace(GAMMA, learning_rate=LIF_RATE, initial_density=LIF_DENSITY, **lif, **here)
@@ -138,7 +138,7 @@ def config_of(name: str, n_steps: int, hidden: int, epochs: int, seed: int) -> T
 
 def begun(name: str, config: TrainConfig, coarse: Stimulus) -> SpikingNetwork:
     """The network before training, scaled to fire on recordings in coarse time steps, whatever its own time step."""
-    gamma = name in ("SpikingGamma", BOTH)
+    gamma = NETWORKS[name] == "trace"
     if gamma:
         network = prepared(replace(config, data="shd-like"), coarse)
     else:

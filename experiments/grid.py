@@ -137,9 +137,8 @@ def run(job: Job) -> list[Row]:
     own = own_cell(job.what)
     few = {own, "layered", *(f"{order}, F = {f}" for order in ORDERS for f in (1, job.what["F"], "all"))}
     cells = {name: cell(network, test, at, kept(job.what, name)) for name, at in schedules(job.what)}
-    lava = on_lava(network, test, job.what["lava_samples"], dict(schedules(job.what))[own]) if (
-        "lava_samples" in job.what) else None  # fmt: skip
-    return [{
+    as_trained = dict(schedules(job.what))[own]
+    row = {
         "seed": job.what["seed"],
         "validation": chosen_by,
         "own": own,
@@ -148,9 +147,11 @@ def run(job: Job) -> list[Row]:
             f"real {split}": {name: cell(network, x, at, False) for name, at in schedules(job.what) if name in few}
             for split, x in real.items()
         },
-        "mapped": {f"{bits} bits": on_chip(network, test, bits, dict(schedules(job.what))[own]) for bits in (8, 4)},
-        **({} if lava is None else {"lava": lava}),
-    }]  # fmt: skip
+        "mapped": {f"{bits} bits": on_chip(network, test, bits, as_trained) for bits in (8, 4)},
+    }
+    if "lava_samples" in job.what:
+        row["lava"] = on_lava(network, test, job.what["lava_samples"], as_trained)
+    return [row]
 
 
 def schedules(what: dict[str, Any]) -> Iterator[tuple[str, Schedule]]:

@@ -58,7 +58,7 @@ class SpikingGamma(NeuronModule):
         given = begin if bucket_weight is None else torch.as_tensor(own.astype(np.float32))
         self.rule: dict[str, Any] = {"factor": factor, "strict": strict}
         self.rule |= {"adaptation": adaptation, "keep_threshold": keep_threshold, "ceiling": ceiling}
-        self.noise, self.bounded, self.ceiling = spread, bounded, ceiling
+        self.noise, self.bounded = spread, bounded
         self.drawn, self.v_threshold, self.train_decays = bucket_weight is None, v_threshold, train_decays
         self.fires = v_threshold is not None
         require(0 <= spread < np.inf, f"spread is {spread}; it must be at least 0 and finite")
@@ -83,7 +83,7 @@ class SpikingGamma(NeuronModule):
 
     def most(self) -> float:
         """Where errors stop: the ceiling, or what a spike in every time step tells in the end, ``q / (1 - a_0)``."""
-        ceiling = np.inf if self.ceiling is None else self.ceiling
+        ceiling = np.inf if self.rule["ceiling"] is None else self.rule["ceiling"]
         if not (self.bounded and self.fires):
             return ceiling
         return min(ceiling, float(self.v_threshold or 0.0) * self.rule["factor"] / (1 - float(self.first[0])))

@@ -14,9 +14,14 @@ import torch
 T = TypeVar("T")
 
 
+def threads_for(n_samples: int) -> int:
+    """How many of torch's threads have a sample to run; at least one."""
+    return max(1, min(torch.get_num_threads(), n_samples))
+
+
 def shares(n_samples: int) -> list[tuple[int, int]]:
-    """For each of torch's threads the first of its samples and the one behind its last."""
-    threads = max(1, min(torch.get_num_threads(), n_samples))
+    """For each of these threads the first of its samples and the one behind its last."""
+    threads = threads_for(n_samples)
     ends = [n_samples * i // threads for i in range(threads + 1)]
     return list(pairwise(ends))
 

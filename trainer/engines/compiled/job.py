@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ir.arrays import Array
@@ -21,6 +20,7 @@ from trainer.engines.options import ESCAPE, INPUT_DROP, NOISE, SPIKE_DROP
 from trainer.engines.plan import Plan
 from trainer.engines.result import Recording
 from trainer.engines.subset import learns
+from trainer.engines.threads import threads_for
 from trainer.surrogate import ARCTAN
 
 ORDERS = {"random": kernel.RANDOM, "momentum": kernel.MOMENTUM, "fifo": kernel.FIFO}
@@ -76,7 +76,7 @@ def make_job(call: Call) -> Job:
     n_steps, n_samples, _ = frames.shape
     training = learns(call)
     fixed = isinstance(call.numbers, FixedNumbers)
-    threads = max(1, min(torch.get_num_threads(), n_samples))
+    threads = threads_for(n_samples)
     cores = np.zeros(plan.n_neurons, np.int64)
     if schedule.scope == "core" and call.core_of_neuron is not None:
         cores = np.unique(call.core_of_neuron, return_inverse=True)[1].astype(np.int64).reshape(-1)
