@@ -76,6 +76,9 @@ class TrainConfig:
         f_drawn: values of F to draw from for each batch, ``"all"`` (None) among them or not; under a
             curriculum only from its F up.
         order_drawn: order rules to draw from for each batch, for a network that is to run under any of them.
+        order_free: train a network that fires the same spikes under every schedule, order and F: weights between
+            populations are never negative, and each neuron begins by following its own of the population before
+            (docs/order_free.md).
         rule: what turns a batch into a change of the weights, a name of ``trainer.rules.RULES``.
         momentum_noise_decay: the ``momentum_noise`` of an epoch is that of the epoch before times this.
         refractory_dropout_decay: likewise the ``refractory_dropout``, which is 0 wherever the network is run.
@@ -134,6 +137,7 @@ class TrainConfig:
     f_curriculum: tuple[tuple[int, int | None], ...] = ()
     f_drawn: tuple[int | None, ...] = ()
     order_drawn: tuple[str, ...] = ()
+    order_free: bool = False
     rule: str = "surrogate"
     momentum_noise_decay: float = 1.0
     refractory_dropout_decay: float = 1.0

@@ -25,10 +25,11 @@ from trainer.build import build_network
 from trainer.config import TrainConfig
 from trainer.data import Kind, Samples, training_data
 from trainer.evaluation import Among, evaluate
-from trainer.initial import scale_to_density
+from trainer.initial import DENSITY, begin_order_free, scale_to_density
 from trainer.kinds import groups_from
 from trainer.network import SpikingNetwork
 from trainer.optimizers import learning_rate, set_rate
+from trainer.order_free import restrict
 from trainer.processes import agree, join, rank, wait_for_all, world
 from trainer.quantize_aware import train_on_grid
 from trainer.rules import RULES
@@ -37,6 +38,9 @@ from trainer.train_folder import clear_litter, from_checkpoint, keep, resumed
 
 F_DRAW = 12
 """Purpose of the random stream that draws group sizes and orders."""
+
+FOLLOWING = 15
+"""Of the one that draws the small weights of an order-free network."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,9 @@ def prepared(config: TrainConfig, data: Samples, kind: Kind | None = None) -> Sp
     network = build_network(config, kind).to(config.device)
     if config.initial_density:
         scale_to_density(network, data, config.initial_density)
+    if config.order_free:
+        density, seed = config.initial_density or DENSITY, stream(config.seed, FOLLOWING) % (1 << 63)
+        begin_order_free(network, data, density, config.v_threshold, seed)
     if config.weight_bits:
         train_on_grid(network, config.chip, config.weight_bits)
     if config.partition:
@@ -233,6 +240,8 @@ def run_batch(
         batch = replace(batch, states=states, whole=whole)
         schedule = schedule_of(config, *at)
         loss, states = RULES[config.rule].step(network, optimizer, batch, schedule, config, epoch)
+        if config.order_free:
+            restrict(network)
         total += loss * max(len(steps), 1)
     return total / max(data.n_steps, 1)
 

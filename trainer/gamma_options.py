@@ -139,7 +139,8 @@ def check_gamma(config: Any) -> None:
         not (config.gamma.bounded and config.weight_bits),
         "bounded computes in floats: leave weight_bits out, or bounded",
     )
-    for name, plain in (("train_threshold", False), ("reset", "zero"), ("tau_syn_s", 0.0), ("per_neuron", False)):
+    absent = {"train_threshold": False, "reset": "zero", "tau_syn_s": 0.0, "per_neuron": False, "order_free": False}
+    for name, plain in absent.items():
         require(getattr(config, name) == plain, f"neuron 'spiking_gamma' has no {name}; leave it out")
     if online:
         wrong = {

@@ -137,6 +137,7 @@ def _one_to_one(shape: Shape, gain: Tensor, offset: Tensor | None = None) -> Lin
     return LinearMap(image, shape, gain.reshape(-1, 1, 1, 1), ((1, 1), (0, 0), (1, 1), shape[0]), bias)
 
 
+WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d)
 MAX_POOLINGS = (nn.MaxPool1d, nn.MaxPool2d)
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 LAYERS: dict[type[nn.Module], Callable[..., LinearMap]] = {

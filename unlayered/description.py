@@ -14,6 +14,7 @@ from exchange.pieces import Pieces, in_pieces, open_pieces
 from ir.arrays import magnitudes
 from ir.mapped import MappedNetwork
 from ir.network import Network
+from ir.order_free import why_order_matters
 from ir.quantized import QuantizedNetwork
 from ir.schedule import group_word
 from ir.state import State
@@ -118,6 +119,7 @@ def _network(value: Network | QuantizedNetwork) -> dict[str, Any]:
         "output": value.output,
         "dt_s": value.dt_s,
         "arithmetic": value.arithmetic if isinstance(value, QuantizedNetwork) else "float",
+        "order_matters": why_order_matters(value) or "no, every schedule, order and F fires the same spikes",
         "schedule": vars(value.schedule),
         "populations": populations,
         "projections": projections,
