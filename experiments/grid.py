@@ -1,8 +1,8 @@
 """A grid of trainings and tests on one data set: what ``nmnist_like.py``, ``gesture_like.py`` and ``shd_like.py`` run.
 
-Seven trainings, each at each price of a spike, with the same samples, epochs and number of settings tried; the
-validation split chooses among prices, the test set chooses nothing. Each network is tested layered and under four
-orders with F from 1 to all, then in 8 and in 4 bits on cores: layered on Loihi 1, else on Loihi 2.
+Eight trainings with the same samples, epochs and number of settings tried, which are a learning rate and a price of a
+spike; the validation split chooses among them, the test set chooses nothing. Each network is tested layered and under
+four orders with F from 1 to all, then in 8 and in 4 bits on cores: layered on Loihi 1, else on Loihi 2.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from experiments.grid_measures import BUDGETS, curve, decisions
+from experiments.grid_measures import BUDGETS, STEPS, curve, decisions
 from experiments.grid_training import ALL, KINDS, LAYERED, ORDERS, chip_of, cores_of, data_of, mapped_of, trained
 from experiments.recordings import real_nmnist
 from ir.check import TargetError
@@ -31,8 +31,11 @@ from unlayered import api
 from unlayered.costs import cost_of_run
 from unlayered.experiments.definition import Job, Row
 
-ON_LAVA = ("layered", "momentum")
+ON_LAVA = ("layered", "momentum", "order-free")
 """Whose networks run on Lava, too."""
+
+OF_A_STAGE = ("seeds", "rates", "prices", "chosen", "cpu_s", "kinds", "lava_samples", "speakers")
+"""What of a stage is told job by job, or not at all."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,12 @@ class Stage:
     Attributes:
         samples: to train on, validation among them. real_samples: real recordings to test on, at most 100 of MNIST's
             test part, whose images no training has seen, and 1,000 of its training part.
-        prices: of a spike a neuron and time step: the settings tried for every training.
+        cell_samples: of the test samples, the first so many for schedules that no two networks are compared under;
+            0 = all.
+        rates: learning rates; prices: of a spike a neuron and time step. Each pair is a setting tried for every
+            training.
+        chosen: by kind, the settings that an earlier stage's validation split chose, as pairs [rate, price], in the
+            place of all.
         speakers: each left out in turn, where the data are spoken.
         kinds: names of ``ALL``, most telling first; empty = all but the controls.
         lava_samples: how many of the test samples run on Lava, too, of those trainings in ``ON_LAVA`` whose first seed
@@ -58,11 +66,18 @@ class Stage:
     prices: list[float]
     cpu_s: float
     kinds: list[str] = field(default_factory=list[str])
+    rates: list[float] = field(default_factory=list[float])
+    chosen: dict[str, Any] = field(default_factory=dict[str, Any])
+    cell_samples: int = 0
     lava_samples: int = 0
     speakers: list[int] = field(default_factory=list[int])
 
     def __post_init__(self) -> None:
         check_kinds(self)
+
+    def settings(self, kind: str) -> list[list[float]]:
+        """The pairs [learning rate, price] that a kind is trained with."""
+        return self.chosen.get(kind, [list(pair) for pair in product(self.rates, self.prices)])
 
 
 @dataclass(frozen=True)
@@ -83,7 +98,6 @@ class Grid:
     tau_mem_s: float = 1e-3
     loss: str = "rate"
     batch_size: int = 64
-    learning_rate: float = 1e-3
     silent_gradient: str = "carried"
     refractory_dropout: float = 0.8
     refractory_dropout_decay: float = 1.0
@@ -104,26 +118,26 @@ def read(settings: dict[str, Any]) -> tuple[Grid, dict[str, Stage]]:
 
 
 def jobs(settings: dict[str, Any]) -> list[Job]:
-    """A job a stage, seed, price and kind; in a stage the first seed and the kinds in their order go first."""
+    """A job a stage, seed, setting and kind; in a stage the first seed and the kinds in their order go first."""
     shared = {name: value for name, value in settings.items() if name not in ("stages", "bootstrap")}
     _, stages = read(settings)
     found: list[Job] = []
     for name, stage in stages.items():
-        sizes = {
-            k: v
-            for k, v in vars(stage).items()
-            if k not in ("seeds", "prices", "cpu_s", "kinds", "lava_samples", "speakers")
-        }
-        for seed in stage.seeds:
-            for price in stage.prices:
-                for kind, speaker in product(stage.kinds or KINDS, stage.speakers or [None]):
-                    what = {**shared, **sizes, "stage": name, "kind": kind, "price": price, "seed": seed}
-                    if stage.lava_samples and kind in ON_LAVA and (seed, price) == (stage.seeds[0], stage.prices[0]):
-                        what["lava_samples"] = stage.lava_samples
-                    told = f"{name}: {kind}, price {price:g}, seed {seed}"
-                    if speaker is not None:
-                        what["speaker"], told = speaker, f"{told}, without speaker {speaker}"
-                    found.append(Job(told, what, stage.cpu_s, name))
+        sizes = {k: v for k, v in vars(stage).items() if k not in OF_A_STAGE}
+        kinds = stage.kinds or list(KINDS)
+        tries = max(len(stage.settings(kind)) for kind in kinds)
+        for seed, i, kind, speaker in product(stage.seeds, range(tries), kinds, stage.speakers or [None]):
+            if i >= len(stage.settings(kind)):
+                continue
+            rate, price = stage.settings(kind)[i]
+            own = {"stage": name, "kind": kind, "learning_rate": rate, "price": price, "seed": seed}
+            what = {**shared, **sizes, **own}
+            if stage.lava_samples and kind in ON_LAVA and (seed, i) == (stage.seeds[0], 0):
+                what["lava_samples"] = stage.lava_samples
+            told = f"{name}: {kind}, rate {rate:g}, price {price:g}, seed {seed}"
+            if speaker is not None:
+                what["speaker"], told = speaker, f"{told}, without speaker {speaker}"
+            found.append(Job(told, what, stage.cpu_s, name))
     return found
 
 
@@ -136,7 +150,11 @@ def run(job: Job) -> list[Row]:
     real = {split: real_nmnist("nmnist", split, job.what["real_samples"]) for split in splits}
     own = own_cell(job.what)
     few = {own, "layered", *(f"{order}, F = {f}" for order in ORDERS for f in (1, job.what["F"], "all"))}
-    cells = {name: cell(network, test, at, kept(job.what, name)) for name, at in schedules(job.what)}
+    some = test.select(np.arange(min(job.what["cell_samples"] or test.n_samples, test.n_samples)))
+    cells = {}
+    for name, at in schedules(job.what):
+        samples = kept(job.what, name)
+        cells[name] = cell(network, test if samples else some, at, samples)
     as_trained = dict(schedules(job.what))[own]
     row = {
         "seed": job.what["seed"],
@@ -184,7 +202,10 @@ def cell(network: Network, stimulus: Stimulus, schedule: Schedule, samples: bool
     found = decisions(trace)
     density = found.drained_spikes.mean() / (network.n_neurons * stimulus.n_steps)
     said = {**found.means(), "density": round(float(density), 6)}
-    return {**said, "curve": curve(trace, BUDGETS), "samples": found.packed()} if samples else said
+    if not samples:
+        return said
+    spent = {"curve": curve(trace, BUDGETS), "curve_steps": curve(trace, STEPS, by_steps=True)}
+    return {**said, **spent, "samples": found.packed()}
 
 
 def on_chip(network: Network, stimulus: Stimulus, bits: int, schedule: Schedule) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which price of a spike counts for each training: the validation split says it, the test set does not."""
+"""Which setting counts for each training: the validation split says it, the test set does not."""
 
 from __future__ import annotations
 
@@ -10,26 +10,41 @@ import numpy as np
 from unlayered.experiments.definition import Row
 
 WITHIN = 0.005
-"""Among prices of a spike the one with fewest spikes counts whose validation accuracy is so near the best."""
+"""Among settings the one with fewest spikes counts whose validation accuracy is so near the best."""
 
 Chosen = dict[str, list[Row]]
 """Rows by kind of training, seeds together."""
 
 
+def setting(row: Row) -> tuple[float, float]:
+    """Learning rate and price of a spike."""
+    return row["learning_rate"], row["price"]
+
+
 def chosen(rows: list[Row]) -> Chosen:
-    """The rows of each kind at the price that the validation split chooses; seeds together."""
-    found: Chosen = {}
-    for kind in dict.fromkeys(row["kind"] for row in rows):
-        prices: dict[float, list[Row]] = {}
-        for row in rows:
-            if row["kind"] == kind:
-                prices.setdefault(row["price"], []).append(row)
-        most = max(len(x) for x in prices.values())
-        whole = {price: x for price, x in prices.items() if len(x) == most}  # of all seeds that any price has
-        accuracy = {price: validated(x, "accuracy") for price, x in whole.items()}
-        near = [price for price in whole if accuracy[price] >= max(accuracy.values()) - WITHIN]
-        found[kind] = whole[min(near, key=lambda price: validated(whole[price], "density"))]
-    return found
+    """The rows of each kind at the setting that the validation split chooses; seeds together."""
+    return {
+        kind: _chosen([row for row in rows if row["kind"] == kind])
+        for kind in dict.fromkeys(row["kind"] for row in rows)
+    }
+
+
+def without_price(rows: list[Row]) -> list[Row]:
+    """Those of the layered training that know no price of a spike, at the chosen learning rate; empty = none."""
+    own = [row for row in rows if row["kind"] == "layered" and row["price"] == 0]
+    return _chosen(own) if own else []
+
+
+def _chosen(rows: list[Row]) -> list[Row]:
+    """Of a kind's rows those at the setting that the validation split chooses."""
+    settings: dict[tuple[float, float], list[Row]] = {}
+    for row in rows:
+        settings.setdefault(setting(row), []).append(row)
+    most = max(map(len, settings.values()))
+    whole = [some for some in settings.values() if len(some) == most]  # of all seeds that any setting has
+    best = max(validated(some, "accuracy") for some in whole)
+    near = [some for some in whole if validated(some, "accuracy") >= best - WITHIN]
+    return min(near, key=lambda some: validated(some, "density"))
 
 
 def validated(rows: list[Row], name: str) -> float:

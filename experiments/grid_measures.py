@@ -21,6 +21,9 @@ KEPT = ("first_right", "right", "first_steps", "first_spikes", "drained_spikes")
 BUDGETS = (5, 10, 15, 20, 30, 40, 60, 80, 100, 130, 160, 200, 250, 300, 400, 500, 700, 1000)
 """Spikes of a sample, of the curves of early decisions."""
 
+STEPS = (4, 5, 6, 8, 10, 12, 16, 20, 24, 28, 32, 36, 40, 50, 60, 80, 100)
+"""Forward steps of a sample, likewise."""
+
 
 @dataclass(frozen=True, eq=False)
 class Decisions:
@@ -58,8 +61,7 @@ def decisions(trace: Trace) -> Decisions:
     """Read a trace that has spikes and labels."""
     assert trace.spikes is not None and trace.labels is not None
     s, position = trace.spikes, batch_positions(trace)
-    before = np.cumsum(trace.forward_steps, 0, dtype=np.int64) - trace.forward_steps
-    clock = before[s.t, position] + s.k + 1
+    clock = _clock(trace, position)
     n = len(trace.sample_ids)
     drained = trace.forward_steps.sum(0, dtype=np.int64)
     output = trace.population_slice(trace.output)
@@ -85,8 +87,9 @@ def decisions(trace: Trace) -> Decisions:
     )
 
 
-def curve(trace: Trace, budgets: Sequence[int]) -> list[float]:
-    """Accuracy where each sample stops as soon as the next forward step would spend more spikes than a budget.
+def curve(trace: Trace, budgets: Sequence[int], by_steps: bool = False) -> list[float]:
+    """Accuracy where each sample stops as soon as the next forward step would spend more spikes than a budget, or more
+    forward steps.
 
     The class with most output spikes until then is the decision, ties to the smallest index; none is wrong.
     """
@@ -94,12 +97,7 @@ def curve(trace: Trace, budgets: Sequence[int]) -> list[float]:
     s, position = trace.spikes, batch_positions(trace)
     n, output = len(trace.sample_ids), trace.population_slice(trace.output)
     n_classes = output.stop - output.start
-    most = int(trace.forward_steps.max(initial=0)) + 1
-    step = (position * trace.forward_steps.shape[0] + s.t) * most + s.k
-    order = np.argsort(step, kind="stable")
-    last = np.searchsorted(step[order], step, side="right")  # of all samples, until this step is over
-    before = np.searchsorted(position[order], np.arange(n))
-    spent = last - before[position]
+    spent = _clock(trace, position) if by_steps else _spent(trace, position)
     out = (s.neuron >= output.start) & (s.neuron < output.stop)
     place = position * n_classes + s.neuron - output.start
     found: list[float] = []
@@ -108,6 +106,25 @@ def curve(trace: Trace, budgets: Sequence[int]) -> list[float]:
         decided = np.where(counts.any(1), counts.argmax(1), -1)
         found.append(round(float((decided == trace.labels).mean()), 5))
     return found
+
+
+def _clock(trace: Trace, position: Ints) -> Ints:
+    """(n,) forward steps of a spike's sample until it is fired, its own included."""
+    assert trace.spikes is not None
+    before = np.cumsum(trace.forward_steps, 0, dtype=np.int64) - trace.forward_steps
+    return before[trace.spikes.t, position] + trace.spikes.k + 1
+
+
+def _spent(trace: Trace, position: Ints) -> Ints:
+    """(n,) spikes of a spike's sample until the forward step in which it is fired is over."""
+    assert trace.spikes is not None
+    s = trace.spikes
+    most = int(trace.forward_steps.max(initial=0)) + 1
+    step = (position * trace.forward_steps.shape[0] + s.t) * most + s.k
+    order = np.argsort(step, kind="stable")
+    last = np.searchsorted(step[order], step, side="right")
+    before = np.searchsorted(position[order], np.arange(len(trace.sample_ids)))
+    return last - before[position]
 
 
 def packed(values: Ints) -> str:

@@ -1,4 +1,4 @@
-"""What the page says of a grid of trainings and tests: chosen prices, comparisons with intervals, tables, energy."""
+"""What the page says of a grid of trainings and tests: chosen settings, comparisons with intervals, tables, energy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.grid_choice import WITHIN, Chosen, chosen, mean, validated
+from experiments.grid_choice import WITHIN, Chosen, chosen, mean, setting, validated
 from experiments.grid_verdicts import TESTED, comparisons, early, one_network, per_core
 from unlayered.experiments.definition import Part, Row
 
@@ -44,13 +44,13 @@ def _networks(stage: str, rows: list[Row], best: Chosen) -> Part:
     names = ("right", "first_right", "density", "drained_spikes", "first_spikes", "stands_spikes")
     times = ("drained_steps", "first_steps", "stands_steps")
     table = []
-    for job in dict.fromkeys((row["kind"], row["price"]) for row in rows):
-        own = [row for row in rows if (row["kind"], row["price"]) == job]
+    for job in dict.fromkeys((row["kind"], *setting(row)) for row in rows):
+        own = [row for row in rows if (row["kind"], *setting(row)) == job]
         cell = own[0]["own"]
         v = {name: mean(own, cell, lambda c, name=name: c[name]) for name in (*names, *times)}
         seeds = len({row["seed"] for row in own})
         table.append((
-            job[0], job[1], "yes" if own == best[job[0]] else "", seeds, f"{100 * validated(own, 'accuracy'):.1f}",
+            *job, "yes" if own == best[job[0]] else "", seeds, f"{100 * validated(own, 'accuracy'):.1f}",
             f"{100 * v['right']:.1f}", f"{100 * v['first_right']:.1f}", f"{v['density']:.4f}",
             *(f"{v[a]:.0f} / {v[b]:.0f} / {v[c]:.0f}" for a, b, c in (names[4:6] + names[3:4], times[1:] + times[:1])),
         ))  # fmt: skip
@@ -59,12 +59,12 @@ def _networks(stage: str, rows: list[Row], best: Chosen) -> Part:
         f"{f'{samples:,}' if samples else 'All'} samples, {epochs} epochs, tested on "
         f"{f'{tested:,}' if tested else 'all'} others under "
         "the schedule that each was trained for (drawn: momentum or fifo, F = 8). Every training had the same settings "
-        f"tried, a price of a spike each; chosen is the price with fewest spikes on the validation split among those "
-        f"within {100 * WITHIN:g} points of the best. Until the first output spike / until the class with most output "
-        "spikes no longer changes / until drained; who never decides is wrong, and counted until drained."
+        "tried, a learning rate and a price of a spike; chosen is the one with fewest spikes on the validation split "
+        f"among those within {100 * WITHIN:g} points of the best. Until the first output spike / until the class with "
+        "most output spikes no longer changes / until drained; who never decides is wrong, and counted until drained."
     )
     columns = (
-        "trained", "price", "chosen", "seeds", "validation %", "by counts %", "by first spike %", "density",
+        "trained", "rate", "price", "chosen", "seeds", "validation %", "by counts %", "by first spike %", "density",
         "spikes: first / stands / drained", "forward steps: first / stands / drained",
     )  # fmt: skip
     return Part(f"{stage}: the trainings", text, columns, table, f"{stage}-spikes", partial(_paint, rows))
@@ -72,7 +72,7 @@ def _networks(stage: str, rows: list[Row], best: Chosen) -> Part:
 
 def _paint(rows: list[Row], figure: Figure) -> None:
     axis = figure.subplots()
-    for kind, mark in zip(dict.fromkeys(row["kind"] for row in rows), "os^vDPX"):
+    for kind, mark in zip(dict.fromkeys(row["kind"] for row in rows), "os^vDPX*<>"):
         own = [row["test"][row["own"]] for row in rows if row["kind"] == kind]
         axis.plot([c["drained_spikes"] for c in own], [100 * c["right"] for c in own], mark, alpha=0.7, label=kind)
     axis.set(xlabel="spikes a sample until drained", ylabel="accuracy by counts, %")
@@ -124,11 +124,7 @@ def _chips(stage: str, best: Chosen) -> Part:
             )
             told = [f"{x['value']:.2f} ({x['low']:.2f} to {x['high']:.2f})" for x in (energy, time)]
             accuracy, spikes = (float(np.mean([x[name] for x in own])) for name in ("accuracy", "spikes"))
-            chip, cores = (
-                own[0].get("chip", "loihi2"),
-                own[0]["cores"],
-            )  # rows of before the chip was told are Loihi 2's
-            run = rows[0]["own"], chip, bits, cores
+            run = rows[0]["own"], own[0]["chip"], bits, own[0]["cores"]
             table.append((kind, *run, f"{100 * accuracy:.1f}", f"{spikes:.0f}", *told))
     text = (
         "Run as trained in the compiled reference simulator, rounded after training without calibration, at most 32 "
@@ -150,7 +146,7 @@ def _lava(stage: str, rows: list[Row]) -> list[Part]:
                 continue
             counted = (f"{x[name]:,}" for name in ("samples", "spikes_compared", "values_compared", "differing"))
             energy, time = (f"{x[k]['value'] * s:.2f}" for k, s in (("energy_pj", 1e-6), ("time_ns", 1e-3)))
-            table.append((row["kind"], row["own"], x.get("chip", "loihi2"), *counted, energy, time))
+            table.append((row["kind"], row["own"], x["chip"], *counted, energy, time))
     text = "In 8 bits on cores: every spike, its membrane and forward step, and the states that both recorded."
     columns = (
         "trained",

@@ -51,11 +51,18 @@ class Kind:
         draws: F, and the order too.
         dropped: trained layered at first, so many of the spikes dropped on their way; ``own`` only for the last quarter
             of the epochs.
+        order_free: trained layered under weights that keep every schedule alike (``TrainConfig.order_free``).
     """
 
     own: Schedule
     draws: tuple[str, ...] = ()
     dropped: float = 0.0
+    order_free: bool = False
+
+    @property
+    def layered(self) -> bool:
+        """Whether it is trained layer by layer."""
+        return self.order_free or self.own.kind == "layered"
 
 
 KINDS = {
@@ -63,6 +70,7 @@ KINDS = {
     **{name: Kind(schedule) for name, schedule in ORDERS.items()},
     "drawn F": Kind(ORDERS["momentum"], ("F",)),
     "drawn F and order": Kind(ORDERS["fifo"], ("F", "order")),
+    "order-free": Kind(ORDERS["momentum"], order_free=True),
 }
 CONTROLS = {f"{p:g} dropped, then random": Kind(ORDERS["random"], dropped=p) for p in (0.2, 0.8)}
 """Is it asynchrony or regularization? Only where a stage names them."""
@@ -72,7 +80,7 @@ ALL = KINDS | CONTROLS
 def configured(what: dict[str, Any], partition: str = "") -> TrainConfig:
     """How a job trains."""
     kind, epochs = ALL[what["kind"]], what["epochs"]
-    layered = kind.own.kind == "layered"
+    layered = kind.layered
     escape = 0.0 if layered else what["refractory_dropout"]
     silent = "slots" if layered else what["silent_gradient"]
     noise = 1e-6 if kind.own.order == "momentum" and not layered else 0.0
@@ -84,7 +92,7 @@ def configured(what: dict[str, Any], partition: str = "") -> TrainConfig:
         initial_density=0.1, limit=what["samples"], batch_size=what["batch_size"], learning_rate=what["learning_rate"],
         rate_schedule="cosine", weight_decay=1e-5, keep="last", validation_share=what["validation_share"],
         seed=what["seed"], spike_penalty=what["price"], spike_penalty_after=epochs // 4, partition=partition,
-        schedule=kind.own if layered else replace(kind.own, F=what["F"]),
+        schedule=LAYERED if layered else replace(kind.own, F=what["F"]), order_free=kind.order_free,
         f_curriculum=() if layered else ((0, 64), (epochs // 4, 16), (epochs // 2, at)),
         f_drawn=groups if "F" in kind.draws else (),
         order_drawn=("random", "momentum", "fifo") if "order" in kind.draws else (),

@@ -1,10 +1,11 @@
-"""The grid of trainings and tests: what is measured of a run, which price is chosen, and what is compared."""
+"""The grid of trainings and tests: what is measured of a run, which setting is chosen, and what is compared."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,19 @@ import pytest
 from exchange import npz
 from exchange.toml import read_toml
 from experiments import grid, grid_tables, grid_training, nmnist_like, shd_like_recurrent
-from experiments.grid_choice import chosen
-from experiments.grid_measures import BUDGETS, KEPT, curve, decisions, difference, packed, ratio, resampled, unpacked
+from experiments.grid_choice import chosen, setting
+from experiments.grid_measures import (
+    BUDGETS,
+    KEPT,
+    STEPS,
+    curve,
+    decisions,
+    difference,
+    packed,
+    ratio,
+    resampled,
+    unpacked,
+)
 from ir.check import TargetError
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
@@ -95,7 +107,7 @@ def test_an_interval_is_of_the_paired_difference():
 
 def row(kind: str, price: float, seed: int = 0, right: float = 0.9, spikes: int = 100, valid: float = 0.9) -> Any:
     """A row of the grid, alike under every schedule."""
-    what = {**SETTINGS, "kind": kind, "price": price, "seed": seed, "stage": "small"}
+    what = {**SETTINGS, "kind": kind, "learning_rate": 3e-3, "price": price, "seed": seed, "stage": "small"}
     what |= {"samples": 4, "epochs": 1, "test_samples": 50, "F": 8, "groups": QUICK["groups"]}
     bits = np.zeros(50, int)
     bits[: round(50 * right)] = 1
@@ -104,16 +116,16 @@ def row(kind: str, price: float, seed: int = 0, right: float = 0.9, spikes: int 
     names = (*KEPT, "drained_steps", "stands_steps", "stands_spikes")
     means = {name: float(np.mean(kept.get(name, spikes))) for name in names} | {"density": spikes / 2020}
     samples = {name: packed(values) for name, values in kept.items()}
-    early = [right * min(1.0, b / spikes) for b in BUDGETS]
-    cells = {name: {**means, "samples": samples, "curve": early} for name, _ in grid.schedules(what)}
+    early = {"curve": [right * min(1.0, b / spikes) for b in BUDGETS], "curve_steps": [right] * len(STEPS)}
+    cells = {name: {**means, "samples": samples, **early} for name, _ in grid.schedules(what)}
     priced = {"value": 1.0, "low": 0.5, "high": 2.0}
-    chip = {"accuracy": right, "spikes": spikes, "energy_pj": priced, "time_ns": priced, "cores": 7}
+    chip = {"accuracy": right, "spikes": spikes, "energy_pj": priced, "time_ns": priced, "cores": 7, "chip": "loihi2"}
     data = dict.fromkeys(("test", "real train", "real test"), cells)
     validation = {"accuracy": valid, "density": spikes / 2020}
     return {**what, **data, "own": grid.own_cell(what), "validation": validation, "mapped": {"8 bits": chip}}
 
 
-def test_the_price_is_chosen_by_the_validation_split_alone():
+def test_the_setting_is_chosen_by_the_validation_split_alone():
     rows = [
         row("momentum", 0.0, valid=0.92, spikes=300, right=0.9),
         row("momentum", 0.1, valid=0.916, spikes=200, right=0.5),  # near the best, fewest spikes
@@ -131,7 +143,7 @@ def test_the_page_names_what_is_met():
     assert [x[-1] for x in found["small: one network for every schedule"].rows] == ["yes", "yes"]
     assert len(found["small: spikes a sample until drained"].rows) == 10
     early = found["small: early decision, accuracy % at a share of the layered network's spikes"].rows
-    assert [x[-1] for x in early] == ["no", "yes"] and early[1][1:4] == ("57.5", "92.0", "92.0")
+    assert [x[-1] for x in early] == ["0 of 1", "1 of 1"] and early[1][1:4] == ("57.5", "92.0", "92.0")
 
 
 @pytest.mark.parametrize(
@@ -147,14 +159,16 @@ def test_the_mapping_in_the_loop_pays_by_accuracy_or_by_spikes(right: float, spi
 def test_every_training_has_the_same_samples_epochs_and_number_of_settings():
     made = nmnist_like.jobs(SETTINGS)
     small = [job for job in made if job.group == "small"]
-    tried = {kind: [j.what["price"] for j in small if j.what["kind"] == kind] for kind in grid_training.KINDS}
-    assert {tuple(x) for x in tried.values()} == {tuple(SETTINGS["stages"]["small"]["prices"])}
+    tried = {kind: {setting(j.what) for j in small if j.what["kind"] == kind} for kind in grid_training.KINDS}
+    stage = SETTINGS["stages"]["small"]
+    assert all(x == set(product(stage["rates"], stage["prices"])) for x in tried.values())
     configs = {kind: grid_training.configured(next(j for j in small if j.what["kind"] == kind).what, "x" * (
         kind == "per-core fifo")) for kind in grid_training.KINDS}  # fmt: skip
     same = ("layers", "epochs", "limit", "batch_size", "learning_rate", "rate_schedule", "weight_decay", "seed", "keep")
     assert len({tuple(str(getattr(c, name)) for name in same) for c in configs.values()}) == 1
     assert configs["layered"].schedule == Schedule("layered", F=None) and configs["layered"].f_curriculum == ()
-    assert {c.schedule.F for kind, c in configs.items() if kind != "layered"} == {8}
+    assert {c.schedule.F for kind, c in configs.items() if not grid_training.KINDS[kind].layered} == {8}
+    assert configs["order-free"].order_free and configs["order-free"].schedule == configs["layered"].schedule
     assert None in configs["drawn F"].f_drawn and configs["drawn F"].f_at(99) == 1
     assert configs["drawn F"].order_drawn == ()
     assert set(configs["drawn F and order"].order_drawn) == {"random", "momentum", "fifo"}
@@ -166,10 +180,18 @@ def test_a_stage_that_goes_first_leaves_the_jobs_of_the_next_as_they_are():
     assert full and all(both[job.name] == job.key for job in full)
 
 
-@pytest.mark.parametrize("kind", ["layered", "per-core fifo", "0.2 dropped, then random"])
+@pytest.mark.parametrize("kind", ["layered", "per-core fifo", "order-free", "0.2 dropped, then random"])
 def test_a_job_trains_tests_and_maps(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(grid_training, "NETWORKS", tmp_path)
-    stage = {"samples": 40, "epochs": 1, "test_samples": 8, "real_samples": 0, "seeds": [3], "prices": [0.1]}
+    stage = {
+        "samples": 40,
+        "epochs": 1,
+        "test_samples": 8,
+        "real_samples": 0,
+        "seeds": [3],
+        "prices": [0.1],
+        "rates": [1e-3],
+    }
     small = {"data": "digits", "real": False, "hidden": [40, 8], "groups": [8]}
     made = grid.jobs({**SETTINGS, **small, "stages": {"toy": {**stage, "cpu_s": 1.0, "kinds": [kind]}}})
     (job,) = made
@@ -187,7 +209,15 @@ def test_a_job_trains_tests_and_maps(kind: str, tmp_path: Path, monkeypatch: pyt
 def test_a_network_on_lava_is_compared_value_by_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("lava.magma")
     monkeypatch.setattr(grid_training, "NETWORKS", tmp_path)
-    stage = {"samples": 40, "epochs": 1, "test_samples": 8, "real_samples": 0, "seeds": [3], "prices": [0.0, 0.1]}
+    stage = {
+        "samples": 40,
+        "epochs": 1,
+        "test_samples": 8,
+        "real_samples": 0,
+        "seeds": [3],
+        "prices": [0.0, 0.1],
+        "rates": [1e-3],
+    }
     small = {"data": "digits", "real": False, "hidden": [20], "groups": [8]}
     toy = {**stage, "cpu_s": 1.0, "kinds": ["momentum", "fifo"], "lava_samples": 3}
     made = grid.jobs({**SETTINGS, **small, "stages": {"toy": toy}})
@@ -213,7 +243,15 @@ def test_what_lava_refuses_is_told_in_its_place(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_control_is_trained_layered_first_and_ends_in_random_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(grid_training, "NETWORKS", tmp_path)
-    stage = {"samples": 40, "epochs": 8, "test_samples": 8, "real_samples": 0, "seeds": [3], "prices": [0.0]}
+    stage = {
+        "samples": 40,
+        "epochs": 8,
+        "test_samples": 8,
+        "real_samples": 0,
+        "seeds": [3],
+        "rates": [1e-3],
+        "prices": [0.0],
+    }
     small = {"data": "digits", "real": False, "hidden": [20], "groups": [8]}
     toy = {**stage, "cpu_s": 1.0, "kinds": ["0.8 dropped, then random"]}
     (job,) = grid.jobs({**SETTINGS, **small, "stages": {"toy": toy}})
@@ -238,7 +276,15 @@ def test_a_speaker_is_left_out_and_networks_may_feed_back(
     monkeypatch.setattr(grid_training, "NETWORKS", tmp_path)
     settings = read_toml(Path(shd_like_recurrent.__file__).with_suffix(".toml"), "settings ")
     settings.pop("quick")
-    stage = {"samples": 0, "epochs": 4, "test_samples": 0, "real_samples": 0, "seeds": [0], "prices": [0.0]}
+    stage = {
+        "samples": 0,
+        "epochs": 4,
+        "test_samples": 0,
+        "real_samples": 0,
+        "seeds": [0],
+        "rates": [1e-3],
+        "prices": [0.0],
+    }
     toy = {**stage, "cpu_s": 1.0, "kinds": ["layered", kind][kind == "layered" :], "speakers": [0, 2]}
     settings |= {"hidden": [12], "groups": [8], "stages": {"toy": toy}}
     made, rows = shd_like_recurrent.jobs(settings), []
@@ -250,7 +296,7 @@ def test_a_speaker_is_left_out_and_networks_may_feed_back(
         network = npz.load(tmp_path / job.key / "network.npz")
         assert [(e.pre, e.post) for e in network.projections if e.pre == e.post] == [("layer0", "layer0")]
     (first, *_), parts = rows, shd_like_recurrent.parts(settings, rows)
-    assert parts[0].rows[0][3] == 1 and len(unpacked(first["test"]["layered"]["samples"]["right"])) == 20
+    assert parts[0].rows[0][4] == 1 and len(unpacked(first["test"]["layered"]["samples"]["right"])) == 20
     assert kind == "layered" or parts[1].rows[0][2] == 1
 
 
