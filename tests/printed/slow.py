@@ -59,6 +59,7 @@ SLOW: dict[str, Slow] = {
     "python -m tests.faults.rig --faults 200 --seed 7": Slow(FAULTS),
     "python examples/make_models.py": Slow(),
     "python examples/mismatch.py": MISMATCH,
+    "python examples/order_free.py": Slow("python examples/order_free.py --epochs 1 --seeds 1"),
     "python experiments/nmnist.py": NMNIST,
     "python experiments/clockless.py": Slow(f"{CLOCKLESS} --seeds 0 --only layered --rows-only"),
     "python experiments/frame_period.py FOLDER...": Slow(

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from trainer.config import TrainConfig
 
 PRESETS = (
-    "A configuration that ships: digits, digits-layered, spiking-gamma-digits, spiking-gamma-coincidence, "
-    "spiking-gamma-shd, spiking-gamma-nmnist, nmnist, shd, dvsgesture or cifar10."
+    "A configuration that ships: digits, digits-layered, digits-order-free, spiking-gamma-digits, "
+    "spiking-gamma-coincidence, spiking-gamma-shd, spiking-gamma-nmnist, nmnist, shd, dvsgesture or cifar10."
 )
 SET = "Any key of a configuration, KEY=VALUE, e.g. learning_rate=3e-4 (docs/configuration.md); may be repeated."
 Preset = Annotated[
