@@ -193,6 +193,7 @@ ELSEWHERE: dict[str, str] = {
     'eval "$(unlayered completion bash)"': "tests/unlayered/test_completion.py",
     "torchrun --nproc-per-node 2 examples/loop_torchrun.py": "tests/test_examples.py",
     "python -m pytest tests/trainer/engines": "a part of this suite",
+    "pytest tests/ir/test_order_free.py": "a part of this suite",
     "pytest tests/sim_reference/test_fast_gamma.py -s": "a part of this suite",
     "python -m pytest tests/exchange/test_nir.py": "a part of this suite",
     "python -m pytest tests/exchange/test_net.py": "a part of this suite",
