@@ -49,8 +49,8 @@ class Stage:
             0 = all.
         rates: learning rates; prices: of a spike a neuron and time step. Each pair is a setting tried for every
             training.
-        chosen: by kind, the settings that an earlier stage's validation split chose, as pairs [rate, price], in the
-            place of all.
+        chosen: by kind, pairs [rate, price] that the validation split chose, or that others are compared with: other
+            seeds than the first are trained with these alone; empty = with all.
         speakers: each left out in turn, where the data are spoken.
         kinds: names of ``ALL``, most telling first; empty = all but the controls.
         lava_samples: how many of the test samples run on Lava, too, of those trainings in ``ON_LAVA`` whose first seed
@@ -75,9 +75,10 @@ class Stage:
     def __post_init__(self) -> None:
         check_kinds(self)
 
-    def settings(self, kind: str) -> list[list[float]]:
+    def settings(self, kind: str, seed: int) -> list[list[float]]:
         """The pairs [learning rate, price] that a kind is trained with."""
-        return self.chosen.get(kind, [list(pair) for pair in product(self.rates, self.prices)])
+        every = [list(pair) for pair in product(self.rates, self.prices)]
+        return every if seed == self.seeds[0] else self.chosen.get(kind, every)
 
 
 @dataclass(frozen=True)
@@ -125,11 +126,11 @@ def jobs(settings: dict[str, Any]) -> list[Job]:
     for name, stage in stages.items():
         sizes = {k: v for k, v in vars(stage).items() if k not in OF_A_STAGE}
         kinds = stage.kinds or list(KINDS)
-        tries = max(len(stage.settings(kind)) for kind in kinds)
-        for seed, i, kind, speaker in product(stage.seeds, range(tries), kinds, stage.speakers or [None]):
-            if i >= len(stage.settings(kind)):
+        tries = range(len(stage.rates) * len(stage.prices))
+        for seed, i, kind, speaker in product(stage.seeds, tries, kinds, stage.speakers or [None]):
+            if i >= len(stage.settings(kind, seed)):
                 continue
-            rate, price = stage.settings(kind)[i]
+            rate, price = stage.settings(kind, seed)[i]
             own = {"stage": name, "kind": kind, "learning_rate": rate, "price": price, "seed": seed}
             what = {**shared, **sizes, **own}
             if stage.lava_samples and kind in ON_LAVA and (seed, i) == (stage.seeds[0], 0):
