@@ -29,10 +29,13 @@ def chosen(rows: list[Row]) -> Chosen:
     }
 
 
-def without_price(rows: list[Row]) -> list[Row]:
-    """Those of the layered training that know no price of a spike, at the chosen learning rate; empty = none."""
-    own = [row for row in rows if row["kind"] == "layered" and row["price"] == 0]
-    return _chosen(own) if own else []
+def layered_ones(rows: list[Row]) -> dict[bool, list[Row]]:
+    """The layered training that knows no price of a spike (False), and the one that does (True), each at the setting
+    that the validation split chooses for it; what was not run is absent."""
+    own = {
+        priced: [r for r in rows if r["kind"] == "layered" and (r["price"] > 0) == priced] for priced in (False, True)
+    }
+    return {priced: _chosen(some) for priced, some in own.items() if some}
 
 
 def _chosen(rows: list[Row]) -> list[Row]:

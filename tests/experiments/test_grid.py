@@ -138,12 +138,24 @@ def test_the_page_names_what_is_met():
     rows = [row("layered", 0.0, right=0.92, spikes=300), row("momentum", 0.0, right=0.92, spikes=120)]
     found = {part.title: part for part in grid_tables.parts({**SETTINGS, **QUICK}, rows)}
     beside = found["small: beside the layered training"].rows
-    assert len(beside) == 3 and {x[-1] for x in beside} == {"counts, spikes"}
+    assert len(beside) == 2 and {x[-1] for x in beside} == {"counts, spikes"}
     assert {x[4] for x in beside} == {"0.40 [0.40, 0.40]"} and {x[3] for x in beside} == {"+0.0 [+0.0, +0.0]"}
     assert [x[-1] for x in found["small: one network for every schedule"].rows] == ["yes", "yes"]
     assert len(found["small: spikes a sample until drained"].rows) == 10
     early = found["small: early decision, accuracy % at a share of the layered network's spikes"].rows
     assert [x[-1] for x in early] == ["0 of 1", "1 of 1"] and early[1][1:4] == ("57.5", "92.0", "92.0")
+
+
+def test_the_layered_training_with_a_price_stands_beside_the_one_without_whichever_is_chosen():
+    rows = [row("layered", 0.0, valid=0.92, spikes=300), row("layered", 0.1, valid=0.9, spikes=200)]
+    rows += [row("layered", 0.3, valid=0.898, spikes=150), row("layered", 1.0, valid=0.8, spikes=50)]
+    rows += [row("momentum", 0.0, spikes=60)]
+    beside = next(p for p in grid_tables.parts({**SETTINGS, **QUICK}, rows) if p.title.endswith("the layered training"))
+    assert [(x[1], x[4][:4]) for x in beside.rows] == [
+        ("layered, run momentum, F = 8", "0.20"),
+        ("layered at a price of 0.3, run momentum, F = 8", "0.40"),
+        ("layered, run layered", "0.20"),
+    ]
 
 
 @pytest.mark.parametrize(
