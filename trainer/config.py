@@ -24,7 +24,7 @@ from trainer.optimizers import OPTIMIZERS, SCHEDULES, WITH_MOMENTUM
 from trainer.rules import RULES
 from trainer.rules.blocks import check_same_bits
 
-LOSSES = ("rate", "count", "membrane", "first_spike")
+LOSSES = ("rate", "count", "membrane", "first_spike", "early")
 SHIPPED = Path(__file__).with_name("presets")
 MODULES = ("lif", "spiking_gamma")
 """The neurons that a configuration builds, by their models."""
@@ -83,7 +83,8 @@ class TrainConfig:
         momentum_noise_decay: the ``momentum_noise`` of an epoch is that of the epoch before times this.
         refractory_dropout_decay: likewise the ``refractory_dropout``, which is 0 wherever the network is run.
         loss: ``rate`` (cross-entropy of spike counts a time step), ``count`` (of the whole sample's), ``membrane``,
-            ``first_spike``.
+            ``first_spike`` (of counts that weigh less from time step to time step), ``early`` (from forward step to
+            forward step).
         loss_steps: so many last time steps count for the loss, where labels say something of the end alone; 0 = all.
         spike_penalty: added loss for each network spike a neuron and time step, from epoch
             ``spike_penalty_after`` on: a network that does not spike yet would never start.
@@ -202,8 +203,8 @@ class TrainConfig:
         require(words, f"layers is {self.layers!r}; give a list such as ['64', '10']")
         check_groups(self)
         require(
-            not self.truncate or self.loss != "first_spike",
-            "loss 'first_spike' looks at whole samples; leave truncate out, or use 'rate', 'count' or 'membrane'",
+            not self.truncate or self.loss not in ("first_spike", "early"),
+            f"loss {self.loss!r} looks at whole samples; leave truncate out, or use 'rate', 'count' or 'membrane'",
         )
         require(
             isinstance(self.options.surrogate, str),

@@ -34,11 +34,20 @@ def first_spike_loss(result: Result, plan: Plan, labels: Tensor, decay: float = 
     return functional.cross_entropy((counts * weight[:, None, None]).sum(0), labels)
 
 
+def early_loss(result: Result, plan: Plan, labels: Tensor, decay: float = 0.93) -> Tensor:
+    """Cross-entropy of the whole sample's output spike counts, each time step's weighted by ``decay`` to the power of
+    the forward steps that the sample has spent before it: the sooner on the chip, the more a spike decides."""
+    counts = result.counts[:, :, plan.output]
+    spent = torch.cumsum(result.forward_steps, 0) - result.forward_steps
+    return functional.cross_entropy((counts * (decay**spent)[:, :, None].to(counts)).sum(0), labels)
+
+
 LOSS_FUNCTIONS = {
     "rate": rate_loss,
     "count": count_loss,
     "membrane": membrane_loss,
     "first_spike": first_spike_loss,
+    "early": early_loss,
 }
 
 

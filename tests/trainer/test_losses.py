@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +12,7 @@ import torch
 
 from trainer.config import LOSSES
 from trainer.engines.result import Result
-from trainer.losses import LOSS_FUNCTIONS, count_loss, rate_loss
+from trainer.losses import LOSS_FUNCTIONS, count_loss, early_loss, rate_loss
 
 PLAN: Any = SimpleNamespace(output=slice(1, 4))
 
@@ -36,3 +38,14 @@ def test_the_count_loss_sees_the_whole_sample_and_the_rate_loss_each_time_step()
     label = torch.tensor([2])
     assert count_loss(spread, PLAN, label) == count_loss(bunched, PLAN, label)
     assert rate_loss(spread, PLAN, label) < rate_loss(bunched, PLAN, label)
+
+
+def test_the_early_loss_counts_forward_steps_not_time_steps() -> None:
+    spikes, label = result([[0, 0, 0], [0, 0, 1], [0, 0, 1]]), torch.tensor([2])
+    slow = replace(spikes, forward_steps=torch.tensor([[9], [3], [3]]))
+    quick = replace(spikes, forward_steps=torch.tensor([[2], [3], [3]]))
+    late = replace(spikes, forward_steps=torch.tensor([[2], [3], [90]]))  # after the last spike
+    assert early_loss(quick, PLAN, label) < early_loss(slow, PLAN, label)
+    assert early_loss(quick, PLAN, label) == early_loss(late, PLAN, label)
+    weighed = 0.93**2 + 0.93**5
+    assert float(early_loss(quick, PLAN, label)) == pytest.approx(math.log(1 + 2 * math.exp(-weighed)))

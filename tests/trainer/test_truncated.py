@@ -205,9 +205,10 @@ def test_some_time_steps_of_own_data_are_those_of_the_whole() -> None:
                 np.testing.assert_array_equal(some.events, same.events)
 
 
-def test_a_loss_over_whole_samples_is_refused() -> None:
-    with pytest.raises(ValueError, match="loss 'first_spike' looks at whole samples; leave truncate out"):
-        replace(CONFIG, loss="first_spike", truncate=2)
+@pytest.mark.parametrize("loss", ["first_spike", "early"])
+def test_a_loss_over_whole_samples_is_refused(loss: str) -> None:
+    with pytest.raises(ValueError, match=f"loss '{loss}' looks at whole samples; leave truncate out"):
+        replace(CONFIG, loss=loss, truncate=2)
 
 
 def test_states_of_other_samples_or_sizes_are_refused_in_one_sentence() -> None:
