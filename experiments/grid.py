@@ -18,7 +18,7 @@ import torch
 from experiments.grid_measures import BUDGETS, STEPS, curve, decisions
 from experiments.grid_training import ALL, KINDS, LAYERED, ORDERS, chip_of, cores_of, data_of, mapped_of, trained
 from experiments.recordings import real_nmnist
-from ir.check import TargetError
+from ir.check import TargetError, check_choice, require
 from ir.network import Network
 from ir.schedule import Schedule, group_of, group_word
 from ir.stimulus import Stimulus
@@ -35,7 +35,7 @@ ON_LAVA = ("layered", "momentum", "order-free")
 """Whose networks run on Lava, too."""
 
 OF_A_STAGE = ("seeds", "rates", "prices", "chosen", "cpu_s", "kinds", "lava_samples", "speakers")
-"""What of a stage is told job by job, or not at all."""
+"""Fields of a stage that say which jobs there are; a job itself has one value of each, or none."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Stage:
     Attributes:
         samples: to train on, validation among them. real_samples: real recordings to test on, at most 100 of MNIST's
             test part, whose images no training has seen, and 1,000 of its training part.
-        cell_samples: of the test samples, the first so many for schedules that no two networks are compared under;
-            0 = all.
+        cell_samples: of the test samples, the first so many for schedules whose samples are not kept; tables of all
+            schedules are of these; 0 = all.
         rates: learning rates; prices: of a spike a neuron and time step. Each pair is a setting tried for every
             training.
         chosen: by kind, pairs [rate, price] that the validation split chose, or that others are compared with: other
@@ -54,7 +54,7 @@ class Stage:
         speakers: each left out in turn, where the data are spoken.
         kinds: names of ``ALL``, most telling first; empty = all but the controls.
         lava_samples: how many of the test samples run on Lava, too, of those trainings in ``ON_LAVA`` whose first seed
-            and price it is.
+            and setting it is.
         cpu_s: planned for a job, measured on one of each kind.
     """
 
@@ -74,6 +74,12 @@ class Stage:
 
     def __post_init__(self) -> None:
         check_kinds(self)
+        tried = list(product(self.rates, self.prices))
+        require(bool(tried), "a stage tries no setting; give rates and prices")
+        for kind, pairs in self.chosen.items():
+            check_choice("chosen", kind, ALL)
+            known = isinstance(pairs, list) and all(isinstance(x, list) and tuple(x) in tried for x in pairs)
+            require(known, f"chosen of {kind!r} is {pairs!r}; give pairs [rate, price] among those tried")
 
     def settings(self, kind: str, seed: int) -> list[list[float]]:
         """The pairs [learning rate, price] that a kind is trained with."""
@@ -128,9 +134,10 @@ def jobs(settings: dict[str, Any]) -> list[Job]:
         kinds = stage.kinds or list(KINDS)
         tries = range(len(stage.rates) * len(stage.prices))
         for seed, i, kind, speaker in product(stage.seeds, tries, kinds, stage.speakers or [None]):
-            if i >= len(stage.settings(kind, seed)):
+            pairs = stage.settings(kind, seed)
+            if i >= len(pairs):
                 continue
-            rate, price = stage.settings(kind, seed)[i]
+            rate, price = pairs[i]
             own = {"stage": name, "kind": kind, "learning_rate": rate, "price": price, "seed": seed}
             what = {**shared, **sizes, **own}
             if stage.lava_samples and kind in ON_LAVA and (seed, i) == (stage.seeds[0], 0):

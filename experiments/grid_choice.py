@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.grid_measures import compared
 from unlayered.experiments.definition import Row
 
 WITHIN = 0.005
@@ -55,6 +56,21 @@ def validated(rows: list[Row], name: str) -> float:
     return float(np.mean([row["validation"][name] for row in rows]))
 
 
-def mean(rows: list[Row], cell: str, of: Callable[[dict[str, Any]], float], data: str = "test") -> float:
-    """Mean over seeds of a number of a cell."""
-    return float(np.mean([of(row[data][cell]) for row in rows]))
+def mean(
+    rows: list[Row], cell: str, of: Callable[[dict[str, Any]], float], data: str = "test", whole: bool = False
+) -> float:
+    """Mean over seeds of a number of a cell.
+
+    Args:
+        whole: over all test samples, where the cell was tested on them; else over the first ``cell_samples``, which
+            every cell was tested on, as far as its samples are kept.
+    """
+    few = [row["cell_samples"] if data == "test" and not whole else 0 for row in rows]
+    return float(np.mean([of(_first(row[data][cell], n)) for row, n in zip(rows, few)]))
+
+
+def _first(cell: dict[str, Any], n: int) -> dict[str, Any]:
+    """A cell with means over its first n samples; 0 = all."""
+    if not n or "samples" not in cell:
+        return cell
+    return {**cell, **{name: float(values[:n].mean()) for name, values in compared(cell["samples"]).items()}}

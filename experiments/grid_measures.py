@@ -21,8 +21,8 @@ KEPT = ("first_right", "right", "first_steps", "first_spikes", "drained_spikes")
 BUDGETS = (5, 10, 15, 20, 30, 40, 60, 80, 100, 130, 160, 200, 250, 300, 400, 500, 700, 1000)
 """Spikes of a sample, of the curves of early decisions."""
 
-STEPS = (4, 5, 6, 8, 10, 12, 16, 20, 24, 28, 32, 36, 40, 50, 60, 80, 100)
-"""Forward steps of a sample, likewise."""
+STEPS = (4, 5, 6, 8, 10, 12, 16, 20, 24, 28, 32, 36, 40, 50, 60, 80, 100, 150, 200, 300, 400, 600, 1000)
+"""Forward steps of a sample, likewise; the first rows end at 100."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -47,7 +47,7 @@ def _networks(stage: str, rows: list[Row], best: Chosen) -> Part:
     for job in dict.fromkeys((row["kind"], *setting(row)) for row in rows):
         own = [row for row in rows if (row["kind"], *setting(row)) == job]
         cell = own[0]["own"]
-        v = {name: mean(own, cell, lambda c, name=name: c[name]) for name in (*names, *times)}
+        v = {name: mean(own, cell, lambda c, name=name: c[name], whole=True) for name in (*names, *times)}
         seeds = len({row["seed"] for row in own})
         table.append((
             *job, "yes" if own == best[job[0]] else "", seeds, f"{100 * validated(own, 'accuracy'):.1f}",
@@ -87,7 +87,9 @@ def _grid(
         table.append((kind, "layered", *[""] * (len(groups) - 1), f"{mean(rows, 'layered', of):.{digits}f}"))
         for order in TESTED:
             table.append((kind, order, *(f"{mean(rows, f'{order}, F = {f}', of):.{digits}f}" for f in groups)))
-    return Part(f"{stage}: {title}", "", ("trained", "tested", *(f"F = {f}" for f in groups)), table)
+    few = next(iter(best.values()))[0]["cell_samples"]
+    text = f"On the first {few:,} test samples." if few else ""
+    return Part(f"{stage}: {title}", text, ("trained", "tested", *(f"F = {f}" for f in groups)), table)
 
 
 def _real(stage: str, best: Chosen) -> list[Part]:

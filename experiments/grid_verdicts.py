@@ -128,10 +128,10 @@ def _early(stage: str, spent: Spent, curves: dict[str, tuple[list[Row], str]]) -
         return {s: np.mean([r["test"][cell][spent.curve] for r in rows if r["seed"] == s], 0) for s in seeds}
 
     first, *_ = found = {name: by_seed(*where) for name, where in curves.items()}
-    whole = mean(curves[first][0], "layered", lambda c: c[spent.whole])
+    whole = mean(curves[first][0], "layered", lambda c: c[spent.whole], whole=True)
 
     def at(accuracy: np.ndarray) -> np.ndarray:
-        return np.array([np.interp(share * whole, spent.budgets, accuracy) for share in SHARES])
+        return np.array([np.interp(share * whole, spent.budgets[: len(accuracy)], accuracy) for share in SHARES])
 
     table = []
     for name, seeds in found.items():
@@ -156,7 +156,7 @@ def _early(stage: str, spent: Spent, curves: dict[str, tuple[list[Row], str]]) -
 def _paint_curves(spent: Spent, curves: dict[str, np.ndarray], figure: Figure) -> None:
     axis = figure.subplots()
     for name, accuracy in curves.items():
-        axis.plot(spent.budgets, 100 * accuracy, marker=".", label=name)
+        axis.plot(spent.budgets[: len(accuracy)], 100 * accuracy, marker=".", label=name)
     axis.set(xscale="log", xlabel=f"{spent.word} a sample may spend", ylabel="accuracy by counts, %")
     axis.legend()
 

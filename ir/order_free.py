@@ -8,11 +8,12 @@ fires, not whether. The layered schedule is one such order. docs/order_free.md h
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from ir.graph import is_acyclic
+from ir.graph import input_depths, is_acyclic, layered_order
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
@@ -40,20 +41,20 @@ def why_order_matters(network: Network | QuantizedNetwork | MappedNetwork) -> st
     network = network.network if isinstance(network, MappedNetwork) else network
     if not is_acyclic(network):
         return "projections look back, which the layered schedule delivers a time step later"
-    return next(filter(None, (*map(_neuron, network.populations), *_projections(network))), "")
+    return next(filter(None, chain(map(_neurons, network.populations), _projections(network), _early(network))), "")
 
 
-def _neuron(p: Any) -> str:
+def _neurons(p: Any) -> str:
     """What of a population's neurons makes the order matter."""
-    if p.neuron.MODEL != "lif" or getattr(p.neuron, "multi_spike", False):
-        return f"spikes of population {p.name!r} carry more than 1"
-    if p.neuron.fires and not p.neuron.refractory:
-        return f"population {p.name!r} is not refractory, and fires more than once in a time step"
+    if p.neuron.MODEL != "lif":
+        return f"spikes of population {p.name!r} carry numbers of their own"
+    if getattr(p.neuron, "multi_spike", False) or (p.neuron.fires and not p.neuron.refractory):
+        return f"neurons of population {p.name!r} fire more than once in a time step"
     return ""
 
 
 def _projections(network: Network | QuantizedNetwork) -> Iterator[str]:
-    """What of each projection does."""
+    """What of the projections makes it matter; all neurons are LIF."""
     populations: dict[str, Any] = {p.name: p.neuron for p in network.populations}
     fed = {e.post for e in network.projections if e.pre not in populations}
     for e in network.projections:
@@ -66,8 +67,24 @@ def _projections(network: Network | QuantizedNetwork) -> Iterator[str]:
             are = "is" if negative == 1 else "are"
             yield f"{negative:,} of {counted(weight.size, 'weight')} from {e.pre!r} into {e.post!r} {are} negative"
         exponent = getattr(e, "weight_exp", 0)
-        if exponent < 0 and np.any(weight % (1 << -exponent)):
+        if exponent < 0 and np.any(weight.astype(np.int64) % (1 << -exponent)):
             yield f"sums from {e.pre!r} into {e.post!r} are shifted right, each part of them is rounded down"
-        biased = neuron.bias is not None or neuron.bias_u is not None
-        if neuron.v_min is not None and (biased or e.post in fed):
+        if neuron.v_min is not None and (_is_biased(neuron) or e.post in fed):
             yield f"population {e.post!r} holds membranes at v_min, which other spikes may come before or after"
+
+
+def _early(network: Network | QuantizedNetwork) -> Iterator[str]:
+    """Populations that a spike reaches before their own bias, which comes at k = depth: a population that no input
+    reaches may send one at k = 0."""
+    depth, order = input_depths(network), layered_order(network).order
+    neurons: dict[str, Any] = {p.name: p.neuron for p in network.populations}
+    first: dict[str, int] = {}
+    for name in order:
+        reached = [first[e.pre] + 1 for e in network.projections if e.post == name and e.pre in first]
+        first[name] = min([depth[name], *reached])
+        if first[name] < depth[name] and _is_biased(neurons[name]):
+            yield f"spikes may reach population {name!r} before its bias, from one that no input reaches"
+
+
+def _is_biased(neuron: Any) -> bool:
+    return neuron.bias is not None or neuron.bias_u is not None

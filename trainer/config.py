@@ -19,7 +19,7 @@ from stimuli.own.options import table_of
 from stimuli.own.protocol import OWN
 from trainer.engines.options import TrainingOptions
 from trainer.gamma_options import GammaOptions, check_gamma
-from trainer.kinds import AT_LEAST, check_groups, check_kinds, check_start, fits, group_in_file, known
+from trainer.kinds import AT_LEAST, check_groups, check_kinds, check_order_free, check_start, fits, group_in_file, known
 from trainer.optimizers import OPTIMIZERS, SCHEDULES, WITH_MOMENTUM
 from trainer.rules import RULES
 from trainer.rules.blocks import check_same_bits
@@ -83,8 +83,8 @@ class TrainConfig:
         momentum_noise_decay: the ``momentum_noise`` of an epoch is that of the epoch before times this.
         refractory_dropout_decay: likewise the ``refractory_dropout``, which is 0 wherever the network is run.
         loss: ``rate`` (cross-entropy of spike counts a time step), ``count`` (of the whole sample's), ``membrane``,
-            ``first_spike`` (of counts that weigh less from time step to time step), ``early`` (from forward step to
-            forward step).
+            ``first_spike`` (of counts that weigh less from time step to time step), ``early`` (that weigh less, the
+            more forward steps their sample has spent before).
         loss_steps: so many last time steps count for the loss, where labels say something of the end alone; 0 = all.
         spike_penalty: added loss for each network spike a neuron and time step, from epoch
             ``spike_penalty_after`` on: a network that does not spike yet would never start.
@@ -199,12 +199,14 @@ class TrainConfig:
         require(0 <= self.initial_density < 1, f"initial_density is {self.initial_density}; it lies in 0..1")
         require(0 <= self.validation_share < 1, f"validation_share is {self.validation_share}; it lies in 0..1")
         check_start(self)
+        check_order_free(self)
         words = isinstance(self.layers, (tuple, list)) and all(isinstance(word, str) for word in self.layers)
         require(words, f"layers is {self.layers!r}; give a list such as ['64', '10']")
         check_groups(self)
         require(
-            not self.truncate or self.loss not in ("first_spike", "early"),
-            f"loss {self.loss!r} looks at whole samples; leave truncate out, or use 'rate', 'count' or 'membrane'",
+            not (self.truncate or self.loss_steps) or self.loss not in ("first_spike", "early"),
+            f"loss {self.loss!r} looks at whole samples; leave truncate and loss_steps out, or use 'rate', 'count' or "
+            "'membrane'",
         )
         require(
             isinstance(self.options.surrogate, str),

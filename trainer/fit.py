@@ -19,17 +19,17 @@ from ir.mapped import MappedNetwork
 from ir.schedule import Schedule, key, stream
 from ir.words import counted
 from stimuli.own.data import Data
+from trainer import order_free
 from trainer.alike import digest_of, facts
 from trainer.batches import augmented, batch_of, batches, pieces, split
 from trainer.build import build_network
 from trainer.config import TrainConfig
 from trainer.data import Kind, Samples, training_data
 from trainer.evaluation import Among, evaluate
-from trainer.initial import DENSITY, begin_order_free, scale_to_density
+from trainer.initial import scale_to_density
 from trainer.kinds import groups_from
 from trainer.network import SpikingNetwork
 from trainer.optimizers import learning_rate, set_rate
-from trainer.order_free import restrict
 from trainer.processes import agree, join, rank, wait_for_all, world
 from trainer.quantize_aware import train_on_grid
 from trainer.rules import RULES
@@ -145,8 +145,8 @@ def prepared(config: TrainConfig, data: Samples, kind: Kind | None = None) -> Sp
     if config.initial_density:
         scale_to_density(network, data, config.initial_density)
     if config.order_free:
-        density, seed = config.initial_density or DENSITY, stream(config.seed, FOLLOWING) % (1 << 63)
-        begin_order_free(network, data, density, config.v_threshold, seed)
+        density = config.initial_density or order_free.DENSITY
+        order_free.begin(network, data, density, config.v_threshold, stream(config.seed, FOLLOWING) % (1 << 63))
     if config.weight_bits:
         train_on_grid(network, config.chip, config.weight_bits)
     if config.partition:
@@ -241,7 +241,7 @@ def run_batch(
         schedule = schedule_of(config, *at)
         loss, states = RULES[config.rule].step(network, optimizer, batch, schedule, config, epoch)
         if config.order_free:
-            restrict(network)
+            order_free.restrict(network)
         total += loss * max(len(steps), 1)
     return total / max(data.n_steps, 1)
 

@@ -82,6 +82,17 @@ def check_start(config: Any) -> None:
             )
 
 
+def check_order_free(config: Any) -> None:
+    """Raise where a network that no order changes would be trained under a schedule that changes it all the same."""
+    at = config.schedule
+    whole = at.kind == "layered" or (at.input == "first" and at.stop_after is None and at.stop_after_output is None)
+    require(
+        whole or not config.order_free,
+        "order_free holds for whole frames without a forced stop: leave input, stop_after and stop_after_output out of "
+        "the schedule, or order_free",
+    )
+
+
 def is_group(f: object) -> bool:
     """Whether ``f`` is a group size."""
     return f is None or (isinstance(f, int) and fits(f, "int") and f >= 1)

@@ -27,6 +27,7 @@ from unlayered.console import facts, short, table
 from unlayered.sources import AnyNetwork, open_network
 
 Anything = Union[AnyNetwork, Trace, Pieces, Stimulus, State]
+ORDER_FREE = "no: whole frames without a forced stop fire the same spikes under every schedule, order and F"
 KINDS = (Network, QuantizedNetwork, MappedNetwork, Trace, Stimulus, State)
 
 
@@ -119,12 +120,12 @@ def _network(value: Network | QuantizedNetwork) -> dict[str, Any]:
         "output": value.output,
         "dt_s": value.dt_s,
         "arithmetic": value.arithmetic if isinstance(value, QuantizedNetwork) else "float",
-        "order_matters": why_order_matters(value) or "no, every schedule, order and F fires the same spikes",
+        "order_matters": why_order_matters(value) or ORDER_FREE,
         "schedule": vars(value.schedule),
         "populations": populations,
         "projections": projections,
         "metadata": value.metadata,
-        "encoder": None if value.encoder is None else _network(value.encoder),
+        "encoder": None if value.encoder is None else {**_network(value.encoder), "order_matters": None},
     }
 
 

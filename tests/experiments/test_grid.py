@@ -15,7 +15,7 @@ import pytest
 from exchange import npz
 from exchange.toml import read_toml
 from experiments import grid, grid_tables, grid_training, nmnist_like, shd_like_recurrent
-from experiments.grid_choice import chosen, setting
+from experiments.grid_choice import chosen, mean, setting
 from experiments.grid_measures import (
     BUDGETS,
     KEPT,
@@ -91,6 +91,43 @@ def test_a_curve_stops_before_the_forward_step_that_spends_too_much():
     assert curve(trace(rows, labels=[2, 0]), (4, 5, 100)) == [0.5, 1, 1]
 
 
+def test_a_curve_by_forward_steps_counts_those_of_empty_time_steps_too():
+    rows = [
+        (0, 0, 1, 3),
+        (0, 1, 0, 4),
+        (0, 1, 3, 4),
+        (1, 1, 3, 2),
+    ]  # class 1 in step 2, class 2 in 5 and 8; class 0 in 8
+    assert curve(trace(rows, labels=[1, 0]), (1, 2, 4, 5, 7, 8), by_steps=True) == [0, 0.5, 0.5, 0.5, 0.5, 0.5]
+    assert curve(trace(rows, labels=[2, 0]), (4, 5, 7, 8), by_steps=True) == [0, 0, 0, 1]
+
+
+def test_means_of_cells_are_over_the_samples_that_every_cell_was_tested_on():
+    one = row("momentum", 0.0, right=0.5)  # right on the first 25 of its 50 samples
+    one["cell_samples"] = 25
+    assert mean([one], one["own"], lambda c: c["right"]) == 1.0
+    assert mean([one], one["own"], lambda c: c["right"], whole=True) == 0.5
+    assert mean([one], one["own"], lambda c: c["right"], data="real test") == 0.5
+
+
+@pytest.mark.parametrize(
+    "chosen, said",
+    [
+        ({"layerd": [[3e-3, 0.1]]}, "chosen is 'layerd'"),
+        ({"layered": [[9.0, 0.1]]}, "chosen of 'layered' is .*give pairs"),
+        ({"layered": [0.1]}, "chosen of 'layered' is .*give pairs"),
+    ],
+)
+def test_what_is_chosen_is_among_what_was_tried(chosen: Any, said: str):
+    stage = {"samples": 4, "epochs": 1, "test_samples": 5, "real_samples": 0, "seeds": [0, 1], "cpu_s": 1.0}
+    tried = {"rates": [3e-3], "prices": [0.0, 0.1], "kinds": ["layered", "random"]}
+    with pytest.raises(ValueError, match=said):
+        grid.jobs({**SETTINGS, "stages": {"toy": {**stage, **tried, "chosen": chosen}}})
+    made = grid.jobs({**SETTINGS, "stages": {"toy": {**stage, **tried, "chosen": {"layered": [[3e-3, 0.1]]}}}})
+    later = [(job.what["kind"], job.what["price"]) for job in made if job.what["seed"] == 1]
+    assert later == [("layered", 0.1), ("random", 0.0), ("random", 0.1)] and len(made) == 4 + 3
+
+
 def test_an_interval_is_of_the_paired_difference():
     """A network that is right where the other is, and on one sample in ten more, is better by that much for sure."""
     rng = np.random.default_rng(1)
@@ -108,7 +145,7 @@ def test_an_interval_is_of_the_paired_difference():
 def row(kind: str, price: float, seed: int = 0, right: float = 0.9, spikes: int = 100, valid: float = 0.9) -> Any:
     """A row of the grid, alike under every schedule."""
     what = {**SETTINGS, "kind": kind, "learning_rate": 3e-3, "price": price, "seed": seed, "stage": "small"}
-    what |= {"samples": 4, "epochs": 1, "test_samples": 50, "F": 8, "groups": QUICK["groups"]}
+    what |= {"samples": 4, "epochs": 1, "test_samples": 50, "cell_samples": 0, "F": 8, "groups": QUICK["groups"]}
     bits = np.zeros(50, int)
     bits[: round(50 * right)] = 1
     kept = {"first_right": bits, "right": bits, "first_steps": bits + 4, "first_spikes": bits + spikes // 2}

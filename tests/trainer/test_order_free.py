@@ -16,8 +16,8 @@ from sim_reference.fast import run
 from stimuli.data_sets import load
 from trainer import LIF, SpikingNetwork, TrainConfig, train
 from trainer.config import from_dict
-from trainer.initial import DENSITY, balance, begin_order_free, following
-from trainer.order_free import weights_between
+from trainer.initial import balance
+from trainer.order_free import DENSITY, begin, following, weights_between
 from trainer.trainable import TrainableNetwork
 from unlayered import api
 
@@ -121,7 +121,7 @@ def test_a_mean_over_a_window_follows_where_one_of_it_fires():
                                         nn.Conv2d(1, 1, 1, bias=False), LIF(1e-3, 0.3))  # fmt: skip
     frames = np.zeros((1, 1, 16), np.int32)
     frames[0, 0, 0] = 1
-    begin_order_free(network, Stimulus(frames, labels=np.zeros(1, np.int64)), 0.05, 0.3, 0)
+    begin(network, Stimulus(frames, labels=np.zeros(1, np.int64)), 0.05, 0.3, 0)
     with torch.no_grad():
         counts = network(torch.tensor(frames, dtype=torch.float32), Schedule("layered")).counts[0, 0]
     assert counts.tolist() == [1.0] + [0.0] * 15 + [1.0, 0.0, 0.0, 0.0]

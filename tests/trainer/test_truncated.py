@@ -207,8 +207,10 @@ def test_some_time_steps_of_own_data_are_those_of_the_whole() -> None:
 
 @pytest.mark.parametrize("loss", ["first_spike", "early"])
 def test_a_loss_over_whole_samples_is_refused(loss: str) -> None:
-    with pytest.raises(ValueError, match=f"loss '{loss}' looks at whole samples; leave truncate out"):
+    with pytest.raises(ValueError, match=f"loss '{loss}' looks at whole samples; leave truncate and loss_steps out"):
         replace(CONFIG, loss=loss, truncate=2)
+    with pytest.raises(ValueError, match="looks at whole samples"):
+        replace(CONFIG, loss=loss, loss_steps=2)
 
 
 def test_states_of_other_samples_or_sizes_are_refused_in_one_sentence() -> None:
