@@ -116,6 +116,39 @@ def test_a_channel_follows_its_own_in_the_middle_of_a_kernel():
     assert float(weight[weight != 1].max()) <= 0.01
 
 
+@pytest.mark.parametrize("wide", [8, 64, 512, 4096])
+def test_however_wide_the_layer_before_is_neurons_begin_neither_silent_nor_all_at_work(wide: int):
+    network = SpikingNetwork.sequential((40,), nn.Linear(40, wide, bias=False), LIF(1e-3, 0.3),
+                                        nn.Linear(wide, 10, bias=False), LIF(1e-3, 0.3))  # fmt: skip
+    frames = (np.random.default_rng(0).random((6, 64, 40)) < 0.2).astype(np.int32)
+    begin(network, Stimulus(frames, labels=np.zeros(64, np.int64)), DENSITY, 0.3, 0)
+    with torch.no_grad():
+        counts = network(torch.tensor(frames, dtype=torch.float32), Schedule("layered")).counts[:, :, wide:]
+    assert 0.03 < float(counts.mean()) < 0.7
+
+
+def test_a_row_is_turned_only_where_it_then_fires_more_and_grows_no_further_than_that_helps():
+    """Frames empty but for one in twenty: no row can reach the density, whatever its sign."""
+    torch.manual_seed(0)
+    network = SpikingNetwork.sequential((20,), nn.Linear(20, 30, bias=False), LIF(1e-3, 0.3))
+    rng = np.random.default_rng(0)
+    frames = ((rng.random((10, 60, 20)) < 0.5) & (rng.random((10, 60, 1)) < 0.05)).astype(np.int32)
+
+    def fired() -> torch.Tensor:
+        with torch.no_grad():
+            return network(torch.tensor(frames, dtype=torch.float32), Schedule("layered")).counts.mean((0, 1))
+
+    weight = weights_into_first(network)
+    before = weight.detach().clone()
+    balance(network, Stimulus(frames, labels=np.zeros(60, np.int64)), DENSITY)
+    as_found, sign = fired(), torch.sign(weight.detach() * before).mean(1)
+    with torch.no_grad():
+        weight.neg_()
+    assert set(sign.tolist()) == {-1.0, 1.0}
+    assert (as_found >= fired()).all() and float(as_found.max()) < DENSITY
+    assert float((weight.detach().abs() / before.abs()).median()) < 32
+
+
 def test_a_mean_over_a_window_follows_where_one_of_it_fires():
     network = SpikingNetwork.sequential((1, 4, 4), nn.Conv2d(1, 1, 1, bias=False), LIF(1e-3, 0.3), nn.AvgPool2d(2),
                                         nn.Conv2d(1, 1, 1, bias=False), LIF(1e-3, 0.3))  # fmt: skip
@@ -132,6 +165,8 @@ def test_a_mean_over_a_window_follows_where_one_of_it_fires():
     [
         ({"neuron": "spiking_gamma", "rule": "bptt"}, "neuron 'spiking_gamma' has no order_free; leave it out"),
         ({"order_free": "yes"}, "order_free is 'yes'; give true or false"),
+        ({"schedule": {"input": "queued"}}, "order_free holds for whole frames without a forced stop: leave input"),
+        ({"schedule": {"stop_after": 5}}, "order_free holds for whole frames without a forced stop: leave input"),
     ],
 )
 def test_what_cannot_hold_is_one_sentence(changes, sentence):
