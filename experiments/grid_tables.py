@@ -63,6 +63,9 @@ def _networks(stage: str, rows: list[Row], best: Chosen) -> Part:
         f"among those within {100 * WITHIN:g} points of the best. Until the first output spike / until the class with "
         "most output spikes no longer changes / until drained; who never decides is wrong, and counted until drained."
     )
+    tried = {kind: {setting(row) for row in rows if row["kind"] == kind} for kind in best}
+    if len({frozenset(x) for x in tried.values()}) > 1:
+        text += " **Not all settings have been run yet**: kinds with fewer rows have had fewer to choose from."
     columns = (
         "trained", "rate", "price", "chosen", "seeds", "validation %", "by counts %", "by first spike %", "density",
         "spikes: first / stands / drained", "forward steps: first / stands / drained",

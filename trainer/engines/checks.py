@@ -40,8 +40,9 @@ def checked(call: Call) -> Call:
     if call.schedule.kind == "asynchronous":
         check_choice("schedule order", call.schedule.order, ORDERS)
     check_frames(call)
-    known = call.schedule.scope != "receiver" or call.options.silent_gradient != "carried"
-    require(known, "silent_gradient 'carried' needs one queue a neuron, scope 'network' or 'core'; use 'slots'")
+    silent = call.options.silent_gradient
+    known = call.schedule.scope != "receiver" or silent not in ("carried", "rest")
+    require(known, f"silent_gradient {silent!r} needs one queue a neuron, scope 'network' or 'core'; use 'slots'")
     watched = call.monitor is None or call.schedule.kind == "asynchronous"
     require(watched, "monitors watch the spike queue, which the layered schedule has not; leave them out")
     if any(link.pools and link.from_input for link in plan.links):

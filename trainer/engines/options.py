@@ -9,7 +9,7 @@ from ir.check import check_choice, require
 from trainer.kinds import check_kinds
 from trainer.surrogate import SURROGATES, Own, Slope
 
-SILENT_GRADIENTS = ("slots", "all", "none", "carried")
+SILENT_GRADIENTS = ("slots", "all", "none", "carried", "rest")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class TrainingOptions:
         input_dropout: probability that an input's count of a time step is dropped.
         spike_dropout: probability that a served spike of a neuron is dropped on its way.
         silent_gradient: which silent neurons carry a gradient: those that fill the free ``slots``
-            of a forward step, ``all``, or ``none``; ``carried`` is ``slots``, and what no slot asked for when a time
+            of a forward step, ``all``, or ``none``; ``rest``: all of them in a forward step that leaves a slot free,
+            which is where the queue runs dry; ``carried`` is ``slots``, and what no slot asked for when a time
             step ends, a slot of the next may ask for.
     """
 

@@ -222,9 +222,21 @@ def silent(call: Call, served: Tensor, waiting: Tensor, room: Tensor | int | Non
     idle = ~served & ~waiting
     if rule == "all" or room is None or draw is None:
         return idle
+    if rule == "rest":
+        return idle & (free_slots(call, served, room) > 0)[:, None]
     if call.schedule.scope == "core":
         return silent_by_core(call, draw, idle, served, room)
     return best(draw, idle, room - served.sum(1))
+
+
+def free_slots(call: Call, served: Tensor, room: Tensor | int) -> Tensor:
+    """(B,) slots that the served entries leave, on all cores."""
+    if call.schedule.scope != "core":
+        return room - served.sum(1)
+    assert call.core_of_neuron is not None
+    cores = torch.as_tensor(call.core_of_neuron.astype(np.int64), device=served.device)
+    free = [room - (served & (cores == core)).sum(1) for core in cores.unique()]
+    return torch.stack(free).clamp(min=0).sum(0)
 
 
 def silent_by_core(call: Call, draw: Tensor, idle: Tensor, served: Tensor, room: Tensor | int) -> Tensor:

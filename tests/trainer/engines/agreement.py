@@ -66,7 +66,7 @@ OPTIONS = st.builds(
     momentum_noise=st.sampled_from([0.0, 0.125]),
     input_dropout=st.sampled_from([0.0, 0.25]),
     spike_dropout=st.sampled_from([0.0, 0.25]),
-    silent_gradient=st.sampled_from(["slots", "carried", "all", "none"]),
+    silent_gradient=st.sampled_from(["slots", "carried", "rest", "all", "none"]),
 )
 
 

@@ -71,7 +71,10 @@ def assert_agree(network: Any, params: Params, frames: torch.Tensor, ids: torch.
 
 @runs
 @settings(max_examples=5 if INTERPRETED else 100, deadline=None, suppress_health_check=list(HealthCheck))
-@given(cases(Draw(current=False, resets=False, subtract=False, max_populations=3, max_side=6)), OPTIONS)
+@given(
+    cases(Draw(current=False, resets=False, subtract=False, max_populations=3, max_side=6)),
+    OPTIONS.filter(lambda options: options.silent_gradient not in ("carried", "rest")),  # which are refused
+)
 def test_drawn_networks_spike_alike_and_their_gradients_agree(case: Case, options: TrainingOptions) -> None:
     mapped, stimulus, schedule = case
     populations = tuple(replace(p, neuron=replace(p.neuron, v_min=None)) for p in mapped.network.populations)

@@ -188,8 +188,9 @@ def test_a_bias_learnt_after_the_first_call_is_waited_for(engine: str) -> None:
         assert net(frames, engine=engine).forward_steps.tolist() == [[1], [1]]
 
 
-def test_a_silent_gradient_is_carried_in_one_queue_a_neuron_alone() -> None:
-    options = TrainingOptions(silent_gradient="carried")
+@pytest.mark.parametrize("silent", ["carried", "rest"])
+def test_a_silent_gradient_that_looks_at_the_whole_queue_needs_one_queue_a_neuron(silent: str) -> None:
+    options = TrainingOptions(silent_gradient=silent)
     call = replace(good(), schedule=Schedule(scope="receiver"), core_of_neuron=np.zeros(4, int), options=options)
-    with pytest.raises(ValueError, match="silent_gradient 'carried' needs one queue a neuron"):
+    with pytest.raises(ValueError, match=f"silent_gradient '{silent}' needs one queue a neuron"):
         ENGINES["reference"](call)

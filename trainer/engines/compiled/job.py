@@ -28,7 +28,7 @@ MODELS = ("lif",)
 """Neuron models that the kernels know: a part of what the plain engines know, as are ``ORDERS``."""
 
 INPUTS = {"first": kernel.FIRST, "queued": kernel.QUEUED, "paced": kernel.PACED}
-SILENT = {"slots": kernel.SLOTS, "all": kernel.ALL, "none": kernel.NONE, "carried": kernel.CARRIED}
+SILENT = {"slots": kernel.SLOTS, "all": kernel.ALL, "none": kernel.NONE, "carried": kernel.CARRIED, "rest": kernel.REST}
 
 
 @dataclass

@@ -18,6 +18,7 @@ from trainer.engines.compiled.state import (
     NO_LIMIT,
     NONE,
     RANDOM,
+    REST,
     SERVED_NOW,
     WAITING,
 )
@@ -179,6 +180,9 @@ def choose_silent(net, rules, state, core_of_neuron, n_served, h_k):
     for core in range(state.room.shape[0]):
         free += max(state.room[core], 0)
     if free == 0:
+        return
+    if rules.silent == REST:
+        append_silent(state, n_neurons, HIGHEST)
         return
     for i in range(n_served):
         state.waiting[state.chosen[i]] = SERVED_NOW

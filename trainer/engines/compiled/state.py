@@ -30,7 +30,7 @@ NO_LIMIT = -1
 
 RANDOM, MOMENTUM, FIFO = 0, 1, 2
 FIRST, QUEUED, PACED = 0, 1, 2
-SLOTS, ALL, NONE, CARRIED = 0, 1, 2, 3
+SLOTS, ALL, NONE, CARRIED, REST = 0, 1, 2, 3, 4
 N_QUEUE, N_NOW, N_CHOSEN, N_EVENTS, N_TAKEN, N_ON_WAY, N_EVENTS_ON_WAY = range(7)
 N_COUNTERS = 7
 """Counters of ``SampleState.n``: lengths of the lists, events taken; entries and events on their way: those with a

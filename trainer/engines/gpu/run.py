@@ -31,7 +31,7 @@ ORDERS = {"random": 0, "momentum": 1, "fifo": 2}
 MODELS = ("lif",)
 """Neuron models that the kernels know: a part of what the plain engines know, as are ``ORDERS``."""
 
-SILENT = {"slots": 0, "carried": 0, "all": 1, "none": 2}
+SILENT = {"slots": 0, "carried": 0, "rest": 0, "all": 1, "none": 2}
 MAX_NEURONS = 1 << 14
 """A sample's registers lie in one program's fast memory, its weights in an (N, N) table."""
 
@@ -60,7 +60,8 @@ def reason_against(call: Call) -> str | None:
         "without Triton": find_spec("triton") is None,
         "the layered schedule": schedule.kind == "layered",
         f"input {schedule.input!r}": schedule.input != "first",
-        "a silent gradient that is carried on": subset.learns(call) and call.options.silent_gradient == "carried",
+        "silent_gradient 'carried' or 'rest'": subset.learns(call)
+        and call.options.silent_gradient in ("carried", "rest"),
         "a queue a core": schedule.scope != "network",
         "integers": isinstance(call.numbers, FixedNumbers),
         "a recording": call.recording is not None,
