@@ -30,13 +30,12 @@ def chosen(rows: list[Row]) -> Chosen:
     }
 
 
-def layered_ones(rows: list[Row]) -> dict[bool, list[Row]]:
-    """The layered training that knows no price of a spike (False), and the one that does (True), each at the setting
-    that the validation split chooses for it; what was not run is absent."""
-    own = {
-        priced: [r for r in rows if r["kind"] == "layered" and (r["price"] > 0) == priced] for priced in (False, True)
-    }
-    return {priced: _chosen(some) for priced, some in own.items() if some}
+def layered_ones(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    """The layered training that knows no price of a spike, and the one that does, each at the setting that the
+    validation split chooses for it; empty where none was run."""
+    own = [row for row in rows if row["kind"] == "layered"]
+    plain, priced = ([row for row in own if (row["price"] > 0) == asked] for asked in (False, True))
+    return plain and _chosen(plain), priced and _chosen(priced)
 
 
 def _chosen(rows: list[Row]) -> list[Row]:

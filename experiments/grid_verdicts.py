@@ -21,8 +21,8 @@ TESTED = ("random", "momentum", "fifo", "per-core fifo")
 
 def comparisons(stage: str, rows: list[Row], best: Chosen, draws: int) -> list[Part]:
     """Each asynchronous training, run as trained, beside the three that the layered one gives."""
-    layered = layered_ones(rows)
-    if False not in layered or set(best) <= {"layered"}:
+    plain, priced = layered_ones(rows)
+    if not plain or set(best) <= {"layered"}:
         return []
     table: list[tuple[Any, ...]] = []
     for kind, own in best.items():
@@ -30,10 +30,10 @@ def comparisons(stage: str, rows: list[Row], best: Chosen, draws: int) -> list[P
             continue
         cell = own[0]["own"]
         tests = set(map(_test_of, own))
-        others = {f"layered, run {cell}": (layered[False], cell)}
-        if True in layered:
-            others[f"layered at a price of {layered[True][0]['price']:g}, run {cell}"] = (layered[True], cell)
-        others["layered, run layered"] = (layered[False], "layered")
+        others = {f"layered, run {cell}": (plain, cell)}
+        if priced:
+            others[f"layered at a price of {priced[0]['price']:g}, run {cell}"] = (priced, cell)
+        others["layered, run layered"] = (plain, "layered")
         for told, (theirs, theirs_cell) in others.items():
             both = _whole_seeds(tests & set(map(_test_of, theirs)))
             if both:
@@ -110,12 +110,12 @@ SPENT = (Spent("spikes", "curve", BUDGETS, "drained_spikes"),
 
 def early(stage: str, rows: list[Row], best: Chosen) -> list[Part]:
     """Accuracy against spikes and forward steps spent, beside the layered training with and without a price."""
-    layered = layered_ones(rows)
-    if False not in layered:
+    plain, priced = layered_ones(rows)
+    if not plain:
         return []
-    curves = {"layered, run layered": (layered[False], "layered")}
-    if True in layered:
-        curves[f"layered at a price of {layered[True][0]['price']:g}, run layered"] = (layered[True], "layered")
+    curves = {"layered, run layered": (plain, "layered")}
+    if priced:
+        curves[f"layered at a price of {priced[0]['price']:g}, run layered"] = (priced, "layered")
     curves |= {kind: (own, own[0]["own"]) for kind, own in best.items() if kind != "layered"}
     return [_early(stage, spent, curves) for spent in SPENT]
 

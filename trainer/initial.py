@@ -10,7 +10,7 @@ from ir.check import require
 from ir.schedule import Schedule
 from trainer.batches import batch_of
 from trainer.data import Samples
-from trainer.linear_map import WEIGHTED, as_evaluated
+from trainer.linear_map import as_evaluated, weights_in
 from trainer.network import SpikingNetwork
 
 SAMPLES = 256
@@ -53,13 +53,13 @@ def balance(network: SpikingNetwork, stimulus: Samples, density: float) -> None:
     """
     frames = _first(network, stimulus)
     for name in dict.fromkeys(post for pre, post in network.ends if pre in network.inputs):
-        if _weights(network, name) and bool(network.neurons[name].fires):
-            _balance(network, name, frames, density)
+        rows = _weights(network, name)
+        if rows and bool(network.neurons[name].fires):
+            _balance(network, name, rows, frames, density)
 
 
-def _balance(network: SpikingNetwork, name: str, frames: Tensor, density: float) -> None:
+def _balance(network: SpikingNetwork, name: str, rows: list[Tensor], frames: Tensor, density: float) -> None:
     """Scale the rows of the weights into a population, each on its own."""
-    rows = _weights(network, name)
     at = next(part.at for part in network.plan().parts if part.name == name)
 
     def scale(gain: Tensor) -> None:
@@ -97,13 +97,10 @@ def _counts(network: SpikingNetwork, frames: Tensor) -> Tensor:
         return network(frames, Schedule("layered")).counts
 
 
-def _weights(network: SpikingNetwork, name: str) -> list[Tensor]:
+def _weights(network: SpikingNetwork, post: str) -> list[Tensor]:
     """The last weights of all layers that end in a population."""
-    last = []
-    for (_, post), layers in zip(network.ends, network.layers):
-        if post == name:
-            last += [m.weight for m in layers.modules() if isinstance(m, WEIGHTED)][-1:]
-    return last
+    ends = zip(network.ends, network.layers)
+    return [weight for (_, own), layers in ends if own == post for weight in weights_in(layers)[-1:]]
 
 
 def _scale(network: SpikingNetwork, name: str, gain: float) -> None:

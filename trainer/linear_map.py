@@ -165,6 +165,11 @@ LAYERS: dict[type[nn.Module], Callable[..., LinearMap]] = {
 """Torch layers that are linear on spikes, and how each is read; subclasses that compute the same are read alike."""
 
 
+def weights_in(layers: nn.Module) -> list[Tensor]:
+    """The weights of those of the layers that have some, in their order."""
+    return [m.weight for m in layers.modules() if isinstance(m, WEIGHTED)]
+
+
 def is_layer(module: nn.Module) -> bool:
     """Whether a module is one of the layers that are read, or derives from one."""
     return isinstance(module, tuple(LAYERS))

@@ -29,17 +29,21 @@ def membrane_loss(result: Result, plan: Plan, labels: Tensor) -> Tensor:
 
 def first_spike_loss(result: Result, plan: Plan, labels: Tensor, decay: float = 0.7) -> Tensor:
     """Cross-entropy of output spike counts weighted by ``decay^t``: early spikes decide."""
-    counts = result.counts[:, :, plan.output]
-    weight = decay ** torch.arange(counts.shape[0], dtype=counts.dtype, device=counts.device)
-    return functional.cross_entropy((counts * weight[:, None, None]).sum(0), labels)
+    n_steps = result.counts.shape[0]
+    return _weighted(result, plan, labels, decay, torch.arange(n_steps, device=result.counts.device)[:, None])
 
 
 def early_loss(result: Result, plan: Plan, labels: Tensor, decay: float = 0.93) -> Tensor:
     """Cross-entropy of the whole sample's output spike counts, each time step's weighted by ``decay`` to the power of
     the forward steps that the sample has spent before it: the sooner on the chip, the more a spike decides."""
-    counts = result.counts[:, :, plan.output]
     spent = torch.cumsum(result.forward_steps, 0) - result.forward_steps
-    return functional.cross_entropy((counts * (decay**spent)[:, :, None].to(counts)).sum(0), labels)
+    return _weighted(result, plan, labels, decay, spent)
+
+
+def _weighted(result: Result, plan: Plan, labels: Tensor, decay: float, spent: Tensor) -> Tensor:
+    """Cross-entropy of output spike counts weighted by ``decay`` to the power of ``spent``, (T, B) or (T, 1)."""
+    counts = result.counts[:, :, plan.output]
+    return functional.cross_entropy((counts * (decay ** spent.to(counts.dtype))[:, :, None]).sum(0), labels)
 
 
 LOSS_FUNCTIONS = {

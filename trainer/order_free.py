@@ -12,7 +12,7 @@ from ir.check import require
 from ir.order_free import why_order_matters
 from trainer.data import Samples
 from trainer.initial import balance
-from trainer.linear_map import WEIGHTED
+from trainer.linear_map import weights_in
 from trainer.network import SpikingNetwork
 from trainer.trainable import TrainableNetwork
 
@@ -34,8 +34,8 @@ def weights_between(network: SpikingNetwork) -> list[Tensor]:
     if isinstance(network, TrainableNetwork):
         names = {p.name for p in network.frozen.populations}
         return [w for e, w in zip(network.frozen.projections, network.weights) if e.pre in names]
-    own = [layers for (pre, _), layers in zip(network.ends, network.layers) if pre in network.neurons]
-    return [m.weight for layers in own for m in layers.modules() if isinstance(m, WEIGHTED)]
+    ends = zip(network.ends, network.layers)
+    return [weight for (pre, _), layers in ends if pre in network.neurons for weight in weights_in(layers)]
 
 
 def restrict(network: SpikingNetwork) -> None:
@@ -76,7 +76,7 @@ def begin(network: SpikingNetwork, data: Samples, density: float, v_threshold: f
 def _follow(layers: nn.Module, v_threshold: float, density: float, draw: torch.Generator) -> None:
     """Set the weights of a projection's layers; a mean over a window counts as one neuron where one of it fires."""
     windows = [int(np.prod(np.broadcast_to(m.kernel_size, 2))) for m in layers.modules() if isinstance(m, MEANS)]
-    for weight in (m.weight for m in layers.modules() if isinstance(m, WEIGHTED)):
+    for weight in weights_in(layers):
         gain = FOLLOWED * v_threshold * math.prod(windows) / enough(weight.shape[1] / weight.shape[0], density)
         weight.copy_(following(tuple(weight.shape), draw) * gain)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,9 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from exchange import npz
 from exchange.toml import read_toml
-from experiments import grid, grid_tables, grid_training, nmnist_like, shd_like_recurrent
+from experiments import grid, grid_tables, grid_training, nmnist_like
 from experiments.grid_choice import chosen, mean, setting
 from experiments.grid_measures import (
     BUDGETS,
@@ -26,15 +23,12 @@ from experiments.grid_measures import (
     packed,
     ratio,
     resampled,
-    unpacked,
 )
 from ir.check import TargetError
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
 from sim_reference.compare.statistics import statistics
-from stimuli.spoken import Recordings
-from trainer.build import build_network
 
 SETTINGS = read_toml(Path(nmnist_like.__file__).with_suffix(".toml"), "settings ")
 QUICK = SETTINGS.pop("quick")
@@ -229,54 +223,6 @@ def test_a_stage_that_goes_first_leaves_the_jobs_of_the_next_as_they_are():
     assert full and all(both[job.name] == job.key for job in full)
 
 
-@pytest.mark.parametrize("kind", ["layered", "per-core fifo", "order-free", "0.2 dropped, then random"])
-def test_a_job_trains_tests_and_maps(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(grid_training, "NETWORKS", tmp_path)
-    stage = {
-        "samples": 40,
-        "epochs": 1,
-        "test_samples": 8,
-        "real_samples": 0,
-        "seeds": [3],
-        "prices": [0.1],
-        "rates": [1e-3],
-    }
-    small = {"data": "digits", "real": False, "hidden": [40, 8], "groups": [8]}
-    made = grid.jobs({**SETTINGS, **small, "stages": {"toy": {**stage, "cpu_s": 1.0, "kinds": [kind]}}})
-    (job,) = made
-    (found,) = grid.run(job)
-    assert found["seed"] == 3 and set(found["test"]) == {name for name, _ in grid.schedules(job.what)}
-    own = found["test"][found["own"]]
-    assert set(own["samples"]) == set(KEPT) and len(own["curve"]) == len(BUDGETS)
-    assert own["drained_spikes"] > 0 and found["mapped"]["8 bits"]["cores"] == 4
-    again = grid.run(job)[0]  # the network is there, nothing is trained anew
-    assert again == found
-    rows = [{**job.what, **found, "job": job.name, "cpu_s": 1.0}]
-    assert grid_tables.parts({**SETTINGS, **small}, rows)[0].rows[0][0] == kind
-
-
-def test_a_network_on_lava_is_compared_value_by_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    pytest.importorskip("lava.magma")
-    monkeypatch.setattr(grid_training, "NETWORKS", tmp_path)
-    stage = {
-        "samples": 40,
-        "epochs": 1,
-        "test_samples": 8,
-        "real_samples": 0,
-        "seeds": [3],
-        "prices": [0.0, 0.1],
-        "rates": [1e-3],
-    }
-    small = {"data": "digits", "real": False, "hidden": [20], "groups": [8]}
-    toy = {**stage, "cpu_s": 1.0, "kinds": ["momentum", "fifo"], "lava_samples": 3}
-    made = grid.jobs({**SETTINGS, **small, "stages": {"toy": toy}})
-    assert [job.what.get("lava_samples") for job in made] == [3, None, None, None]
-    (found,) = grid.run(made[0])
-    assert found["lava"]["samples"] == 3 and found["lava"]["differing"] == 0 < found["lava"]["spikes_compared"]
-    rows = [{**made[0].what, **found, "job": made[0].name, "cpu_s": 1.0}]
-    assert grid_tables.parts({**SETTINGS, **small}, rows)[-1].rows[0][6] == "0"
-
-
 def test_what_lava_refuses_is_told_in_its_place(monkeypatch: pytest.MonkeyPatch):
     def refuse(*_: object, on: str = "reference") -> None:
         if on == "lava":
@@ -288,71 +234,3 @@ def test_what_lava_refuses_is_told_in_its_place(monkeypatch: pytest.MonkeyPatch)
     assert found == {"chip": "loihi1", "refused": "the registers reached a limit"}
     rows = [{**row("layered", 0.0), "lava": found}]
     assert grid_tables.parts({**SETTINGS, **QUICK}, rows)[-1].rows[0][3] == "the registers reached a limit"
-
-
-def test_a_control_is_trained_layered_first_and_ends_in_random_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(grid_training, "NETWORKS", tmp_path)
-    stage = {
-        "samples": 40,
-        "epochs": 8,
-        "test_samples": 8,
-        "real_samples": 0,
-        "seeds": [3],
-        "rates": [1e-3],
-        "prices": [0.0],
-    }
-    small = {"data": "digits", "real": False, "hidden": [20], "groups": [8]}
-    toy = {**stage, "cpu_s": 1.0, "kinds": ["0.8 dropped, then random"]}
-    (job,) = grid.jobs({**SETTINGS, **small, "stages": {"toy": toy}})
-    grid_training.trained(job)
-    first, last = (json.loads((tmp_path / job.key / folder / "config.json").read_text()) for folder in ("before", "."))
-    assert (first["schedule"]["kind"], first["epochs"], first["options"]["spike_dropout"]) == ("layered", 6, 0.8)
-    assert (last["schedule"]["order"], last["epochs"], last["options"]["spike_dropout"]) == ("random", 2, 0.0)
-    assert last["start"].endswith("before")
-
-
-@pytest.mark.parametrize("kind", ["layered", "0.2 dropped, then random", "per-core fifo"])
-def test_a_speaker_is_left_out_and_networks_may_feed_back(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two rows of one seed, a speaker each: what is compared sample by sample stands side by side."""
-    rng = np.random.default_rng(0)
-    sizes = rng.integers(100, 200, 60)
-    begins = np.concatenate([[0], np.cumsum(sizes)])
-    n = int(begins[-1])
-    told = Recordings(rng.integers(0, 10**6, n), rng.integers(0, 700, n), begins, np.arange(60) % 10, np.arange(60) % 3)
-    monkeypatch.setattr(grid_training, "recordings", lambda: told)
-    monkeypatch.setattr(grid_training, "NETWORKS", tmp_path)
-    settings = read_toml(Path(shd_like_recurrent.__file__).with_suffix(".toml"), "settings ")
-    settings.pop("quick")
-    stage = {
-        "samples": 0,
-        "epochs": 4,
-        "test_samples": 0,
-        "real_samples": 0,
-        "seeds": [0],
-        "rates": [1e-3],
-        "prices": [0.0],
-    }
-    toy = {**stage, "cpu_s": 1.0, "kinds": ["layered", kind][kind == "layered" :], "speakers": [0, 2]}
-    settings |= {"hidden": [12], "groups": [8], "stages": {"toy": toy}}
-    made, rows = shd_like_recurrent.jobs(settings), []
-    assert len({job.key for job in made}) == len(made) == 2 * len(toy["kinds"])
-    for job in made:
-        (found,) = shd_like_recurrent.run(job)
-        rows.append({**job.what, **found, "job": job.name, "cpu_s": 1.0})
-        assert (grid_training.data_of(job.what, "test").labels == told.labels[job.what["speaker"] :: 3]).all()
-        network = npz.load(tmp_path / job.key / "network.npz")
-        assert [(e.pre, e.post) for e in network.projections if e.pre == e.post] == [("layer0", "layer0")]
-    (first, *_), parts = rows, shd_like_recurrent.parts(settings, rows)
-    assert parts[0].rows[0][4] == 1 and len(unpacked(first["test"]["layered"]["samples"]["right"])) == 20
-    assert kind == "layered" or parts[1].rows[0][2] == 1
-
-
-def test_cores_hold_at_most_32_neurons_and_are_at_least_7():
-    what = next(iter(nmnist_like.jobs(SETTINGS))).what | {"kind": "random"}
-    network = build_network(grid_training.configured(what)).export()
-    parts = grid_training.cores_of(network)
-    assert [len(x) for x in parts] == [32] * 6 + [10]
-    mapped = grid_training.mapped_of(replace(network), 8)
-    assert np.bincount(mapped.core_of_neuron).tolist() == [32] * 6 + [10]
