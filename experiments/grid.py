@@ -1,6 +1,6 @@
 """A grid of trainings and tests on one data set: what ``nmnist_like.py``, ``gesture_like.py`` and ``shd_like.py`` run.
 
-Eight trainings with the same samples, epochs and number of settings tried, which are a learning rate and a price of a
+Nine trainings with the same samples, epochs and number of settings tried, which are a learning rate and a price of a
 spike; the validation split chooses among them, the test set chooses nothing. Each network is tested layered and under
 four orders with F from 1 to all, then in 8 and in 4 bits on cores: layered on Loihi 1, else on Loihi 2.
 """

@@ -52,12 +52,14 @@ class Kind:
         dropped: trained layered at first, so many of the spikes dropped on their way; ``own`` only for the last quarter
             of the epochs.
         order_free: trained layered under weights that keep every schedule alike (``TrainConfig.order_free``).
+        begins_order_free: for the first half of the epochs alone, then for ``own`` and what is drawn.
     """
 
     own: Schedule
     draws: tuple[str, ...] = ()
     dropped: float = 0.0
     order_free: bool = False
+    begins_order_free: bool = False
 
     @property
     def layered(self) -> bool:
@@ -71,6 +73,7 @@ KINDS = {
     "drawn F": Kind(ORDERS["momentum"], ("F",)),
     "drawn F and order": Kind(ORDERS["fifo"], ("F", "order")),
     "order-free": Kind(ORDERS["momentum"], order_free=True),
+    "order-free, then drawn": Kind(ORDERS["fifo"], ("F", "order"), begins_order_free=True),
 }
 CONTROLS = {f"{p:g} dropped, then random": Kind(ORDERS["random"], dropped=p) for p in (0.2, 0.8)}
 """Is it asynchrony or regularization? Only where a stage names them."""
@@ -86,21 +89,32 @@ def configured(what: dict[str, Any], partition: str = "") -> TrainConfig:
     noise = 1e-6 if kind.own.order == "momentum" and not layered else 0.0
     groups = tuple(map(group_of, what["groups"]))
     layers = tuple(map(str, [*what["hidden"], DATA_SETS[what["data"]].n_classes]))
-    at = what["F"] if not kind.draws else min(f for f in groups if f is not None)
+    free = epochs // 2 if kind.begins_order_free else 0
     return TrainConfig(
         data=what["data"], layers=layers, tau_mem_s=what["tau_mem_s"], loss=what["loss"], epochs=epochs,
         initial_density=0.1, limit=what["samples"], batch_size=what["batch_size"], learning_rate=what["learning_rate"],
         rate_schedule="cosine", weight_decay=1e-5, keep="last", validation_share=what["validation_share"],
-        seed=what["seed"], spike_penalty=what["price"], spike_penalty_after=epochs // 4, partition=partition,
-        schedule=LAYERED if layered else replace(kind.own, F=what["F"]), order_free=kind.order_free,
-        f_curriculum=() if layered else ((0, 64), (epochs // 4, 16), (epochs // 2, at)),
-        f_drawn=groups if "F" in kind.draws else (),
+        seed=what["seed"], spike_penalty=what["price"], spike_penalty_after=free or epochs // 4, partition=partition,
+        schedule=LAYERED if layered else replace(kind.own, F=what["F"]),
+        f_curriculum=() if layered else _curriculum(what), order_free=kind.order_free or kind.begins_order_free,
+        order_free_epochs=free, train_threshold=True, per_neuron=True, f_drawn=groups if "F" in kind.draws else (),
         order_drawn=("random", "momentum", "fifo") if "order" in kind.draws else (),
         refractory_dropout_decay=what["refractory_dropout_decay"],
         options=TrainingOptions(
             input_dropout=0.25, refractory_dropout=escape, silent_gradient=silent, momentum_noise=noise
         ),
     )  # fmt: skip
+
+
+def _curriculum(what: dict[str, Any]) -> tuple[tuple[int, int | None], ...]:
+    """F by epoch: all that waits at first, so that every neuron begins to spike, then less and less."""
+    kind, epochs = ALL[what["kind"]], what["epochs"]
+    if not kind.draws:
+        return (0, None), (epochs // 5, 16), (2 * epochs // 5, what["F"])
+    least = min(f for f in map(group_of, what["groups"]) if f is not None)
+    if kind.begins_order_free:
+        return (0, None), (epochs // 2, least)
+    return (0, None), (epochs // 2, 16), (6 * epochs // 10, what["F"]), (7 * epochs // 10, least)
 
 
 def data_of(what: dict[str, Any], split: str) -> Stimulus:

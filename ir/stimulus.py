@@ -25,6 +25,19 @@ def check_events(events: NDArray[Any], frames: NDArray[Any]) -> None:
     require(agree, "events and frames disagree: each count needs one event")
 
 
+def _is_sorted(rows: NDArray[Any]) -> bool:
+    """Whether rows ascend, earlier columns first.
+
+    >>> _is_sorted(np.array([[0, 5], [1, 2], [1, 2], [1, 3]])), _is_sorted(np.array([[0, 5], [0, 4]]))
+    (True, False)
+    """
+    sorted_so_far = np.ones(max(len(rows) - 1, 0), bool)
+    for column in reversed(range(rows.shape[1])):
+        before, after = rows[:-1, column], rows[1:, column]
+        sorted_so_far = (before < after) | ((before == after) & sorted_so_far)
+    return bool(sorted_so_far.all())
+
+
 @dataclass(frozen=True, eq=False)
 class Stimulus:
     """A batch of samples.
@@ -78,7 +91,8 @@ class Stimulus:
         rows = events.ndim == 2 and events.shape[1] == 4
         require(rows or events.size == 0, f"events have shape {events.shape}; give (n, 4): position, t, stamp, input")
         events = events.reshape(-1, 4)
-        events = events[np.lexsort((events[:, 3], events[:, 2], events[:, 1], events[:, 0]))]
+        if not _is_sorted(events):
+            events = events[np.lexsort((events[:, 3], events[:, 2], events[:, 1], events[:, 0]))]
         check_events(events, frames)
         set_field(self, "events", frozen_array(events))
 
@@ -101,17 +115,21 @@ class Stimulus:
         """The samples ``which`` (a slice or indices of the batch), ids kept."""
         chosen = np.arange(self.n_samples)[which]
         labels = None if self.labels is None else self.labels[chosen]
-        events = None
-        if self.events is not None:
-            first, last = self.begins[chosen * self.n_steps], self.begins[(chosen + 1) * self.n_steps]
-            size = last - first
-            inside = np.arange(int(size.sum())) - np.repeat(np.cumsum(size) - size, size)
-            events = self.events[np.repeat(first, size) + inside]
-            events[:, 0] = np.repeat(np.arange(len(chosen)), size)
+        events = None if self.events is None else self.events_of(chosen)
         frames = self.frames[:, which if isinstance(which, slice) else chosen]
         if frames.base is None:  # nobody else's, so that it is not copied once more
             frames.setflags(write=False)
         return Stimulus(frames, self.sample_ids[chosen] if self.sample_ids is not None else None, labels, events)
+
+    def events_of(self, chosen: Ints) -> Ints:
+        """(n, 4) events of the samples at these places, by their place among them."""
+        assert self.events is not None
+        first, last = self.begins[chosen * self.n_steps], self.begins[(chosen + 1) * self.n_steps]
+        size = last - first
+        inside = np.arange(int(size.sum())) - np.repeat(np.cumsum(size) - size, size)
+        events = self.events[np.repeat(first, size) + inside]
+        events[:, 0] = np.repeat(np.arange(len(chosen)), size)
+        return events
 
     def events_in(self, b: int, t: int) -> Ints:
         """(n, 4) events of sample b in time step t, in their order."""

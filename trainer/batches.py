@@ -70,7 +70,7 @@ def batch_of(stimulus: Samples, index: np.ndarray, steps: range | None = None) -
     if stimulus.labels is None or stimulus.sample_ids is None:
         raise FormatError("the data has no labels; training needs them")
     frames = torch.as_tensor(np.ascontiguousarray(stimulus.frames[:, index])).to(torch.float32)
-    events = None if stimulus.events is None else np.array(stimulus.select(index).events)
+    events = None if stimulus.events is None else stimulus.events_of(index)
     labels, ids = (torch.as_tensor(np.ascontiguousarray(x[index])) for x in (stimulus.labels, stimulus.sample_ids))
     return Batch(frames, labels, ids, events)
 

@@ -79,6 +79,8 @@ class TrainConfig:
         order_free: train a network that fires the same spikes under every schedule, order and F: weights between
             populations are never negative, and each neuron begins by following its own of the population before
             (docs/order_free.md).
+        order_free_epochs: in so many first epochs alone; then weights between populations may fall below 0 and the
+            order counts, by far less than without such a beginning; 0 = in all.
         rule: what turns a batch into a change of the weights, a name of ``trainer.rules.RULES``.
         momentum_noise_decay: the ``momentum_noise`` of an epoch is that of the epoch before times this.
         refractory_dropout_decay: likewise the ``refractory_dropout``, which is 0 wherever the network is run.
@@ -139,6 +141,7 @@ class TrainConfig:
     f_drawn: tuple[int | None, ...] = ()
     order_drawn: tuple[str, ...] = ()
     order_free: bool = False
+    order_free_epochs: int = 0
     rule: str = "surrogate"
     momentum_noise_decay: float = 1.0
     refractory_dropout_decay: float = 1.0
@@ -225,6 +228,10 @@ class TrainConfig:
         for first, value in sorted(self.f_curriculum, key=lambda pair: pair[0]):
             f = value if epoch >= first else f
         return f
+
+    def is_order_free(self, epoch: int) -> bool:
+        """Whether weights between populations keep their sign in an epoch."""
+        return self.order_free and (not self.order_free_epochs or epoch < self.order_free_epochs)
 
     def options_at(self, epoch: int) -> TrainingOptions:
         """Options of an epoch: the momentum's noise and the refractory dropout decay."""

@@ -240,7 +240,7 @@ def run_batch(
         batch = replace(batch, states=states, whole=whole)
         schedule = schedule_of(config, *at)
         loss, states = RULES[config.rule].step(network, optimizer, batch, schedule, config, epoch)
-        if config.order_free:
+        if config.is_order_free(epoch):
             order_free.restrict(network)
         total += loss * max(len(steps), 1)
     return total / max(data.n_steps, 1)

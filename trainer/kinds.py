@@ -23,6 +23,7 @@ AT_LEAST = {
     "weight_decay": 0,
     "spike_penalty": 0,
     "spike_penalty_after": 0,
+    "order_free_epochs": 0,
     "loss_steps": 0,
     "patience": 0,
     "shift_px": 0,
@@ -90,6 +91,10 @@ def check_order_free(config: Any) -> None:
         whole or not config.order_free,
         "order_free holds for whole frames without a forced stop: leave input, stop_after and stop_after_output out of "
         "the schedule, or order_free",
+    )
+    require(
+        config.order_free or not config.order_free_epochs,
+        "order_free_epochs says how long order_free holds; set order_free, or leave it out",
     )
 
 

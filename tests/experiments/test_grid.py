@@ -138,7 +138,7 @@ def test_an_interval_is_of_the_paired_difference():
 
 def row(kind: str, price: float, seed: int = 0, right: float = 0.9, spikes: int = 100, valid: float = 0.9) -> Any:
     """A row of the grid, alike under every schedule."""
-    what = {**SETTINGS, "kind": kind, "learning_rate": 3e-3, "price": price, "seed": seed, "stage": "small"}
+    what = {**SETTINGS, "kind": kind, "learning_rate": 3e-3, "price": price, "seed": seed, "stage": "full"}
     what |= {"samples": 4, "epochs": 1, "test_samples": 50, "cell_samples": 0, "F": 8, "groups": QUICK["groups"]}
     bits = np.zeros(50, int)
     bits[: round(50 * right)] = 1
@@ -168,12 +168,12 @@ def test_the_setting_is_chosen_by_the_validation_split_alone():
 def test_the_page_names_what_is_met():
     rows = [row("layered", 0.0, right=0.92, spikes=300), row("momentum", 0.0, right=0.92, spikes=120)]
     found = {part.title: part for part in grid_tables.parts({**SETTINGS, **QUICK}, rows)}
-    beside = found["small: beside the layered training"].rows
+    beside = found["full: beside the layered training"].rows
     assert len(beside) == 2 and {x[-1] for x in beside} == {"counts, spikes"}
     assert {x[4] for x in beside} == {"0.40 [0.40, 0.40]"} and {x[3] for x in beside} == {"+0.0 [+0.0, +0.0]"}
-    assert [x[-1] for x in found["small: one network for every schedule"].rows] == ["yes", "yes"]
-    assert len(found["small: spikes a sample until drained"].rows) == 10
-    early = found["small: early decision, accuracy % at a share of the layered network's spikes"].rows
+    assert [x[-1] for x in found["full: one network for every schedule"].rows] == ["yes", "yes"]
+    assert len(found["full: spikes a sample until drained"].rows) == 10
+    early = found["full: early decision, accuracy % at a share of the layered network's spikes"].rows
     assert [x[-1] for x in early] == ["0 of 1", "1 of 1"] and early[1][1:4] == ("57.5", "92.0", "92.0")
 
 
@@ -196,22 +196,25 @@ def test_the_layered_training_with_a_price_stands_beside_the_one_without_whichev
 def test_the_mapping_in_the_loop_pays_by_accuracy_or_by_spikes(right: float, spikes: int, said: str):
     rows = [row("random", 0.0, right=0.9, spikes=100), row("per-core fifo", 0.0, right=right, spikes=spikes)]
     parts = {part.title: part for part in grid_tables.parts({**SETTINGS, **QUICK}, rows)}
-    assert parts["small: trained with the mapping in the loop"].text.endswith(f": {said}.")
+    assert parts["full: trained with the mapping in the loop"].text.endswith(f": {said}.")
 
 
 def test_every_training_has_the_same_samples_epochs_and_number_of_settings():
     made = nmnist_like.jobs(SETTINGS)
-    small = [job for job in made if job.group == "small"]
-    tried = {kind: {setting(j.what) for j in small if j.what["kind"] == kind} for kind in grid_training.KINDS}
-    stage = SETTINGS["stages"]["small"]
+    full = [job for job in made if job.group == "full"]
+    tried = {kind: {setting(j.what) for j in full if j.what["kind"] == kind} for kind in grid_training.KINDS}
+    stage = SETTINGS["stages"]["full"]
     assert all(x == set(product(stage["rates"], stage["prices"])) for x in tried.values())
-    configs = {kind: grid_training.configured(next(j for j in small if j.what["kind"] == kind).what, "x" * (
+    configs = {kind: grid_training.configured(next(j for j in full if j.what["kind"] == kind).what, "x" * (
         kind == "per-core fifo")) for kind in grid_training.KINDS}  # fmt: skip
     same = ("layers", "epochs", "limit", "batch_size", "learning_rate", "rate_schedule", "weight_decay", "seed", "keep")
     assert len({tuple(str(getattr(c, name)) for name in same) for c in configs.values()}) == 1
     assert configs["layered"].schedule == Schedule("layered", F=None) and configs["layered"].f_curriculum == ()
     assert {c.schedule.F for kind, c in configs.items() if not grid_training.KINDS[kind].layered} == {8}
     assert configs["order-free"].order_free and configs["order-free"].schedule == configs["layered"].schedule
+    then = configs["order-free, then drawn"]
+    assert [then.is_order_free(epoch) for epoch in (0, 4, 5, 9)] == [True, True, False, False]
+    assert [then.f_at(epoch) for epoch in (0, 4, 5, 9)] == [None, None, 1, 1] and then.spike_penalty_after == 5
     assert None in configs["drawn F"].f_drawn and configs["drawn F"].f_at(99) == 1
     assert configs["drawn F"].order_drawn == ()
     assert set(configs["drawn F and order"].order_drawn) == {"random", "momentum", "fifo"}

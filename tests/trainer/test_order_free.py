@@ -70,6 +70,13 @@ def test_a_network_without_it_depends_on_the_order(tmp_path, images):
     assert fired(run(mapped, images, Schedule(F=1))) != fired(run(mapped, images, Schedule("layered")))
 
 
+def test_weights_are_let_go_after_the_epochs_that_were_asked_for(tmp_path):
+    held = replace(SMALL, order_free_epochs=2)
+    assert why_order_matters(train(held, tmp_path / "held").export()) == ""
+    let_go = train(replace(held, epochs=3), tmp_path / "let-go")
+    assert "negative" in why_order_matters(let_go.export())
+
+
 def test_training_goes_on_from_a_network_and_lifts_its_negative_weights(tmp_path):
     train(replace(SMALL, order_free=False, epochs=1), tmp_path / "before")
     own = {name: getattr(TrainConfig(), name) for name in ("layers", "tau_mem_s", "initial_density")}
@@ -164,6 +171,11 @@ def test_a_mean_over_a_window_follows_where_one_of_it_fires():
     "changes, sentence",
     [
         ({"neuron": "spiking_gamma", "rule": "bptt"}, "neuron 'spiking_gamma' has no order_free; leave it out"),
+        ({"order_free_epochs": -1}, "order_free_epochs is -1; at least 0"),
+        (
+            {"order_free": False, "order_free_epochs": 3},
+            "order_free_epochs says how long order_free holds; set order_free",
+        ),
         ({"order_free": "yes"}, "order_free is 'yes'; give true or false"),
         ({"schedule": {"input": "queued"}}, "order_free holds for whole frames without a forced stop: leave input"),
         ({"schedule": {"stop_after": 5}}, "order_free holds for whole frames without a forced stop: leave input"),
