@@ -31,10 +31,10 @@ from unlayered import api
 from unlayered.costs import cost_of_run
 from unlayered.experiments.definition import Job, Row
 
-ON_LAVA = ("layered", "momentum", "order-free")
+ON_LAVA = ("layered", "momentum", "order-free", "order-free, then drawn")
 """Whose networks run on Lava, too."""
 
-OF_A_STAGE = ("seeds", "rates", "prices", "chosen", "cpu_s", "kinds", "lava_samples", "speakers")
+OF_A_STAGE = ("seeds", "tried", "chosen", "cpu_s", "kinds", "lava_samples", "speakers")
 """Fields of a stage that say which jobs there are; a job itself has one value of each, or none."""
 
 
@@ -47,14 +47,13 @@ class Stage:
             test part, whose images no training has seen, and 1,000 of its training part.
         cell_samples: of the test samples, the first so many for schedules whose samples are not kept; tables of all
             schedules are of these; 0 = all.
-        rates: learning rates; prices: of a spike a neuron and time step. Each pair is a setting tried for every
-            training.
-        chosen: by kind, pairs [rate, price] that the validation split chose, or that others are compared with: other
+        tried: pairs [learning rate, price of a spike a neuron and time step], each a setting for every training.
+        chosen: by kind, pairs of them that the validation split chose, or that others are compared with: other
             seeds than the first are trained with these alone; empty = with all.
         speakers: each left out in turn, where the data are spoken.
         kinds: names of ``ALL``, most telling first; empty = all but the controls.
-        lava_samples: how many of the test samples run on Lava, too, of those trainings in ``ON_LAVA`` whose first seed
-            and setting it is.
+        lava_samples: how many of the test samples run on Lava, too, of those trainings in ``ON_LAVA`` whose last seed
+            and first setting it is.
         cpu_s: planned for a job, measured on one of each kind.
     """
 
@@ -63,10 +62,9 @@ class Stage:
     test_samples: int
     real_samples: int
     seeds: list[int]
-    prices: list[float]
+    tried: list[list[float]]
     cpu_s: float
     kinds: list[str] = field(default_factory=list[str])
-    rates: list[float] = field(default_factory=list[float])
     chosen: dict[str, Any] = field(default_factory=dict[str, Any])
     cell_samples: int = 0
     lava_samples: int = 0
@@ -74,17 +72,16 @@ class Stage:
 
     def __post_init__(self) -> None:
         check_kinds(self)
-        tried = list(product(self.rates, self.prices))
-        require(bool(tried), "a stage tries no setting; give rates and prices")
+        pairs = bool(self.tried) and all(isinstance(x, list) and len(x) == 2 for x in self.tried)
+        require(pairs, f"tried is {self.tried!r}; give at least one pair [learning rate, price of a spike]")
         for kind, pairs in self.chosen.items():
             check_choice("chosen", kind, ALL)
-            known = isinstance(pairs, list) and all(isinstance(x, list) and tuple(x) in tried for x in pairs)
+            known = isinstance(pairs, list) and all(x in self.tried for x in pairs)
             require(known, f"chosen of {kind!r} is {pairs!r}; give pairs [rate, price] among those tried")
 
     def settings(self, kind: str, seed: int) -> list[list[float]]:
         """The pairs [learning rate, price] that a kind is trained with."""
-        every = [list(pair) for pair in product(self.rates, self.prices)]
-        return every if seed == self.seeds[0] else self.chosen.get(kind, every)
+        return self.tried if seed == self.seeds[0] else self.chosen.get(kind, self.tried)
 
 
 @dataclass(frozen=True)
@@ -132,7 +129,7 @@ def jobs(settings: dict[str, Any]) -> list[Job]:
     for name, stage in stages.items():
         sizes = {k: v for k, v in vars(stage).items() if k not in OF_A_STAGE}
         kinds = stage.kinds or list(KINDS)
-        tries = range(len(stage.rates) * len(stage.prices))
+        tries = range(len(stage.tried))
         for seed, i, kind, speaker in product(stage.seeds, tries, kinds, stage.speakers or [None]):
             pairs = stage.settings(kind, seed)
             if i >= len(pairs):
@@ -140,7 +137,7 @@ def jobs(settings: dict[str, Any]) -> list[Job]:
             rate, price = pairs[i]
             own = {"stage": name, "kind": kind, "learning_rate": rate, "price": price, "seed": seed}
             what = {**shared, **sizes, **own}
-            if stage.lava_samples and kind in ON_LAVA and (seed, i) == (stage.seeds[0], 0):
+            if stage.lava_samples and kind in ON_LAVA and (seed, i) == (stage.seeds[-1], 0):
                 what["lava_samples"] = stage.lava_samples
             told = f"{name}: {kind}, rate {rate:g}, price {price:g}, seed {seed}"
             if speaker is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +113,7 @@ def test_means_of_cells_are_over_the_samples_that_every_cell_was_tested_on():
 )
 def test_what_is_chosen_is_among_what_was_tried(chosen: Any, said: str):
     stage = {"samples": 4, "epochs": 1, "test_samples": 5, "real_samples": 0, "seeds": [0, 1], "cpu_s": 1.0}
-    tried = {"rates": [3e-3], "prices": [0.0, 0.1], "kinds": ["layered", "random"]}
+    tried = {"tried": [[3e-3, 0.0], [3e-3, 0.1]], "kinds": ["layered", "random"]}
     with pytest.raises(ValueError, match=said):
         grid.jobs({**SETTINGS, "stages": {"toy": {**stage, **tried, "chosen": chosen}}})
     made = grid.jobs({**SETTINGS, "stages": {"toy": {**stage, **tried, "chosen": {"layered": [[3e-3, 0.1]]}}}})
@@ -204,7 +203,7 @@ def test_every_training_has_the_same_samples_epochs_and_number_of_settings():
     full = [job for job in made if job.group == "full"]
     tried = {kind: {setting(j.what) for j in full if j.what["kind"] == kind} for kind in grid_training.KINDS}
     stage = SETTINGS["stages"]["full"]
-    assert all(x == set(product(stage["rates"], stage["prices"])) for x in tried.values())
+    assert all(x == set(map(tuple, stage["tried"])) for x in tried.values())
     configs = {kind: grid_training.configured(next(j for j in full if j.what["kind"] == kind).what, "x" * (
         kind == "per-core fifo")) for kind in grid_training.KINDS}  # fmt: skip
     same = ("layers", "epochs", "limit", "batch_size", "learning_rate", "rate_schedule", "weight_decay", "seed", "keep")

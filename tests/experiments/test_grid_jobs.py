@@ -22,14 +22,14 @@ from trainer.build import build_network
 def toy(kinds: list[str], **changes: Any) -> dict[str, Any]:
     """A stage of few samples and one epoch, one setting and one seed."""
     stage = {"samples": 40, "epochs": 1, "test_samples": 8, "real_samples": 0, "seeds": [3], "cpu_s": 1.0}
-    return {**stage, "rates": [1e-3], "prices": [0.0], "kinds": kinds, **changes}
+    return {**stage, "tried": [[1e-3, 0.0]], "kinds": kinds, **changes}
 
 
 @pytest.mark.parametrize("kind", ["layered", "per-core fifo", "order-free", "0.2 dropped, then random"])
 def test_a_job_trains_tests_and_maps(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(grid_training, "NETWORKS", tmp_path)
     small = {"data": "digits", "real": False, "hidden": [40, 8], "groups": [8]}
-    made = grid.jobs({**SETTINGS, **small, "stages": {"toy": toy([kind], prices=[0.1])}})
+    made = grid.jobs({**SETTINGS, **small, "stages": {"toy": toy([kind], tried=[[1e-3, 0.1]])}})
     (job,) = made
     (found,) = grid.run(job)
     assert found["seed"] == 3 and set(found["test"]) == {name for name, _ in grid.schedules(job.what)}
@@ -46,7 +46,7 @@ def test_a_network_on_lava_is_compared_value_by_value(tmp_path: Path, monkeypatc
     pytest.importorskip("lava.magma")
     monkeypatch.setattr(grid_training, "NETWORKS", tmp_path)
     small = {"data": "digits", "real": False, "hidden": [20], "groups": [8]}
-    stage = toy(["momentum", "fifo"], prices=[0.0, 0.1], lava_samples=3)
+    stage = toy(["momentum", "fifo"], tried=[[1e-3, 0.0], [1e-3, 0.1]], lava_samples=3)
     made = grid.jobs({**SETTINGS, **small, "stages": {"toy": stage}})
     assert [job.what.get("lava_samples") for job in made] == [3, None, None, None]
     (found,) = grid.run(made[0])
