@@ -19,6 +19,7 @@ from experiments.grid_measures import BUDGETS, STEPS, curve, decisions
 from experiments.grid_training import ALL, KINDS, LAYERED, ORDERS, chip_of, cores_of, data_of, mapped_of, trained
 from experiments.recordings import real_nmnist
 from ir.check import TargetError, check_choice, require
+from ir.encoder import body_of, spikes_of
 from ir.network import Network
 from ir.schedule import Schedule, group_of, group_word
 from ir.stimulus import Stimulus
@@ -90,12 +91,15 @@ class Grid:
 
     Attributes:
         data: name of a data set. real: whether real recordings of it are tested, too.
+        hidden: sizes and kinds of the layers before the last, as ``TrainConfig.layers`` names them. encoder: so many of
+            them run on the host and take currents; everything else sees their spikes.
         recurrent: whether hidden populations feed back on themselves.
     """
 
     data: str
-    hidden: list[int]
+    hidden: list[Any]
     groups: list[Any]
+    encoder: int = 0
     F: int = 8
     real: bool = False
     recurrent: bool = False
@@ -149,8 +153,8 @@ def jobs(settings: dict[str, Any]) -> list[Job]:
 def run(job: Job) -> list[Row]:
     """Train a network and test it under every schedule."""
     torch.set_num_threads(1)
-    network, chosen_by = trained(job)
-    test = data_of(job.what, "test")
+    whole, chosen_by = trained(job)
+    network, test = body_of(whole), spikes_of(whole, data_of(job.what, "test"))
     splits = ("test", "train") if job.what["real"] else ()
     real = {split: real_nmnist("nmnist", split, job.what["real_samples"]) for split in splits}
     own = own_cell(job.what)

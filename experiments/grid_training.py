@@ -13,6 +13,7 @@ from exchange import npz
 from exchange.chip_toml import find_chip
 from experiments.clockless_rows import on_cores
 from ir.connection import Dense
+from ir.encoder import body_of
 from ir.mapped import MappedNetwork
 from ir.network import Network, Projection
 from ir.schedule import Schedule, group_of
@@ -91,14 +92,15 @@ def configured(what: dict[str, Any], partition: str = "") -> TrainConfig:
     layers = tuple(map(str, [*what["hidden"], DATA_SETS[what["data"]].n_classes]))
     free = epochs // 2 if kind.begins_order_free else 0
     return TrainConfig(
-        data=what["data"], layers=layers, tau_mem_s=what["tau_mem_s"], loss=what["loss"], epochs=epochs,
-        initial_density=0.1, limit=what["samples"], batch_size=what["batch_size"], learning_rate=what["learning_rate"],
-        rate_schedule="cosine", weight_decay=1e-5, keep="last", validation_share=what["validation_share"],
-        seed=what["seed"], spike_penalty=what["price"], spike_penalty_after=free or epochs // 4, partition=partition,
+        data=what["data"], layers=layers, encoder=what.get("encoder", 0), tau_mem_s=what["tau_mem_s"],
+        initial_density=0.1, train_threshold=True, per_neuron=True, keep="last", seed=what["seed"],
+        limit=what["samples"], validation_share=what["validation_share"], epochs=epochs, batch_size=what["batch_size"],
+        learning_rate=what["learning_rate"], rate_schedule="cosine", weight_decay=1e-5, loss=what["loss"],
+        spike_penalty=what["price"], spike_penalty_after=free or epochs // 4, partition=partition,
         schedule=LAYERED if layered else replace(kind.own, F=what["F"]),
-        f_curriculum=() if layered else _curriculum(what), order_free=kind.order_free or kind.begins_order_free,
-        order_free_epochs=free, train_threshold=True, per_neuron=True, f_drawn=groups if "F" in kind.draws else (),
+        f_curriculum=() if layered else _curriculum(what), f_drawn=groups if "F" in kind.draws else (),
         order_drawn=("random", "momentum", "fifo") if "order" in kind.draws else (),
+        order_free=kind.order_free or kind.begins_order_free, order_free_epochs=free,
         refractory_dropout_decay=what["refractory_dropout_decay"],
         options=TrainingOptions(
             input_dropout=0.25, refractory_dropout=escape, silent_gradient=silent, momentum_noise=noise
@@ -180,7 +182,8 @@ def trained(job: Job) -> tuple[Network, dict[str, float]]:
     partition = ""
     if kind.own.scope == "core":
         partition = str(folder / "partition.npz")
-        npz.save(mapped_of(build_network(configured({**job.what, "kind": "fifo"})).export(), 8), partition)
+        unmapped = build_network(configured({**job.what, "kind": "fifo"})).export()
+        npz.save(mapped_of(body_of(unmapped), 8), partition)
     data = data_of(job.what, "train")
     config = configured(job.what, partition)
     if kind.dropped:

@@ -76,7 +76,8 @@ DATA_SETS = {
     "shd-like-1000": DataSet("the same in 1,000 time steps", (1, 70), 1000, 0.001, 10, spoken.spoken(1000)),
     "dvsgesture": DataSet("DVS Gesture, 32 x 32", (2, 32, 32), 20, 0.075, 11, readers.read_gestures),
     "cifar10": DataSet("CIFAR-10, the image as a current", (3, 32, 32), 1, 0.01, 10, readers.cifar10(1)),
-    "cifar10-rate": DataSet("CIFAR-10, rate coded", (3, 32, 32), 10, 0.01, 10, readers.cifar10(10)),
+    "cifar10-rate": DataSet("CIFAR-10, rate coded", (3, 32, 32), 10, 0.01, 10, readers.cifar10(10, rate_coded=True)),
+    "cifar10-held": DataSet("CIFAR-10, the image as a current, held", (3, 32, 32), 5, 0.01, 10, readers.cifar10(5)),
 }
 """Every data set by name."""
 

@@ -186,15 +186,14 @@ def _picture(content: bytes) -> NDArray[np.uint8]:
     return np.asarray(image)
 
 
-def cifar10(n_steps: int) -> Reader:
-    """CIFAR-10: the image as a current (one step), or rate coded by keys (more steps)."""
+def cifar10(n_steps: int, rate_coded: bool = False) -> Reader:
+    """CIFAR-10: the image as a current in every time step, pixels from 0 to 1, or rate coded by keys."""
 
     def read(root: Path | None, split: str, limit: int | None, stamps: bool) -> Stimulus:
         images, labels, ids = read_cifar10(root, split, limit)
         light = images.reshape(len(images), -1).astype(np.float32) / 255
-        if n_steps == 1:
-            return Stimulus(light[None], ids, labels.astype(np.int64))
-        frames = rate(np.broadcast_to(light, (n_steps, *light.shape)), ids)
+        every = np.broadcast_to(light, (n_steps, *light.shape))
+        frames = rate(every, ids) if rate_coded else every
         return Stimulus(frames, ids, labels.astype(np.int64))
 
     return read

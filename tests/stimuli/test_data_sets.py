@@ -120,6 +120,8 @@ def test_cifar10_is_a_current_or_a_rate(monkeypatch) -> None:
     if not (data_folder() / "datasets" / "cifar10_jpeg").exists():
         pytest.skip("CIFAR-10 is not under UNLAYERED_DATA")
     direct, rate = load("cifar10", limit=8), load("cifar10-rate", limit=8)
+    held = load("cifar10-held", limit=8).frames
+    assert held.shape == (5, 8, 3072) and (held == direct.frames).all()
     assert direct.frames.shape == (1, 8, 3072) and direct.frames.dtype == np.float32
     assert abs(float(rate.frames.mean()) - float(direct.frames.mean())) < 0.02
 
