@@ -28,6 +28,7 @@ from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
 from sim_reference.compare.statistics import statistics
+from trainer import preset
 
 SETTINGS = read_toml(Path(nmnist_like.__file__).with_suffix(".toml"), "settings ")
 QUICK = SETTINGS.pop("quick")
@@ -217,6 +218,16 @@ def test_every_training_has_the_same_samples_epochs_and_number_of_settings():
     assert None in configs["drawn F"].f_drawn and configs["drawn F"].f_at(99) == 1
     assert configs["drawn F"].order_drawn == ()
     assert set(configs["drawn F and order"].order_drawn) == {"random", "momentum", "fifo"}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("nmnist-sparse", "random"), ("nmnist-any-order", "order-free, then drawn")]
+)
+def test_presets_are_what_the_grid_chose(name: str, kind: str):
+    ((rate, price),) = SETTINGS["stages"]["full"]["chosen"][kind]
+    full = [job.what for job in nmnist_like.jobs(SETTINGS) if job.group == "full"]
+    what = next(x for x in full if (x["kind"], *setting(x)) == (kind, rate, price))
+    assert preset(name, data="nmnist-like", limit=what["samples"]) == grid_training.configured(what)
 
 
 def test_a_stage_that_goes_first_leaves_the_jobs_of_the_next_as_they_are():

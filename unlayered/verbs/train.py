@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 PRESETS = (
     "A configuration that ships: digits, digits-layered, digits-order-free, spiking-gamma-digits, "
-    "spiking-gamma-coincidence, spiking-gamma-shd, spiking-gamma-nmnist, nmnist, shd, dvsgesture or cifar10."
+    "spiking-gamma-coincidence, spiking-gamma-shd, spiking-gamma-nmnist, nmnist, nmnist-sparse, nmnist-any-order, shd, "
+    "dvsgesture or cifar10."
 )
 SET = "Any key of a configuration, KEY=VALUE, e.g. learning_rate=3e-4 (docs/configuration.md); may be repeated."
 Preset = Annotated[
