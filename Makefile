@@ -1,7 +1,7 @@
 # Two commands do everything: `make demo` and `make test`. Both set up .venv first.
 PYTHON := .venv/bin/python
 WORKERS ?= 2
-EXPERIMENTS := experiments/settled.py experiments/nmnist_like.py experiments/gesture_like.py experiments/shd_like.py experiments/shd_like_recurrent.py
+EXPERIMENTS := experiments/settled.py experiments/nmnist_like.py experiments/gesture_like.py experiments/shd_like.py experiments/shd_like_recurrent.py experiments/cifar10.py
 # Of `make fuzz-edges`, in seconds: without a new edge, and for a reader in all.
 QUIET ?= 300
 MOST ?= 600

@@ -1,4 +1,4 @@
-"""A grid of trainings and tests on one data set: what ``nmnist_like.py``, ``gesture_like.py`` and ``shd_like.py`` run.
+"""A grid of trainings and tests on one data set: ``nmnist_like.py``, ``gesture_like.py`` and others run it.
 
 Nine trainings with the same samples, epochs and number of settings tried, which are a learning rate and a price of a
 spike; the validation split chooses among them, the test set chooses nothing. Each network is tested layered and under
@@ -73,8 +73,8 @@ class Stage:
 
     def __post_init__(self) -> None:
         check_kinds(self)
-        pairs = bool(self.tried) and all(isinstance(x, list) and len(x) == 2 for x in self.tried)
-        require(pairs, f"tried is {self.tried!r}; give at least one pair [learning rate, price of a spike]")
+        paired = bool(self.tried) and all(isinstance(x, list) and len(x) == 2 for x in self.tried)
+        require(paired, f"tried is {self.tried!r}; give at least one pair [learning rate, price of a spike]")
         for kind, pairs in self.chosen.items():
             check_choice("chosen", kind, ALL)
             known = isinstance(pairs, list) and all(x in self.tried for x in pairs)
@@ -133,8 +133,7 @@ def jobs(settings: dict[str, Any]) -> list[Job]:
     for name, stage in stages.items():
         sizes = {k: v for k, v in vars(stage).items() if k not in OF_A_STAGE}
         kinds = stage.kinds or list(KINDS)
-        tries = range(len(stage.tried))
-        for seed, i, kind, speaker in product(stage.seeds, tries, kinds, stage.speakers or [None]):
+        for seed, i, kind, speaker in product(stage.seeds, range(len(stage.tried)), kinds, stage.speakers or [None]):
             pairs = stage.settings(kind, seed)
             if i >= len(pairs):
                 continue

@@ -123,11 +123,11 @@ def data_of(what: dict[str, Any], split: str) -> Stimulus:
     """The samples of a job, ``train`` or ``test``; of a speaker left out where the job names one."""
     n = what["samples"] if split == "train" else what["test_samples"]
     if "speaker" not in what:
-        return load(what["data"], None, split, n, True, npz)
+        return load(what["data"], None, split, n, store=npz)
     found = recordings()
     which = found.left_out(what["speaker"])[split == "test"]
     some = np.sort(np.random.default_rng(0).permutation(len(which))[: n or len(which)])
-    return found.frames(which[some], DATA_SETS[what["data"]].n_steps, stamps=True)
+    return found.frames(which[some], DATA_SETS[what["data"]].n_steps)
 
 
 def _with_loops(config: TrainConfig, data: Stimulus, path: Path) -> TrainConfig:

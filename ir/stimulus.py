@@ -25,6 +25,11 @@ def check_events(events: NDArray[Any], frames: NDArray[Any]) -> None:
     require(agree, "events and frames disagree: each count needs one event")
 
 
+def in_order(events: Ints) -> Ints:
+    """Events (n, 4) by sample, time step, time stamp and input."""
+    return events if _is_sorted(events) else events[np.lexsort(events.T[::-1])]
+
+
 def _is_sorted(rows: NDArray[Any]) -> bool:
     """Whether rows ascend, earlier columns first.
 
@@ -90,9 +95,7 @@ class Stimulus:
         events = whole_array("events", self.events)
         rows = events.ndim == 2 and events.shape[1] == 4
         require(rows or events.size == 0, f"events have shape {events.shape}; give (n, 4): position, t, stamp, input")
-        events = events.reshape(-1, 4)
-        if not _is_sorted(events):
-            events = events[np.lexsort((events[:, 3], events[:, 2], events[:, 1], events[:, 0]))]
+        events = in_order(events.reshape(-1, 4))
         check_events(events, frames)
         set_field(self, "events", frozen_array(events))
 

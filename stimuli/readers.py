@@ -79,14 +79,19 @@ def nmnist_like(shrink: int) -> Reader:
     return read
 
 
+def currents(images: NDArray[np.uint8], n_steps: int) -> NDArray[np.float32]:
+    """(T, B, N) images as currents that stay, pixels from 0 to 1: a view of one time step."""
+    light = images.reshape(len(images), -1).astype(np.float32) / 255
+    return np.broadcast_to(light, (n_steps, *light.shape))
+
+
 def mnist(n_steps: int) -> Reader:
     """MNIST: the image as a current in every time step, pixels from 0 to 1."""
 
     def read(root: Path | None, split: str, limit: int | None, stamps: bool) -> Stimulus:
         images, labels = read_mnist(root, split, limit)
         ids = np.arange(len(images)) + (0 if split == "train" else 60_000)
-        light = images.reshape(len(images), -1).astype(np.float32) / 255
-        return Stimulus(np.repeat(light[None], n_steps, 0), ids, labels.astype(np.int64))
+        return Stimulus(currents(images, n_steps), ids, labels.astype(np.int64))
 
     return read
 
@@ -191,9 +196,8 @@ def cifar10(n_steps: int, rate_coded: bool = False) -> Reader:
 
     def read(root: Path | None, split: str, limit: int | None, stamps: bool) -> Stimulus:
         images, labels, ids = read_cifar10(root, split, limit)
-        light = images.reshape(len(images), -1).astype(np.float32) / 255
-        every = np.broadcast_to(light, (n_steps, *light.shape))
-        frames = rate(every, ids) if rate_coded else every
+        light = currents(images, n_steps)
+        frames = rate(light, ids) if rate_coded else light
         return Stimulus(frames, ids, labels.astype(np.int64))
 
     return read

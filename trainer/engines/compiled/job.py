@@ -11,6 +11,7 @@ from torch import Tensor
 from ir.arrays import Array
 from ir.held import Held
 from ir.schedule import Schedule, mix, stream
+from ir.stimulus import in_order
 from trainer.engines.call import Call
 from trainer.engines.compiled import state as kernel
 from trainer.engines.compiled.flat import FlatPlan
@@ -159,7 +160,7 @@ def list_events(frames: Tensor, schedule: Schedule, events: np.ndarray | None) -
     n_steps, n_samples, _ = frames.shape
     if events is None:
         return np.zeros(n_steps * n_samples + 1, np.int64), nothing[1], longest
-    rows = events[np.lexsort((events[:, 3], events[:, 2], events[:, 1], events[:, 0]))]
+    rows = in_order(events)
     owner = rows[:, 0] * n_steps + rows[:, 1]
     starts = np.searchsorted(owner, np.arange(n_steps * n_samples + 1)).astype(np.int64)
     return starts, rows[:, 3].astype(np.int64), longest
