@@ -154,7 +154,7 @@ def run(job: Job) -> list[Row]:
     torch.set_num_threads(1)
     whole, chosen_by = trained(job)
     network, test = body_of(whole), spikes_of(whole, data_of(job.what, "test"))
-    splits = ("test", "train") if job.what["real"] else ()
+    splits = ("test", "train") if job.what["real"] and job.what["real_samples"] else ()
     real = {split: real_nmnist("nmnist", split, job.what["real_samples"]) for split in splits}
     own = own_cell(job.what)
     few = {own, "layered", *(f"{order}, F = {f}" for order in ORDERS for f in (1, job.what["F"], "all"))}
