@@ -179,7 +179,7 @@ def forward_in_threads(job: Job, given: Held, x: Array) -> tuple[Outputs, Array,
             done = run_samples(*shared, held, Held(tape), batch, chosen, done)
             if done == len(chosen):
                 return tape
-            tape = kernel.grown(tape, job.plan.n_neurons, job.flat.most_blocks, most)
+            tape = kernel.grown(tape, before, job.plan.n_neurons, job.flat.most_blocks, most)
 
     return seen, steps, in_threads(run_some, job.chosen)
 

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from ir import Schedule
 from trainer import LIF, SpikingNetwork
+from trainer.engines import cpu
 from trainer.engines.compiled import flat
-from trainer.engines.compiled.state import Lent
+from trainer.engines.compiled.flat import VALUES
+from trainer.engines.compiled.state import Lent, Tape
 
 
 def network(wide: bool) -> SpikingNetwork:
@@ -68,3 +70,21 @@ def test_an_array_takes_the_memory_of_one_that_nobody_holds() -> None:
     assert third.array is memory
     del third
     assert Lent(5, np.float64, spare).array is not memory
+
+
+def test_a_tape_grows_only_where_it_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many samples of many inputs, few in each time step: the notes of inputs run short again and again, and the memory
+    for membranes, twice as much each time, would soon be all there is."""
+    made, grown = [], cpu.kernel.grown
+
+    def seen(tape: Tape, *sizes: Any) -> Tape:
+        made.append((tape, grown(tape, *sizes)))
+        return made[-1][1]
+
+    monkeypatch.setattr(cpu.kernel, "grown", seen)
+    frames = (torch.rand(100, 16, 30) < 0.4).float()
+    network(wide=True)(frames, Schedule(F=3), engine="cpu").counts.sum().backward()
+    assert made and all(len(new.event) >= 2 * len(old.event) for old, new in made if new.event is not old.event)
+    first, last = made[0][0], made[-1][1]
+    assert len(last.event) > 16 * len(first.event)
+    assert len(last.values) < 4 * max(len(first.values), int(last.used[VALUES]))

@@ -241,7 +241,8 @@ def _entry(version):
                 h_t = (extend(h_order, now), extend(h_escape, now), extend(h_noise, now), extend(h_spike, now))
                 steps[t, b] = run_time_step(net, rules, numbers, state, tape, batch.core_of_neuron, b, t, h_t)
                 if steps[t, b] < 0:
-                    copy(batch.before, tape.used)
+                    for column in range(tape.used.shape[0]):  # back to where the sample began; what it needed is told
+                        tape.used[column], batch.before[column] = batch.before[column], tape.used[column]
                     return place
                 copy(state.spikes, batch.counts[t, b])
                 copy(state.v, batch.membranes[t, b])

@@ -282,19 +282,22 @@ def _fits(old: NDArray[Any], new: NDArray[Any]) -> bool:
     return old.dtype == new.dtype and len(new) <= len(old) <= 4 * len(new)
 
 
-def grown(tape: Tape, n_neurons: int, n_blocks: int, n_events: int) -> Tape:
-    """The same tape, doubled where it is short of one more round, or everywhere where one sample alone is too long."""
-    used = tape.used
+def grown(tape: Tape, needed: Ints, n_neurons: int, n_blocks: int, n_events: int) -> Tape:
+    """The same tape, doubled where it is short of one more round.
+
+    Args:
+        needed: (N_USED,) what would be used now had the sample not been taken back that did not fit.
+    """
     need = {
         "values": (VALUES, n_neurons), "block": (BLOCKS, n_blocks), "slot": (SLOT, n_neurons + n_events),
         "slot_q": (SLOT, n_neurons + n_events), "round": (ROUNDS, 2), "event": (EVENTS, n_events),
         "event_x": (EVENTS, n_events), "clip": (CLIPS, n_neurons), "fired": (FIRED, n_neurons),
         "fired_m": (FIRED, n_neurons), "served": (SERVED, n_neurons),
     }  # fmt: skip
-    short = {name for name, (column, more) in need.items() if used[column] + more > len(getattr(tape, name))}
     longer = {}
-    for name in short or need:
-        (column, more), old = need[name], getattr(tape, name)
-        longer[name] = np.empty((2 * len(old) + more, *old.shape[1:]), old.dtype)
-        longer[name][: used[column]] = old[: used[column]]
+    for name, (column, more) in need.items():
+        old = getattr(tape, name)
+        if needed[column] + more > len(old):
+            longer[name] = np.empty((2 * len(old) + more, *old.shape[1:]), old.dtype)
+            longer[name][: tape.used[column]] = old[: tape.used[column]]
     return tape._replace(**longer)
