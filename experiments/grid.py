@@ -1,6 +1,6 @@
 """A grid of trainings and tests on one data set: ``nmnist_like.py``, ``gesture_like.py`` and others run it.
 
-Nine trainings with the same samples, epochs and number of settings tried, which are a learning rate and a price of a
+Ten trainings with the same samples, epochs and number of settings tried, which are a learning rate and a price of a
 spike; the validation split chooses among them, the test set chooses nothing. Each network is tested layered and under
 four orders with F from 1 to all, then in 8 and in 4 bits on cores: layered on Loihi 1, else on Loihi 2.
 """
@@ -94,6 +94,8 @@ class Grid:
         hidden: sizes and kinds of the layers before the last, as ``TrainConfig.layers`` names them. encoder: so many of
             them run on the host and take currents; everything else sees their spikes.
         recurrent: whether hidden populations feed back on themselves.
+        initial_density: spikes a neuron and time step where training begins. train_threshold: whether each neuron
+            learns its threshold. input_dropout: share of the input spikes that training leaves out.
     """
 
     data: str
@@ -106,6 +108,9 @@ class Grid:
     tau_mem_s: float = 1e-3
     loss: str = "rate"
     batch_size: int = 64
+    initial_density: float = 0.1
+    train_threshold: bool = True
+    input_dropout: float = 0.25
     silent_gradient: str = "carried"
     refractory_dropout: float = 0.8
     refractory_dropout_decay: float = 1.0

@@ -54,6 +54,7 @@ class Kind:
             of the epochs.
         order_free: trained layered under weights that keep every schedule alike (``TrainConfig.order_free``).
         begins_order_free: for the first half of the epochs alone, then for ``own`` and what is drawn.
+        early: to decide early: the loss weighs an output spike less, the more forward steps were spent before it.
     """
 
     own: Schedule
@@ -61,6 +62,7 @@ class Kind:
     dropped: float = 0.0
     order_free: bool = False
     begins_order_free: bool = False
+    early: bool = False
 
     @property
     def layered(self) -> bool:
@@ -75,6 +77,7 @@ KINDS = {
     "drawn F and order": Kind(ORDERS["fifo"], ("F", "order")),
     "order-free": Kind(ORDERS["momentum"], order_free=True),
     "order-free, then drawn": Kind(ORDERS["fifo"], ("F", "order"), begins_order_free=True),
+    "per-core fifo, early": Kind(ORDERS["per-core fifo"], early=True),
 }
 CONTROLS = {f"{p:g} dropped, then random": Kind(ORDERS["random"], dropped=p) for p in (0.2, 0.8)}
 """Is it asynchrony or regularization? Only where a stage names them."""
@@ -93,9 +96,11 @@ def configured(what: dict[str, Any], partition: str = "") -> TrainConfig:
     free = epochs // 2 if kind.begins_order_free else 0
     return TrainConfig(
         data=what["data"], layers=layers, encoder=what.get("encoder", 0), tau_mem_s=what["tau_mem_s"],
-        initial_density=0.1, train_threshold=True, per_neuron=True, keep="last", seed=what["seed"],
+        initial_density=what.get("initial_density", 0.1), keep="last", seed=what["seed"],
+        train_threshold=what.get("train_threshold", True), per_neuron=what.get("train_threshold", True),
         limit=what["samples"], validation_share=what["validation_share"], epochs=epochs, batch_size=what["batch_size"],
-        learning_rate=what["learning_rate"], rate_schedule="cosine", weight_decay=1e-5, loss=what["loss"],
+        learning_rate=what["learning_rate"], rate_schedule="cosine", weight_decay=1e-5,
+        loss="early" if kind.early else what["loss"],
         spike_penalty=what["price"], spike_penalty_after=free or epochs // 4, partition=partition,
         schedule=LAYERED if layered else replace(kind.own, F=what["F"]),
         f_curriculum=() if layered else _curriculum(what), f_drawn=groups if "F" in kind.draws else (),
@@ -103,7 +108,8 @@ def configured(what: dict[str, Any], partition: str = "") -> TrainConfig:
         order_free=kind.order_free or kind.begins_order_free, order_free_epochs=free,
         refractory_dropout_decay=what["refractory_dropout_decay"],
         options=TrainingOptions(
-            input_dropout=0.25, refractory_dropout=escape, silent_gradient=silent, momentum_noise=noise
+            input_dropout=what.get("input_dropout", 0.25), refractory_dropout=escape, silent_gradient=silent,
+            momentum_noise=noise,
         ),
     )  # fmt: skip
 

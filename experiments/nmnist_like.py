@@ -1,4 +1,4 @@
-"""The paper's grid on N-MNIST-like data: nine trainings, tested under every schedule, on emulated and real recordings.
+"""The paper's grid on N-MNIST-like data: ten trainings, tested under every schedule, on emulated and real recordings.
 
 2312-64-64-64-10, trained on MNIST before the emulated camera (``experiments/grid.py``).
 """

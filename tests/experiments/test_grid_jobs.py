@@ -25,7 +25,7 @@ def toy(kinds: list[str], **changes: Any) -> dict[str, Any]:
     return {**stage, "tried": [[1e-3, 0.0]], "kinds": kinds, **changes}
 
 
-@pytest.mark.parametrize("kind", ["layered", "per-core fifo", "order-free", "0.2 dropped, then random"])
+@pytest.mark.parametrize("kind", ["layered", "per-core fifo, early", "order-free", "0.2 dropped, then random"])
 def test_a_job_trains_tests_and_maps(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(grid_training, "NETWORKS", tmp_path)
     small = {"data": "digits", "real": True, "hidden": [40, 8], "groups": [8]}  # of which the stage tests none
