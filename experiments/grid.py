@@ -35,7 +35,7 @@ from unlayered.experiments.definition import Job, Row
 ON_LAVA = ("layered", "momentum", "order-free", "order-free, then drawn")
 """Whose networks run on Lava, too."""
 
-OF_A_STAGE = ("seeds", "tried", "chosen", "cpu_s", "kinds", "lava_samples", "speakers")
+OF_A_STAGE = ("seeds", "tried", "chosen", "settled", "cpu_s", "kinds", "lava_samples", "speakers")
 """Fields of a stage that say which jobs there are; a job itself has one value of each, or none."""
 
 
@@ -51,6 +51,7 @@ class Stage:
         tried: pairs [learning rate, price of a spike a neuron and time step], each a setting for every training.
         chosen: by kind, pairs of them that the validation split chose, or that others are compared with: other
             seeds than the first are trained with these alone; empty = with all.
+        settled: the choice was made in another stage: the first seed, too, is trained with what is chosen alone.
         speakers: each left out in turn, where the data are spoken.
         kinds: names of ``ALL``, most telling first; empty = all but the controls.
         lava_samples: how many of the test samples run on Lava, too, of those trainings in ``ON_LAVA`` whose last seed
@@ -67,6 +68,7 @@ class Stage:
     cpu_s: float
     kinds: list[str] = field(default_factory=list[str])
     chosen: dict[str, Any] = field(default_factory=dict[str, Any])
+    settled: bool = False
     cell_samples: int = 0
     lava_samples: int = 0
     speakers: list[int] = field(default_factory=list[int])
@@ -82,7 +84,8 @@ class Stage:
 
     def settings(self, kind: str, seed: int) -> list[list[float]]:
         """The pairs [learning rate, price] that a kind is trained with."""
-        return self.tried if seed == self.seeds[0] else self.chosen.get(kind, self.tried)
+        first = seed == self.seeds[0] and not self.settled
+        return self.tried if first else self.chosen.get(kind, self.tried)
 
 
 @dataclass(frozen=True)

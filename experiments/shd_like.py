@@ -1,6 +1,6 @@
 """The same grid on spoken digits in SHD's format, a speaker left out in turn; feed-forward.
 
-70-64-64-10, 100 time steps of 10 ms (``experiments/grid.py``). ``shd_like_recurrent.py`` is the same with hidden
+70-128-128-10, 100 time steps of 10 ms (``experiments/grid.py``). ``shd_like_recurrent.py`` is the same with hidden
 populations that feed back on themselves.
 """
 

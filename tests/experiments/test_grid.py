@@ -121,6 +121,10 @@ def test_what_is_chosen_is_among_what_was_tried(chosen: Any, said: str):
     made = grid.jobs({**SETTINGS, "stages": {"toy": {**stage, **tried, "chosen": {"layered": [[3e-3, 0.1]]}}}})
     later = [(job.what["kind"], job.what["price"]) for job in made if job.what["seed"] == 1]
     assert later == [("layered", 0.1), ("random", 0.0), ("random", 0.1)] and len(made) == 4 + 3
+    settled = {**stage, **tried, "chosen": {"layered": [[3e-3, 0.1]]}, "settled": True}
+    made = grid.jobs({**SETTINGS, "stages": {"toy": settled}})
+    both = [[(x.what["kind"], x.what["price"]) for x in made if x.what["seed"] == seed] for seed in (0, 1)]
+    assert both[0] == both[1] and set(both[0]) == set(later)
 
 
 def test_an_interval_is_of_the_paired_difference():
