@@ -33,7 +33,7 @@ def first_spike_loss(result: Result, plan: Plan, labels: Tensor, decay: float = 
     return _weighted(result, plan, labels, decay, torch.arange(n_steps, device=result.counts.device)[:, None])
 
 
-def early_loss(result: Result, plan: Plan, labels: Tensor, decay: float = 0.93) -> Tensor:
+def early_loss(result: Result, plan: Plan, labels: Tensor, decay: float = 0.97) -> Tensor:
     """Cross-entropy of the whole sample's output spike counts, each time step's weighted by ``decay`` to the power of
     the forward steps that the sample has spent before it: the sooner on the chip, the more a spike decides."""
     spent = torch.cumsum(result.forward_steps, 0) - result.forward_steps
