@@ -98,7 +98,8 @@ class Grid:
             them run on the host and take currents; everything else sees their spikes.
         recurrent: whether hidden populations feed back on themselves.
         initial_density: spikes a neuron and time step where training begins. train_threshold: whether each neuron
-            learns its threshold. input_dropout: share of the input spikes that training leaves out.
+            learns its threshold. input_dropout: share of the input spikes that training leaves out. gradient_norm: the
+            longest gradient of a batch; 0 = any.
     """
 
     data: str
@@ -114,6 +115,7 @@ class Grid:
     initial_density: float = 0.1
     train_threshold: bool = True
     input_dropout: float = 0.25
+    gradient_norm: float = 0.0
     silent_gradient: str = "carried"
     refractory_dropout: float = 0.8
     refractory_dropout_decay: float = 1.0

@@ -100,7 +100,7 @@ def configured(what: dict[str, Any], partition: str = "") -> TrainConfig:
         train_threshold=what.get("train_threshold", True), per_neuron=what.get("train_threshold", True),
         limit=what["samples"], validation_share=what["validation_share"], epochs=epochs, batch_size=what["batch_size"],
         learning_rate=what["learning_rate"], rate_schedule="cosine", weight_decay=1e-5,
-        loss="early" if kind.early else what["loss"],
+        loss="early" if kind.early else what["loss"], gradient_norm=what.get("gradient_norm", 0.0),
         spike_penalty=what["price"], spike_penalty_after=free or epochs // 4, partition=partition,
         schedule=LAYERED if layered else replace(kind.own, F=what["F"]),
         f_curriculum=() if layered else _curriculum(what), f_drawn=groups if "F" in kind.draws else (),

@@ -67,6 +67,7 @@ class TrainConfig:
         optimizer_momentum: of ``sgd`` and ``rmsprop``.
         learning_rate: of the optimizer, where training begins (behind the warm-up).
         weight_decay: of the optimizer: the weights' own pull to 0.
+        gradient_norm: the longest gradient of a batch, all parameters together; longer ones are scaled down; 0 = any.
         rate_schedule: how the learning rate goes on: ``constant``; ``cosine`` or ``linear``, down to ``rate_factor`` of
             itself in the last epoch; ``step``, times ``rate_factor`` after every ``rate_every`` epochs.
         rate_factor: see ``rate_schedule``.
@@ -133,6 +134,7 @@ class TrainConfig:
     optimizer_momentum: float = 0.0
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
+    gradient_norm: float = 0.0
     rate_schedule: str = "constant"
     rate_factor: float = 0.1
     rate_every: int = 10
@@ -196,7 +198,7 @@ class TrainConfig:
         require(known_device, f"device is {self.device!r}; give 'cpu', 'cuda' or 'cuda:N'")
         for name, least in AT_LEAST.items():
             require(getattr(self, name) >= least, f"{name} is {getattr(self, name)}; at least {least}")
-        for name in ("learning_rate", "weight_decay", "v_threshold", "spike_penalty"):
+        for name in ("learning_rate", "weight_decay", "gradient_norm", "v_threshold", "spike_penalty"):
             require(getattr(self, name) < MOST, f"{name} is {getattr(self, name)}; it must be finite, below {MOST:g}")
         require(self.learning_rate > 0, f"learning_rate is {self.learning_rate}; it must be positive")
         require(0 <= self.initial_density < 1, f"initial_density is {self.initial_density}; it lies in 0..1")
@@ -216,10 +218,8 @@ class TrainConfig:
             "options: a surrogate of your own has no name to be written down; give it to a loop of your own: "
             "net(..., options=TrainingOptions(surrogate=f))",
         )
-        require(
-            (self.schedule.scope != "network") == bool(self.partition),
-            "a scope beside 'network' and a partition file belong together; give both or none",
-        )
+        together = (self.schedule.scope != "network") == bool(self.partition)
+        require(together, "a scope beside 'network' and a partition file belong together; give both or none")
         require(len(self.layers) > 0, "layers is empty; name at least the output layer")
 
     def f_at(self, epoch: int) -> int | None:

@@ -21,6 +21,7 @@ AT_LEAST = {
     "tau_syn_s": 0,
     "v_threshold": 0,
     "weight_decay": 0,
+    "gradient_norm": 0,
     "spike_penalty": 0,
     "spike_penalty_after": 0,
     "order_free_epochs": 0,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -23,6 +24,8 @@ class Rates(Protocol):
     def learning_rate(self) -> float: ...
     @property
     def weight_decay(self) -> float: ...
+    @property
+    def gradient_norm(self) -> float: ...
     @property
     def rate_schedule(self) -> str: ...
     @property
@@ -50,7 +53,24 @@ def make_optimizer(network: nn.Module, config: Rates) -> torch.optim.Optimizer:
     options: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
     if config.optimizer in WITH_MOMENTUM:
         options["momentum"] = config.optimizer_momentum
-    return OPTIMIZERS[config.optimizer](network.parameters(), **options)
+    optimizer = OPTIMIZERS[config.optimizer](network.parameters(), **options)
+    if config.gradient_norm:
+        optimizer.register_step_pre_hook(lambda found, _args, _more: limit_gradient(found, config.gradient_norm))
+    return optimizer
+
+
+def limit_gradient(optimizer: torch.optim.Optimizer, most: float) -> None:
+    """Scale the gradients of all parameters together down to a Euclidean norm of ``most``, where it is larger.
+
+    Pascanu et al., "On the difficulty of training recurrent neural networks", ICML 2013. The norm is summed up in one
+    thread and in float64: the same to the last bit for any number of threads, and no gradient's square is too large.
+    """
+    found = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    squares = (np.square(g.detach().cpu().numpy().astype(np.float64)).sum() for g in found)
+    norm = math.sqrt(sum(map(float, squares)))
+    if norm > most:
+        for g in found:
+            g.mul_(most / norm)
 
 
 def _share(config: Rates, at: float) -> float:

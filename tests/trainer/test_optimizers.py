@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from ir import FormatError
 from tests.trainer.test_fit import CONFIG, toy, weights
 from trainer.build import build_network
 from trainer.config import TrainConfig, from_dict
 from trainer.fit import train
-from trainer.optimizers import OPTIMIZERS, learning_rate, make_optimizer
+from trainer.optimizers import OPTIMIZERS, learning_rate, limit_gradient, make_optimizer
 
 BASE = TrainConfig(epochs=10, learning_rate=2.0, rate_factor=0.25, rate_every=4)
 
@@ -44,7 +45,7 @@ def test_a_warm_up_grows_from_nothing_and_the_schedule_begins_behind_it() -> Non
 def test_a_run_resumes_bit_for_bit_under_every_optimizer(name: str, tmp_path: Path) -> None:
     momentum = 0.5 if name in ("sgd", "rmsprop") else 0.0
     config = replace(CONFIG, optimizer=name, optimizer_momentum=momentum, rate_schedule="step", rate_every=1)
-    config = replace(config, warmup_epochs=1.5, epochs=3, learning_rate=0.02)
+    config = replace(config, warmup_epochs=1.5, epochs=3, learning_rate=0.02, gradient_norm=0.01)
     train(config, tmp_path / "whole", stimulus=toy())
     train(replace(config, epochs=1), tmp_path / "cut", stimulus=toy())
     train(config, tmp_path / "cut", resume=True, stimulus=toy())
@@ -96,3 +97,31 @@ def test_refractory_dropout_decays() -> None:
 def test_what_no_optimizer_or_schedule_means_is_refused(values: dict[str, object], sentence: str) -> None:
     with pytest.raises(FormatError, match=sentence):
         from_dict(values)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e30], ids=["short", "long", "squares beyond float32"])
+def test_a_gradient_is_no_longer_than_its_limit(size: float) -> None:
+    parameters = [torch.nn.Parameter(torch.zeros(shape)) for shape in ((3,), (2, 2), (1,))]
+    before = [size * torch.tensor([3.0, 0.0, 0.0]), size * torch.full((2, 2), 2.0)]
+    for p, g in zip(parameters, before):
+        p.grad = g.clone()
+    limit_gradient(torch.optim.SGD(parameters, lr=1.0), 0.5)
+    after = [p.grad for p in parameters[:2] if p.grad is not None]
+    assert parameters[2].grad is None
+    if size < 0.1:
+        assert all(torch.equal(a, b) for a, b in zip(after, before))
+    else:
+        torch.testing.assert_close(after, [g * (0.5 / (5 * size)) for g in before])
+
+
+def test_the_limit_is_held_in_every_step_of_a_training(tmp_path: Path) -> None:
+    """Plain descent moves the weights by no more than rate, limit and number of steps allow."""
+    config = replace(CONFIG, optimizer="sgd", learning_rate=1.0, epochs=1, batch_size=8)
+    begun = [p.detach().clone() for p in build_network(config).parameters()]
+
+    def moved(limit: float) -> float:
+        network = train(replace(config, gradient_norm=limit), tmp_path / str(limit), stimulus=toy())
+        return math.sqrt(sum(float(((p.detach() - b) ** 2).sum()) for p, b in zip(network.parameters(), begun)))
+
+    steps = -(-toy().n_samples // 8)
+    assert 0 < moved(1e-4) <= 1e-4 * steps < moved(0.0)

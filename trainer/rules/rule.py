@@ -63,7 +63,8 @@ def check_parameters(network: SpikingNetwork, config: Settings, epoch: int) -> N
 
 
 def _way_out(config: Settings) -> str:
-    return f"lower learning_rate (now {config.learning_rate})"
+    limited = f"now {config.gradient_norm}" if config.gradient_norm else "such as 1"
+    return f"lower learning_rate (now {config.learning_rate}), or limit gradient_norm ({limited})"
 
 
 class Rule(Protocol):
