@@ -283,11 +283,8 @@ def _fits(old: NDArray[Any], new: NDArray[Any]) -> bool:
 
 
 def grown(tape: Tape, needed: Ints, n_neurons: int, n_blocks: int, n_events: int) -> Tape:
-    """The same tape, doubled where it is short of one more round.
-
-    Args:
-        needed: (N_USED,) what would be used now had the sample not been taken back that did not fit.
-    """
+    """The same tape, doubled where it is short of one more round; ``needed``, (N_USED,): what it and the sample that
+    did not fit have used until then."""
     need = {
         "values": (VALUES, n_neurons), "block": (BLOCKS, n_blocks), "slot": (SLOT, n_neurons + n_events),
         "slot_q": (SLOT, n_neurons + n_events), "round": (ROUNDS, 2), "event": (EVENTS, n_events),
