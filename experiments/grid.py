@@ -16,7 +16,18 @@ import numpy as np
 import torch
 
 from experiments.grid_measures import BUDGETS, STEPS, curve, decisions
-from experiments.grid_training import ALL, KINDS, LAYERED, ORDERS, chip_of, cores_of, data_of, mapped_of, trained
+from experiments.grid_training import (
+    ALL,
+    DEFAULTS,
+    KINDS,
+    LAYERED,
+    ORDERS,
+    chip_of,
+    cores_of,
+    data_of,
+    mapped_of,
+    trained,
+)
 from experiments.recordings import real_nmnist
 from ir.check import TargetError, check_choice, require
 from ir.encoder import body_of, spikes_of
@@ -51,7 +62,8 @@ class Stage:
         tried: pairs [learning rate, price of a spike a neuron and time step], each a setting for every training.
         chosen: by kind, pairs of them that the validation split chose, or that others are compared with: other
             seeds than the first are trained with these alone; empty = with all.
-        settled: the choice was made in another stage: the first seed, too, is trained with what is chosen alone.
+        settled: name of the stage that made the choice: the first seed, too, is trained with what is chosen alone,
+            of which a kind's first pair is that choice; empty = it is made here.
         speakers: each left out in turn, where the data are spoken.
         kinds: names of ``ALL``, most telling first; empty = all but the controls.
         lava_samples: how many of the test samples run on Lava, too, of those trainings in ``ON_LAVA`` whose last seed
@@ -68,7 +80,7 @@ class Stage:
     cpu_s: float
     kinds: list[str] = field(default_factory=list[str])
     chosen: dict[str, Any] = field(default_factory=dict[str, Any])
-    settled: bool = False
+    settled: str = ""
     cell_samples: int = 0
     lava_samples: int = 0
     speakers: list[int] = field(default_factory=list[int])
@@ -81,6 +93,8 @@ class Stage:
             check_choice("chosen", kind, ALL)
             known = isinstance(pairs, list) and all(x in self.tried for x in pairs)
             require(known, f"chosen of {kind!r} is {pairs!r}; give pairs [rate, price] among those tried")
+        missing = [kind for kind in self.kinds or KINDS if not self.chosen.get(kind)] if self.settled else []
+        require(not missing, f"chosen has no pair for {', '.join(missing)}; a settled stage needs one for every kind")
 
     def settings(self, kind: str, seed: int) -> list[list[float]]:
         """The pairs [learning rate, price] that a kind is trained with."""
@@ -105,17 +119,17 @@ class Grid:
     data: str
     hidden: list[Any]
     groups: list[Any]
-    encoder: int = 0
+    encoder: int = DEFAULTS["encoder"]
     F: int = 8
     real: bool = False
     recurrent: bool = False
     tau_mem_s: float = 1e-3
     loss: str = "rate"
     batch_size: int = 64
-    initial_density: float = 0.1
-    train_threshold: bool = True
-    input_dropout: float = 0.25
-    gradient_norm: float = 0.0
+    initial_density: float = DEFAULTS["initial_density"]
+    train_threshold: bool = DEFAULTS["train_threshold"]
+    input_dropout: float = DEFAULTS["input_dropout"]
+    gradient_norm: float = DEFAULTS["gradient_norm"]
     silent_gradient: str = "carried"
     refractory_dropout: float = 0.8
     refractory_dropout_decay: float = 1.0
@@ -132,6 +146,9 @@ def read(settings: dict[str, Any]) -> tuple[Grid, dict[str, Stage]]:
     stages = {
         name: Stage(**known(found, Stage, f"settings: stages.{name}")) for name, found in settings["stages"].items()
     }
+    for stage in stages.values():
+        if stage.settled:
+            check_choice("settled", stage.settled, tuple(stages))
     return Grid(**known(shared, Grid, "settings")), stages
 
 

@@ -22,12 +22,19 @@ def setting(row: Row) -> tuple[float, float]:
     return row["learning_rate"], row["price"]
 
 
-def chosen(rows: list[Row]) -> Chosen:
-    """The rows of each kind at the setting that the validation split chooses; seeds together."""
-    return {
-        kind: _chosen([row for row in rows if row["kind"] == kind])
-        for kind in dict.fromkeys(row["kind"] for row in rows)
+def chosen(rows: list[Row], settled: dict[str, Any] | None = None) -> Chosen:
+    """The rows of each kind at the setting that the validation split chooses; seeds together.
+
+    Args:
+        settled: by kind the pairs [rate, price] of a stage whose settings another one chose; the first is that choice.
+    """
+    by_kind = {
+        kind: [row for row in rows if row["kind"] == kind] for kind in dict.fromkeys(row["kind"] for row in rows)
     }
+    if settled is None:
+        return {kind: _chosen(own) for kind, own in by_kind.items()}
+    found = {kind: [x for x in own if setting(x) == tuple(settled[kind][0])] for kind, own in by_kind.items()}
+    return {kind: own for kind, own in found.items() if own}
 
 
 def layered_ones(rows: list[Row]) -> tuple[list[Row], list[Row]]:

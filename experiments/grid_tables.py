@@ -19,10 +19,11 @@ def parts(settings: dict[str, Any], rows: list[Row]) -> list[Part]:
     found: list[Part] = []
     for stage in dict.fromkeys(row["stage"] for row in rows):
         own = [row for row in rows if row["stage"] == stage]
-        best = chosen(own)
+        sizes = settings["stages"].get(stage, {})
+        best = chosen(own, sizes["chosen"] if sizes.get("settled") else None)
         groups = [str(f) for f in settings["groups"]]
         found += [
-            _networks(stage, own, best),
+            _networks(stage, own, best, _choice(settings, stage, own, best)),
             *comparisons(stage, own, best, settings["bootstrap"]),
             *early(stage, own, best),
             *per_core(stage, own, best),
@@ -39,7 +40,28 @@ def parts(settings: dict[str, Any], rows: list[Row]) -> list[Part]:
     return found
 
 
-def _networks(stage: str, rows: list[Row], best: Chosen) -> Part:
+def _choice(settings: dict[str, Any], stage: str, rows: list[Row], best: Chosen) -> str:
+    """How the settings of a stage were chosen."""
+    by = settings["stages"].get(stage, {}).get("settled")
+    if by:
+        left_out = settings["stages"][by].get("speakers")
+        told = f"Settings were chosen in stage {by}; others stand beside them to be compared with."
+        if left_out:
+            words = ", ".join(map(str, left_out))
+            told += f" There speaker {words} was left out: recordings of the other speakers were part of that choice."
+        return told
+    text = (
+        "Every training had the same settings "
+        "tried, a learning rate and a price of a spike; chosen is the one with fewest spikes on the validation split "
+        f"among those within {100 * WITHIN:g} points of the best."
+    )
+    tried = {kind: {setting(row) for row in rows if row["kind"] == kind} for kind in best}
+    if len({frozenset(x) for x in tried.values()}) > 1:
+        text += " **Not all settings have been run yet**: kinds with fewer rows have had fewer to choose from."
+    return text
+
+
+def _networks(stage: str, rows: list[Row], best: Chosen, choice: str) -> Part:
     """Every training under its own schedule."""
     names = ("right", "first_right", "density", "drained_spikes", "first_spikes", "stands_spikes")
     times = ("drained_steps", "first_steps", "stands_steps")
@@ -50,7 +72,7 @@ def _networks(stage: str, rows: list[Row], best: Chosen) -> Part:
         v = {name: mean(own, cell, lambda c, name=name: c[name], whole=True) for name in (*names, *times)}
         seeds = len({row["seed"] for row in own})
         table.append((
-            *job, "yes" if own == best[job[0]] else "", seeds, f"{100 * validated(own, 'accuracy'):.1f}",
+            *job, "yes" if own == best.get(job[0]) else "", seeds, f"{100 * validated(own, 'accuracy'):.1f}",
             f"{100 * v['right']:.1f}", f"{100 * v['first_right']:.1f}", f"{v['density']:.4f}",
             *(f"{v[a]:.0f} / {v[b]:.0f} / {v[c]:.0f}" for a, b, c in (names[4:6] + names[3:4], times[1:] + times[:1])),
         ))  # fmt: skip
@@ -58,14 +80,10 @@ def _networks(stage: str, rows: list[Row], best: Chosen) -> Part:
     text = (
         f"{f'{samples:,}' if samples else 'All'} samples, {epochs} epochs, tested on "
         f"{f'{tested:,}' if tested else 'all'} others under "
-        "the schedule that each was trained for (drawn: momentum or fifo, F = 8). Every training had the same settings "
-        "tried, a learning rate and a price of a spike; chosen is the one with fewest spikes on the validation split "
-        f"among those within {100 * WITHIN:g} points of the best. Until the first output spike / until the class with "
-        "most output spikes no longer changes / until drained; who never decides is wrong, and counted until drained."
+        f"the schedule that each was trained for (drawn: momentum or fifo, F = 8). {choice} Until the first output "
+        "spike / until the class with most output spikes no longer changes / until drained; who never decides is "
+        "wrong, and counted until drained."
     )
-    tried = {kind: {setting(row) for row in rows if row["kind"] == kind} for kind in best}
-    if len({frozenset(x) for x in tried.values()}) > 1:
-        text += " **Not all settings have been run yet**: kinds with fewer rows have had fewer to choose from."
     columns = (
         "trained", "rate", "price", "chosen", "seeds", "validation %", "by counts %", "by first spike %", "density",
         "spikes: first / stands / drained", "forward steps: first / stands / drained",

@@ -28,6 +28,11 @@ from trainer.fit import prepared
 from unlayered.experiments.definition import Job
 
 NEURONS_A_CORE = 32
+DEFAULTS: dict[str, Any] = {
+    "encoder": 0, "initial_density": 0.1, "train_threshold": True, "input_dropout": 0.25, "gradient_norm": 0.0
+}  # fmt: skip
+"""Of settings that a file may leave out."""
+
 NETWORKS = Path("runs") / "grid"
 """Where networks and checkpoints lie, a folder a job: a stopped training goes on from its last epoch."""
 
@@ -54,7 +59,7 @@ class Kind:
             of the epochs.
         order_free: trained layered under weights that keep every schedule alike (``TrainConfig.order_free``).
         begins_order_free: for the first half of the epochs alone, then for ``own`` and what is drawn.
-        early: to decide early: the loss weighs an output spike less, the more forward steps were spent before it.
+        early: to decide early: the loss weighs output spikes less, the more forward steps came before their time step.
     """
 
     own: Schedule
@@ -86,6 +91,7 @@ ALL = KINDS | CONTROLS
 
 def configured(what: dict[str, Any], partition: str = "") -> TrainConfig:
     """How a job trains."""
+    what = DEFAULTS | what
     kind, epochs = ALL[what["kind"]], what["epochs"]
     layered = kind.layered
     escape = 0.0 if layered else what["refractory_dropout"]
@@ -95,12 +101,12 @@ def configured(what: dict[str, Any], partition: str = "") -> TrainConfig:
     layers = tuple(map(str, [*what["hidden"], DATA_SETS[what["data"]].n_classes]))
     free = epochs // 2 if kind.begins_order_free else 0
     return TrainConfig(
-        data=what["data"], layers=layers, encoder=what.get("encoder", 0), tau_mem_s=what["tau_mem_s"],
-        initial_density=what.get("initial_density", 0.1), keep="last", seed=what["seed"],
-        train_threshold=what.get("train_threshold", True), per_neuron=what.get("train_threshold", True),
+        data=what["data"], layers=layers, encoder=what["encoder"], tau_mem_s=what["tau_mem_s"],
+        initial_density=what["initial_density"], keep="last", seed=what["seed"],
+        train_threshold=what["train_threshold"], per_neuron=what["train_threshold"],
         limit=what["samples"], validation_share=what["validation_share"], epochs=epochs, batch_size=what["batch_size"],
         learning_rate=what["learning_rate"], rate_schedule="cosine", weight_decay=1e-5,
-        loss="early" if kind.early else what["loss"], gradient_norm=what.get("gradient_norm", 0.0),
+        loss="early" if kind.early else what["loss"], gradient_norm=what["gradient_norm"],
         spike_penalty=what["price"], spike_penalty_after=free or epochs // 4, partition=partition,
         schedule=LAYERED if layered else replace(kind.own, F=what["F"]),
         f_curriculum=() if layered else _curriculum(what), f_drawn=groups if "F" in kind.draws else (),
@@ -108,7 +114,7 @@ def configured(what: dict[str, Any], partition: str = "") -> TrainConfig:
         order_free=kind.order_free or kind.begins_order_free, order_free_epochs=free,
         refractory_dropout_decay=what["refractory_dropout_decay"],
         options=TrainingOptions(
-            input_dropout=what.get("input_dropout", 0.25), refractory_dropout=escape, silent_gradient=silent,
+            input_dropout=what["input_dropout"], refractory_dropout=escape, silent_gradient=silent,
             momentum_noise=noise,
         ),
     )  # fmt: skip

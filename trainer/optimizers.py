@@ -55,7 +55,7 @@ def make_optimizer(network: nn.Module, config: Rates) -> torch.optim.Optimizer:
         options["momentum"] = config.optimizer_momentum
     optimizer = OPTIMIZERS[config.optimizer](network.parameters(), **options)
     if config.gradient_norm:
-        optimizer.register_step_pre_hook(lambda found, _args, _more: limit_gradient(found, config.gradient_norm))
+        optimizer.register_step_pre_hook(lambda chosen, _args, _more: limit_gradient(chosen, config.gradient_norm))
     return optimizer
 
 
@@ -64,11 +64,12 @@ def limit_gradient(optimizer: torch.optim.Optimizer, most: float) -> None:
 
     Pascanu et al., "On the difficulty of training recurrent neural networks", ICML 2013. The norm is summed up in one
     thread and in float64: the same to the last bit for any number of threads, and no gradient's square is too large.
+    What is not finite stays as it is.
     """
     found = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     squares = (np.square(g.detach().cpu().numpy().astype(np.float64)).sum() for g in found)
     norm = math.sqrt(sum(map(float, squares)))
-    if norm > most:
+    if most < norm < math.inf:
         for g in found:
             g.mul_(most / norm)
 

@@ -121,10 +121,27 @@ def test_what_is_chosen_is_among_what_was_tried(chosen: Any, said: str):
     made = grid.jobs({**SETTINGS, "stages": {"toy": {**stage, **tried, "chosen": {"layered": [[3e-3, 0.1]]}}}})
     later = [(job.what["kind"], job.what["price"]) for job in made if job.what["seed"] == 1]
     assert later == [("layered", 0.1), ("random", 0.0), ("random", 0.1)] and len(made) == 4 + 3
-    settled = {**stage, **tried, "chosen": {"layered": [[3e-3, 0.1]]}, "settled": True}
-    made = grid.jobs({**SETTINGS, "stages": {"toy": settled}})
-    both = [[(x.what["kind"], x.what["price"]) for x in made if x.what["seed"] == seed] for seed in (0, 1)]
-    assert both[0] == both[1] and set(both[0]) == set(later)
+    settled = {**stage, **tried, "chosen": {"layered": [[3e-3, 0.1]], "random": [[3e-3, 0.0]]}, "settled": "before"}
+    two = {**SETTINGS, "stages": {"before": {**stage, **tried}, "toy": settled}}
+    later = [(x.what["kind"], x.what["price"], x.what["seed"]) for x in grid.jobs(two) if x.what["stage"] == "toy"]
+    assert later == [("layered", 0.1, 0), ("random", 0.0, 0), ("layered", 0.1, 1), ("random", 0.0, 1)]
+    with pytest.raises(ValueError, match="settled is 'before'"):
+        grid.jobs({**SETTINGS, "stages": {"toy": settled}})
+    with pytest.raises(ValueError, match="chosen has no pair for random"):
+        grid.jobs({**two, "stages": {**two["stages"], "toy": {**settled, "chosen": {"layered": [[3e-3, 0.1]]}}}})
+
+
+def test_a_settled_stage_says_who_chose_and_chooses_nothing_itself():
+    """The layered row at a price stands there to be compared with, however few its spikes are."""
+    stages = {
+        "before": {"speakers": [5]},
+        "full": {"settled": "before", "chosen": {"layered": [[3e-3, 0.0], [3e-3, 0.1]]}},
+    }
+    rows = [row("layered", 0.0, spikes=300), row("layered", 0.1, spikes=50)]
+    part = grid_tables.parts({**SETTINGS, **QUICK, "stages": stages}, rows)[0]
+    assert [x[3] for x in part.rows] == ["yes", ""]
+    assert "chosen in stage before" in part.text and "speaker 5 was left out" in part.text
+    assert "Every training had" not in part.text and "Not all settings" not in part.text
 
 
 def test_an_interval_is_of_the_paired_difference():
@@ -264,6 +281,7 @@ def test_a_mapping_in_the_loop_is_held_to_its_bar_at_chosen_and_at_the_same_sett
         if x.title == "full: trained with the mapping in the loop"
     )
     said = {x[0]: x[-3:] for x in part.rows}
+    assert {x[1] for x in part.rows} == {1}
     assert said == {
         "chosen by validation": ("+6.0", "1.67", "no"),  # more accurate, but at more spikes
         "both at rate 0.003, price 0": ("+6.0", "1.33", "no"),
@@ -280,3 +298,10 @@ def test_a_collapsed_network_does_not_squeeze_the_plot():
     assert axis.get_ylim()[0] > 60 and "lower edge" in axis.get_ylabel()
     drawn = np.concatenate([line.get_ydata() for line in axis.lines])
     assert drawn.tolist() == [90.0, 90.0 - grid_tables.LEAST_DRAWN]
+
+
+def test_the_mapping_in_the_loop_is_compared_on_tests_that_both_have():
+    looped = [row("per-core fifo", 0.0, seed=seed, right=0.9 + seed / 50) for seed in (0, 1)]
+    parts = grid_tables.parts({**SETTINGS, **QUICK}, [*looped, row("random", 0.0, right=0.9)])
+    (part,) = (x for x in parts if x.title == "full: trained with the mapping in the loop")
+    assert [(x[1], x[-3]) for x in part.rows] == [(1, "+0.0"), (1, "+0.0")]

@@ -129,7 +129,7 @@ def test_a_layer_that_cannot_be_built_is_one_sentence(word: str) -> None:
         build_network(replace(CONFIG, layers=(word, "10")))
 
 
-@pytest.mark.parametrize("name", ["learning_rate", "weight_decay", "v_threshold", "spike_penalty"])
+@pytest.mark.parametrize("name", ["learning_rate", "weight_decay", "gradient_norm", "v_threshold", "spike_penalty"])
 @pytest.mark.parametrize("value", [1e300, float("inf")])
 def test_a_number_that_float32_cannot_hold_is_refused_by_name(name: str, value: float):
     with pytest.raises(ValueError, match=rf"^{name} is {re.escape(str(value))}; it must be finite"):

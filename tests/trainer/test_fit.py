@@ -196,19 +196,22 @@ def test_a_run_that_stopped_early_stays_stopped(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("loss", "words"), [("rate", r"layers\.0\.0\.weight is no longer finite"), ("membrane", "the loss is nan")]
+    ("loss", "limit", "words", "way"),
+    [
+        ("rate", 0.0, r"layers\.0\.0\.weight is no longer finite", "set gradient_norm = 1"),
+        ("membrane", 0.5, "the loss is nan", r"lower gradient_norm \(now 0.5\)"),
+    ],
 )
-def test_a_run_that_diverges_says_so_and_how_to_go_on(loss: str, words: str) -> None:
+def test_a_run_that_diverges_says_so_and_how_to_go_on(loss: str, limit: float, words: str, way: str) -> None:
     network = build_network(replace(CONFIG, layers=("10",)))
     network.plan()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.fill_(float("nan"))
     optimizer = torch.optim.Adam(network.parameters())
-    with pytest.raises(ValueError, match=rf"epoch 3: {words}; lower learning_rate \(now 0.001\)"):
-        RULES["surrogate"].step(
-            network, optimizer, batch_of(toy(), np.arange(4)), CONFIG.schedule, replace(CONFIG, loss=loss), 3
-        )
+    with pytest.raises(ValueError, match=rf"epoch 3: {words}; lower learning_rate \(now 0.001\), or {way}"):
+        config = replace(CONFIG, loss=loss, gradient_norm=limit)
+        RULES["surrogate"].step(network, optimizer, batch_of(toy(), np.arange(4)), CONFIG.schedule, config, 3)
 
 
 def test_too_few_samples_are_refused(tmp_path) -> None:

@@ -114,6 +114,13 @@ def test_a_gradient_is_no_longer_than_its_limit(size: float) -> None:
         torch.testing.assert_close(after, [g * (0.5 / (5 * size)) for g in before])
 
 
+def test_a_gradient_that_is_not_finite_stays_to_be_seen() -> None:
+    p = torch.nn.Parameter(torch.zeros(2))
+    p.grad = torch.tensor([1.0, math.inf])
+    limit_gradient(torch.optim.SGD([p], lr=1.0), 0.5)
+    assert p.grad.tolist() == [1.0, math.inf]
+
+
 def test_the_limit_is_held_in_every_step_of_a_training(tmp_path: Path) -> None:
     """Plain descent moves the weights by no more than rate, limit and number of steps allow."""
     config = replace(CONFIG, optimizer="sgd", learning_rate=1.0, epochs=1, batch_size=8)

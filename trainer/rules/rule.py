@@ -63,8 +63,8 @@ def check_parameters(network: SpikingNetwork, config: Settings, epoch: int) -> N
 
 
 def _way_out(config: Settings) -> str:
-    limited = f"now {config.gradient_norm}" if config.gradient_norm else "such as 1"
-    return f"lower learning_rate (now {config.learning_rate}), or limit gradient_norm ({limited})"
+    limit = f"lower gradient_norm (now {config.gradient_norm})" if config.gradient_norm else "set gradient_norm = 1"
+    return f"lower learning_rate (now {config.learning_rate}), or {limit}"
 
 
 class Rule(Protocol):

@@ -82,9 +82,28 @@ def test_a_tape_grows_only_where_it_is_short(monkeypatch: pytest.MonkeyPatch) ->
         return made[-1][1]
 
     monkeypatch.setattr(cpu.kernel, "grown", seen)
+    net = network(wide=True)
     frames = (torch.rand(100, 16, 30) < 0.4).float()
-    network(wide=True)(frames, Schedule(F=3), engine="cpu").counts.sum().backward()
-    assert made and all(len(new.event) >= 2 * len(old.event) for old, new in made if new.event is not old.event)
+    net(frames, Schedule(F=3), engine="cpu").counts.sum().backward()
+    changed = {name for old, new in made for name in Tape._fields if getattr(new, name) is not getattr(old, name)}
+    assert changed <= {"event", "event_x", "slot", "slot_q"}
     first, last = made[0][0], made[-1][1]
     assert len(last.event) > 16 * len(first.event)
     assert len(last.values) < 4 * max(len(first.values), int(last.used[VALUES]))
+
+
+def test_memory_of_other_numbers_is_not_lent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Places and the values beside them are as long as each other; places alone would be written past the values."""
+    used, reusing = [], cpu.kernel.reusing
+
+    def seen(tape: Tape, spare: list[Tape]) -> Tape:
+        used.append(reusing(tape, spare))
+        return used[-1]
+
+    monkeypatch.setattr(cpu.kernel, "reusing", seen)
+    net = network(wide=True)
+    frames = (torch.rand(100, 16, 30) < 0.4).float()
+    for kind in (torch.float32, torch.float64, torch.float64, torch.float32):
+        net.to(kind)(frames.to(kind), Schedule(F=3), engine="cpu").counts.sum().backward()
+    assert {tape.values.dtype for tape in used} == {np.dtype(np.float32), np.dtype(np.float64)}
+    assert all(len(tape.event) == len(tape.event_x) and len(tape.slot) == len(tape.slot_q) for tape in used)

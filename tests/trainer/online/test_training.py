@@ -47,6 +47,7 @@ def test_an_update_in_every_step_and_a_loss_of_the_last_steps_change_the_trainin
     changes = {
         "plain": {},
         "step": {"gamma": replace(SMALL.gamma, update="step")},
+        "limited": {"gradient_norm": 1e-9},
         "last": {"loss_steps": 2},
         "last, bptt": {"loss_steps": 2, "rule": "bptt"},
     }
@@ -54,6 +55,7 @@ def test_an_update_in_every_step_and_a_loss_of_the_last_steps_change_the_trainin
     for name, change in changes.items():
         found[name] = train(replace(SMALL, **change), tmp_path / name).export().projections[0].connection.weight
     assert all(np.isfinite(w).all() for w in found.values())
+    assert not np.array_equal(found["plain"], found["limited"])
     assert not np.array_equal(found["plain"], found["step"]) and not np.array_equal(found["plain"], found["last"])
     assert not np.array_equal(found["last"], found["last, bptt"])
 

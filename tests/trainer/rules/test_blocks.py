@@ -37,7 +37,9 @@ from trainer.rules.blocks import BLOCK, blocks, check_together
 from trainer.trainable import TrainableNetwork
 
 DROPPING = TrainingOptions(refractory_dropout=0.5, input_dropout=0.2, spike_dropout=0.2, momentum_noise=1e-3)
-PLAIN = TrainConfig(layers=("8", "10"), seed=5, same_bits=True, schedule=Schedule(F=4), options=DROPPING)
+PLAIN = TrainConfig(
+    layers=("8", "10"), seed=5, same_bits=True, schedule=Schedule(F=4), options=DROPPING, gradient_norm=0.01
+)
 GAMMA = replace(
     preset("spiking-gamma-digits"), layers=("8", "10"), seed=5, same_bits=True, schedule=Schedule("layered")
 )

@@ -18,7 +18,7 @@ class Batch(NamedTuple):
         events_at, events: time-stamped input, each (sample, time step)'s from ``events_at[b * T + t]`` on.
         cleared: (T, P) populations whose registers are reset before a time step.
         counts, membranes, currents, shut: (T, B, N); ``steps``: (T, B).
-        before: (N_USED,) working space: the tape's ``used`` at the start of a sample.
+        before: (N_USED,) the tape's ``used`` at the start of a sample; of one that did not fit, when that was seen.
         start_v, start_u: (B, N) registers that samples begin with; start_late: (B, N) whose late reset is due.
     """
 

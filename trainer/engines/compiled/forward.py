@@ -267,7 +267,7 @@ run_samples = _entry(fingerprint())
 
 Args:
     bits: the frames read as integers.
-    before: (N_USED,) working space: the tape's ``used`` at the start of a sample.
+    before: (N_USED,) the tape's ``used`` at the start of a sample; of one that did not fit, when that was seen.
 
 Returns:
     The place of the first sample that did not fit on the tape, or the number of samples.

@@ -267,24 +267,21 @@ class Lent:
 
 
 def reusing(tape: Tape, spare: list[Tape]) -> Tape:
-    """The same empty tape, on the memory of a spare one where that is as long, and not far longer."""
+    """The same empty tape, on the memory of a spare one where that is as long, not far longer, and of the same numbers:
+    what is written side by side has the same length, and is lent together."""
     try:
         old = spare.pop()
     except IndexError:
         return tape
-    names = [name for name in Tape._fields if name not in ("step", "used")]
-    kept = {name: getattr(old, name) for name in names}
-    fit = {name: x for name, x in kept.items() if _fits(x, getattr(tape, name))}
-    return tape._replace(**fit)
-
-
-def _fits(old: NDArray[Any], new: NDArray[Any]) -> bool:
-    return old.dtype == new.dtype and len(new) <= len(old) <= 4 * len(new)
+    if old.values.dtype != tape.values.dtype:
+        return tape
+    both = {name: (getattr(old, name), new) for name, new in tape._asdict().items() if name not in ("step", "used")}
+    return tape._replace(**{name: x for name, (x, new) in both.items() if len(new) <= len(x) <= 4 * len(new)})
 
 
 def grown(tape: Tape, needed: Ints, n_neurons: int, n_blocks: int, n_events: int) -> Tape:
     """The same tape, doubled where it is short of one more round; ``needed``, (N_USED,): what it and the sample that
-    did not fit have used until then."""
+    did not fit have used until then. Where nothing was used, a fresh tape has room, or nothing is ever written."""
     need = {
         "values": (VALUES, n_neurons), "block": (BLOCKS, n_blocks), "slot": (SLOT, n_neurons + n_events),
         "slot_q": (SLOT, n_neurons + n_events), "round": (ROUNDS, 2), "event": (EVENTS, n_events),
@@ -294,7 +291,8 @@ def grown(tape: Tape, needed: Ints, n_neurons: int, n_blocks: int, n_events: int
     longer = {}
     for name, (column, more) in need.items():
         old = getattr(tape, name)
-        if needed[column] + more > len(old):
+        if 0 < needed[column] > len(old) - more:
             longer[name] = np.empty((2 * len(old) + more, *old.shape[1:]), old.dtype)
             longer[name][: tape.used[column]] = old[: tape.used[column]]
+    assert longer, "a sample did not fit, and nothing is short"
     return tape._replace(**longer)
