@@ -22,7 +22,7 @@ TESTED = ("random", "momentum", "fifo", "per-core fifo")
 def comparisons(stage: str, rows: list[Row], best: Chosen, draws: int) -> list[Part]:
     """Each asynchronous training, run as trained, beside the three that the layered one gives."""
     plain, priced = layered_ones(rows)
-    if not plain or set(best) <= {"layered"}:
+    if not (plain or priced) or set(best) <= {"layered"}:
         return []
     table: list[tuple[Any, ...]] = []
     for kind, own in best.items():
@@ -30,10 +30,10 @@ def comparisons(stage: str, rows: list[Row], best: Chosen, draws: int) -> list[P
             continue
         cell = own[0]["own"]
         tests = set(map(_test_of, own))
-        others = {f"layered, run {cell}": (plain, cell)}
+        others = {f"layered, run {cell}": (plain, cell)} if plain else {}
         if priced:
-            others[f"layered at a price of {priced[0]['price']:g}, run {cell}"] = (priced, cell)
-        others["layered, run layered"] = (plain, "layered")
+            others[f"{_at_price(priced)}, run {cell}"] = (priced, cell)
+        others[f"{'layered' if plain else _at_price(priced)}, run layered"] = (plain or priced, "layered")
         for told, (theirs, theirs_cell) in others.items():
             both = _whole_seeds(tests & set(map(_test_of, theirs)))
             if both:
@@ -50,6 +50,10 @@ def comparisons(stage: str, rows: list[Row], best: Chosen, draws: int) -> list[P
         "by first spike, points", "steps until first spike", "spikes until first spike", "met",
     )  # fmt: skip
     return [Part(f"{stage}: beside the layered training", text, columns, table)]
+
+
+def _at_price(priced: list[Row]) -> str:
+    return f"layered at a price of {priced[0]['price']:g}"
 
 
 def _test_of(row: Row) -> tuple[int, int]:
@@ -111,11 +115,11 @@ SPENT = (Spent("spikes", "curve", BUDGETS, "drained_spikes"),
 def early(stage: str, rows: list[Row], best: Chosen) -> list[Part]:
     """Accuracy against spikes and forward steps spent, beside the layered training with and without a price."""
     plain, priced = layered_ones(rows)
-    if not plain:
+    if not (plain or priced):
         return []
-    curves = {"layered, run layered": (plain, "layered")}
+    curves = {"layered, run layered": (plain, "layered")} if plain else {}
     if priced:
-        curves[f"layered at a price of {priced[0]['price']:g}, run layered"] = (priced, "layered")
+        curves[f"{_at_price(priced)}, run layered"] = (priced, "layered")
     curves |= {kind: (own, own[0]["own"]) for kind, own in best.items() if kind != "layered"}
     return [_early(stage, spent, curves) for spent in SPENT]
 
@@ -131,14 +135,17 @@ def _early(stage: str, spent: Spent, curves: dict[str, tuple[list[Row], str]]) -
     whole = mean(curves[first][0], "layered", lambda c: c[spent.whole], whole=True)
 
     def at(accuracy: np.ndarray) -> np.ndarray:
-        return np.array([np.interp(share * whole, spent.budgets[: len(accuracy)], accuracy) for share in SHARES])
+        budgets = spent.budgets[: len(accuracy)]
+        found = np.array([np.interp(share * whole, budgets, accuracy) for share in SHARES])
+        return np.where(np.array(SHARES) * whole <= budgets[-1], found, np.nan)
 
     table = []
     for name, seeds in found.items():
         both = [(accuracy, found[first][s]) for s, accuracy in seeds.items() if s in found[first]]
         held = sum((x - y).min() >= -0.005 and bool((at(x) - at(y))[:2].min() >= 0.03) for x, y in both)
         least = np.mean([(x - y).min() for x, y in both])
-        values = (f"{100 * x:.1f}" for x in at(np.mean(list(seeds.values()), 0)))
+        shares = at(np.mean(list(seeds.values()), 0))
+        values = ("beyond the budgets" if np.isnan(x) else f"{100 * x:.1f}" for x in shares)
         table.append((name, *values, f"{100 * least:+.1f}", f"{held} of {len(both)}"))
     text = (
         f"A sample stops before the forward step that would spend more {spent.word} than a budget, and the class with "
