@@ -26,6 +26,7 @@ from trainer.build import build_network
 from trainer.engines.options import TrainingOptions
 from trainer.fit import prepared
 from unlayered.experiments.definition import Job
+from unlayered.experiments.running import commit_of
 
 NEURONS_A_CORE = 32
 DEFAULTS: dict[str, Any] = {
@@ -34,7 +35,7 @@ DEFAULTS: dict[str, Any] = {
 """Of settings that a file may leave out."""
 
 NETWORKS = Path("runs") / "grid"
-"""Where networks and checkpoints lie, a folder a job: a stopped training goes on from its last epoch."""
+"""Where networks and checkpoints lie, a folder a job and commit: a stopped training goes on from its last epoch."""
 
 BACK = 4.0
 """Times 1 / n: the largest of the weights by which n neurons feed back where training begins."""
@@ -187,9 +188,15 @@ def chip_of(schedule: Schedule) -> str:
     return "loihi1" if schedule.kind == "layered" else "loihi2"
 
 
+def folder_of(job: Job) -> Path:
+    """Of a job's network; another commit may train another one."""
+    commit = commit_of(Path(__file__))
+    return NETWORKS / f"{job.key}-{commit[:9]}{'+' * commit.endswith('+')}"
+
+
 def trained(job: Job) -> tuple[Network, dict[str, float]]:
     """The network of a job, and what the validation split says of it."""
-    folder, kind = NETWORKS / job.key, ALL[job.what["kind"]]
+    folder, kind = folder_of(job), ALL[job.what["kind"]]
     folder.mkdir(parents=True, exist_ok=True)
     partition = ""
     if kind.own.scope == "core":

@@ -42,6 +42,14 @@ def test_a_job_trains_tests_and_maps(kind: str, tmp_path: Path, monkeypatch: pyt
     assert grid_tables.parts({**SETTINGS, **small}, rows)[0].rows[0][0] == kind
 
 
+def test_another_commit_trains_its_own_network(monkeypatch: pytest.MonkeyPatch):
+    job = next(iter(nmnist_like.jobs(SETTINGS)))
+    monkeypatch.setattr(grid_training, "commit_of", lambda path: "a" * 40)
+    clean = grid_training.folder_of(job)
+    monkeypatch.setattr(grid_training, "commit_of", lambda path: "a" * 40 + "+")
+    assert clean.name == f"{job.key}-aaaaaaaaa" and grid_training.folder_of(job).name == clean.name + "+"
+
+
 def test_a_network_on_lava_is_compared_value_by_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("lava.magma")
     monkeypatch.setattr(grid_training, "NETWORKS", tmp_path)
@@ -61,7 +69,9 @@ def test_a_control_is_trained_layered_first_and_ends_in_random_order(tmp_path: P
     stage = toy(["0.8 dropped, then random"], epochs=8)
     (job,) = grid.jobs({**SETTINGS, **small, "stages": {"toy": stage}})
     grid_training.trained(job)
-    first, last = (json.loads((tmp_path / job.key / folder / "config.json").read_text()) for folder in ("before", "."))
+    first, last = (
+        json.loads((grid_training.folder_of(job) / folder / "config.json").read_text()) for folder in ("before", ".")
+    )
     assert (first["schedule"]["kind"], first["epochs"], first["options"]["spike_dropout"]) == ("layered", 6, 0.8)
     assert (last["schedule"]["order"], last["epochs"], last["options"]["spike_dropout"]) == ("random", 2, 0.0)
     assert last["start"].endswith("before")
@@ -90,7 +100,7 @@ def test_a_speaker_is_left_out_and_networks_may_feed_back(
         (found,) = shd_like_recurrent.run(job)
         rows.append({**job.what, **found, "job": job.name, "cpu_s": 1.0})
         assert (grid_training.data_of(job.what, "test").labels == told.labels[job.what["speaker"] :: 3]).all()
-        network = npz.load(tmp_path / job.key / "network.npz")
+        network = npz.load(grid_training.folder_of(job) / "network.npz")
         assert [(e.pre, e.post) for e in network.projections if e.pre == e.post] == [("layer0", "layer0")]
     (first, *_), parts = rows, shd_like_recurrent.parts(settings, rows)
     assert parts[0].rows[0][4] == 1 and len(unpacked(first["test"]["layered"]["samples"]["right"])) == 20
