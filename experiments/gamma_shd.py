@@ -117,12 +117,11 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
         "device",
         "engine",
         "tensorboard",
+        "same_bits",
     )
-    return {
-        name: value
-        for name, value in values.items()
-        if name not in left and not isinstance(value, tuple) and name != "same_bits"
-    }
+    off = ("order_free", "order_free_epochs", "gradient_norm")  # came after the first rows, whose keys stay as they are
+    kept = {name: value for name, value in values.items() if name not in left and not (name in off and not value)}
+    return {name: value for name, value in kept.items() if not isinstance(value, tuple)}
 
 
 def config_of(name: str, n_steps: int, hidden: int, epochs: int, seed: int) -> TrainConfig:

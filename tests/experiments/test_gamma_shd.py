@@ -101,3 +101,11 @@ def test_differences_are_paired_by_recording() -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the highest memory is Linux's to tell")
 def test_memory_of_the_online_rule_is_that_of_its_traces_however_long_the_sample() -> None:
     assert priced("SpikingGamma, trace", 400, 8, 16)["bytes"] < 2_000_000
+
+
+def test_the_rows_that_lie_here_are_of_today_s_jobs() -> None:
+    """A field that a configuration gets, and that is off here, makes no job another one."""
+    whole = load_experiment(FILE)
+    known = {job.key for job in jobs_of(whole)}
+    lines = (FILE.parent / "rows" / "gamma_shd.jsonl").read_text().splitlines()
+    assert len(lines) > 100 and {json.loads(line)["key"] for line in lines} <= known
