@@ -50,9 +50,9 @@ def _paint(rows: list[Row], figure: Figure) -> None:
         x = [row["n_steps"] for row in own]
         left.plot(x, [row["bytes"] / 1e6 for row in own], marker="o", label=name)
         right.plot(x, [row["step_s"] for row in own], marker="o", label=name)
-    for axes, said in ((left, "memory of a training step, MB"), (right, "CPU time of a training step, s")):
+    for axes, said in ((left, "memory, MB"), (right, "CPU time, s")):
         axes.set(xlabel="time steps", ylabel=said, xscale="log", yscale="log")
-    left.legend()
+    figure.legend(handles=left.get_lines(), loc="outside upper center", ncols=2)
 
 
 def _groups(rows: list[Row]) -> dict[tuple[str, int], list[Row]]:

@@ -91,20 +91,26 @@ def _networks(stage: str, rows: list[Row], best: Chosen, choice: str) -> Part:
     return Part(f"{stage}: the trainings", text, columns, table, f"{stage}-spikes", partial(_paint, rows))
 
 
-LEAST_DRAWN = 25.0
-"""Points below the best network; a network that is worse lies on the lower edge of the plot."""
+LEAST_DRAWN = 10.0
+"""Points below the best setting; one that is worse lies on the lower edge of the plot."""
 
 
 def _paint(rows: list[Row], figure: Figure) -> None:
-    axis = figure.subplots()
-    edge = max(100 * row["test"][row["own"]]["right"] for row in rows) - LEAST_DRAWN
-    for kind, mark in zip(dict.fromkeys(row["kind"] for row in rows), "os^vDPX*<>dph"):
-        own = [row["test"][row["own"]] for row in rows if row["kind"] == kind]
-        accuracy = [max(100 * c["right"], edge) for c in own]
-        axis.plot([c["drained_spikes"] for c in own], accuracy, mark, alpha=0.7, label=kind)
-    below = any(100 * row["test"][row["own"]]["right"] < edge for row in rows)
-    told = " (worse ones on the lower edge)" if below else ""
-    axis.set(xlabel="spikes a sample until drained", ylabel=f"accuracy by counts, %{told}")
+    """A mark for each kind and setting: means over seeds and speakers."""
+    axis, found = figure.subplots(), dict[tuple[Any, ...], tuple[float, float]]()
+    for at in dict.fromkeys((row["kind"], *setting(row)) for row in rows):
+        own = [row for row in rows if (row["kind"], *setting(row)) == at]
+        spikes, right = (
+            mean(own, own[0]["own"], lambda c, name=name: c[name], whole=True) for name in ("drained_spikes", "right")
+        )
+        found[at] = spikes, 100 * right
+    edge = max(right for _, right in found.values()) - LEAST_DRAWN
+    for kind, mark in zip(dict.fromkeys(kind for kind, *_ in found), "os^vDPX*<>dph"):
+        marks = [(spikes, max(right, edge)) for (name, *_), (spikes, right) in found.items() if name == kind]
+        axis.plot(*zip(*marks), mark, alpha=0.7, label=kind)
+    below = any(right < edge for _, right in found.values())
+    told = "\nnetworks worse than shown lie on the lower edge" if below else ""
+    axis.set(xlabel=f"spikes a sample until drained{told}", ylabel="accuracy by counts, %")
     axis.legend()
 
 

@@ -231,6 +231,6 @@ def test_a_collapsed_network_does_not_squeeze_the_plot():
     assert part.paint is not None
     part.paint(figure)
     (axis,) = figure.axes
-    assert axis.get_ylim()[0] > 60 and "lower edge" in axis.get_ylabel()
+    assert axis.get_ylim()[0] > 75 and "lower edge" in axis.get_xlabel()
     drawn = np.concatenate([line.get_ydata() for line in axis.lines])
     assert drawn.tolist() == [90.0, 90.0 - grid_tables.LEAST_DRAWN]

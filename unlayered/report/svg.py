@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from ir.check import word
 
@@ -63,6 +64,10 @@ def draw(
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # the reader's fonts draw the text, not matplotlib's
         figure = Figure(figsize=(WIDTH_IN, height_in))
         paint(figure)
+        for scale in (scale for axes in figure.axes for scale in (axes.xaxis, axes.yaxis)):
+            if scale.get_scale() == "log":  # matplotlib's own numbers are formulas, which STYLE does not let it parse
+                scale.set_major_formatter("{x:g}")
+                scale.set_minor_formatter(NullFormatter())
         buffer = io.StringIO()
         meta = {"Date": None, "Creator": None}
         figure.savefig(
