@@ -18,10 +18,10 @@ import torch
 from experiments.grid_measures import BUDGETS, STEPS, curve, decisions
 from experiments.grid_training import (
     ALL,
-    DEFAULTS,
     KINDS,
     LAYERED,
     ORDERS,
+    Grid,
     chip_of,
     cores_of,
     data_of,
@@ -100,44 +100,6 @@ class Stage:
         """The pairs [learning rate, price] that a kind is trained with."""
         first = seed == self.seeds[0] and not self.settled
         return self.tried if first else self.chosen.get(kind, self.tried)
-
-
-@dataclass(frozen=True)
-class Grid:
-    """The settings that all stages share.
-
-    Attributes:
-        data: name of a data set. real: whether real recordings of it are tested, too.
-        hidden: sizes and kinds of the layers before the last, as ``TrainConfig.layers`` names them. encoder: so many of
-            them run on the host and take currents; everything else sees their spikes.
-        recurrent: whether hidden populations feed back on themselves.
-        initial_density: spikes a neuron and time step where training begins. train_threshold: whether each neuron
-            learns its threshold. input_dropout: share of the input spikes that training leaves out. gradient_norm: the
-            longest gradient of a batch; 0 = any.
-    """
-
-    data: str
-    hidden: list[Any]
-    groups: list[Any]
-    encoder: int = DEFAULTS["encoder"]
-    F: int = 8
-    real: bool = False
-    recurrent: bool = False
-    tau_mem_s: float = 1e-3
-    loss: str = "rate"
-    batch_size: int = 64
-    initial_density: float = DEFAULTS["initial_density"]
-    train_threshold: bool = DEFAULTS["train_threshold"]
-    input_dropout: float = DEFAULTS["input_dropout"]
-    gradient_norm: float = DEFAULTS["gradient_norm"]
-    silent_gradient: str = "carried"
-    refractory_dropout: float = 0.8
-    refractory_dropout_decay: float = 1.0
-    validation_share: float = 0.1
-    bootstrap: int = 1000
-
-    def __post_init__(self) -> None:
-        check_kinds(self)
 
 
 def read(settings: dict[str, Any]) -> tuple[Grid, dict[str, Stage]]:

@@ -16,10 +16,21 @@ WITHIN = 0.005
 Chosen = dict[str, list[Row]]
 """Rows by kind of training, seeds together."""
 
+Setting = tuple[str, float, float]
+"""Kind of training, learning rate, price of a spike."""
+
 
 def setting(row: Row) -> tuple[float, float]:
     """Learning rate and price of a spike."""
     return row["learning_rate"], row["price"]
+
+
+def by_setting(rows: list[Row]) -> dict[Setting, list[Row]]:
+    """Rows by kind and setting, in the order in which they come; seeds and speakers together."""
+    found: dict[Setting, list[Row]] = {}
+    for row in rows:
+        found.setdefault((row["kind"], *setting(row)), []).append(row)
+    return found
 
 
 def chosen(rows: list[Row], settled: dict[str, Any] | None = None) -> Chosen:
@@ -28,13 +39,10 @@ def chosen(rows: list[Row], settled: dict[str, Any] | None = None) -> Chosen:
     Args:
         settled: by kind the pairs [rate, price] of a stage whose settings another one chose; the first is that choice.
     """
-    by_kind = {
-        kind: [row for row in rows if row["kind"] == kind] for kind in dict.fromkeys(row["kind"] for row in rows)
-    }
-    if settled is None:
-        return {kind: _chosen(own) for kind, own in by_kind.items()}
-    found = {kind: [x for x in own if setting(x) == tuple(settled[kind][0])] for kind, own in by_kind.items()}
-    return {kind: own for kind, own in found.items() if own}
+    if settled is not None:
+        return {kind: own for (kind, *at), own in by_setting(rows).items() if at == settled[kind][0]}
+    kinds = dict.fromkeys(row["kind"] for row in rows)
+    return {kind: _chosen([row for row in rows if row["kind"] == kind]) for kind in kinds}
 
 
 def layered_ones(rows: list[Row]) -> tuple[list[Row], list[Row]]:
@@ -47,11 +55,9 @@ def layered_ones(rows: list[Row]) -> tuple[list[Row], list[Row]]:
 
 def _chosen(rows: list[Row]) -> list[Row]:
     """Of a kind's rows those at the setting that the validation split chooses."""
-    settings: dict[tuple[float, float], list[Row]] = {}
-    for row in rows:
-        settings.setdefault(setting(row), []).append(row)
-    most = max(map(len, settings.values()))
-    whole = [some for some in settings.values() if len(some) == most]  # of all seeds that any setting has
+    settings = by_setting(rows).values()
+    most = max(map(len, settings))
+    whole = [some for some in settings if len(some) == most]  # of all seeds that any setting has
     best = max(validated(some, "accuracy") for some in whole)
     near = [some for some in whole if validated(some, "accuracy") >= best - WITHIN]
     return min(near, key=lambda some: validated(some, "density"))

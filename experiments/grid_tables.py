@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.grid_choice import WITHIN, Chosen, chosen, mean, setting, validated
+from experiments.grid_choice import WITHIN, Chosen, Setting, by_setting, chosen, mean, setting, validated
 from experiments.grid_verdicts import TESTED, comparisons, early, one_network, per_core
 from unlayered.experiments.definition import Part, Row
 
@@ -20,10 +20,12 @@ def parts(settings: dict[str, Any], rows: list[Row]) -> list[Part]:
     for stage in dict.fromkeys(row["stage"] for row in rows):
         own = [row for row in rows if row["stage"] == stage]
         sizes = settings["stages"].get(stage, {})
-        best = chosen(own, sizes["chosen"] if sizes.get("settled") else None)
+        by = sizes.get("settled")
+        best = chosen(own, sizes["chosen"] if by else None)
+        choice = _chosen_in(by, settings["stages"][by].get("speakers")) if by else _chosen_here(own)
         groups = [str(f) for f in settings["groups"]]
         found += [
-            _networks(stage, own, best, _choice(settings, stage, own, best)),
+            _networks(stage, own, best, choice),
             *comparisons(stage, own, best, settings["bootstrap"]),
             *early(stage, own, best),
             *per_core(stage, own, best),
@@ -40,23 +42,24 @@ def parts(settings: dict[str, Any], rows: list[Row]) -> list[Part]:
     return found
 
 
-def _choice(settings: dict[str, Any], stage: str, rows: list[Row], best: Chosen) -> str:
-    """How the settings of a stage were chosen."""
-    by = settings["stages"].get(stage, {}).get("settled")
-    if by:
-        left_out = settings["stages"][by].get("speakers")
-        told = f"Settings were chosen in stage {by}; others stand beside them to be compared with."
-        if left_out:
-            words = ", ".join(map(str, left_out))
-            told += f" There speaker {words} was left out: recordings of the other speakers were part of that choice."
-        return told
+def _chosen_in(stage: str, left_out: list[int] | None) -> str:
+    """That another stage chose the settings, and which speakers it left out."""
+    told = f"Settings were chosen in stage {stage}; others stand beside them to be compared with."
+    if left_out:
+        words = ", ".join(map(str, left_out))
+        told += f" There speaker {words} was left out: recordings of the other speakers were part of that choice."
+    return told
+
+
+def _chosen_here(rows: list[Row]) -> str:
+    """How a stage chose its own settings."""
     text = (
         "Every training had the same settings "
         "tried, a learning rate and a price of a spike; chosen is the one with fewest spikes on the validation split "
         f"among those within {100 * WITHIN:g} points of the best."
     )
-    tried = {kind: {setting(row) for row in rows if row["kind"] == kind} for kind in best}
-    if len({frozenset(x) for x in tried.values()}) > 1:
+    kinds = {row["kind"] for row in rows}
+    if len({frozenset(setting(row) for row in rows if row["kind"] == kind) for kind in kinds}) > 1:
         text += " **Not all settings have been run yet**: kinds with fewer rows have had fewer to choose from."
     return text
 
@@ -66,8 +69,7 @@ def _networks(stage: str, rows: list[Row], best: Chosen, choice: str) -> Part:
     names = ("right", "first_right", "density", "drained_spikes", "first_spikes", "stands_spikes")
     times = ("drained_steps", "first_steps", "stands_steps")
     table = []
-    for job in dict.fromkeys((row["kind"], *setting(row)) for row in rows):
-        own = [row for row in rows if (row["kind"], *setting(row)) == job]
+    for job, own in by_setting(rows).items():
         cell = own[0]["own"]
         v = {name: mean(own, cell, lambda c, name=name: c[name], whole=True) for name in (*names, *times)}
         seeds = len({row["seed"] for row in own})
@@ -97,9 +99,8 @@ LEAST_DRAWN = 10.0
 
 def _paint(rows: list[Row], figure: Figure) -> None:
     """A mark for each kind and setting: means over seeds and speakers."""
-    axis, found = figure.subplots(), dict[tuple[Any, ...], tuple[float, float]]()
-    for at in dict.fromkeys((row["kind"], *setting(row)) for row in rows):
-        own = [row for row in rows if (row["kind"], *setting(row)) == at]
+    axis, found = figure.subplots(), dict[Setting, tuple[float, float]]()
+    for at, own in by_setting(rows).items():
         spikes, right = (
             mean(own, own[0]["own"], lambda c, name=name: c[name], whole=True) for name in ("drained_spikes", "right")
         )

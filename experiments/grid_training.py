@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +25,11 @@ from trainer import TrainConfig, train
 from trainer.build import build_network
 from trainer.engines.options import TrainingOptions
 from trainer.fit import prepared
+from trainer.kinds import check_kinds
 from unlayered.experiments.definition import Job
 from unlayered.experiments.running import commit_of
 
 NEURONS_A_CORE = 32
-DEFAULTS: dict[str, Any] = {
-    "encoder": 0, "initial_density": 0.1, "train_threshold": True, "input_dropout": 0.25, "gradient_norm": 0.0
-}  # fmt: skip
-"""Of settings that a file may leave out."""
-
 NETWORKS = Path("runs") / "grid"
 """Where networks and checkpoints lie, a folder a job and commit: a stopped training goes on from its last epoch."""
 
@@ -88,6 +84,48 @@ KINDS = {
 CONTROLS = {f"{p:g} dropped, then random": Kind(ORDERS["random"], dropped=p) for p in (0.2, 0.8)}
 """Is it asynchrony or regularization? Only where a stage names them."""
 ALL = KINDS | CONTROLS
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The settings that all stages share.
+
+    Attributes:
+        data: name of a data set. real: whether real recordings of it are tested, too.
+        hidden: sizes and kinds of the layers before the last, as ``TrainConfig.layers`` names them. encoder: so many of
+            them run on the host and take currents; everything else sees their spikes.
+        recurrent: whether hidden populations feed back on themselves.
+        initial_density: spikes a neuron and time step where training begins. train_threshold: whether each neuron
+            learns its threshold. input_dropout: share of the input spikes that training leaves out. gradient_norm: the
+            longest gradient of a batch; 0 = any.
+    """
+
+    data: str
+    hidden: list[Any]
+    groups: list[Any]
+    encoder: int = 0
+    F: int = 8
+    real: bool = False
+    recurrent: bool = False
+    tau_mem_s: float = 1e-3
+    loss: str = "rate"
+    batch_size: int = 64
+    initial_density: float = 0.1
+    train_threshold: bool = True
+    input_dropout: float = 0.25
+    gradient_norm: float = 0.0
+    silent_gradient: str = "carried"
+    refractory_dropout: float = 0.8
+    refractory_dropout_decay: float = 1.0
+    validation_share: float = 0.1
+    bootstrap: int = 1000
+
+    def __post_init__(self) -> None:
+        check_kinds(self)
+
+
+DEFAULTS = {x.name: x.default for x in fields(Grid) if x.default is not MISSING}
+"""Of settings that a file may leave out."""
 
 
 def configured(what: dict[str, Any], partition: str = "") -> TrainConfig:

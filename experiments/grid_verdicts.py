@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.grid_choice import Chosen, layered_ones, mean, setting
+from experiments.grid_choice import Chosen, by_setting, layered_ones, mean
 from experiments.grid_measures import BUDGETS, STEPS, compared, difference, ratio, resampled
 from unlayered.experiments.definition import Part, Row
 
@@ -29,14 +29,12 @@ def comparisons(stage: str, rows: list[Row], best: Chosen, draws: int) -> list[P
         if kind == "layered":
             continue
         cell = own[0]["own"]
-        tests = set(map(_test_of, own))
         others = {f"layered, run {cell}": (plain, cell)} if plain else {}
         if priced:
             others[f"{_at_price(priced)}, run {cell}"] = (priced, cell)
         others[f"{'layered' if plain else _at_price(priced)}, run layered"] = (plain or priced, "layered")
         for told, (theirs, theirs_cell) in others.items():
-            both = _whole_seeds(tests & set(map(_test_of, theirs)))
-            if both:
+            if both := _both_tested(own, theirs):
                 table.append((kind, told, len(both), *_compared(own, cell, theirs, theirs_cell, both, draws)))
     text = (
         "Means over seeds, in brackets the 95 % interval of a bootstrap over test samples, paired: the same for both "
@@ -61,8 +59,9 @@ def _test_of(row: Row) -> tuple[int, int]:
     return row["seed"], row.get("speaker", -1)
 
 
-def _whole_seeds(tests: set[tuple[int, int]]) -> list[list[tuple[int, int]]]:
-    """The tests of each seed of which all speakers are there that any seed has: their samples stand side by side."""
+def _both_tested(ours: list[Row], theirs: list[Row]) -> list[list[tuple[int, int]]]:
+    """The tests of each seed that both have of all speakers that both have of any: samples stand side by side."""
+    tests = set(map(_test_of, ours)) & set(map(_test_of, theirs))
     speakers = sorted({speaker for _, speaker in tests})
     whole = [[(seed, speaker) for speaker in speakers] for seed in sorted({seed for seed, _ in tests})]
     return [some for some in whole if tests.issuperset(some)]
@@ -175,11 +174,12 @@ def per_core(stage: str, rows: list[Row], best: Chosen) -> list[Part]:
         return []
     cell = best["per-core fifo"][0]["own"]
     pairs = {"chosen by validation": (best["per-core fifo"], best["random"])}
-    by_kind = {kind: [row for row in rows if row["kind"] == kind] for kind in ("per-core fifo", "random")}
-    for at in dict.fromkeys(map(setting, by_kind["per-core fifo"])):
-        ours, theirs = ([row for row in own if setting(row) == at] for own in by_kind.values())
-        pairs[f"both at rate {at[0]:g}, price {at[1]:g}"] = (ours, theirs)
-    table = [(told, *_looped(cell, *both)) for told, both in pairs.items() if _both_tested(*both)]
+    settings = by_setting(rows)
+    for (kind, rate, price), ours in settings.items():
+        if kind == "per-core fifo":
+            pairs[f"both at rate {rate:g}, price {price:g}"] = ours, settings.get(("random", rate, price), [])
+    found = [(told, both, _both_tested(*both)) for told, both in pairs.items()]
+    table = [(told, *_looped(cell, *both, seeds)) for told, both, seeds in found if seeds]
     text = (
         f"Both run as {cell} a core. Asked for is at least one point more at no more spikes, or at most 85 % of the "
         "spikes at an accuracy within half a point."
@@ -191,13 +191,7 @@ def per_core(stage: str, rows: list[Row], best: Chosen) -> list[Part]:
     return [Part(f"{stage}: trained with the mapping in the loop", text, columns, table)]
 
 
-def _both_tested(ours: list[Row], theirs: list[Row]) -> list[list[tuple[int, int]]]:
-    """The tests of each seed that both have whole."""
-    return _whole_seeds(set(map(_test_of, ours)) & set(map(_test_of, theirs)))
-
-
-def _looped(cell: str, ours: list[Row], theirs: list[Row]) -> tuple[Any, ...]:
-    seeds = _both_tested(ours, theirs)
+def _looped(cell: str, ours: list[Row], theirs: list[Row], seeds: list[list[tuple[int, int]]]) -> tuple[Any, ...]:
     both = {test for tests in seeds for test in tests}
     shared = ([x for x in rows if _test_of(x) in both] for rows in (ours, theirs))
     (right, spikes), (their_right, their_spikes) = (
