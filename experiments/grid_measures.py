@@ -18,11 +18,11 @@ from sim_reference.compare.statistics import batch_positions, decision
 KEPT = ("first_right", "right", "first_steps", "first_spikes", "drained_spikes")
 """What of each sample is kept in a row: what networks are compared by, sample by sample."""
 
-BUDGETS = (5, 10, 15, 20, 30, 40, 60, 80, 100, 130, 160, 200, 250, 300, 400, 500, 700, 1000)
-"""Spikes of a sample, of the curves of early decisions."""
+BUDGETS = (5, 10, 15, 20, 30, 40, 60, 80, 100, 130, 160, 200, 250, 300, 400, 500, 700, 1000, 1400, 2000, 3000, 5000)
+"""Spikes of a sample, of the curves of early decisions; the first rows end at 1,000."""
 
-STEPS = (4, 5, 6, 8, 10, 12, 16, 20, 24, 28, 32, 36, 40, 50, 60, 80, 100, 150, 200, 300, 400, 600, 1000)
-"""Forward steps of a sample, likewise; the first rows end at 100."""
+STEPS = (4, 5, 6, 8, 10, 12, 16, 20, 24, 28, 32, 36, 40, 50, 60, 80, 100, 150, 200, 300, 400, 600, 1000, 1500, 2500)
+"""Forward steps of a sample, likewise; the first rows end at 100 or 1,000."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -126,15 +126,17 @@ def early(stage: str, rows: list[Row], best: Chosen) -> list[Part]:
 def _early(stage: str, spent: Spent, curves: dict[str, tuple[list[Row], str]]) -> Part:
     """Curves beside the first one, at shares of what its network spends; the bar is held seed by seed."""
 
+    shared = min(len(row["test"][cell][spent.curve]) for rows, cell in curves.values() for row in rows)
+    budgets = spent.budgets[:shared]  # earlier rows end sooner
+
     def by_seed(rows: list[Row], cell: str) -> dict[int, np.ndarray]:
         seeds = dict.fromkeys(row["seed"] for row in rows)
-        return {s: np.mean([r["test"][cell][spent.curve] for r in rows if r["seed"] == s], 0) for s in seeds}
+        return {s: np.mean([r["test"][cell][spent.curve][:shared] for r in rows if r["seed"] == s], 0) for s in seeds}
 
     first, *_ = found = {name: by_seed(*where) for name, where in curves.items()}
     whole = mean(curves[first][0], "layered", lambda c: c[spent.whole], whole=True)
 
     def at(accuracy: np.ndarray) -> np.ndarray:
-        budgets = spent.budgets[: len(accuracy)]
         found = np.array([np.interp(share * whole, budgets, accuracy) for share in SHARES])
         return np.where(np.array(SHARES) * whole <= budgets[-1], found, np.nan)
 
@@ -156,14 +158,14 @@ def _early(stage: str, spent: Spent, curves: dict[str, tuple[list[Row], str]]) -
     title = f"{stage}: early decision, accuracy % at a share of the layered network's {spent.word}"
     drawn = {name: np.mean(list(seeds.values()), 0) for name, seeds in found.items()}
     plot = f"{stage}-early-{spent.word.replace(' ', '-')}"
-    return Part(title, text, columns, table, plot, partial(_paint_curves, spent, drawn))
+    return Part(title, text, columns, table, plot, partial(_paint_curves, spent.word, budgets, drawn))
 
 
-def _paint_curves(spent: Spent, curves: dict[str, np.ndarray], figure: Figure) -> None:
+def _paint_curves(word: str, budgets: tuple[int, ...], curves: dict[str, np.ndarray], figure: Figure) -> None:
     axis = figure.subplots()
     for name, accuracy in curves.items():
-        axis.plot(spent.budgets[: len(accuracy)], 100 * accuracy, marker=".", label=name)
-    axis.set(xscale="log", xlabel=f"{spent.word} a sample may spend", ylabel="accuracy by counts, %")
+        axis.plot(budgets, 100 * accuracy, marker=".", label=name)
+    axis.set(xscale="log", xlabel=f"{word} a sample may spend", ylabel="accuracy by counts, %")
     axis.legend()
 
 

@@ -97,3 +97,11 @@ def test_a_share_beyond_the_budgets_that_were_tried_has_no_accuracy():
     parts = {part.title: part for part in grid_tables.parts({**SETTINGS, **QUICK}, rows)}
     early = parts["full: early decision, accuracy % at a share of the layered network's spikes"].rows
     assert [[value == "beyond the budgets" for value in x[1:4]] for x in early] == [[False, False, True]] * 2
+
+
+def test_curves_of_earlier_rows_that_end_sooner_are_compared_as_far_as_both_go():
+    rows = [row("layered", 0.0, spikes=2000), row("random", 0.0, spikes=100)]
+    del rows[1]["test"]["random, F = 8"]["curve"][BUDGETS.index(1000) + 1 :]
+    parts = {part.title: part for part in grid_tables.parts({**SETTINGS, **QUICK}, rows)}
+    early = parts["full: early decision, accuracy % at a share of the layered network's spikes"].rows
+    assert [[value == "beyond the budgets" for value in x[1:4]] for x in early] == [[False, False, True]] * 2
