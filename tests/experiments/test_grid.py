@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,12 @@ from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
 from sim_reference.compare.statistics import statistics
 from trainer import preset
+from unlayered.experiments.definition import load_experiment
+from unlayered.experiments.lines import read_lines
+from unlayered.experiments.page import told
 
-SETTINGS = read_toml(Path(nmnist_like.__file__).with_suffix(".toml"), "settings ")
+EXPERIMENTS = Path(nmnist_like.__file__).parent
+SETTINGS = read_toml(EXPERIMENTS / "nmnist_like.toml", "settings ")
 QUICK = SETTINGS.pop("quick")
 
 
@@ -197,13 +202,23 @@ def test_every_training_has_the_same_samples_epochs_and_number_of_settings():
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("nmnist-sparse", "random"), ("nmnist-any-order", "order-free, then drawn")]
+    ("name", "experiment", "kind"),
+    [
+        ("nmnist-sparse", "nmnist_like", "random"),
+        ("nmnist-any-order", "nmnist_like", "order-free, then drawn"),
+        ("motions", "gesture_like", "fifo"),
+        ("shd", "shd_like", "fifo"),
+    ],
 )
-def test_presets_are_what_the_grid_chose(name: str, kind: str):
-    ((rate, price),) = SETTINGS["stages"]["full"]["chosen"][kind]
-    full = [job.what for job in nmnist_like.jobs(SETTINGS) if job.group == "full"]
-    what = next(x for x in full if (x["kind"], *setting(x)) == (kind, rate, price))
-    assert preset(name, data="nmnist-like", limit=what["samples"]) == grid_training.configured(what)
+def test_presets_are_what_the_grid_chose(name: str, experiment: str, kind: str):
+    found = load_experiment(EXPERIMENTS / f"{experiment}.py")
+    rows = map(told, read_lines(EXPERIMENTS / "rows" / f"{experiment}.jsonl"))
+    full = [row for row in rows if (row["stage"], row["kind"]) == ("full", kind)]
+    stage = found.settings["stages"]["full"]
+    ((what, *_),) = chosen(full, stage["chosen"] if stage.get("settled") else None).values()
+    grown = {} if what["price"] else {"spike_penalty_after": 0}  # without a price it is never asked for
+    same = replace(grid_training.configured(what), **grown)
+    assert preset(name, data=same.data, layers=same.layers, limit=same.limit) == same
 
 
 def test_a_stage_that_goes_first_leaves_the_jobs_of_the_next_as_they_are():

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from trainer.config import TrainConfig
 
 PRESETS = (
-    "A configuration that ships: digits, digits-layered, digits-order-free, spiking-gamma-digits, "
+    "A configuration that ships: digits, digits-layered, digits-order-free, motions, spiking-gamma-digits, "
     "spiking-gamma-coincidence, spiking-gamma-shd, spiking-gamma-nmnist, nmnist, nmnist-sparse, nmnist-any-order, shd, "
     "dvsgesture or cifar10."
 )
