@@ -83,6 +83,10 @@ class SlowerWarning(UserWarning):
     """Something runs slower than it could, with the same result; the sentence says why."""
 
 
+class GradientWarning(UserWarning):
+    """A gradient was no number and changed nothing; said once in a process."""
+
+
 def require(condition: bool, message: str) -> None:
     """Raise ``ValueError(message)`` unless ``condition`` holds."""
     if not condition:

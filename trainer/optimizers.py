@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import nn
+
+from ir.check import GradientWarning
 
 
 class Rates(Protocol):
@@ -48,6 +51,12 @@ WITH_MOMENTUM = ("rmsprop", "sgd")
 """Those to which ``optimizer_momentum`` means something."""
 
 
+NOT_FINITE = (
+    "the gradient of a batch is not finite and changes nothing (said once); a larger F, a shorter truncate or a lower "
+    "learning_rate keep gradients small"
+)
+
+
 def make_optimizer(network: nn.Module, config: Rates) -> torch.optim.Optimizer:
     """The optimizer of a configuration."""
     options: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
@@ -62,14 +71,20 @@ def make_optimizer(network: nn.Module, config: Rates) -> torch.optim.Optimizer:
 def limit_gradient(optimizer: torch.optim.Optimizer, most: float) -> None:
     """Scale the gradients of all parameters together down to a Euclidean norm of ``most``, where it is larger.
 
+    Gradients that are not finite, as a chain of many forward steps may make them, have no direction left: they become
+    0, and a ``GradientWarning`` says so once.
+
     Pascanu et al., "On the difficulty of training recurrent neural networks", ICML 2013. The norm is summed up in one
     thread and in float64: the same to the last bit for any number of threads, and no gradient's square is too large.
-    What is not finite stays as it is.
     """
     found = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     squares = (np.square(g.detach().cpu().numpy().astype(np.float64)).sum() for g in found)
     norm = math.sqrt(sum(map(float, squares)))
-    if most < norm < math.inf:
+    if not math.isfinite(norm):
+        warnings.warn(NOT_FINITE, GradientWarning, stacklevel=2)
+        for g in found:
+            g.zero_()
+    elif norm > most:
         for g in found:
             g.mul_(most / norm)
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from ir.check import DeadlockError, SlowerWarning, TargetError, sentence
+from ir.check import DeadlockError, GradientWarning, SlowerWarning, TargetError, sentence
 from unlayered.__main__ import main
 from unlayered.compiling import tell_of_compiling
 from unlayered.console import stderr
@@ -111,7 +111,7 @@ def _warnings_as_sentences() -> Generator[None, None, None]:
         as_python_does = warnings.showwarning
 
         def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-            if issubclass(category, SlowerWarning):
+            if issubclass(category, (SlowerWarning, GradientWarning)):
                 _say(message)
             else:
                 as_python_does(message, category, *where, **more)

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from ir import FormatError
+from ir.check import GradientWarning
 from tests.trainer.test_fit import CONFIG, toy, weights
 from trainer.build import build_network
 from trainer.config import TrainConfig, from_dict
@@ -114,11 +115,14 @@ def test_a_gradient_is_no_longer_than_its_limit(size: float) -> None:
         torch.testing.assert_close(after, [g * (0.5 / (5 * size)) for g in before])
 
 
-def test_a_gradient_that_is_not_finite_stays_to_be_seen() -> None:
-    p = torch.nn.Parameter(torch.zeros(2))
-    p.grad = torch.tensor([1.0, math.inf])
-    limit_gradient(torch.optim.SGD([p], lr=1.0), 0.5)
-    assert p.grad.tolist() == [1.0, math.inf]
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_gradient_that_is_not_finite_changes_nothing_and_is_told(value: float) -> None:
+    p = torch.nn.Parameter(torch.ones(2))
+    optimizer = make_optimizer(torch.nn.ParameterList([p]), replace(CONFIG, optimizer="sgd", gradient_norm=0.5))
+    p.grad = torch.tensor([1.0, value])
+    with pytest.warns(GradientWarning, match="the gradient of a batch is not finite"):
+        optimizer.step()
+    assert p.tolist() == [1.0, 1.0]
 
 
 def test_the_limit_is_held_in_every_step_of_a_training(tmp_path: Path) -> None:
