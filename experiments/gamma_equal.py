@@ -131,7 +131,8 @@ def interval(values: np.ndarray) -> tuple[float, float, float]:
     """A mean, and the 2.5 and 97.5 percent points of the bootstrap's means."""
     rng = np.random.default_rng(0)
     means = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), DRAWS) @ values / len(values)
-    return float(values.mean()), *(float(x) for x in np.quantile(means, (0.025, 0.975)))
+    low, high = map(float, np.quantile(means, (0.025, 0.975)))
+    return float(values.mean()), low, high
 
 
 def said(found: tuple[float, float, float], times: float = 1.0, digits: int = 1) -> str:

@@ -166,7 +166,7 @@ def lif_network(n: int, seed: int, recurrent: bool, dt_s: float = SECONDS / COAR
         layers.append(("hidden", "hidden", nn.Linear(n, n, bias=False)))
         nn.init.zeros_(layers[-1][2].weight)  # type: ignore[arg-type]
     layers.append(("hidden", "out", nn.Linear(n, 10, bias=False)))
-    learning = {"train_tau": True, "per_neuron": True}
+    learning: dict[str, Any] = {"train_tau": True, "per_neuron": True}
     neurons = {"hidden": LIF(TAU_S, 1.0, **learning), "out": LIF(READOUT_TAU_S, None, **learning)}
     return SpikingNetwork({"input": (1, 70)}, neurons, layers, dt_s=dt_s, schedule=LAYERED)
 

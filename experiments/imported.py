@@ -130,6 +130,7 @@ def train_in_snntorch(case: Case, learn: ul.Stimulus, epochs: int, say: Callable
             frames = torch.as_tensor(learn.frames[:, batch.numpy()]).float().unflatten(2, case.shape)
             spikes = run_snntorch(model, frames)
             loss = sum(nn.functional.cross_entropy(s, labels[batch]) for s in spikes) / len(spikes)
+            assert isinstance(loss, torch.Tensor)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -50,8 +50,11 @@ def _with_weight(setup: Setup, i: int, weight: np.ndarray) -> Setup:
 
 
 def _with_neuron(setup: Setup, name: str, **changes: Any) -> Setup:
+    def changed(neuron: Any) -> Any:
+        return replace(neuron, **changes)
+
     populations = tuple(
-        replace(p, neuron=replace(p.neuron, **changes)) if p.name == name else p for p in setup.network.populations
+        replace(p, neuron=changed(p.neuron)) if p.name == name else p for p in setup.network.populations
     )
     return replace(setup, network=replace(setup.network, populations=populations))
 
@@ -101,6 +104,7 @@ def plant_reset(setup: Setup, rng: np.random.Generator) -> Planted:
 def plant_accumulator(setup: Setup, rng: np.random.Generator) -> Planted:
     """A narrower accumulator under numbers that are large enough to fill it: shifted by as much as a draw says."""
     exponent = int(rng.integers(4, 7))
+    assert isinstance(setup.network, QuantizedNetwork)
     before = replace(setup, network=replace(raised(setup.network, exponent), arithmetic="loihi2"))
     after = replace(before, network=replace(before.network, arithmetic="loihi1"))
     return Planted("accumulator", None, f"21 bits, numbers << {exponent}", before, after)
@@ -110,9 +114,10 @@ def raised(network: QuantizedNetwork, exponent: int) -> QuantizedNetwork:
     """The same network with all its numbers shifted to the left: it computes the same, nearer the registers' edges."""
     populations = []
     for p in network.populations:
-        threshold = np.asarray(p.neuron.v_threshold) << exponent
-        bias_exp = p.neuron.bias_exp + (exponent if p.neuron.bias is not None else 0)
-        populations.append(replace(p, neuron=replace(p.neuron, v_threshold=threshold, bias_exp=bias_exp)))
+        neuron: Any = p.neuron
+        threshold = np.asarray(neuron.v_threshold) << exponent
+        bias_exp = neuron.bias_exp + (exponent if neuron.bias is not None else 0)
+        populations.append(replace(p, neuron=replace(neuron, v_threshold=threshold, bias_exp=bias_exp)))
     projections = tuple(replace(e, weight_exp=e.weight_exp + exponent) for e in network.projections)
     return replace(network, populations=tuple(populations), projections=projections)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
@@ -13,7 +14,7 @@ from trainer.linear_map import LinearMap
 from trainer.neuron import NeuronModule
 
 
-def check_blocks(inputs: dict[str, Any], populations: dict[str, Any]) -> None:
+def check_blocks(inputs: dict[str, Any], populations: Mapping[str, Any]) -> None:
     """Raise unless inputs have shapes, and populations are neurons under names that torch can store."""
     for name, shape in inputs.items():
         require(isinstance(shape, (tuple, list)), f"input {name!r} has shape {shape!r}; give a tuple, e.g. (2, 34, 34)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -62,7 +62,7 @@ class SpikingNetwork(nn.Module):
     def __init__(
         self,
         inputs: dict[str, tuple[int, ...]],
-        populations: dict[str, NeuronModule],
+        populations: Mapping[str, NeuronModule],
         projections: Sequence[tuple[str, str, nn.Module]],
         output: str | None = None,
         dt_s: float = 1e-3,
