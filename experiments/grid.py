@@ -93,8 +93,13 @@ class Stage:
             check_choice("chosen", kind, ALL)
             known = isinstance(pairs, list) and all(x in self.tried for x in pairs)
             require(known, f"chosen of {kind!r} is {pairs!r}; give pairs [rate, price] among those tried")
-        missing = [kind for kind in self.kinds or KINDS if not self.chosen.get(kind)] if self.settled else []
+        missing = [kind for kind in self.trained if not self.chosen.get(kind)] if self.settled else []
         require(not missing, f"chosen has no pair for {', '.join(missing)}; a settled stage needs one for every kind")
+
+    @property
+    def trained(self) -> list[str]:
+        """The kinds of this stage."""
+        return self.kinds or list(KINDS)
 
     def settings(self, kind: str, seed: int) -> list[list[float]]:
         """The pairs [learning rate, price] that a kind is trained with."""
@@ -121,8 +126,8 @@ def jobs(settings: dict[str, Any]) -> list[Job]:
     found: list[Job] = []
     for name, stage in stages.items():
         sizes = {k: v for k, v in vars(stage).items() if k not in OF_A_STAGE}
-        kinds = stage.kinds or list(KINDS)
-        for seed, i, kind, speaker in product(stage.seeds, range(len(stage.tried)), kinds, stage.speakers or [None]):
+        choices = stage.seeds, range(len(stage.tried)), stage.trained, stage.speakers or [None]
+        for seed, i, kind, speaker in product(*choices):
             pairs = stage.settings(kind, seed)
             if i >= len(pairs):
                 continue
