@@ -18,6 +18,7 @@ import torch
 from experiments.grid_measures import BUDGETS, STEPS, curve, decisions
 from experiments.grid_training import (
     ALL,
+    DEFAULTS,
     KINDS,
     LAYERED,
     ORDERS,
@@ -146,31 +147,32 @@ def jobs(settings: dict[str, Any]) -> list[Job]:
 def run(job: Job) -> list[Row]:
     """Train a network and test it under every schedule."""
     torch.set_num_threads(1)
+    what = DEFAULTS | job.what
     whole, chosen_by = trained(job)
-    network, test = body_of(whole), spikes_of(whole, data_of(job.what, "test"))
-    splits = ("test", "train") if job.what["real"] and job.what["real_samples"] else ()
-    real = {split: real_nmnist("nmnist", split, job.what["real_samples"]) for split in splits}
-    own = own_cell(job.what)
-    few = {own, "layered", *(f"{order}, F = {f}" for order in ORDERS for f in (1, job.what["F"], "all"))}
-    some = test.select(np.arange(min(job.what["cell_samples"] or test.n_samples, test.n_samples)))
+    network, test = body_of(whole), spikes_of(whole, data_of(what, "test"))
+    splits = ("test", "train") if what["real"] and what["real_samples"] else ()
+    real = {split: real_nmnist("nmnist", split, what["real_samples"]) for split in splits}
+    own = own_cell(what)
+    few = {own, "layered", *(f"{order}, F = {f}" for order in ORDERS for f in (1, what["F"], "all"))}
+    some = test.select(np.arange(min(what["cell_samples"] or test.n_samples, test.n_samples)))
     cells = {}
-    for name, at in schedules(job.what):
-        samples = kept(job.what, name)
+    for name, at in schedules(what):
+        samples = kept(what, name)
         cells[name] = cell(network, test if samples else some, at, samples)
-    as_trained = dict(schedules(job.what))[own]
+    as_trained = dict(schedules(what))[own]
     row = {
-        "seed": job.what["seed"],
+        "seed": what["seed"],
         "validation": chosen_by,
         "own": own,
         "test": cells,
         **{
-            f"real {split}": {name: cell(network, x, at, False) for name, at in schedules(job.what) if name in few}
+            f"real {split}": {name: cell(network, x, at, False) for name, at in schedules(what) if name in few}
             for split, x in real.items()
         },
         "mapped": {f"{bits} bits": on_chip(network, test, bits, as_trained) for bits in (8, 4)},
     }
-    if "lava_samples" in job.what:
-        row["lava"] = on_lava(network, test, job.what["lava_samples"], as_trained)
+    if "lava_samples" in what:
+        row["lava"] = on_lava(network, test, what["lava_samples"], as_trained)
     return [row]
 
 

@@ -22,7 +22,7 @@ BUDGETS = (5, 10, 15, 20, 30, 40, 60, 80, 100, 130, 160, 200, 250, 300, 400, 500
 """Spikes of a sample, of the curves of early decisions; the first rows end at 1,000."""
 
 STEPS = (4, 5, 6, 8, 10, 12, 16, 20, 24, 28, 32, 36, 40, 50, 60, 80, 100, 150, 200, 300, 400, 600, 1000, 1500, 2500)
-"""Forward steps of a sample, likewise; the first rows end at 100 or 1,000."""
+"""Forward steps of a sample, likewise; the first rows end at 1,000."""
 
 
 @dataclass(frozen=True, eq=False)

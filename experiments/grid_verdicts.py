@@ -125,7 +125,6 @@ def early(stage: str, rows: list[Row], best: Chosen) -> list[Part]:
 
 def _early(stage: str, spent: Spent, curves: dict[str, tuple[list[Row], str]]) -> Part:
     """Curves beside the first one, at shares of what its network spends; the bar is held seed by seed."""
-
     shared = min(len(row["test"][cell][spent.curve]) for rows, cell in curves.values() for row in rows)
     budgets = spent.budgets[:shared]  # earlier rows end sooner
 
@@ -151,7 +150,8 @@ def _early(stage: str, spent: Spent, curves: dict[str, tuple[list[Row], str]]) -
     text = (
         f"A sample stops before the forward step that would spend more {spent.word} than a budget, and the class with "
         f"most output spikes until then is decided for. The layered network spends {whole:.0f} {spent.word} a sample; "
-        "asked for are 3 points more than it at 25 and at 50 % of them, and at no budget more than half a point less; "
+        "asked for are 3 points more than it at 25 and at 50 % of them, and at no budget, of which the largest is "
+        f"{budgets[-1]:,}, more than half a point less; "
         "the last column counts the seeds that hold it."
     )
     columns = ("trained", *(f"at {100 * x:.0f} %" for x in SHARES), "least difference, points", "seeds that hold")

@@ -84,7 +84,7 @@ class SlowerWarning(UserWarning):
 
 
 class GradientWarning(UserWarning):
-    """A gradient was no number and changed nothing; said once in a process."""
+    """A step of a training had no finite gradient and changed nothing; said once a training."""
 
 
 def require(condition: bool, message: str) -> None:

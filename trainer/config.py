@@ -67,7 +67,7 @@ class TrainConfig:
         optimizer_momentum: of ``sgd`` and ``rmsprop``.
         learning_rate: of the optimizer, where training begins (behind the warm-up).
         weight_decay: of the optimizer: the weights' own pull to 0.
-        gradient_norm: of a step, all parameters together; longer ones are scaled down, infinite ones left out; 0 = any.
+        gradient_norm: of a step, all parameters together; longer ones are scaled down; 0 = any.
         rate_schedule: how the learning rate goes on: ``constant``; ``cosine`` or ``linear``, down to ``rate_factor`` of
             itself in the last epoch; ``step``, times ``rate_factor`` after every ``rate_every`` epochs.
         rate_factor: see ``rate_schedule``.

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ir.check import GradientWarning
+from ir.check import GradientWarning, require
+from trainer.processes import rank
 
 
 class Rates(Protocol):
@@ -51,10 +52,9 @@ WITH_MOMENTUM = ("rmsprop", "sgd")
 """Those to which ``optimizer_momentum`` means something."""
 
 
-NOT_FINITE = (
-    "the gradient of a batch is not finite and changes nothing (said once); a larger F, a shorter truncate or a lower "
-    "learning_rate keep gradients small"
-)
+SMALLER = "a larger F, a shorter truncate or a lower learning_rate keep gradients small"
+MOST_IN_A_ROW = 100
+"""So many steps without a finite gradient are a training that has come to nothing."""
 
 
 def make_optimizer(network: nn.Module, config: Rates) -> torch.optim.Optimizer:
@@ -64,29 +64,47 @@ def make_optimizer(network: nn.Module, config: Rates) -> torch.optim.Optimizer:
         options["momentum"] = config.optimizer_momentum
     optimizer = OPTIMIZERS[config.optimizer](network.parameters(), **options)
     if config.gradient_norm:
-        optimizer.register_step_pre_hook(lambda chosen, _args, _more: limit_gradient(chosen, config.gradient_norm))
+        optimizer.register_step_pre_hook(GradientLimit(config.gradient_norm))
     return optimizer
 
 
-def limit_gradient(optimizer: torch.optim.Optimizer, most: float) -> None:
-    """Scale the gradients of all parameters together down to a Euclidean norm of ``most``, where it is larger.
+class GradientLimit:
+    """Keeps the gradient of every step within a length; a step whose gradient is not finite changes nothing.
 
-    Gradients that are not finite, as a chain of many forward steps may make them, have no direction left: they become
-    0, and a ``GradientWarning`` says so once.
+    Scales the gradients of all parameters together down to a Euclidean norm, where it is larger. Pascanu et al., "On
+    the difficulty of training recurrent neural networks", ICML 2013. The norm is summed up in one thread and in
+    float64: the same to the last bit for any number of threads, and no square of a float32 is too large.
 
-    Pascanu et al., "On the difficulty of training recurrent neural networks", ICML 2013. The norm is summed up in one
-    thread and in float64: the same to the last bit for any number of threads, and no gradient's square is too large.
+    Where any of them is infinite or NaN, as a chain of many forward steps may make it, no direction is left: the
+    optimizer finds no gradient, so weights and its own state stay as they are. The first one of a training is told in a
+    ``GradientWarning``.
+
+    Raises:
+        ValueError: called for ``MOST_IN_A_ROW`` such steps in a row.
     """
-    found = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-    squares = (np.square(g.detach().cpu().numpy().astype(np.float64)).sum() for g in found)
-    norm = math.sqrt(sum(map(float, squares)))
-    if not math.isfinite(norm):
-        warnings.warn(NOT_FINITE, GradientWarning, stacklevel=2)
-        for g in found:
-            g.zero_()
-    elif norm > most:
-        for g in found:
-            g.mul_(most / norm)
+
+    def __init__(self, most: float) -> None:
+        self.most, self.told, self.in_a_row = most, False, 0
+
+    def __call__(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
+        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        with np.errstate(over="ignore"):
+            squares = [np.square(p.grad.detach().cpu().numpy().astype(np.float64)).sum() for p in parameters]
+        norm = math.sqrt(sum(map(float, squares)))
+        if math.isfinite(norm):
+            self.in_a_row = 0
+            for p in parameters if norm > self.most else ():
+                p.grad.mul_(self.most / norm)
+            return
+        self.in_a_row += 1
+        require(self.in_a_row < MOST_IN_A_ROW, f"{MOST_IN_A_ROW} steps in a row had no finite gradient; {SMALLER}")
+        for p in parameters:
+            p.grad = None
+        if not self.told and rank() == 0:
+            warnings.warn(
+                f"a step has no finite gradient and changes nothing; {SMALLER}", GradientWarning, stacklevel=2
+            )
+        self.told = True
 
 
 def _share(config: Rates, at: float) -> float:

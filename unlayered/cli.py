@@ -112,7 +112,7 @@ def _warnings_as_sentences() -> Generator[None, None, None]:
 
         def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
             if issubclass(category, (SlowerWarning, GradientWarning)):
-                _say(message)
+                print(f"{who()}: {sentence(message)}", file=sys.stderr)  # not _say: a bar may live there
             else:
                 as_python_does(message, category, *where, **more)
 

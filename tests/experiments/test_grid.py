@@ -31,9 +31,10 @@ from ir.stimulus import Stimulus
 from ir.trace import Spikes, Trace
 from sim_reference.compare.statistics import statistics
 from trainer import preset
-from unlayered.experiments.definition import load_experiment
+from unlayered.experiments.definition import Experiment, Row, jobs_of, load_experiment
 from unlayered.experiments.lines import read_lines
 from unlayered.experiments.page import told
+from unlayered.experiments.running import rows_file
 
 EXPERIMENTS = Path(nmnist_like.__file__).parent
 SETTINGS = read_toml(EXPERIMENTS / "nmnist_like.toml", "settings ")
@@ -201,6 +202,12 @@ def test_every_training_has_the_same_samples_epochs_and_number_of_settings():
     assert set(configs["drawn F and order"].order_drawn) == {"random", "momentum", "fifo"}
 
 
+def rows_of(experiment: Experiment) -> list[Row]:
+    """The rows of its jobs that are committed."""
+    keys = {job.key for job in jobs_of(experiment)}
+    return [told(x) for x in read_lines(rows_file(experiment, EXPERIMENTS / "rows")) if x["key"] in keys]
+
+
 @pytest.mark.parametrize(
     ("name", "experiment", "kind"),
     [
@@ -212,13 +219,23 @@ def test_every_training_has_the_same_samples_epochs_and_number_of_settings():
 )
 def test_presets_are_what_the_grid_chose(name: str, experiment: str, kind: str):
     found = load_experiment(EXPERIMENTS / f"{experiment}.py")
-    rows = map(told, read_lines(EXPERIMENTS / "rows" / f"{experiment}.jsonl"))
-    full = [row for row in rows if (row["stage"], row["kind"]) == ("full", kind)]
-    stage = found.settings["stages"]["full"]
-    ((what, *_),) = chosen(full, stage["chosen"] if stage.get("settled") else None).values()
-    grown = {} if what["price"] else {"spike_penalty_after": 0}  # without a price it is never asked for
-    same = replace(grid_training.configured(what), **grown)
-    assert preset(name, data=same.data, layers=same.layers, limit=same.limit) == same
+    stage = found.settings["stages"]["full"].get("settled", "full")
+    ((what, *_),) = chosen([row for row in rows_of(found) if (row["stage"], row["kind"]) == (stage, kind)]).values()
+    same, own = grid_training.configured(what), preset(name)
+    if not what["price"]:
+        same = replace(same, spike_penalty_after=0)  # of no price
+    assert same.data in (own.data, f"{own.data}-like") and own.layers[:-1] == same.layers[:-1] and own.limit == 0
+    assert replace(own, data=same.data, layers=same.layers, limit=same.limit) == same
+
+
+@pytest.mark.parametrize("experiment", ["shd_like", "shd_like_recurrent"])
+def test_what_a_settled_stage_repeats_was_chosen_by_the_one_that_it_names(experiment: str):
+    found = load_experiment(EXPERIMENTS / f"{experiment}.py")
+    full = found.settings["stages"]["full"]
+    best = chosen([row for row in rows_of(found) if row["stage"] == full["settled"]])
+    assert {kind: tuple(full["chosen"][kind][0]) for kind in full["kinds"]} == {
+        kind: setting(best[kind][0]) for kind in full["kinds"]
+    }
 
 
 def test_a_stage_that_goes_first_leaves_the_jobs_of_the_next_as_they_are():

@@ -16,7 +16,7 @@ from tests.trainer.test_fit import CONFIG, toy, weights
 from trainer.build import build_network
 from trainer.config import TrainConfig, from_dict
 from trainer.fit import train
-from trainer.optimizers import OPTIMIZERS, learning_rate, limit_gradient, make_optimizer
+from trainer.optimizers import MOST_IN_A_ROW, OPTIMIZERS, WITH_MOMENTUM, GradientLimit, learning_rate, make_optimizer
 
 BASE = TrainConfig(epochs=10, learning_rate=2.0, rate_factor=0.25, rate_every=4)
 
@@ -106,7 +106,7 @@ def test_a_gradient_is_no_longer_than_its_limit(size: float) -> None:
     before = [size * torch.tensor([3.0, 0.0, 0.0]), size * torch.full((2, 2), 2.0)]
     for p, g in zip(parameters, before):
         p.grad = g.clone()
-    limit_gradient(torch.optim.SGD(parameters, lr=1.0), 0.5)
+    GradientLimit(0.5)(torch.optim.SGD(parameters, lr=1.0))
     after = [p.grad for p in parameters[:2] if p.grad is not None]
     assert parameters[2].grad is None
     if size < 0.1:
@@ -115,14 +115,41 @@ def test_a_gradient_is_no_longer_than_its_limit(size: float) -> None:
         torch.testing.assert_close(after, [g * (0.5 / (5 * size)) for g in before])
 
 
+def limited(optimizer: str) -> tuple[torch.nn.Parameter, torch.optim.Optimizer]:
+    """A parameter, and what changes it, with all that may move it without a gradient."""
+    p = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+    momentum = 0.9 if optimizer in WITH_MOMENTUM else TrainConfig().optimizer_momentum
+    config = replace(CONFIG, optimizer=optimizer, optimizer_momentum=momentum, weight_decay=0.1, gradient_norm=0.5)
+    return p, make_optimizer(torch.nn.ParameterList([p]), config)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
-def test_a_gradient_that_is_not_finite_changes_nothing_and_is_told(value: float) -> None:
-    p = torch.nn.Parameter(torch.ones(2))
-    optimizer = make_optimizer(torch.nn.ParameterList([p]), replace(CONFIG, optimizer="sgd", gradient_norm=0.5))
-    p.grad = torch.tensor([1.0, value])
-    with pytest.warns(GradientWarning, match="the gradient of a batch is not finite"):
-        optimizer.step()
-    assert p.tolist() == [1.0, 1.0]
+def test_a_step_without_a_finite_gradient_changes_nothing_and_is_told_once(optimizer: str, value: float) -> None:
+    p, chosen = limited(optimizer)
+
+    def after(gradient: list[float]) -> tuple[list[float], str]:
+        p.grad = torch.tensor(gradient)
+        chosen.step()
+        return p.tolist(), str(chosen.state_dict())
+
+    before = after([0.3, 0.4])
+    with pytest.warns(GradientWarning, match="a step has no finite gradient and changes nothing; a larger F"):
+        assert after([1.0, value]) == before
+    assert after([1.0, value]) == before  # a second warning would be an error here
+    assert after([0.3, 0.4]) != before
+
+
+def test_a_training_that_has_come_to_nothing_is_ended() -> None:
+    p, chosen = limited("adam")
+    bad, good = torch.tensor([math.nan, 0.0]), torch.ones(2)
+    with pytest.warns(GradientWarning):
+        for gradient in [*[bad] * (MOST_IN_A_ROW - 1), good, *[bad] * (MOST_IN_A_ROW - 1)]:
+            p.grad = gradient.clone()
+            chosen.step()
+    p.grad = bad
+    with pytest.raises(ValueError, match=f"{MOST_IN_A_ROW} steps in a row had no finite gradient; a larger F"):
+        chosen.step()
 
 
 def test_the_limit_is_held_in_every_step_of_a_training(tmp_path: Path) -> None:
