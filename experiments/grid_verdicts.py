@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.grid_choice import Chosen, by_setting, layered_ones, mean
+from experiments.grid_choice import Chosen, by_setting, layered_ones, mean, validated
 from experiments.grid_measures import BUDGETS, STEPS, compared, difference, ratio, resampled
 from unlayered.experiments.definition import Part, Row
 
@@ -171,12 +171,18 @@ def _paint_curves(word: str, budgets: tuple[int, ...], curves: dict[str, np.ndar
 
 def per_core(stage: str, rows: list[Row], best: Chosen) -> list[Part]:
     """Trained with its own mapping in the loop, beside trained network-wide in random order, both run core by core: at
-    the settings that validation chose, and wherever both were trained at the same."""
+    the settings that validation chose; likewise, among those that fire no more than the random one's; and wherever both
+    were trained at the same."""
     if not {"per-core fifo", "random"} <= set(best):
         return []
     cell = best["per-core fifo"][0]["own"]
     pairs = {"chosen by validation": (best["per-core fifo"], best["random"])}
     settings = by_setting(rows)
+    limit = validated(best["random"], "density")
+    frugal = [x for (kind, *_), x in settings.items() if kind == "per-core fifo" and validated(x, "density") <= limit]
+    if frugal and validated(best["per-core fifo"], "density") > limit:
+        told = "chosen by validation, the mapping's among those that fire no more there"
+        pairs[told] = max(frugal, key=lambda x: validated(x, "accuracy")), best["random"]
     for (kind, rate, price), ours in settings.items():
         if kind == "per-core fifo":
             pairs[f"both at rate {rate:g}, price {price:g}"] = ours, settings.get(("random", rate, price), [])

@@ -68,6 +68,7 @@ def test_a_mapping_in_the_loop_is_held_to_its_bar_at_chosen_and_at_the_same_sett
     assert {x[1] for x in part.rows} == {1}
     assert said == {
         "chosen by validation": ("+6.0", "1.67", "no"),  # more accurate, but at more spikes
+        "chosen by validation, the mapping's among those that fire no more there": ("+0.0", "0.75", "yes"),
         "both at rate 0.003, price 0": ("+6.0", "1.33", "no"),
         "both at rate 0.003, price 0.1": ("+0.0", "0.75", "yes"),
     }
