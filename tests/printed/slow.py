@@ -107,6 +107,7 @@ SLOW: dict[str, Slow] = {
     ),
     "unlayered experiments run experiments/settled.py": EXPERIMENTS,
     "unlayered experiments run experiments/nmnist_like.py": EXPERIMENTS,
+    "unlayered experiments run experiments/shd_like_recurrent.py": EXPERIMENTS,
     "unlayered experiments run experiments/nmnist_like.py --only controls:": EXPERIMENTS,
     "unlayered experiments run FILE --most 1": EXPERIMENTS,
     "make experiments-quick": EXPERIMENTS,
