@@ -24,6 +24,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from exchange import npz
+from experiments import grid_measures
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.stimulus import Stimulus
@@ -131,8 +132,7 @@ def interval(values: np.ndarray) -> tuple[float, float, float]:
     """A mean, and the 2.5 and 97.5 percent points of the bootstrap's means."""
     rng = np.random.default_rng(0)
     means = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), DRAWS) @ values / len(values)
-    low, high = map(float, np.quantile(means, (0.025, 0.975)))
-    return float(values.mean()), low, high
+    return (float(values.mean()), *grid_measures.interval(means))
 
 
 def said(found: tuple[float, float, float], times: float = 1.0, digits: int = 1) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from experiments import grid_measures
 from unlayered.experiments.definition import Part, Row
 
 STEPS = (100, 1000)
@@ -76,8 +77,7 @@ def interval(differences: Sequence[float]) -> tuple[float, float, float]:
     values = 100 * np.asarray(differences, float)
     rng = np.random.default_rng(0)
     means = [values[rng.integers(0, len(values), len(values))].mean() for _ in range(DRAWS)]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(values.mean()), float(low), float(high)
+    return (float(values.mean()), *grid_measures.interval(np.array(means)))
 
 
 def _said(found: tuple[float, float, float]) -> str:

@@ -16,7 +16,6 @@ from typer.core import TyperGroup
 from ir.check import DeadlockError, GradientWarning, SlowerWarning, TargetError, sentence
 from unlayered.__main__ import main
 from unlayered.compiling import tell_of_compiling
-from unlayered.console import stderr
 from unlayered.help import Verb, help_of, without_types
 from unlayered.interruption import has_spoken, how_to_go_on, who
 from unlayered.verbs.check import check
@@ -112,7 +111,7 @@ def _warnings_as_sentences() -> Generator[None, None, None]:
 
         def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
             if issubclass(category, (SlowerWarning, GradientWarning)):
-                print(f"{who()}: {sentence(message)}", file=sys.stderr)  # not _say: a bar may live there
+                _say(message)
             else:
                 as_python_does(message, category, *where, **more)
 
@@ -142,7 +141,7 @@ def _end(what: object, code: int) -> NoReturn:
 
 def _say(what: object) -> None:
     with suppress(OSError):  # where nothing can be said, the exit code still says it
-        stderr().print(f"{who()}: {sentence(what)}", markup=False, soft_wrap=True)
+        print(f"{who()}: {sentence(what)}", file=sys.stderr)  # a living bar's own stream, which moves it out of the way
 
 
 app = typer.Typer(
