@@ -17,7 +17,9 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
+from heapq import nlargest
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -120,12 +122,14 @@ def compiled(words: list[str], checkout: Path) -> list[tuple[int, str, str, floa
 
 def compile_rows(suffix: str, rows: list[tuple[int, str, str, float, bool]]) -> dict[str, Any]:
     """Seconds in all and of each entry point, and functions compiled twice in one process for one signature."""
-    share: Counter[str] = Counter()
+    share: defaultdict[str, float] = defaultdict(float)
     for _, name, _, took, inside in rows:
         if not inside:
             share[name] += took
     times = Counter((pid, name, signature) for pid, name, signature, _, _ in rows if not name.startswith("numba."))
-    entries = {f"compile_cpu_s{suffix}.{name}": round(took, 2) for name, took in share.most_common(8)}
+    entries = {
+        f"compile_cpu_s{suffix}.{name}": round(took, 2) for name, took in nlargest(8, share.items(), key=itemgetter(1))
+    }
     twice = sum(n - 1 for n in times.values())
     return {f"compile_cpu_s{suffix}": round(sum(share.values()), 2), f"compiled_twice{suffix}": twice, **entries}
 

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import numpy as np
 
@@ -123,7 +124,7 @@ def main() -> None:
                 way()
                 best[name] = min(best[name], bench.seconds)
                 busy[name] = min(busy[name], bench.busy, key=sum)
-        peak = max(two.client.run(peak_mib).values())
+        peak = max(in_workers(two, peak_mib))
     rate = {name: asked.samples / seconds for name, seconds in best.items()}
     efficiency = {name: rate[name] / (n * rate["1 worker"]) for name, n in zip(list(ways)[1:], WORKERS)}
     alone, *_, last = ways
@@ -144,7 +145,12 @@ def main() -> None:
 
 def processor_s(pool: Pool | None) -> tuple[float, float]:
     """Seconds of a processor that this process has taken, and its workers."""
-    return time.process_time(), sum(pool.client.run(time.process_time).values()) if pool is not None else 0.0
+    return time.process_time(), sum(in_workers(pool, time.process_time)) if pool is not None else 0.0
+
+
+def in_workers(pool: Pool, asked: Callable[[], float]) -> list[float]:
+    """What every worker answers."""
+    return list(cast("dict[str, float]", pool.client.run(asked)).values())
 
 
 def peak_mib() -> float:

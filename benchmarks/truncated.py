@@ -86,10 +86,8 @@ def rows(kind: str, lengths: tuple[int, int] = LENGTHS) -> list[dict[str, object
     short, long = (apart(n, kind) for n in lengths)
     found: list[dict[str, object]] = []
     for name in ("added", "whole"):
-        found += [
-            {"name": f"{kind}.{name}_mb.{n}", "value": x[name] / 1e6, "unit": "MB"}
-            for n, x in zip(lengths, (short, long))
-        ]
+        for n, x in zip(lengths, (short, long)):
+            found.append({"name": f"{kind}.{name}_mb.{n}", "value": x[name] / 1e6, "unit": "MB"})
     for name in ("added", "whole"):
         found.append({"name": f"{kind}.{name}_ratio", "value": long[name] / short[name], "unit": "x"})
     return found
