@@ -97,6 +97,7 @@ TOP = ("Network", "QuantizedNetwork", "MappedNetwork", "Trace", "Stimulus", "Sta
 LEFT_OUT = {
     ("Trace", "state"): None,
     ("Trace", "timing"): None,
+    ("Trace", "output_fires"): None,
     ("Spikes", "ps"): None,
     ("Spikes", "payload"): None,
     **dict.fromkeys(YOUNGER),

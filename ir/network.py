@@ -214,3 +214,8 @@ class Network:
     def n_data(self) -> int:
         """Inputs of a frame of data: the encoder's where there is one."""
         return self.n_inputs if self.encoder is None else self.encoder.n_inputs
+
+    @property
+    def output_fires(self) -> bool:
+        """Whether the output ever spikes; the membranes of one that does not are what decides."""
+        return next(p for p in self.populations if p.name == self.output).neuron.fires

@@ -141,6 +141,11 @@ class QuantizedNetwork:
         """Inputs of a frame of data: the encoder's where there is one."""
         return self.n_inputs if self.encoder is None else self.encoder.n_inputs
 
+    @property
+    def output_fires(self) -> bool:
+        """Whether the output ever spikes; the membranes of one that does not are what decides."""
+        return next(p for p in self.populations if p.name == self.output).neuron.fires
+
 
 def limit_names(network: QuantizedNetwork) -> tuple[str, ...]:
     """The names in ``Trace.limits_reached`` of a run: ``LIMITS``, and each state's, which may have an edge too.

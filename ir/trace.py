@@ -112,6 +112,7 @@ class Trace:
             run that goes on count from 0 again.
         timing: of a timed run, whose time steps have as many forward steps as the busiest core had services.
         host: (T, B, n) spikes of the encoder on the host, which were the stimulus; None without one.
+        output_fires: whether the output ever spikes, else its membranes decide; None = not known (older files).
     """
 
     executor: str
@@ -130,6 +131,7 @@ class Trace:
     state: State | None = None
     timing: Timing | None = None
     host: Array | None = None
+    output_fires: bool | None = None
 
     def __post_init__(self) -> None:
         check_contract("trace", self.contract)
@@ -137,6 +139,8 @@ class Trace:
         check_type("the timing of a trace", self.timing, (Timing, type(None)), "a Timing or None")
         check_choice("the executor of a trace", self.executor, EXECUTORS)
         check_type("the schedule of a trace", self.schedule, Schedule, "a Schedule")
+        if self.output_fires is not None:
+            check_type("output_fires of a trace", self.output_fires, bool, "true, false or None")
         self._check_populations()
         for name, kind in ARRAYS.items():
             if getattr(self, name) is not None or name in ("counts", "forward_steps", "sample_ids"):
@@ -144,12 +148,8 @@ class Trace:
         require(self.forward_steps.ndim == 2, f"trace forward_steps have shape {self.forward_steps.shape}; give (T, B)")
         n = sum(size for _, size in self.populations)
         t, b = self.forward_steps.shape
-        shapes: dict[str, tuple[int, ...]] = {
-            "counts": (b, n),
-            "sample_ids": (b,),
-            "labels": (b,),
-            "core_of_neuron": (n,),
-        }
+        shapes: dict[str, tuple[int, ...]] = {"counts": (b, n), "sample_ids": (b,)}
+        shapes |= {"labels": (b,), "core_of_neuron": (n,)}
         self._check_states()
         shapes |= dict.fromkeys(self.states, (t, b, n))
         for name, shape in shapes.items():

@@ -78,6 +78,7 @@ def join(parts: Sequence[Trace]) -> Trace:
         sample_ids=along(0, "sample_ids"),
         labels=along(0, "labels"),
         host=along(1, "host"),
+        output_fires=_one_word([part.output_fires for part in parts]),
         limits_reached=_all_limits(parts),
         timing=join_timings([part.timing for part in parts]),
         state=joined_states(ends) if len(ends) == len(parts) else None,
@@ -110,6 +111,7 @@ def join_in_time(parts: Sequence[Trace]) -> Trace:
         host=None
         if any(p.host is None for p in parts)
         else np.concatenate([p.host for p in parts if p.host is not None]),
+        output_fires=_one_word([part.output_fires for part in parts]),
         state=last.state,
     )
 
@@ -176,6 +178,11 @@ def check_alike(parts: Sequence[Trace]) -> None:
             if getattr(other, name) != getattr(parts[0], name)
         ]
         require(not differing, f"traces differ in {', '.join(differing)}; join batches of one run")
+
+
+def _one_word(said: Sequence[bool | None]) -> bool | None:
+    """What all say; None where they differ, as they do where some do not know."""
+    return said[0] if len(set(said)) == 1 else None
 
 
 def _all_spikes(parts: Sequence[Spikes | None]) -> Spikes | None:

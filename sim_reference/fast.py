@@ -119,6 +119,7 @@ def run(
         sample_ids=_ids(stimulus),
         populations=layout.populations(),
         output=layout.network.output,
+        output_fires=layout.network.output_fires,
         schedule=schedule,
         labels=stimulus.labels,
         core_of_neuron=mapped.core_of_neuron if isinstance(mapped, MappedNetwork) else None,

@@ -239,6 +239,7 @@ def _trace(
         sample_ids=ids,
         populations=layout.populations(),
         output=layout.network.output,
+        output_fires=layout.network.output_fires,
         schedule=schedule,
         labels=stimulus.labels,
         core_of_neuron=as_mapped(mapped).core_of_neuron if isinstance(mapped, MappedNetwork) else None,

@@ -79,7 +79,7 @@ def _started(config: TrainConfig, data: Kind) -> SpikingNetwork:
     with within(str(path)):
         if config.encoder and isinstance(opened, Network) and opened.encoder is None:
             opened = with_encoder(opened, config.encoder)
-        network = TrainableNetwork(opened, config.schedule, config.train_threshold)
+        network = TrainableNetwork(opened, config.schedule, config.train_threshold, config.per_neuron)
     n, out = network.frozen.n_data, math.prod(network.shapes[network.output])
     width, classes = math.prod(data.input_shape), data.n_classes
     require(

@@ -96,9 +96,19 @@ def load_checkpoint(
     network.load_state_dict(content["network"])
     if optimizer is not None:
         optimizer.load_state_dict(content["optimizer"])
+        _keep_scalars(optimizer, content["optimizer"]["state"])
     if network.quantization is not None:
         network.quantization.scales = dict(content["scales"])
     return content["history"]
+
+
+def _keep_scalars(optimizer: torch.optim.Optimizer, saved: dict[int, dict[str, Any]]) -> None:
+    """Numbers of another type than the parameter (NAdam's product of momenta) as they were; torch converts them."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for index, moments in saved.items():
+        own = parameters[index]
+        others = {name: x for name, x in moments.items() if isinstance(x, torch.Tensor) and x.dtype != own.dtype}
+        optimizer.state[own].update({name: x.clone() for name, x in others.items()})
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from stimuli.own.options import table_of
 from stimuli.own.protocol import OWN
 from trainer.engines.options import TrainingOptions
 from trainer.gamma_options import GammaOptions, check_gamma
-from trainer.kinds import AT_LEAST, check_groups, check_kinds, check_order_free, check_start, fits, group_in_file, known
+from trainer.kinds import AT_LEAST, check_groups, check_kinds, check_together, fits, group_in_file, known
 from trainer.optimizers import OPTIMIZERS, SCHEDULES, WITH_MOMENTUM
 from trainer.rules import RULES
 from trainer.rules.blocks import check_same_bits
@@ -66,7 +66,7 @@ class TrainConfig:
         optimizer: a name of ``trainer.optimizers.OPTIMIZERS``.
         optimizer_momentum: of ``sgd`` and ``rmsprop``.
         learning_rate: of the optimizer, where training begins (behind the warm-up).
-        weight_decay: of the optimizer: the weights' own pull to 0.
+        weight_decay: of the optimizer: the pull of weights, biases and learnt thresholds to 0; of times, none.
         gradient_norm: of a step, all parameters together; longer ones are scaled down; 0 = any.
         rate_schedule: how the learning rate goes on: ``constant``; ``cosine`` or ``linear``, down to ``rate_factor`` of
             itself in the last epoch; ``step``, times ``rate_factor`` after every ``rate_every`` epochs.
@@ -74,6 +74,7 @@ class TrainConfig:
         rate_every: epochs between two steps of the learning rate.
         warmup_epochs: in so many epochs (or parts of one) the learning rate grows from 0.
         f_curriculum: pairs (first epoch, F) that override ``schedule.F``; ``"all"`` (in Python None) serves all.
+            Validation is at the last epoch's F.
         f_drawn: values of F to draw from for each batch, ``"all"`` (None) among them or not; under a
             curriculum only from its F up.
         order_drawn: order rules to draw from for each batch, for a network that is to run under any of them.
@@ -203,16 +204,10 @@ class TrainConfig:
         require(self.learning_rate > 0, f"learning_rate is {self.learning_rate}; it must be positive")
         require(0 <= self.initial_density < 1, f"initial_density is {self.initial_density}; it lies in 0..1")
         require(0 <= self.validation_share < 1, f"validation_share is {self.validation_share}; it lies in 0..1")
-        check_start(self)
-        check_order_free(self)
+        check_together(self)
         words = isinstance(self.layers, (tuple, list)) and all(isinstance(word, str) for word in self.layers)
         require(words, f"layers is {self.layers!r}; give a list such as ['64', '10']")
         check_groups(self)
-        require(
-            not (self.truncate or self.loss_steps) or self.loss not in ("first_spike", "early"),
-            f"loss {self.loss!r} looks at whole samples; leave truncate and loss_steps out, or use 'rate', 'count' or "
-            "'membrane'",
-        )
         require(
             isinstance(self.options.surrogate, str),
             "options: a surrogate of your own has no name to be written down; give it to a loop of your own: "

@@ -209,7 +209,7 @@ def run_epoch(
         set_rate(optimizer, config.learning_rate)  # as a checkpoint keeps it
     speed = seen / (time.perf_counter() - begin)
     most = config.batch_size if isinstance(held_out, Data) else 256  # what is read piece by piece does not fit memory
-    schedule = replace(config.schedule, F=config.f_at(config.epochs))
+    schedule = replace(config.schedule, F=config.f_at(config.epochs - 1))
     among = Among.SAME_BITS if config.same_bits else Among.ALL
     judged = evaluate(network, held_out, schedule, config.engine, most, config.truncate, among)
     metrics = Metrics(epoch, total / max(seen, 1), *judged, speed)

@@ -74,17 +74,37 @@ def known(values: Any, settings: Any, who: str) -> dict[str, Any]:
     return dict(values)
 
 
-def check_start(config: Any) -> None:
+def check_together(config: Any) -> None:
+    """Raise where keys of a configuration contradict each other."""
+    _check_start(config)
+    _check_order_free(config)
+    _check_parts_of_samples(config)
+
+
+def _check_start(config: Any) -> None:
     """Raise where a key asks for what the network that training goes on from has already."""
     if config.start:
-        for name in ("layers", "tau_mem_s", "v_threshold", "reset", "initial_density", "train_tau"):
+        for name in ("layers", "tau_mem_s", "v_threshold", "reset", "initial_density", "train_tau", "tau_syn_s"):
             require(
                 getattr(config, name) == type(config).__dataclass_fields__[name].default,
                 f"start names a network, which brings its own {name}; leave one of the two out",
             )
 
 
-def check_order_free(config: Any) -> None:
+def _check_parts_of_samples(config: Any) -> None:
+    """Raise where a loss would be of other time steps than a configuration says."""
+    require(
+        not (config.truncate or config.loss_steps) or config.loss not in ("first_spike", "early"),
+        f"loss {config.loss!r} looks at whole samples; leave truncate and loss_steps out, or use 'rate', 'count' or "
+        "'membrane'",
+    )
+    require(
+        not (config.truncate and config.loss_steps),
+        "truncate learns from every piece of a sample, loss_steps only from its end; leave one of the two out",
+    )
+
+
+def _check_order_free(config: Any) -> None:
     """Raise where a network that no order changes would be trained under a schedule that changes it all the same."""
     at = config.schedule
     whole = at.kind == "layered" or (at.input == "first" and at.stop_after is None and at.stop_after_output is None)

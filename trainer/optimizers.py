@@ -52,9 +52,12 @@ WITH_MOMENTUM = ("rmsprop", "sgd")
 """Those to which ``optimizer_momentum`` means something."""
 
 
+LOGARITHMS = ("log_tau_mem", "log_tau_syn", "log_rate")
+"""Parameters that are logarithms of times, or of rates."""
+
 SMALLER = "a larger F, a shorter truncate or a lower learning_rate keep gradients small"
 MOST_IN_A_ROW = 100
-"""So many steps without a finite gradient are a training that has come to nothing."""
+"""So many steps without a finite gradient are a training that has come to nothing; a resumed one counts anew."""
 
 
 def make_optimizer(network: nn.Module, config: Rates) -> torch.optim.Optimizer:
@@ -62,10 +65,20 @@ def make_optimizer(network: nn.Module, config: Rates) -> torch.optim.Optimizer:
     options: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
     if config.optimizer in WITH_MOMENTUM:
         options["momentum"] = config.optimizer_momentum
-    optimizer = OPTIMIZERS[config.optimizer](network.parameters(), **options)
+    optimizer = OPTIMIZERS[config.optimizer](_groups(network, config.weight_decay), **options)
     if config.gradient_norm:
         optimizer.register_step_pre_hook(GradientLimit(config.gradient_norm))
     return optimizer
+
+
+def _groups(network: nn.Module, weight_decay: float) -> Any:
+    """What an optimizer changes; logarithms of time constants, whose 0 is a second, are pulled nowhere."""
+    named = list(network.named_parameters())
+    times = [p for name, p in named if name.rpartition(".")[2] in LOGARITHMS]
+    if not (times and weight_decay):
+        return network.parameters()
+    others = [p for name, p in named if name.rpartition(".")[2] not in LOGARITHMS]
+    return [{"params": others}, {"params": times, "weight_decay": 0.0}]
 
 
 class GradientLimit:

@@ -35,6 +35,7 @@ class TrainableNetwork(SpikingNetwork):
         network: of floats, e.g. what ``ul.from_snntorch`` or ``ul.open`` returned.
         schedule: the default of every call; None = the network's own.
         train_threshold: thresholds learn, too, one or one a neuron as they came.
+        per_neuron: those that learn do so apart, one a neuron, also where they came as one.
 
     Raises:
         ValueError: the network is one of integers.
@@ -53,6 +54,7 @@ class TrainableNetwork(SpikingNetwork):
         network: Network | QuantizedNetwork | MappedNetwork,
         schedule: Schedule | None = None,
         train_threshold: bool = False,
+        per_neuron: bool = False,
     ) -> None:
         nn.Module.__init__(self)
         if not isinstance(network, Network):
@@ -66,7 +68,7 @@ class TrainableNetwork(SpikingNetwork):
         self.schedule = network.schedule if schedule is None else schedule
         self.quantization, self.core_of_neuron = None, None
         host = network.encoder
-        self.encoder = None if host is None else TrainableNetwork(host, host.schedule, train_threshold)
+        self.encoder = None if host is None else TrainableNetwork(host, host.schedule, train_threshold, per_neuron)
         fixed = pooling(network)
         self.weights = nn.ParameterList(
             [_learnt(e.connection.weight, e.post not in fixed) for e in network.projections]
@@ -82,7 +84,9 @@ class TrainableNetwork(SpikingNetwork):
             for name in (x for x in FIELDS if train_threshold or x != "v_threshold"):
                 if p.name not in fixed and getattr(p.neuron, name, None) is not None:
                     self.fields.append((p.name, name))
-                    self.learnt.append(_learnt(getattr(p.neuron, name)))
+                    value = np.asarray(getattr(p.neuron, name))
+                    apart = per_neuron and name == "v_threshold" and value.ndim == 0
+                    self.learnt.append(_learnt(np.full(p.n, value) if apart else value))
         self._plan = plan_of(network)
 
     def export(self) -> Network:

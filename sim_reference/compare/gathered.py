@@ -11,7 +11,7 @@ import numpy as np
 from ir.arrays import Ints
 from ir.trace import Trace
 from ir.trace_parts import join
-from sim_reference.compare.statistics import Latency, Statistics, decision, statistics
+from sim_reference.compare.statistics import Latency, Statistics, decision, readout_of, statistics
 
 
 class Numbers(NamedTuple):
@@ -41,7 +41,7 @@ def statistics_of(parts: Sequence[Numbers]) -> tuple[Trace, Statistics]:
     rest = join([part.rest for part in parts])
     found, last = statistics(rest, "count"), [x.by_membrane for x in parts if x.by_membrane is not None]
     more = {name: _joined([getattr(part, name) for part in parts]) for name in ("first_output", "first_correct")}
-    if rest.counts[:, rest.population_slice(rest.output)].any() or len(last) < len(parts):
+    if readout_of(rest, has_membranes=len(last) == len(parts)) == "count":
         return rest, replace(found, **more)
     decided = np.concatenate(last)
     right = None if rest.labels is None or not len(decided) else float((decided == rest.labels).mean())

@@ -82,14 +82,12 @@ def statistics(trace: Trace, readout: Literal["count", "membrane"] | None = None
 
     Args:
         readout: ``count``: largest output spike count, ties to the smallest index, no output spike = class -1;
-            ``membrane``: largest output membrane after the last time step; None = ``membrane`` where no sample has an
-            output spike and membranes were recorded, else ``count``.
+            ``membrane``: largest output membrane after the last time step; None = :func:`readout_of`.
     """
     counts = trace.counts.astype(np.int64)
     t, b = trace.forward_steps.shape
-    output = trace.population_slice(trace.output)
     if readout is None:
-        readout = "count" if counts[:, output].any() or trace.v is None or t == 0 else "membrane"
+        readout = readout_of(trace, trace.v is not None and t > 0)
     decided = decision(trace, readout)
     per_sample = counts.sum(1)
     return Statistics(
@@ -105,6 +103,17 @@ def statistics(trace: Trace, readout: Literal["count", "membrane"] | None = None
         readout=readout,
         limits_reached=dict(trace.limits_reached),
     )
+
+
+def readout_of(trace: Trace, has_membranes: bool) -> Literal["count", "membrane"]:
+    """What decides: membranes, where they were recorded, of an output that never fires, else counts.
+
+    Of a trace that does not know whether its output fires, one without any output spike is taken for such.
+    """
+    fires = trace.output_fires
+    if fires is None:
+        fires = bool(trace.counts[:, trace.population_slice(trace.output)].any())
+    return "count" if fires or not has_membranes else "membrane"
 
 
 def decision(trace: Trace, readout: str) -> Ints:

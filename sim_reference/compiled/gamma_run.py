@@ -78,6 +78,7 @@ def run_gamma(
         sample_ids=ids,
         populations=layout.populations(),
         output=network.output,
+        output_fires=network.output_fires,
         schedule=schedule,
         labels=stimulus.labels,
         core_of_neuron=mapped.core_of_neuron if isinstance(mapped, MappedNetwork) else None,

@@ -134,6 +134,7 @@ def _trace(job: Job, schedule: Schedule, done: list[Done]) -> Trace:
         sample_ids=ids,
         populations=tuple((p.name, p.n) for p in network.populations),
         output=network.output,
+        output_fires=network.output_fires,
         schedule=schedule,
         labels=stimulus.labels,
         core_of_neuron=job.mapped.core_of_neuron,

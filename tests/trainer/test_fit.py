@@ -18,6 +18,7 @@ from exchange.chip_toml import find_chip
 from ir import FormatError, Network, QuantizedNetwork, Schedule, Stimulus
 from mapper import map_network
 from stimuli.data_sets import DATA_SETS
+from trainer import fit
 from trainer.batches import batch_of, batches, shifted, split
 from trainer.build import build_network
 from trainer.config import TrainConfig
@@ -49,6 +50,15 @@ def test_the_same_seed_gives_the_same_bits(tmp_path) -> None:
     for a, b in zip(weights(tmp_path / "a"), weights(tmp_path / "b")):
         np.testing.assert_array_equal(a, b)
     assert any((a != c).any() for a, c in zip(weights(tmp_path / "a"), weights(tmp_path / "c")))
+
+
+def test_validation_is_at_the_last_epochs_group_size(tmp_path, monkeypatch) -> None:
+    seen = []
+    evaluated = fit.evaluate
+    monkeypatch.setattr(fit, "evaluate", lambda *a, **k: seen.append(a[2].F) or evaluated(*a, **k))
+    curriculum = ((0, None), (1, 4), (2, 1))
+    train(replace(CONFIG, epochs=2, f_curriculum=curriculum), tmp_path, stimulus=toy())
+    assert seen == [4, 4]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="torch sees a GPU here")

@@ -16,7 +16,15 @@ from tests.trainer.test_fit import CONFIG, toy, weights
 from trainer.build import build_network
 from trainer.config import TrainConfig, from_dict
 from trainer.fit import train
-from trainer.optimizers import MOST_IN_A_ROW, OPTIMIZERS, WITH_MOMENTUM, GradientLimit, learning_rate, make_optimizer
+from trainer.optimizers import (
+    MOST_IN_A_ROW,
+    OPTIMIZERS,
+    WITH_MOMENTUM,
+    GradientLimit,
+    learning_rate,
+    make_optimizer,
+    set_rate,
+)
 
 BASE = TrainConfig(epochs=10, learning_rate=2.0, rate_factor=0.25, rate_every=4)
 
@@ -55,6 +63,32 @@ def test_a_run_resumes_bit_for_bit_under_every_optimizer(name: str, tmp_path: Pa
     made = make_optimizer(build_network(config), config)
     assert type(made) is OPTIMIZERS[name]
     assert all(g["lr"] == 0.02 and g.get("momentum", momentum) == momentum for g in made.param_groups)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("per_neuron", [False, True])
+def test_learnt_times_resume_bit_for_bit_under_every_optimizer(name: str, per_neuron: bool, tmp_path: Path) -> None:
+    config = replace(CONFIG, optimizer=name, train_tau=True, per_neuron=per_neuron, train_threshold=True)
+    config = replace(config, epochs=3, weight_decay=1e-3)
+    whole = train(config, tmp_path / "whole", stimulus=toy())
+    train(replace(config, epochs=1), tmp_path / "cut", stimulus=toy())
+    resumed = train(config, tmp_path / "cut", resume=True, stimulus=toy())
+    for (at, a), b in zip(whole.state_dict().items(), resumed.state_dict().values()):
+        np.testing.assert_array_equal(a, b, at)
+
+
+def test_decay_pulls_weights_and_thresholds_and_no_time() -> None:
+    config = replace(CONFIG, optimizer="sgd", train_tau=True, train_threshold=True, weight_decay=0.5, learning_rate=0.1)
+    network = build_network(config)
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    for p in network.parameters():
+        p.grad = torch.zeros_like(p)
+    optimizer = make_optimizer(network, config)
+    set_rate(optimizer, 0.2)
+    optimizer.step()
+    assert any("log_tau_mem" in name for name in before)
+    for name, p in network.named_parameters():
+        torch.testing.assert_close(p.detach(), before[name] * (1.0 if "log_tau" in name else 0.9), msg=name)
 
 
 def test_the_rate_reaches_the_weights(tmp_path: Path) -> None:

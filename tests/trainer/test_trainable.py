@@ -144,6 +144,23 @@ def test_bad_starts_are_refused_in_one_sentence(frozen, tmp_path: Path):
         from_dict({"start": "net.npz", "layers": ["10"]})
 
 
+@pytest.mark.parametrize("key", [{"tau_syn_s": 0.01, "train_tau_syn": True}, {"train_tau": True}], ids=str)
+def test_what_a_start_would_not_heed_is_refused(key: dict) -> None:
+    with pytest.raises(ValueError, match=f"start names a network, which brings its own {next(iter(key))}"):
+        TrainConfig(start="net.npz", **key)
+
+
+def test_thresholds_that_came_as_one_learn_apart_where_asked(tmp_path: Path) -> None:
+    build = build_network(TrainConfig(layers=("12", "10")))
+    npz.save(build.export(), tmp_path / "net.npz")
+    on = TrainConfig(start=str(tmp_path / "net.npz"), train_threshold=True)
+    one, apart = build_network(on), build_network(replace(on, per_neuron=True))
+    assert [tuple(p.shape) for p in one.learnt] == [(), ()]
+    assert [tuple(p.shape) for p in apart.learnt] == [(12,), (10,)]
+    x = torch.tensor(load("digits", limit=4).frames)
+    torch.testing.assert_close(one(x).v, apart(x).v, rtol=0, atol=0)
+
+
 def test_a_max_pooling_keeps_its_weights(tmp_path: Path):
     config = TrainConfig(layers=("conv 2 3", "maxpool 2", "10"), epochs=1, limit=60, batch_size=20)
     npz.save(build_network(config).export(), tmp_path / "net.npz")

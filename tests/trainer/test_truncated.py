@@ -213,6 +213,11 @@ def test_a_loss_over_whole_samples_is_refused(loss: str) -> None:
         replace(CONFIG, loss=loss, loss_steps=2)
 
 
+def test_the_end_of_a_sample_is_not_that_of_every_piece() -> None:
+    with pytest.raises(ValueError, match="truncate learns from every piece of a sample, loss_steps only from its end"):
+        replace(CONFIG, truncate=2, loss_steps=2)
+
+
 def test_states_of_other_samples_or_sizes_are_refused_in_one_sentence() -> None:
     net, x = network(), frames()
     state = net(x, SCHEDULES[1], engine="reference").state

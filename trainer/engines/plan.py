@@ -122,7 +122,6 @@ def plan_of(network: Network | QuantizedNetwork) -> Plan:
         )
         for e, back in zip(network.projections, order.recurrent)
     )
-    fires = next(p for p in network.populations if p.name == network.output).neuron.fires
     return Plan(
         network,
         tuple(parts),
@@ -132,7 +131,7 @@ def plan_of(network: Network | QuantizedNetwork) -> Plan:
         network.n_inputs,
         at[network.output],
         network.output,
-        fires,
+        network.output_fires,
     )
 
 

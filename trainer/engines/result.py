@@ -152,6 +152,7 @@ def trace_of(
         labels,
         core_of_neuron,
         limits,
+        output_fires=plan.output_fires,
     )
 
 

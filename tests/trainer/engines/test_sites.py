@@ -3,6 +3,8 @@ places that a round reaches are updated."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -127,3 +129,18 @@ def test_a_site_has_whole_places_and_at_least_as_many_neurons_as_are_compared_at
     grid = geometry.grid_of([conv.out_shape], [])
     assert grid is not None and grid.site % channels == 0 and geometry.SITE <= grid.site < geometry.SITE + channels
     assert geometry.n_sites(grid) * grid.site >= channels * places > (geometry.n_sites(grid) - 1) * grid.site
+
+
+def test_zeros_are_ones_own_while_another_thread_asks_for_others() -> None:
+    held = FlatPlan(network().plan(), separate_sums=False)
+
+    class Interrupted(SimpleNamespace):
+        """Between two looks at it another thread asks for another shape."""
+
+        @property
+        def dtype(self) -> np.dtype:
+            held.nothing(np.zeros((2, 3)))
+            return np.dtype(np.float64)
+
+    held.nothing(np.zeros((4, 5)))
+    assert held.nothing(Interrupted(shape=(4, 5))).shape == (4, 5)

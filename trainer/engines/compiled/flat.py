@@ -212,10 +212,12 @@ class FlatPlan:
 
     def nothing(self, like: NDArray[Any]) -> NDArray[Any]:
         """Zeros of a shape and type, to be read only; kept until others are asked for."""
-        if (self._nothing.shape, self._nothing.dtype) != (like.shape, like.dtype):
-            self._nothing = np.zeros(like.shape, like.dtype)
-            self._nothing.flags.writeable = False
-        return self._nothing
+        nothing = self._nothing  # looked at once: another thread may ask for another shape meanwhile
+        if (nothing.shape, nothing.dtype) != (like.shape, like.dtype):
+            nothing = np.zeros(like.shape, like.dtype)
+            nothing.flags.writeable = False
+            self._nothing = nothing
+        return nothing
 
     def flatten(self, weights: list[Tensor], flat: Tensor) -> None:
         """All weights in one row, ``flat``, those of a source beside each other."""
