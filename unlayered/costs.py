@@ -13,7 +13,8 @@ from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.stimulus import Stimulus
 from ir.trace import Trace
-from mapper.cost import Cost, charged, count_events, estimate
+from mapper.cost import Cost, Delivered, count_events, delivered, estimate
+from mapper.cost.events import UNKNOWN
 from unlayered.sources import input_counts
 
 NOTE = "dynamic energy, no static power; the range is what the chip's constants leave open (unlayered chips --json)"
@@ -25,14 +26,14 @@ def cost_of_run(mapped: MappedNetwork, trace: Trace, stimulus: Stimulus) -> Cost
     The chip's tick, in which every neuron is updated and all cores meet at the barrier, is a time step of the layered
     schedule and a forward step of the asynchronous one.
     """
-    return cost_of_counts(mapped, trace, input_counts(stimulus), charged_in(mapped, trace, stimulus))
+    return cost_of_counts(mapped, trace, input_counts(stimulus), delivered_in(mapped, trace, stimulus))
 
 
-def charged_in(network: Network | MappedNetwork, trace: Trace, stimulus: Stimulus) -> Ints | None:
-    """(N,) ticks in which each neuron gets charge; None where nothing is priced by them, or the trace does not say."""
+def delivered_in(network: Network | MappedNetwork, trace: Trace, stimulus: Stimulus) -> Delivered:
+    """What reached its targets; nothing is known of it where nothing is priced by it."""
     if not isinstance(network, MappedNetwork) or not has_costs(network):
-        return None
-    return charged(network.network, trace, stimulus)
+        return UNKNOWN
+    return delivered(network.network, trace, stimulus)
 
 
 def has_costs(mapped: MappedNetwork) -> bool:
@@ -40,8 +41,8 @@ def has_costs(mapped: MappedNetwork) -> bool:
     return mapped.chip is not None and mapped.chip.kind == "barrier" and bool(mapped.chip.costs)
 
 
-def cost_of_counts(mapped: MappedNetwork, trace: Trace, inputs: Ints, charged: Ints | None = None) -> Cost | None:
-    """The same from (inputs,) events of each input, all samples together.
+def cost_of_counts(mapped: MappedNetwork, trace: Trace, inputs: Ints, reached: Delivered = UNKNOWN) -> Cost | None:
+    """The same from (inputs,) events of each input, and what reached its targets, all samples together.
 
     A chip without a barrier is not priced by counts: it is timed (``--on clockless``).
     """
@@ -51,7 +52,7 @@ def cost_of_counts(mapped: MappedNetwork, trace: Trace, inputs: Ints, charged: I
     layered = trace.schedule.kind == "layered"
     ticks = n_steps * n if layered else int(trace.forward_steps.sum())
     counts = np.concatenate([trace.counts.sum(0, dtype=np.int64), inputs])
-    events = count_events(mapped, counts, ticks, charged)
+    events = count_events(mapped, counts, ticks, reached)
     mean = replace(events, **{name: value / n for name, value in vars(events).items()})
     return estimate(mean, mapped.chip)
 

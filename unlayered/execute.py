@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
-
-import numpy as np
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING, NamedTuple
 
 from exchange.chip_toml import find_chip
 from ir.arrays import Ints
@@ -26,6 +26,9 @@ from targets.clockless.options import Timekeeping
 from unlayered.console import Tick
 from unlayered.safety import THIS_INPUT, check_safe
 from unlayered.sources import AnyNetwork, Samples, chip_names, input_counts, mapped_of
+
+if TYPE_CHECKING:
+    from mapper.cost import Delivered
 
 
 @dataclass(frozen=True)
@@ -67,14 +70,14 @@ class Run:
         network: as the executor was given it.
         unsafe: what lies outside the safe envelope, where that was allowed.
         inputs: (N_in,) events of each input, all samples together.
-        charged: (N,) ticks in which each neuron gets charge; None where nothing is priced by them.
+        delivered: what reached its targets; nothing is known of it where nothing is priced by it.
     """
 
     network: Network | MappedNetwork
     trace: Trace
     unsafe: tuple[Excess, ...]
     inputs: Ints
-    charged: Ints | None = None
+    delivered: Delivered
 
 
 def run_safely(
@@ -93,25 +96,23 @@ def run_safely(
     Args:
         by: who runs it; None = :func:`execute`, in this process.
     """
-    from unlayered.costs import charged_in
+    from unlayered.costs import delivered_in
 
     ready = ready_for(network, on, options)
     body = body_of(ready)
     traces: list[Trace] = []
     unsafe: dict[str, Excess] = {}
     inputs: Ints | None = None
-    active: list[Ints | None] = []
+    reached: list[Delivered] = []
     for piece, ticked in pieces_of(samples, tick):
         host = encoded(ready, piece, options.state)
         stimulus, own = host.spikes, replace(options, state=host.body)
         unsafe |= {str(found): found for found in envelope_of(body, stimulus, schedule, on, own)}
         traces.append(host.beside((by or execute)(body, stimulus, schedule, on, own, ticked)))
         inputs = input_counts(stimulus) + (0 if inputs is None else inputs)
-        active.append(charged_in(body, traces[-1], stimulus))
+        reached.append(delivered_in(body, traces[-1], stimulus))
     assert inputs is not None
-    known = [x for x in active if x is not None]
-    charged = sum(known, np.zeros_like(known[0])) if len(known) == len(active) > 0 else None
-    return Run(ready, join(traces), tuple(unsafe.values()), inputs, charged)
+    return Run(ready, join(traces), tuple(unsafe.values()), inputs, reduce(add, reached))
 
 
 def pieces_of(samples: Samples, tick: Tick) -> Iterator[tuple[Stimulus, Tick]]:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from pathlib import Path
-from typing import Any, NamedTuple, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
 
@@ -26,6 +27,9 @@ from sim_reference.compare.statistics import Statistics
 from unlayered.console import Tick
 from unlayered.execute import Run, RunOptions, ready_for, run_safely
 from unlayered.sources import AnyNetwork, Samples, plain_network
+
+if TYPE_CHECKING:
+    from mapper.cost import Delivered
 
 PIECE_BYTES, MOST_SAMPLES = 128 << 20, 128
 """What the frames and the trace of a piece may take together, and how many samples it holds at the most."""
@@ -66,7 +70,7 @@ class Done(NamedTuple):
     numbers: Numbers
     unsafe: tuple[Excess, ...]
     inputs: Ints
-    charged: Ints | None
+    delivered: Delivered
 
 
 ByPieces = Callable[[Job, Iterator[Samples], int], Iterator[tuple[int, Done]]]
@@ -105,7 +109,7 @@ def run_piece(job: Job, samples: Any, i: int) -> Done:
     witness = folder / WITNESS
     seen = witness.is_file() and witness.read_text() == job.word
     written = write_piece(folder, i, stimulus.n_samples, contents) if seen else _travelling(contents)
-    return Done(written, numbers_of(ran.trace), ran.unsafe, ran.inputs, ran.charged)
+    return Done(written, numbers_of(ran.trace), ran.unsafe, ran.inputs, ran.delivered)
 
 
 def _travelling(contents: Contents) -> Contents:
@@ -178,6 +182,5 @@ def _in_turn(work: Callable[[Samples, int], Done], pieces: Iterator[Samples]) ->
 def _summed(ready: Network | MappedNetwork, done: list[Done]) -> tuple[Run, Statistics]:
     rest, numbers = statistics_of([one.numbers for one in done])
     unsafe = {str(excess): excess for one in done for excess in one.unsafe}
-    charged = [one.charged for one in done if one.charged is not None]
-    known = np.sum(charged, 0) if len(charged) == len(done) else None
-    return Run(ready, rest, tuple(unsafe.values()), np.sum([one.inputs for one in done], 0), known), numbers
+    inputs, reached = np.sum([one.inputs for one in done], 0), reduce(add, [one.delivered for one in done])
+    return Run(ready, rest, tuple(unsafe.values()), inputs, reached), numbers

@@ -39,7 +39,7 @@ def _priced(ran: Run) -> tuple[dict[str, Any], list[Table | str]]:
     """What the mean sample costs on a chip with a barrier, where it is mapped to one."""
     cost = None
     if isinstance(ran.network, MappedNetwork):
-        cost = cost_of_counts(ran.network, ran.trace, ran.inputs, ran.charged)
+        cost = cost_of_counts(ran.network, ran.trace, ran.inputs, ran.delivered)
     costs = {} if cost is None else cost_facts(cost)
     lines: list[Table | str] = [facts("The mean sample costs on the chip", costs.items())] if costs else []
     return {"cost": costs or None}, lines

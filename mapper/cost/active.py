@@ -1,7 +1,9 @@
-"""In how many ticks each neuron gets charge, from the spikes of a run: only there does a chip update it in full."""
+"""What reached its targets in a run: spikes that were served, and ticks in which each neuron gets charge: only there
+does a chip update it in full."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,45 @@ Sources = Any
 """A sparse matrix, (ticks, sources) which sources reach their targets in each tick."""
 
 TICKS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Delivered:
+    """What reached its targets, all samples together.
+
+    Attributes:
+        charged: (N,) ticks in which each neuron gets charge; None where the trace does not say.
+        served: (N,) spikes of each neuron that left for their targets; None where the trace does not say.
+    """
+
+    charged: Ints | None
+    served: Ints | None
+
+    def __add__(self, other: Delivered) -> Delivered:
+        def both(a: Ints | None, b: Ints | None) -> Ints | None:
+            return None if a is None or b is None else a + b
+
+        return Delivered(both(self.charged, other.charged), both(self.served, other.served))
+
+
+def delivered(network: QuantizedNetwork, trace: Trace, stimulus: Stimulus) -> Delivered:
+    """What a run delivered."""
+    return Delivered(charged(network, trace, stimulus), served(trace))
+
+
+def served(trace: Trace) -> Ints | None:
+    """(N,) spikes that left for their targets: all of them, but those that a forced stop left in the queue.
+
+    Returns:
+        None where the trace does not say: it only counted, under a forced stop.
+    """
+    at = trace.schedule
+    if at.kind == "layered" or (at.stop_after is None and at.stop_after_output is None):
+        return trace.counts.sum(0, dtype=np.int64)
+    if trace.spikes is None:
+        return None
+    left = trace.spikes.neuron[trace.spikes.k_served >= 0]
+    return np.bincount(left, minlength=trace.n_neurons).astype(np.int64)
 
 
 def charged(network: QuantizedNetwork, trace: Trace, stimulus: Stimulus) -> Ints | None:

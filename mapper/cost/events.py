@@ -15,9 +15,11 @@ from ir.graph import slices
 from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork
 from mapper.board.route import core_packets, route, route_chips
+from mapper.cost.active import Delivered
 from mapper.rates import scaled
 from mapper.view.cells import network_cells, one_channel
 
+UNKNOWN = Delivered(None, None)
 KINDS = ("dense", "sparse", "conv")
 WORK = (
     *(f"synop_{kind}_ns" for kind in KINDS),
@@ -68,15 +70,15 @@ class Events:
     chip_links: float = 0.0
 
 
-def count_events(mapped: MappedNetwork, counts: ArrayLike, time_steps: int, charged: ArrayLike | None = None) -> Events:
+def count_events(mapped: MappedNetwork, counts: ArrayLike, time_steps: int, delivered: Delivered = UNKNOWN) -> Events:
     """Count a sample's events from its spike counts.
 
     Args:
         mapped: a placed network.
         counts: (N + inputs,) whole numbers, spikes of each neuron in the sample, then events of each input.
         time_steps: of the sample, in ticks of the chip.
-        charged: (N,) ticks in which each neuron gets charge (``mapper.cost.active``); None = as many as it can be:
-            one a spike that arrives, at most all.
+        delivered: what of it reached its targets. Where it does not say, every spike did, and each neuron gets charge
+            in as many ticks as it can be: one a spike that arrives, at most all.
 
     Raises:
         ValueError: the network is not mapped, or the counts do not fit it.
@@ -89,12 +91,13 @@ def count_events(mapped: MappedNetwork, counts: ArrayLike, time_steps: int, char
         spikes.shape == (n + network.n_inputs,) and bool((spikes >= 0).all()),
         f"counts have shape {spikes.shape}; give {n + network.n_inputs} numbers of at least 0, neurons, then inputs",
     )
-    cells = replace(network_cells(network, chip, scaled(None, network)), rate=spikes.astype(np.int64))
+    sent: Floats = spikes if delivered.served is None else np.r_[delivered.served.astype(np.float64), spikes[n:]]
+    cells = replace(network_cells(network, chip, scaled(None, network)), rate=sent.astype(np.int64))
     flow, from_inputs = core_packets(cells, mapped.core_of_neuron)
     routes = route(flow, mapped.cores, chip.mesh)
-    arriving = deliveries(network, spikes)
+    arriving = deliveries(network, sent)
     most = np.where(_biased(network), time_steps, np.minimum(sum(arriving.values()), time_steps))
-    active = most if charged is None else np.minimum(np.asarray(charged, np.float64), time_steps)
+    active = most if delivered.charged is None else np.minimum(delivered.charged.astype(np.float64), time_steps)
     core, k = mapped.core_of_neuron, len(mapped.cores)
     each = np.repeat([p.neuron.updates for p in network.populations], [p.n for p in network.populations])
     held = np.bincount(core, each, minlength=k) * float(time_steps)

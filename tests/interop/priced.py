@@ -25,7 +25,7 @@ from ir.graph import slices
 from ir.neurons import FixedLIF
 from ir.schedule import Schedule
 from ir.trace import Trace
-from mapper.cost import Cost, Events, charged, count_events, estimate
+from mapper.cost import Cost, Events, count_events, delivered, estimate
 from mapper.cost.estimate import work_of_busiest
 from sim_reference.simulate import run
 from tests.interop.compare import ROOT
@@ -112,11 +112,11 @@ def ours(case: Case) -> Ours:
     """The layered schedule, a tick a time step."""
     network, core = case.mapped.network, case.mapped.core_of_neuron
     trace = run(network, case.stimulus, LAYERED, record=("v",))
-    charge = charged(network, trace, case.stimulus)
+    reached = delivered(network, trace, case.stimulus)
     inputs = case.stimulus.frames.sum((0, 1))
-    events = count_events(case.mapped, np.concatenate([trace.counts.sum(0), inputs]), TICKS, charge)
+    events = count_events(case.mapped, np.concatenate([trace.counts.sum(0), inputs]), TICKS, reached)
     assert case.mapped.chip is not None and trace.v is not None
-    reached, own = np.zeros((TICKS, network.n_neurons), bool), 0
+    touched, own = np.zeros((TICKS, network.n_neurons), bool), 0
     fired = fired_by_tick(trace)
     at = slices(network.populations)
     for e in network.projections:
@@ -125,13 +125,13 @@ def ours(case: Case) -> Ours:
         source = case.stimulus.frames[:, 0] if from_input else fired[:, at[e.pre]]
         source = np.roll(source, 1, 0) if e.pre == e.post else source  # looks back; the last tick is empty
         there = scipy.sparse.csr_matrix((np.ones(len(pre)), (pre, post)), (e.connection.n_pre, e.connection.n_post))
-        reached[:, at[e.post]] |= (source.astype(float) @ there) > 0
+        touched[:, at[e.post]] |= (source.astype(float) @ there) > 0
         if not from_input:
             places = core[at[e.post]][post] == core[at[e.pre]][pre]
             own += int(fired[:, at[e.pre]].sum(0)[np.unique(pre[places])].sum())
-    assert charge is not None and np.array_equal(reached.sum(0), charge)
+    assert np.array_equal(touched.sum(0), reached.charged)
     before = np.concatenate([np.zeros((1, network.n_neurons), bool), trace.v[:-1, 0] != 0])
-    seen = [(before & ~reached)[: TICKS - depth - 1, at[p.name]].sum() for depth, p in enumerate(network.populations)]
+    seen = [(before & ~touched)[: TICKS - depth - 1, at[p.name]].sum() for depth, p in enumerate(network.populations)]
     return Ours(trace, events, estimate(events, case.mapped.chip), int(sum(seen)), own)
 
 

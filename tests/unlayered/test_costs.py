@@ -16,9 +16,11 @@ from ir.chip import Range
 from ir.mapped import MappedNetwork, one_large_core
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
+from mapper.cost import count_events, delivered
 from sim_reference.fast import run
 from unlayered.cli import app
 from unlayered.costs import cost_of_run, in_units, source_counts
+from unlayered.execute import RunOptions, run_safely
 
 ENERGY = (("pJ", 1.0), ("nJ", 1e3), ("uJ", 1e6))
 
@@ -58,6 +60,34 @@ def test_a_tick_is_a_time_step_when_layered_and_a_forward_step_when_not(mapped: 
     ticks = float(run(mapped, stimulus, Schedule(F=1)).forward_steps.sum()) / stimulus.n_samples
     assert trace.schedule.kind == "asynchronous"
     assert stimulus.n_steps * barrier < cost.time_ns.value < ticks * barrier < slow.time_ns.value
+
+
+@pytest.mark.parametrize("stop", [{"stop_after": 1}, {"stop_after": 2}, {"stop_after_output": 0}], ids=str)
+def test_what_a_forced_stop_left_in_the_queue_reaches_no_synapse(
+    stop: dict[str, int], mapped: MappedNetwork, stimulus: Stimulus
+):
+    """Counted from the trace's rows: a spike of a hidden neuron that was served reaches 4 neurons, an input 8."""
+    schedule = Schedule(F=1, **stop)
+    trace = run(mapped, stimulus, schedule)
+    assert trace.spikes is not None
+    hidden = trace.spikes.neuron < 8
+    served = hidden & (trace.spikes.k_served >= 0)
+    assert served.sum() < hidden.sum()
+    mine = stimulus.frames.sum() * 8 + served.sum() * 4
+    whole = RunOptions()
+    ran = run_safely(mapped, stimulus, schedule, "reference", whole, lambda done, total: None)
+    for reached in (delivered(mapped.network, trace, stimulus), ran.delivered):
+        events = count_events(mapped, source_counts(trace, stimulus), int(trace.forward_steps.sum()), reached)
+        assert (events.synops_dense, events.spikes) == (mine, len(trace.spikes))
+        assert events.packets == served.sum()
+
+
+def test_a_count_alone_takes_every_spike_for_served(mapped: MappedNetwork, stimulus: Stimulus):
+    trace = replace(run(mapped, stimulus, Schedule(F=1, stop_after=1)), spikes=None)
+    assert delivered(mapped.network, trace, stimulus).served is None
+    drained = run(mapped, stimulus, Schedule(F=1))
+    for one in (drained, replace(drained, spikes=None)):
+        assert np.array_equal(delivered(mapped.network, one, stimulus).served, one.counts.sum(0))
 
 
 def test_only_a_chip_with_costs_has_a_cost(mapped: MappedNetwork, stimulus: Stimulus):

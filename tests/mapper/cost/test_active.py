@@ -14,7 +14,7 @@ from ir.mapped import MappedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
-from mapper.cost import charged
+from mapper.cost.active import charged
 from sim_reference import simulate
 from tests.strategies import WIDE, cases, each
 

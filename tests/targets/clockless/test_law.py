@@ -21,7 +21,7 @@ from targets.clockless.run import run
 from tests.strategies import each
 from tests.strategies.clockless import TimedCase, timed_cases
 
-N_DRAWS = int(os.environ.get("UNLAYERED_DRAWS", "300"))
+N_DRAWS = int(os.environ.get("UNLAYERED_DRAWS", "150"))
 """Cases drawn."""
 
 SEED = int(os.environ.get("UNLAYERED_SEED", "0"))
