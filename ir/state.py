@@ -171,10 +171,15 @@ def latest(before: Array, rows: Array, most: int) -> Array:
 
 def fingerprint(network: Union[Network, QuantizedNetwork]) -> str:
     """SHA-256 of what a run depends on beside its schedule: blocks, neurons, projections with their weights."""
-    digest = hashlib.sha256(type(network).__name__.encode())
     parts = network.inputs, network.populations, network.projections
     said = network.arithmetic if isinstance(network, QuantizedNetwork) else network.dt_s
-    _feed(digest, (*parts, said))
+    return digest_of(type(network).__name__, (*parts, said))
+
+
+def digest_of(name: str, value: Any) -> str:
+    """SHA-256 of a value of ours, with the kind of every part, the shape and type of every array, behind a name."""
+    digest = hashlib.sha256(name.encode())
+    _feed(digest, value)
     return digest.hexdigest()
 
 

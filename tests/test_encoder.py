@@ -27,6 +27,7 @@ from sim_reference import fast, simulate
 from sim_reference.compare.divergence import first_divergence
 from targets.lava.run import Job, run_jobs
 from tests.targets.lava_cases import needs_lava
+from tests.unlayered.verbs import call, refused
 from trainer import LIF, SpikingNetwork
 from trainer.execute import run
 
@@ -207,3 +208,46 @@ def test_a_bad_word_for_an_encoder_in_a_file_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(FormatError, match=r"encoder is 1\.5; give a whole number"):
         read_toml(tmp_path / "a.toml")
+
+
+class TestVerbs:
+    """What compares runs takes data as the encoder does."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        trained = network().export()
+        npz.save(trained, tmp_path / "floats.npz")
+        npz.save(map_network(trained, CHIP), tmp_path / "mapped.npz")
+        npz.save(network(1).export(), tmp_path / "other.npz")
+        bare = SpikingNetwork.sequential((1, 6, 6), nn.Flatten(), nn.Linear(36, 4), LIF(2e-3, 0.3))
+        npz.save(bare.export(), tmp_path / "bare.npz")
+        npz.save(currents(), tmp_path / "data.npz")
+        return tmp_path
+
+    def test_a_row_of_a_sweep_is_a_run_and_what_it_costs(self, folder: Path) -> None:
+        given_ = "--data", str(folder / "data.npz")
+        words = "--F", "4", "--order", "momentum", "--out", str(folder / "s.json"), "--json"
+        rows = json.loads(call("sweep", str(folder / "mapped.npz"), *given_, *words).stdout)["rows"]
+        run_words = "--on", "reference", "--out", str(folder / "run.npz"), "--json"
+        ran = json.loads(call("run", str(folder / "mapped.npz"), *given_, *run_words).stdout)
+        assert rows[1]["spikes"] == ran["spikes_per_sample"] > 0
+        assert ran["cost"]["energy"].startswith(f"{rows[1]['energy_pj'][0] / 1e3:.2f} nJ")
+
+    def test_a_diff_is_of_what_follows_the_encoder(self, folder: Path) -> None:
+        given_ = "--data", str(folder / "data.npz")
+        found = json.loads(
+            call("diff", *(str(folder / f"{x}.npz") for x in ("floats", "mapped")), *given_, "--json").stdout
+        )
+        bodies = body_of(npz.load(folder / "floats.npz")), body_of(npz.load(folder / "mapped.npz"))
+        mine = ul.diff(*bodies, spikes_of(npz.load(folder / "floats.npz"), currents()))
+        assert found["pairs"][0]["populations"] == mine.to_dict()["populations"]
+        for other, said in (
+            ("other", "make other spikes of the samples"),
+            ("bare", "bare.npz has no encoder on the host"),
+        ):
+            assert said in refused(2, "diff", folder / "floats.npz", folder / f"{other}.npz", *given_)
+
+    def test_a_schedule_is_fitted_to_what_follows_the_encoder(self, folder: Path) -> None:
+        given_ = "--chip", "seneca", "--data", str(folder / "data.npz")
+        found = json.loads(call("fit-schedule", str(folder / "floats.npz"), *given_, "--json").stdout)
+        assert found["best"]["distance"] <= found["layered_held_out"]["distance"] + 1

@@ -23,6 +23,9 @@ from trainer.network import SpikingNetwork
 MAY_CHANGE = ("epochs", "patience", "root", "device", "engine", "tensorboard")
 """What may differ between a run and its continuation."""
 
+TOWARDS_THE_END = ("cosine", "linear")
+"""Learning rates that come down to the last epoch, so that another last one is another training."""
+
 PARTS = {"network", "optimizer", "config", "history", "scales"}
 
 FORMAT = 1
@@ -40,10 +43,25 @@ def _identity(config: TrainConfig) -> str:
     return json.dumps(values, sort_keys=True)
 
 
+def _kept(config: TrainConfig) -> str:
+    """The identity of a run, and how many epochs it was to have."""
+    return json.dumps({**json.loads(_identity(config)), "epochs": config.epochs}, sort_keys=True)
+
+
+def _check_end(path: Path, found: str, config: TrainConfig) -> None:
+    """Raise where each epoch's learning rate follows from the last one, and that is another one now."""
+    before = json.loads(found).get("epochs", config.epochs)
+    if config.rate_schedule in TOWARDS_THE_END and before != config.epochs:
+        raise FormatError(
+            f"{path} is of {before} epochs, and its {config.rate_schedule} learning rate comes down to the last of "
+            f"them, not of {config.epochs}; go on with epochs = {before}, or train on with start and another --out"
+        )
+
+
 def _same_run(found: Any, config: TrainConfig) -> bool:
     """Whether a checkpoint's identity is that of ``config``; what an earlier release did not know has its default."""
     try:
-        return found == _identity(config) or _identity(from_dict(json.loads(found))) == _identity(config)
+        return _identity(from_dict(json.loads(found))) == _identity(config)
     except FormatError:
         return False
 
@@ -61,7 +79,7 @@ def save_checkpoint(
         "format": FORMAT,
         "network": network.state_dict(),
         "optimizer": optimizer.state_dict() if optimizer else {},
-        "config": _identity(config),
+        "config": _kept(config),
         "history": history,
         "scales": network.quantization.scales if network.quantization is not None else {},
     }
@@ -83,6 +101,7 @@ def load_checkpoint(
         content = _read(path)
         if not _same_run(content["config"], config):
             raise FormatError(f"{path} belongs to another configuration; choose another --out or leave --resume out")
+        _check_end(path, content["config"], config)
         check_weights(content["network"], network)
         check_history(content["history"])
         check_scales(content["scales"], network)

@@ -194,12 +194,14 @@ def diff(a: AnyNetwork | Trace, b: AnyNetwork | Trace, stimulus: Samples | None 
         ValueError: the two are not of the same samples and neurons, or a network has nothing to run on.
     """
     from unlayered.causes.pair import diff_of
-    from unlayered.causes.sides import check_data, run_side, samples_for, sides_of
+    from unlayered.causes.sides import check_data, run_side, samples_for, sides_of, without_encoders
 
     given = [("a", a if isinstance(a, Trace) else _frozen(a)), ("b", b if isinstance(b, Trace) else _frozen(b))]
     named = sides_of(given, [on])
     check_data(named, None if stimulus is None else "the stimulus")
-    samples = None if stimulus is None else samples_for(named, stimulus, "the stimulus")
+    samples = None
+    if stimulus is not None:
+        named, samples = without_encoders(named, samples_for(named, stimulus, "the stimulus"))
     one, other = (run_side(x, samples, _silent, allow_unsafe=True) for x in named)
     return diff_of(one, other, samples, _silent)
 

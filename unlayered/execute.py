@@ -16,6 +16,7 @@ from ir.encoder import body_of, encoded
 from ir.formats import Excess
 from ir.mapped import MappedNetwork
 from ir.network import Network
+from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule
 from ir.state import State, check_state, with_past
 from ir.stimulus import Stimulus
@@ -131,13 +132,29 @@ def pieces_of(samples: Samples, tick: Tick) -> Iterator[tuple[Stimulus, Tick]]:
 
 
 def ready_for(network: AnyNetwork, on: str, options: RunOptions) -> Network | MappedNetwork:
-    """What an executor is given: a network of floats gets a chip's integers where ``--chip`` or Lava asks for them."""
+    """What an executor is given: a network of floats gets a chip's integers where ``--chip`` or Lava asks for them.
+
+    Raises:
+        ValueError: the network has integers already, of another chip than is asked for.
+    """
     check_choice("--on", on, EXECUTORS)
+    if options.chip is not None and not isinstance(network, Network):
+        _check_own_chip(network, find_chip(options.chip))
     if isinstance(network, MappedNetwork) and options.chip is None:
         return network
     if EXECUTORS[on].integers_only or options.chip is not None or not isinstance(network, Network):
         return mapped_of(network, find_chip(options.chip or EXECUTORS[on].chip))
     return network
+
+
+def _check_own_chip(network: QuantizedNetwork | MappedNetwork, asked: Chip) -> None:
+    own = network.chip if isinstance(network, MappedNetwork) else None
+    anew = "leave --chip out, or give the network of floats"
+    if own is not None:
+        require(own == asked, f"the network is mapped onto {own.title}, --chip says {asked.title}; {anew}")
+    had = network.network.arithmetic if isinstance(network, MappedNetwork) else network.arithmetic
+    same = had == asked.arithmetic
+    require(same, f"the network has integers of {had}, {asked.title} computes as {asked.arithmetic}; {anew}")
 
 
 def envelope_of(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 from rich.table import Table
 
@@ -19,12 +17,12 @@ from exchange.seal import seal
 from ir.check import FormatError, check_choice, require
 from ir.mapped import MappedNetwork
 from ir.schedule import ORDERS, Schedule, group_of, group_word
-from ir.state import fingerprint
+from ir.state import digest_of, fingerprint
 from ir.stimulus import Stimulus
 from sim_reference.compare.settling import settled
 from sim_reference.compare.statistics import statistics
 from unlayered.console import Tick, plain, table
-from unlayered.costs import cost_of_run
+from unlayered.costs import cost_of_counts
 from unlayered.execute import RunOptions, run_safely
 from unlayered.sources import AnyNetwork, plain_network
 
@@ -106,12 +104,13 @@ def schedules_of(default: Schedule, sizes: Sequence[str], orders: Sequence[str])
 
 
 def made_of(network: AnyNetwork, stimulus: Stimulus) -> str:
-    """A fingerprint of a network, where its neurons lie and the samples."""
-    found = hashlib.sha256(fingerprint(plain_network(network)).encode())
-    cores = network.core_of_neuron if isinstance(network, MappedNetwork) else np.zeros(0, np.int32)
-    for array in (cores, stimulus.frames, stimulus.sample_ids, stimulus.labels, stimulus.events):
-        found.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
-    return found.hexdigest()[:16]
+    """A fingerprint of all that a row depends on beside kind, F and order of its schedule: numbers of the network and
+    of its encoder, the rest of its schedule, chip and places of its cores, samples."""
+    body = plain_network(network)
+    on_chip = (network.chip, network.core_of_neuron, network.cores) if isinstance(network, MappedNetwork) else None
+    schedule = replace(body.schedule, kind="asynchronous", F=1, order="fifo")
+    samples = stimulus.frames, stimulus.sample_ids, stimulus.labels, stimulus.events
+    return digest_of(NAME, (fingerprint(body), body.encoder, schedule, on_chip, samples))[:16]
 
 
 def kept(path: Path, key: str) -> tuple[Row, ...]:
@@ -164,7 +163,9 @@ def measured(network: AnyNetwork, stimulus: Stimulus, schedule: Schedule, allow_
     options = RunOptions(allow_unsafe=allow_unsafe)
     ran = run_safely(network, stimulus, schedule, "reference", options, lambda done, total: None)
     numbers, stands = statistics(ran.trace), settled(ran.trace)
-    cost = cost_of_run(ran.network, ran.trace, stimulus) if isinstance(ran.network, MappedNetwork) else None
+    cost = None
+    if isinstance(ran.network, MappedNetwork):
+        cost = cost_of_counts(ran.network, ran.trace, ran.inputs, ran.delivered)
     first = float("nan") if numbers.first_output is None else numbers.first_output.mean()[0]
     decides = stands >= 0
     queued = schedule.kind == "asynchronous"

@@ -15,7 +15,7 @@ from ir.check import GradientWarning
 from tests.trainer.test_fit import CONFIG, toy, weights
 from trainer.build import build_network
 from trainer.config import TrainConfig, from_dict
-from trainer.fit import train
+from trainer.fit import Metrics, train
 from trainer.optimizers import (
     MOST_IN_A_ROW,
     OPTIMIZERS,
@@ -72,6 +72,29 @@ def test_learnt_times_resume_bit_for_bit_under_every_optimizer(name: str, per_ne
     config = replace(config, epochs=3, weight_decay=1e-3)
     whole = train(config, tmp_path / "whole", stimulus=toy())
     train(replace(config, epochs=1), tmp_path / "cut", stimulus=toy())
+    resumed = train(config, tmp_path / "cut", resume=True, stimulus=toy())
+    for (at, a), b in zip(whole.state_dict().items(), resumed.state_dict().values()):
+        np.testing.assert_array_equal(a, b, at)
+
+
+@pytest.mark.parametrize("name", ["cosine", "linear"])
+def test_a_rate_that_falls_to_the_last_epoch_goes_on_to_that_one_only(name: str, tmp_path: Path) -> None:
+    config = replace(CONFIG, rate_schedule=name, epochs=2)
+    whole = train(config, tmp_path / "whole", stimulus=toy())
+
+    class Enough(Exception):
+        pass
+
+    def stop(found: Metrics, done: int, total: int) -> None:
+        if found.epoch == 1 and done == 1:
+            raise Enough
+
+    with pytest.raises(Enough):
+        train(config, tmp_path / "cut", stimulus=toy(), report=stop)
+    before = (tmp_path / "cut" / "last.pt").read_bytes()
+    with pytest.raises(FormatError, match=f"is of 2 epochs, and its {name} learning rate comes down to the last"):
+        train(replace(config, epochs=3), tmp_path / "cut", resume=True, stimulus=toy())
+    assert (tmp_path / "cut" / "last.pt").read_bytes() == before
     resumed = train(config, tmp_path / "cut", resume=True, stimulus=toy())
     for (at, a), b in zip(whole.state_dict().items(), resumed.state_dict().values()):
         np.testing.assert_array_equal(a, b, at)

@@ -279,3 +279,9 @@ def test_counts_beyond_every_integer_are_real_numbers_without_a_warning(tmp_path
     frames = np.array([1, 1, 2, 2, 0, 0, 2, 2, 0, -7.1307734e23] + [0] * 14, np.float32).reshape(4, 2, 3)
     np.save(tmp_path / "a.npy", frames)
     assert read_frames(tmp_path / "a.npy").frames.dtype.kind == "f"
+
+
+def test_a_chip_that_a_map_is_not_of_is_refused(folder: Path):
+    words = run_words(folder, network="mapped.npz")
+    assert "is mapped onto Intel Loihi 2, --chip says Intel Loihi 1; leave --chip out" in refused(2, *words, "--chip", "loihi1")
+    assert call(*words, "--chip", "loihi2").exit_code == 0

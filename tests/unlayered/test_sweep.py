@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from exchange import npz
+from ir.chip import Range
 from ir.connection import Dense
 from ir.schedule import Schedule
 from sim_reference.compare.statistics import statistics
@@ -102,6 +103,25 @@ def test_an_output_that_is_of_something_else_is_refused(folder: Path, mapped, st
     for text in ("[]", "no json", '{"format": "unlayered sweep 1", "made_of": "", "rows": [{}]}'):
         (folder / "s.json").write_text(text)
         assert "is no sweep of ours" in refused(2, "sweep", folder / "mapped.npz", *words)
+
+
+def test_rows_of_another_chip_or_another_rest_of_the_schedule_are_refused(folder: Path, mapped):
+    swept(folder, "--F", "1")
+    kept = (folder / "s.json").read_bytes()
+    dear = {**mapped.chip.costs, "synop_dense_pj": Range(200.0, 100.0, 300.0)}
+    body, places = mapped.network, [c.slot for c in mapped.cores]
+    moved = tuple(replace(c, slot=slot) for c, slot in zip(mapped.cores, [*places[1:], max(places) + 1]))
+    others = {
+        "costs": replace(mapped, chip=replace(mapped.chip, costs=dear)),
+        "stop": replace(mapped, network=replace(body, schedule=replace(body.schedule, stop_after=1))),
+        "seed": replace(mapped, network=replace(body, schedule=replace(body.schedule, seed=7))),
+        "places": replace(mapped, cores=moved),
+    }
+    for name, other in others.items():
+        npz.save(other, folder / f"{name}.npz")
+        words = "sweep", folder / f"{name}.npz", "--data", folder / "data.npz", "--out", folder / "s.json"
+        assert "is a sweep of another network or of other samples" in refused(2, *words), name
+    assert (folder / "s.json").read_bytes() == kept
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import numpy as np
 
 from exchange import npz
 from exchange.pieces import Pieces, in_pieces, open_pieces
-from ir.check import FormatError, check_choice
+from ir.check import FormatError, check_choice, require
+from ir.encoder import body_of, encoder_of, spikes_of
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.stimulus import Stimulus
@@ -114,7 +115,7 @@ def samples_for(named: Sequence[Named], samples: Samples, data: str) -> Stimulus
     stimulus = samples.stimulus() if isinstance(samples, Data) else samples
     for one in named:
         if not isinstance(one.value, Trace):
-            check_width(stimulus, plain_network(one.value).n_inputs, data)
+            check_width(stimulus, plain_network(one.value).n_data, data)
     trace = next((x for x in named if isinstance(x.value, Trace)), None)
     if trace is None:
         return stimulus
@@ -127,6 +128,26 @@ def samples_for(named: Sequence[Named], samples: Samples, data: str) -> Stimulus
             "give the data that it was run on"
         )
     return stimulus.select(np.array([place[int(x)] for x in trace.value.sample_ids], np.int64))
+
+
+def without_encoders(named: Sequence[Named], stimulus: Stimulus) -> tuple[list[Named], Stimulus]:
+    """What follows the encoders on the host, and the spikes that these make of the samples, which all sides share.
+
+    Raises:
+        ValueError: the encoders do not make the same spikes, or some networks have none.
+    """
+    networks = [(x.name, x.value) for x in named if not isinstance(x.value, Trace)]
+    without = [name for name, network in networks if encoder_of(network) is None]
+    if len(without) == len(networks):
+        return list(named), stimulus
+    share = "compare networks that share one"
+    require(not without, f"{''.join(without[:1])} has no encoder on the host, as others here have; {share}")
+    (first, network), *others = networks
+    spikes = spikes_of(network, stimulus)
+    for name, other in others:
+        same = np.array_equal(spikes_of(other, stimulus).frames, spikes.frames)
+        require(same, f"the encoders of {first} and {name} make other spikes of the samples; {share}")
+    return [x if isinstance(x.value, Trace) else replace(x, value=body_of(x.value)) for x in named], spikes
 
 
 def run_side(one: Named, stimulus: Stimulus | None, tick: Tick, allow_unsafe: bool, by: Execute | None = None) -> Side:

@@ -60,7 +60,7 @@ def fit_schedule(
     opened, target, time = open_network(network, as_, dt), find_chip(chip), timekeeping(clock or [])
     time.core(target)
     found = open_stimulus(data, root, split, samples, options_of_words(data_option or ()), stamps=True)
-    check_width(found, plain_network(opened).n_inputs, data)
+    check_width(found, plain_network(opened).n_data, data)
     stimulus = found if isinstance(found, Stimulus) else found.stimulus()
     mapped = opened if isinstance(opened, MappedNetwork) else map_network(opened, target)
     with progress("schedules", as_json) as tick:

@@ -58,7 +58,7 @@ def sweep(
     schedules = schedules_of(plain_network(opened).schedule, f.split(","), order.split(","))
     stamps = any(map(takes_stamps, schedules))
     found = open_stimulus(data, root, split, samples, options_of_words(data_option or ()), stamps)
-    check_width(found, plain_network(opened).n_inputs, data)
+    check_width(found, plain_network(opened).n_data, data)
     stimulus = found.stimulus() if isinstance(found, OwnData) else found
     with workers_at(place) as pool, progress("schedules", as_json) as tick:
         made = swept(
