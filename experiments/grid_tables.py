@@ -34,7 +34,7 @@ def parts(settings: dict[str, Any], rows: list[Row]) -> list[Part]:
             _grid(stage, best, groups, "accuracy by the first output spike, %", lambda c: 100 * c["first_right"], 1),
             _grid(stage, best, groups, "spikes a sample until drained", lambda c: c["drained_spikes"], 0),
             _grid(stage, best, groups, "forward steps until the first output spike", lambda c: c["first_steps"], 1),
-            _grid(stage, best, groups, "forward steps until drained", lambda c: c["drained_steps"], 0),
+            _grid(stage, best, groups, "forward steps until drained", lambda c: c["drained_steps"], 0, True),
             *_real(stage, best),
             _chips(stage, best),
             *_lava(stage, own),
@@ -82,7 +82,8 @@ def _networks(stage: str, rows: list[Row], best: Chosen, choice: str) -> Part:
     text = (
         f"{f'{samples:,}' if samples else 'All'} samples, {epochs} epochs, tested on "
         f"{f'{tested:,}' if tested else 'all'} others under "
-        f"the schedule that each was trained for (drawn: momentum or fifo, F = 8). {choice} Until the first output "
+        f"the schedule that each was trained for (drawn: momentum or fifo, F = 8, but validated at F = 1, "
+        f"the least that they draw). {choice} Until the first output "
         "spike / until the class with most output spikes no longer changes / until drained; who never decides is "
         "wrong, and counted until drained."
     )
@@ -116,15 +117,24 @@ def _paint(rows: list[Row], figure: Figure) -> None:
 
 
 def _grid(
-    stage: str, best: Chosen, groups: list[str], title: str, of: Callable[[dict[str, Any]], float], digits: int
+    stage: str,
+    best: Chosen,
+    groups: list[str],
+    title: str,
+    of: Callable[[dict[str, Any]], float],
+    digits: int,
+    whole: bool = False,
 ) -> Part:
+    def told(rows: list[Row], cell: str) -> str:
+        return f"{mean(rows, cell, of, whole=whole):.{digits}f}"
+
     table = []
     for kind, rows in best.items():
-        table.append((kind, "layered", *[""] * (len(groups) - 1), f"{mean(rows, 'layered', of):.{digits}f}"))
+        table.append((kind, "layered", *[""] * (len(groups) - 1), told(rows, "layered")))
         for order in TESTED:
-            table.append((kind, order, *(f"{mean(rows, f'{order}, F = {f}', of):.{digits}f}" for f in groups)))
+            table.append((kind, order, *(told(rows, f"{order}, F = {f}") for f in groups)))
     few = next(iter(best.values()))[0]["cell_samples"]
-    text = f"On the first {few:,} test samples." if few else ""
+    text = f"On the first {few:,} test samples{', or all that a cell was tested on' if whole else ''}." if few else ""
     return Part(f"{stage}: {title}", text, ("trained", "tested", *(f"F = {f}" for f in groups)), table)
 
 

@@ -283,5 +283,7 @@ def test_counts_beyond_every_integer_are_real_numbers_without_a_warning(tmp_path
 
 def test_a_chip_that_a_map_is_not_of_is_refused(folder: Path):
     words = run_words(folder, network="mapped.npz")
-    assert "is mapped onto Intel Loihi 2, --chip says Intel Loihi 1; leave --chip out" in refused(2, *words, "--chip", "loihi1")
+    assert "is mapped onto Intel Loihi 2, --chip says Intel Loihi 1; leave --chip out" in refused(
+        2, *words, "--chip", "loihi1"
+    )
     assert call(*words, "--chip", "loihi2").exit_code == 0
