@@ -34,7 +34,7 @@ from trainer.processes import agree, join, rank, wait_for_all, world
 from trainer.quantize_aware import train_on_grid
 from trainer.rules import RULES
 from trainer.rules.blocks import check_together, one_thread
-from trainer.train_folder import clear_litter, from_checkpoint, keep, resumed
+from trainer.train_folder import check_apart, clear_litter, from_checkpoint, keep, resumed
 
 F_DRAW = 12
 """Purpose of the random stream that draws group sizes and orders."""
@@ -86,9 +86,10 @@ def train(
         The network of the best epoch (``config.keep``).
 
     Raises:
-        FormatError: data absent, or ``out`` holds another run's checkpoint.
+        FormatError: data absent, or ``out`` holds another run's checkpoint, or a file that this one begins from.
     """
     out = Path(out)
+    check_apart(out, config.start, config.partition)
     join()
     check_together(config.rule, RULES[config.rule])
     config, data, kind = training_data(config, stimulus)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ from exchange.npz import write_atomically
 from exchange.seal import seal
 from exchange.temporary import remove_litter
 from exchange.train_files import sealed
+from ir.check import FormatError
 from trainer.checkpoint import load_checkpoint, save_checkpoint
 from trainer.config import TrainConfig
 from trainer.network import SpikingNetwork
@@ -29,6 +31,24 @@ FILES = (*RESULTS, "last.pt", "best.pt", "config.json")
 
 History = list[dict[str, Any]]
 """The metrics of each epoch."""
+
+
+def check_apart(out: Path, *read: str) -> None:
+    """Raise where a run would replace what it begins from.
+
+    Args:
+        read: files, or train folders, of which the network is read; an empty word is none.
+
+    Raises:
+        FormatError: which file.
+    """
+    for path in map(Path, filter(None, read)):
+        file = path / "network.npz" if path.is_dir() else path
+        for kept in (out / name for name in FILES):
+            if file.is_file() and kept.is_file() and os.path.samefile(file, kept):
+                raise FormatError(
+                    f"cannot write {kept}: it is read here, too, and would be gone; choose another folder"
+                )
 
 
 def clear_litter(out: Path) -> None:

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from exchange import npz
-from ir import QuantizedNetwork
+from exchange.chip_toml import find_chip
+from ir import FormatError, Network, QuantizedNetwork, Schedule
+from mapper import map_network
 from tests.trainer.test_fit import CONFIG, toy, weights
+from trainer.config import TrainConfig
 from trainer.fit import train
 from trainer.train_folder import FILES
 
@@ -120,3 +123,40 @@ def test_checkpoints_are_told_with_the_epochs_they_keep(tmp_path: Path):
     train(replace(CONFIG, epochs=3), tmp_path, resume=True, stimulus=toy(), kept=told.append)
     assert told == [1, 2, 3]
     np.testing.assert_equal(len(history(tmp_path)), 3)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("start", ["net", "net/network.npz", "link", "elsewhere/../net"])
+def test_a_run_does_not_replace_the_network_that_it_begins_from(tmp_path: Path, start: str, resume: bool):
+    train(CONFIG, tmp_path / "net", stimulus=toy())
+    (tmp_path / "link").symlink_to("net")
+    (tmp_path / "elsewhere").mkdir()
+    before = contents(tmp_path / "net")
+    on = TrainConfig(start=str(tmp_path / start), epochs=1, batch_size=20)
+    with pytest.raises(FormatError, match=r"network\.npz: it is read here, too, and would be gone; choose another"):
+        train(on, tmp_path / "net", resume, stimulus=toy())
+    assert contents(tmp_path / "net") == before
+
+
+def test_a_run_does_not_replace_the_map_whose_cores_it_has(tmp_path: Path):
+    train(CONFIG, tmp_path / "net", stimulus=toy())
+    mapped = tmp_path / "net" / "quantized.npz"
+    npz.save(map_network(npz.load(tmp_path / "net" / "network.npz", Network), find_chip("loihi2")), mapped)
+    before = contents(tmp_path / "net")
+    on = replace(CONFIG, schedule=Schedule(F=4, scope="core"), partition=str(mapped))
+    with pytest.raises(FormatError, match=r"quantized\.npz: it is read here, too"):
+        train(on, tmp_path / "net", stimulus=toy())
+    assert contents(tmp_path / "net") == before
+
+
+def test_what_a_run_begins_from_may_lie_beside_what_it_leaves(tmp_path: Path):
+    train(CONFIG, tmp_path / "before", stimulus=toy())
+    (tmp_path / "before" / "network.npz").rename(tmp_path / "start.npz")
+    on = TrainConfig(start=str(tmp_path / "start.npz"), epochs=1, batch_size=20)
+    for resume in (False, True):
+        train(on, tmp_path, resume, stimulus=toy())
+    assert {"start.npz", "network.npz"} <= set(contents(tmp_path))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
