@@ -1,4 +1,4 @@
-"""What stands in a train folder for people and programs to read: ``config.json`` and ``metrics.json``."""
+"""What stands in a train folder, and what of it people and programs read: ``config.json`` and ``metrics.json``."""
 
 from __future__ import annotations
 
@@ -11,10 +11,20 @@ from exchange.plain import check_readable, newer
 from exchange.seal import seal
 from ir.check import FormatError
 
+RESULTS = ("metrics.json", "network.npz", "quantized.npz")
+"""What tells of a run; that of an earlier one goes when a new run has its first checkpoint."""
+
+FILES = (*RESULTS, "last.pt", "best.pt", "config.json")
+
 FORMAT = 1
 """Releases before this one wrote neither format nor seals; what they wrote is read as it is."""
 
 WAY = "the same `unlayered train` with --resume writes it again"
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """The files that a network's name stands for: its own, or those of a train folder."""
+    return tuple(path / name for name in FILES) if path.is_dir() else (path,)
 
 
 def sealed(config: dict[str, Any], history_seals: Sequence[str]) -> dict[str, Any]:

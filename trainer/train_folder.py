@@ -14,7 +14,7 @@ import torch
 from exchange.npz import write_atomically
 from exchange.seal import seal
 from exchange.temporary import remove_litter
-from exchange.train_files import sealed
+from exchange.train_files import FILES, RESULTS, sealed
 from ir.check import FormatError
 from trainer.checkpoint import load_checkpoint, save_checkpoint
 from trainer.config import TrainConfig
@@ -23,11 +23,6 @@ from trainer.processes import of_the_first, rank, world
 
 OLDER_TOO = r"\w{8}"
 """Endings of temporary names, those of earlier releases among them."""
-
-RESULTS = ("metrics.json", "network.npz", "quantized.npz")
-"""What tells of a run; that of an earlier one goes when a new run has its first checkpoint."""
-
-FILES = (*RESULTS, "last.pt", "best.pt", "config.json")
 
 History = list[dict[str, Any]]
 """The metrics of each epoch."""

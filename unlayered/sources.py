@@ -42,6 +42,11 @@ def chip_names() -> list[str]:
     return sorted(path.stem for path in CHIPS.glob("*.toml"))
 
 
+def chip_file(name: str | None) -> Path | None:
+    """The file that a word for a chip names; None for one that ships with the package."""
+    return Path(name) if name is not None and name.endswith(".toml") else None
+
+
 def open_network(path: Path, as_: str | None = None, dt_s: float | None = None, pool: str | None = None) -> AnyNetwork:
     """A network from a train folder, a file of ours, or a foreign file (``.nir``, ``.onnx``, ``.net``).
 

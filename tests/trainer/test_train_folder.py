@@ -11,12 +11,12 @@ import pytest
 
 from exchange import npz
 from exchange.chip_toml import find_chip
+from exchange.train_files import FILES
 from ir import FormatError, Network, QuantizedNetwork, Schedule
 from mapper import map_network
 from tests.trainer.test_fit import CONFIG, toy, weights
 from trainer.config import TrainConfig
 from trainer.fit import train
-from trainer.train_folder import FILES
 
 
 class Killed(BaseException):

@@ -19,7 +19,7 @@ from ir.connection import Dense
 from ir.mapped import MappedNetwork
 from ir.network import Network, Population
 from ir.neurons import LIF
-from tests.unlayered.verbs import call, map_refused, small_chip
+from tests.unlayered.verbs import call, map_refused, refused, small_chip
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,38 @@ from tests.unlayered.verbs import call, map_refused, small_chip
 )
 def test_wrong_options_say_what_is_right(folder: Path, words: list[str], says: str):
     assert says in map_refused(folder, folder / "network.npz", "--chip", "loihi2", *words)
+
+
+@pytest.mark.parametrize("name", ["network.npz", "net/network.npz", "net/quantized.npz", "data.npz", "link.npz"])
+def test_a_map_does_not_replace_what_it_is_made_of(folder: Path, name: str):
+    (folder / "net").mkdir()
+    for inner in ("network.npz", "quantized.npz"):
+        (folder / "net" / inner).write_bytes((folder / "network.npz").read_bytes())
+    (folder / "link.npz").symlink_to("network.npz")
+    before = (folder / name).read_bytes()
+    network = folder / ("net" if name.startswith("net/") else "network.npz")
+    words = ["map", network, "--chip", "loihi2", "--calibrate", folder / "data.npz", "--out", folder / name]
+    assert "it is read here, too, and would be gone" in refused(2, *words)
+    assert (folder / name).read_bytes() == before and not list(folder.rglob("*.html"))
+
+
+@pytest.mark.parametrize("name", ["network.npz", "data.npz", "small.toml", "net/metrics.json"])
+def test_a_page_of_a_map_does_not_replace_what_the_map_is_made_of(folder: Path, name: str):
+    (folder / "net").mkdir()
+    (folder / "net" / "network.npz").write_bytes((folder / "network.npz").read_bytes())
+    (folder / "net" / "metrics.json").write_text("[]")
+    chip, network = small_chip(folder), folder / ("net" if name.startswith("net/") else "network.npz")
+    words = [network, "--chip", chip, "--calibrate", folder / "data.npz", "--report", folder / name]
+    kept = (folder / name).read_bytes()
+    assert f"cannot write {folder / name}: it is read here, too" in map_refused(folder, *words)
+    assert (folder / name).read_bytes() == kept
+
+
+def test_a_map_beside_the_network_in_a_train_folder_is_made_as_often_as_one_likes(folder: Path):
+    (folder / "net").mkdir()
+    (folder / "network.npz").rename(folder / "net" / "network.npz")
+    words = ["map", folder / "net", "--chip", "loihi2", "--out", folder / "net" / "mapped.npz"]
+    assert [call(*words).exit_code for _ in range(2)] == [0, 0]
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -9,7 +9,7 @@ import typer
 
 from unlayered.completing import chips, offered
 from unlayered.console import Stages, show, text_of
-from unlayered.destinations import check_destinations, check_ending
+from unlayered.destinations import check_apart, check_destinations, check_ending
 from unlayered.options import AllowUnsafe, As, DataOption, Dt, F, Json, Kind, Order, Out, Root, Samples, ScheduleFlags
 
 if TYPE_CHECKING:
@@ -74,11 +74,11 @@ def map_(
     from unlayered.mapping import MapOptions, map_whole, shown, with_schedule
     from unlayered.mapping import as_json as plain
     from unlayered.report.map_page import map_page
-    from unlayered.sources import open_network
+    from unlayered.sources import chip_file, open_network, path_of
 
     where = report or out.parent / f"{out.stem}.html"
-    check_destinations(out, where)
-    check_ending(out)
+    data = None if calibrate is None else path_of(calibrate, root)
+    _check_paths((out, where), network, data, chip_file(chip))
     options, described = MapOptions(preset, seed, bits, allow_unsafe), find_chip(chip)
     opened = with_schedule(open_network(network, as_, dt), ScheduleFlags(schedule, f, order))
     check_words(opened, explain or ())
@@ -90,6 +90,16 @@ def map_(
     npz.write_together(contents)
     value = {"out": str(out), "page": str(where), **plain(made), "explained": text_of(*answers)}
     show(value, as_json, *shown(str(network), made), *answers, f"wrote {out} and {where}")
+
+
+def _check_paths(written: tuple[Path, Path], network: Path, *read: Path | None) -> None:
+    """Raise unless map and page go to files of their own, and the map into one that is read again."""
+    from exchange.train_files import files_of
+
+    check_destinations(*written)
+    check_ending(written[0])
+    for path in written:
+        check_apart(path, *files_of(network), *(x for x in read if x is not None))
 
 
 def _calibration(data: str, root: Path | None, samples: int | None, words: list[str] | None, network: Any) -> Stimulus:
