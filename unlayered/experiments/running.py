@@ -72,6 +72,7 @@ def chosen(experiment: Experiment, only: str) -> list[Job]:
         ValueError: there is none.
     """
     jobs = jobs_of(experiment)
+    require(bool(jobs), f"{experiment.path} lists no job with its settings; let jobs(settings) return one or more")
     found = [job for job in jobs if only in job.name]
     names = ", ".join(repr(job.name) for job in jobs[:8])
     require(bool(found), f"no job of {experiment.path} has {only!r} in its name; among them are {names}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unlayered.console import progress, show, table
-from unlayered.destinations import check_destinations
+from unlayered.destinations import check_apart, check_destinations, check_ending
 from unlayered.options import Insecure, Json, Workers
 
 if TYPE_CHECKING:
@@ -116,8 +116,12 @@ def _run(
 
 def _report(chosen: list[Experiment], folder: Path, out: Path, as_json: bool) -> None:
     from unlayered.experiments.page import written
+    from unlayered.experiments.running import rows_file
 
     check_destinations(out)
+    check_ending(out, ".md", "a page of experiments")
+    for x in chosen:
+        check_apart(out, x.path, x.path.with_suffix(".toml"), rows_file(x, folder))
     page = written(chosen, folder, out)
     plots = sorted(page.plots)
     show(

@@ -198,6 +198,29 @@ def test_rows_that_are_none_of_ours_are_one_sentence_and_stay(file: Path):
         assert path.read_text() == before
 
 
+def test_a_page_does_not_replace_what_it_is_made_of(file: Path):
+    run(file)
+    before = {path: path.read_bytes() for path in sorted(file.parent.rglob("*")) if path.is_file()}
+    for path in before:
+        assert "a page of experiments ends in .md; name it so" in refused(
+            2, "experiments", "report", file, "--out", path
+        )
+    for path in (file, file.with_suffix(".toml"), file.parent / "rows" / "squares.jsonl"):
+        (file.parent / "link.md").symlink_to(path)
+        said = refused(2, "experiments", "report", file, "--out", file.parent / "link.md")
+        assert "it is read here, too, and would be gone" in said
+        (file.parent / "link.md").unlink()
+    assert {path: path.read_bytes() for path in sorted(file.parent.rglob("*")) if path.is_file()} == before
+
+
+def test_an_experiment_without_jobs_is_one_sentence(file: Path):
+    file.with_suffix(".toml").write_text("numbers = []\npower = 2\n")
+    for action in ("run", "report"):
+        said = refused(2, "experiments", action, file)
+        assert f"{file} lists no job with its settings; let jobs(settings) return one or more" in said
+    assert not (file.parent / "rows").exists() and not (file.parent / "RESULTS.md").exists()
+
+
 def test_no_job_of_a_name_is_one_sentence(file: Path):
     done = call("experiments", "run", file, "--only", "job 9")
     assert done.exit_code == 2 and "no job of" in done.stderr and "'job 3'" in done.stderr
