@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unlayered.verbs import refused
+from tests.unlayered.verbs import call, refused
 
 ME = f"{sys.executable} -m unlayered"
 
@@ -44,6 +44,13 @@ def test_an_exported_file_ends_as_it_is_read_again(folder: Path, name: str) -> N
     before = sorted(folder.iterdir())
     sentence = refused(2, "export", folder / "mapped.npz", "--to", "nir", "--out", folder / name)
     assert "a nir file ends in .nir; name it so" in sentence and sorted(folder.iterdir()) == before
+
+
+def test_a_network_is_exported_into_its_train_folder_as_often_as_one_likes(folder: Path) -> None:
+    (folder / "net").mkdir()
+    (folder / "network.npz").rename(folder / "net" / "network.npz")
+    words = "export", folder / "net", "--to", "nir", "--out", folder / "net" / "net.nir"
+    assert [call(*words).exit_code for _ in range(2)] == [0, 0]
 
 
 @pytest.mark.parametrize("name", ["mapped.npz", "data.npz"])

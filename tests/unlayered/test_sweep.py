@@ -124,6 +124,22 @@ def test_rows_of_another_chip_or_another_rest_of_the_schedule_are_refused(folder
     assert (folder / "s.json").read_bytes() == kept
 
 
+def test_a_sweep_in_its_train_folder_goes_on_with_the_same_command(folder: Path):
+    (folder / "net").mkdir()
+    (folder / "network.npz").rename(folder / "net" / "network.npz")
+    words = "sweep", folder / "net", "--F", "1", "--data", folder / "data.npz", "--out", folder / "net" / "s.json"
+    assert [call(*words).exit_code for _ in range(2)] == [0, 0]
+
+
+def test_a_sweep_is_named_so_that_it_can_be_read_and_replaces_nothing_that_it_reads(folder: Path):
+    (folder / "s.svg").symlink_to("network.npz")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    words = "sweep", folder / "network.npz", "--data", folder / "data.npz", "--out"
+    assert "a sweep ends in .json; name it so" in refused(2, *words, folder / "s.txt")
+    assert "s.svg: it is read here, too, and would be gone" in refused(2, *words, folder / "s.json")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

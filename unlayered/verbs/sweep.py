@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from unlayered.console import progress, show
-from unlayered.destinations import check_apart, check_destinations
+from unlayered.destinations import check_apart, check_destinations, check_ending
 from unlayered.options import AllowUnsafe, As, Data, DataOption, Dt, Insecure, Json, Root, Samples, Split, Workers
 
 Sizes = Annotated[str, typer.Option("--F", help="Group sizes, by comma: whole numbers, or 'all'.")]
@@ -52,8 +52,7 @@ def sweep(
     from unlayered.sweeping import one_by_one, paint, schedules_of, swept, told
 
     place, plot = place_asked(workers, insecure), out.with_suffix(".svg")
-    check_destinations(out, plot)
-    check_apart(out, network, path_of(data, root))
+    _check_paths(out, plot, network, path_of(data, root))
     opened = open_network(network, as_, dt)
     schedules = schedules_of(plain_network(opened).schedule, f.split(","), order.split(","))
     stamps = any(map(takes_stamps, schedules))
@@ -74,3 +73,13 @@ def sweep(
         )
     npz.write_atomically(plot, draw(lambda figure: paint(figure, made), 3.4, "white").encode())
     show({**made.to_dict(), "plot": str(plot)}, as_json, told(made), f"wrote {out} and {plot}")
+
+
+def _check_paths(out: Path, plot: Path, network: Path, data: Path) -> None:
+    """Raise unless rows and plot go to files of their own, and the rows into one that is read again."""
+    from exchange.train_files import files_of
+
+    check_destinations(out, plot)
+    check_ending(out, ".json", "a sweep")
+    for path in (out, plot):
+        check_apart(path, *files_of(network), data)
