@@ -43,11 +43,12 @@ def check_apart(out: Path, *read: Path) -> None:
             raise FormatError(f"cannot write {out}: it is there already, among what is read; choose another folder")
 
 
-def check_ending(path: Path, ending: str = ".npz", what: str = "a mapped network") -> None:
-    """Raise unless a network gets the ending by which it is read again.
+def check_ending(path: Path, ending: str | tuple[str, ...] = ".npz", what: str = "a mapped network") -> None:
+    """Raise unless a result gets an ending by which it is read again.
 
     Raises:
         FormatError: it has another.
     """
-    if path.suffix != ending:
-        raise FormatError(f"cannot write {path}: {what} ends in {ending}; name it so")
+    endings = (ending,) if isinstance(ending, str) else ending
+    if path.suffix not in endings:
+        raise FormatError(f"cannot write {path}: {what} ends in {' or '.join(endings)}; name it so")

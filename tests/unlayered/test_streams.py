@@ -53,6 +53,33 @@ def test_a_network_is_exported_into_its_train_folder_as_often_as_one_likes(folde
     assert [call(*words).exit_code for _ in range(2)] == [0, 0]
 
 
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [
+        ({"--out": "t.txt"}, "a trace ends in .npz or .pieces"),
+        ({"--out": "t"}, "a trace ends in .npz or .pieces"),
+        ({"--out": "t.parquet"}, "a trace ends in .npz or .pieces"),
+        ({"--out": "t.npz", "--keep-state": "s.txt"}, "a state ends in .npz"),
+        ({"--out": "t.npz", "--timeline": "t.png"}, "a timeline ends in .svg"),
+    ],
+    ids=str,
+)
+def test_what_a_run_leaves_ends_as_it_is_read_again(folder: Path, out: dict[str, str], said: str) -> None:
+    before = sorted(folder.iterdir())
+    words = [word for flag, name in out.items() for word in (flag, folder / name)]
+    run = ["run", folder / "mapped.npz", "--on", "clockless", "--data", folder / "data.npz", *words]
+    assert f"{said}; name it so" in refused(2, *run)
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_run_in_its_train_folder_is_made_as_often_as_one_likes(folder: Path) -> None:
+    (folder / "net").mkdir()
+    (folder / "network.npz").rename(folder / "net" / "network.npz")
+    run = ["run", folder / "net", "--on", "trainer", "--data", folder / "data.npz", "--out"]
+    assert [call(*run, folder / "net" / "t.npz").exit_code for _ in range(2)] == [0, 0]
+    assert "it is read here, too, and would be gone" in refused(2, *run, folder / "net" / "network.npz")
+
+
 @pytest.mark.parametrize("name", ["mapped.npz", "data.npz"])
 def test_a_run_does_not_replace_what_it_reads(folder: Path, name: str) -> None:
     before = (folder / name).read_bytes()

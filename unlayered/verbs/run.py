@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +11,7 @@ import typer
 from unlayered.clock import Clock, Kept, Replay, Timeline
 from unlayered.completing import chips, offered
 from unlayered.console import progress, show
-from unlayered.destinations import check_apart, check_destinations
+from unlayered.destinations import check_apart, check_destinations, check_ending
 from unlayered.options import (
     AllowUnsafe,
     As,
@@ -137,11 +136,11 @@ def run(
     """
     from unlayered.execute import RunOptions
     from unlayered.run_told import run_told
-    from unlayered.sources import open_network, path_of, plain_network
+    from unlayered.sources import chip_file, open_network, path_of, plain_network
 
     flags = ScheduleFlags(schedule, f, order, scope, input_rule, r, stop_after, stop_after_output, seed)
     kept, place = Kept(on, clock, timeline, replay, keep_state), _place(workers, insecure)
-    _check_paths((out, *kept.files), neurobench, network, path_of(data, root), state)
+    _check_paths(out, kept, neurobench, network, path_of(data, root), state, chip_file(chip))
     opened = open_network(network, as_, dt)
     stimulus = _stimulus(data, root, split, samples, data_option, flags.on(plain_network(opened).schedule), on)
     options = RunOptions(chip, time_limit, process_per_core, allow_unsafe, _state_of(state), **kept.options())
@@ -219,12 +218,18 @@ def _run(
     return ran, counts, other_time_steps(stimulus, inner.dt_s)
 
 
-def _check_paths(written: Sequence[Path], whole: bool, *read: Path | None) -> None:
-    """Raise unless results go to files of their own, and the trace into one where all of it is looked at."""
-    from exchange.pieces import in_pieces
+def _check_paths(out: Path, kept: Kept, whole: bool, network: Path, *read: Path | None) -> None:
+    """Raise unless results go to files of their own, each named so that it can be read, and the trace into one where
+    all of it is looked at."""
+    from exchange.pieces import ENDING, in_pieces
+    from exchange.train_files import files_of
 
-    check_destinations(*written)
-    if whole and in_pieces(written[0]):
+    check_destinations(out, *kept.files)
+    if whole and in_pieces(out):
         raise ValueError("--neurobench counts in a trace in memory; give --out a name that ends in .npz")
-    for path in written:
-        check_apart(path, *(x for x in read if x is not None))
+    for path in (out, *kept.files):
+        check_apart(path, *files_of(network), *(x for x in read if x is not None))
+    endings = (out, (".npz", ENDING), "a trace"), (kept.state, ".npz", "a state"), (kept.timeline, ".svg", "a timeline")
+    for path, ending, what in endings:
+        if path is not None:
+            check_ending(path, ending, what)
