@@ -77,7 +77,7 @@ def load_chip(path: str | Path) -> Chip:
     try:
         return _chip(table)
     except ValueError as error:
-        said = located(f"chip file {path}: {error}", f"chip file {path}", Path(path).read_text("utf-8"))
+        said = located(f"chip file {path}: {error}", f"chip file {path}", Path(path).read_text("utf-8-sig"))
         raise FormatError(f"{said}; {shown} shows all entries") from error
 
 

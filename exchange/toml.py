@@ -38,7 +38,7 @@ def read_toml(path: str | Path, who: str = "") -> dict[str, Any]:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise FormatError(f"{who}{path} is longer than {MAX_BYTES} bytes; no file of this kind needs to be")
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")  # some editors begin a file with a byte order mark
         if any(line.count(".") > MAX_DOTS for line in text.splitlines()):
             raise FormatError(f"{who}{path} has a line with more than {MAX_DOTS} dots; break it")
         table = tomllib.loads(text)

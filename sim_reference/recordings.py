@@ -74,7 +74,7 @@ def read_recordings(folder: str | Path) -> Recordings:
     if not path.exists():
         raise FormatError(f"{path} does not exist; a folder of recordings needs {FILE} and its arrays")
     table = read_toml(path)
-    text = path.read_text("utf-8")
+    text = path.read_text("utf-8-sig")
     try:
         return _recordings(path, table, text)
     except FormatError as error:

@@ -281,7 +281,7 @@ def read_toml(path: str | Path) -> TrainConfig:
     try:
         return from_dict(values, str(path))
     except FormatError as error:
-        raise FormatError(located(str(error), str(path), Path(path).read_text("utf-8"))) from error
+        raise FormatError(located(str(error), str(path), Path(path).read_text("utf-8-sig"))) from error
 
 
 def preset_names() -> list[str]:

@@ -165,7 +165,7 @@ def options_of_folder(path: Path) -> DataOptions:
             content = opened.read(MAX_TOML_BYTES + 1)
         if len(content) > MAX_TOML_BYTES:
             raise FormatError(f"{file} is longer than {MAX_TOML_BYTES} bytes; no file of this kind needs to be")
-        table = tomllib.loads(content.decode("utf-8"))
+        table = tomllib.loads(content.decode("utf-8-sig"))
     except FormatError:
         raise
     except OSError as error:
@@ -177,4 +177,4 @@ def options_of_folder(path: Path) -> DataOptions:
     try:
         return options_of(table, str(file))
     except FormatError as error:
-        raise FormatError(located(str(error), str(file), content.decode("utf-8"))) from error
+        raise FormatError(located(str(error), str(file), content.decode("utf-8-sig"))) from error

@@ -130,3 +130,11 @@ def test_toml_as_people_write_it_is_read(tmp_path: Path):
     assert read_toml(tmp_path / "a.toml") == {
         "a": {"b": {"c": [1, [2, {"d": 3.5}]], "e": "Davies et al. 2018, p. 3. www.a.b.c"}}
     }
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["no mark", "byte order mark"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_toml_as_editors_save_it_is_read(tmp_path: Path, mark: str, end: str):
+    text = mark + end.join(['name = "a"', "[b]", 'c = """one', 'two"""', ""])
+    (tmp_path / "a.toml").write_bytes(text.encode("utf-8"))
+    assert read_toml(tmp_path / "a.toml") == {"name": "a", "b": {"c": "one\ntwo"}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from exchange.chip_toml import load_chip
 from ir.check import FormatError
 from ir.toml_lines import line_of, located
+from sim_reference.recordings import read_recordings
 from stimuli.own.options import options_of_folder
 from trainer.config import read_toml
 
@@ -44,6 +46,22 @@ def test_a_mistake_in_a_folders_options_names_its_line(tmp_path: Path) -> None:
     (tmp_path / "data.toml").write_text("window_us = 5000\nn_step = 20\n")
     with pytest.raises(FormatError, match=r"data\.toml, line 2 has unknown keys n_step \(did you mean n_steps\?\)"):
         options_of_folder(tmp_path)
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["no mark", "byte order mark"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_lines_are_counted_however_an_editor_saves_a_file(mark: str, end: str, tmp_path: Path) -> None:
+    chip = (ROOT / "targets" / "chips" / "loihi2.toml").read_text()
+    files: dict[str, tuple[Callable[[Path], object], str]] = {
+        "my.toml": (read_toml, "epochz = 3\nseed = 1\n"),
+        "data.toml": (lambda path: options_of_folder(path.parent), "n_steps = -3\nwindow_us = 5000\n"),
+        "chip.toml": (load_chip, f"arithmetic = 3\n{chip.replace('arithmetic =', '# arithmetic =')}"),
+        "verify.toml": (lambda path: read_recordings(path.parent), "inputt = 'a.npy'\n"),
+    }
+    for name, (read, text) in files.items():
+        (tmp_path / name).write_bytes((mark + text.replace("\n", end)).encode("utf-8"))
+        with pytest.raises(FormatError, match=rf"{name}, line 1[: ]"):
+            read(tmp_path / name)
 
 
 @pytest.mark.parametrize("key", ["max_neurons", "arithmetic"])
