@@ -180,7 +180,7 @@ def n_usable_cores() -> int:
     """Cores this process may run on; as few as ``OMP_NUM_THREADS`` says, by which who starts many shares them out."""
     there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     asked = os.environ.get("OMP_NUM_THREADS", "")
-    return min(there, int(asked)) if asked.isdigit() and int(asked) > 0 else there
+    return min(there, int(asked)) if asked.isdecimal() and int(asked) > 0 else there
 
 
 def _ids(stimulus: Stimulus) -> Array:

@@ -47,7 +47,7 @@ def timekeeping(words: list[str]) -> Timekeeping:
             check_choice(f"--clock {key}", value, WORDS[key])
             found[key] = value
         else:
-            require(value.isdigit(), f"--clock {key} is {value!r}; give whole picoseconds")
+            require(value.isdecimal(), f"--clock {key} is {value!r}; give whole picoseconds")
             found[key] = int(value)
     return Timekeeping(**found)
 

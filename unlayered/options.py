@@ -113,6 +113,6 @@ class ScheduleFlags:
 
 def parse_f(text: str) -> int | None:
     """A group size; ``all`` serves everything."""
-    if text != ALL and not text.isdigit():
+    if text != ALL and not text.isdecimal():
         raise ValueError(f"--F is {text!r}; give a whole number or {ALL!r}")
-    return group_of(int(text) if text.isdigit() else text)
+    return group_of(int(text) if text.isdecimal() else text)

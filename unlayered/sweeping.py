@@ -94,10 +94,10 @@ def schedules_of(default: Schedule, sizes: Sequence[str], orders: Sequence[str])
     found = [replace(default, kind="layered")]
     for word in dict.fromkeys(sizes):
         require(
-            word == "all" or (word.isdigit() and int(word) > 0),
+            word == "all" or (word.isdecimal() and int(word) > 0),
             f"--F holds {word!r}; give whole numbers from 1, or all",
         )
-        f = group_of(int(word) if word.isdigit() else word)
+        f = group_of(int(word) if word.isdecimal() else word)
         for order in list(dict.fromkeys(orders))[: 1 if f is None else None]:
             found.append(replace(default, kind="asynchronous", F=f, order=order))
     return found
@@ -144,7 +144,7 @@ def check_whole(value: Any) -> None:
     """
     form = value.get("format") if isinstance(value, dict) else None
     words = str(form).rpartition(" ")
-    if words[0] == NAME and words[2].isdigit() and int(words[2]) > VERSION:
+    if words[0] == NAME and words[2].isdecimal() and int(words[2]) > VERSION:
         raise FormatError(newer(int(words[2]), VERSION))
     if form != FORMAT:
         raise FormatError("is no sweep of ours")

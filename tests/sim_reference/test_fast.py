@@ -268,6 +268,14 @@ def test_frames_of_bytes_are_gone_through_only_where_the_largest_byte_would_leav
             assert seen.count(frames.size) == passes
 
 
+@pytest.mark.parametrize("said", ["", "²", "-1", "0", "many"])
+def test_a_number_of_threads_that_is_none_is_overlooked(said: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    there = fast.n_usable_cores()
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    assert fast.n_usable_cores() == there
+
+
 def test_a_short_run_starts_no_threads_and_a_long_one_as_many_as_are_worth_it(monkeypatch):
     network, started = convolutional(), []
     monkeypatch.setattr(fast, "n_usable_cores", lambda: 3)

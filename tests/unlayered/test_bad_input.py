@@ -204,6 +204,7 @@ WRONG_FLAGS = {
     "executor": (["--on", "gpu"], "'reference'"),
     "schedule": (["--schedule", "sometimes"], "'asynchronous', 'layered'"),
     "F": (["--F", "-3"], "whole number or 'all'"),
+    "F superscript": (["--F", "²"], "--F is '²'; give a whole number or 'all'"),
     "F zero": (["--F", "0"], "at least 1"),
     "order": (["--order", "lifo"], "'fifo'"),
     "paced": (["--input", "paced"], "needs R"),

@@ -90,6 +90,7 @@ REFUSED = {
     "no sign": (["--clock", "leak"], "has no =", "toy.npz"),
     "value": (["--clock", "leak=never"], "--clock leak is 'never'", "toy.npz"),
     "number": (["--clock", "period_ps=-1"], "give whole picoseconds", "toy.npz"),
+    "superscript": (["--clock", "period_ps=²"], "give whole picoseconds", "toy.npz"),
     "zero": (["--clock", "period_ps=0"], "period_ps is 0", "toy.npz"),
     "twice": (["--clock", "leak=lazy", "--clock", "leak=lazy"], "twice", "toy.npz"),
     "no stamps": (["--clock", "stamp_ps=3"], "holds no time stamps", "toy.npz"),

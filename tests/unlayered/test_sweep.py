@@ -100,7 +100,12 @@ def test_an_output_that_is_of_something_else_is_refused(folder: Path, mapped, st
     assert "is a sweep of another network or of other samples" in refused(2, "sweep", folder / "other.npz", *words)
     assert "of other samples" in refused(2, "sweep", folder / "mapped.npz", *words, "--samples", 2)
     assert (folder / "s.json").read_bytes() == kept
-    for text in ("[]", "no json", '{"format": "unlayered sweep 1", "made_of": "", "rows": [{}]}'):
+    for text in (
+        "[]",
+        "no json",
+        '{"format": "unlayered sweep 1", "made_of": "", "rows": [{}]}',
+        '{"format": "unlayered sweep ²"}',
+    ):
         (folder / "s.json").write_text(text)
         assert "is no sweep of ours" in refused(2, "sweep", folder / "mapped.npz", *words)
 
@@ -145,6 +150,7 @@ def test_a_sweep_is_named_so_that_it_can_be_read_and_replaces_nothing_that_it_re
     [
         (("--F", "1,0"), "--F holds '0'"),
         (("--F", "1,"), "--F holds ''"),
+        (("--F", "1,²"), "--F holds '²'; give whole numbers from 1, or all"),
         (("--F", "x"), "--F holds 'x'"),
         (("--order", "momentun"), "--order"),
     ],
