@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from ir.schedule import ALL, Schedule, group_of
-from unlayered.completing import offered
+from unlayered.completing import chips, offered
+from unlayered.sources import chip_names
 
 RULES = "ir.schedule"
 """Where the tables of a schedule's words are."""
@@ -27,6 +28,14 @@ Data = Annotated[
 DataOption = Annotated[
     list[str] | None,
     typer.Option("--data-option", help="How folder:PATH becomes frames: KEY=VALUE (docs/data.md); may be repeated."),
+]
+Chip = Annotated[
+    str,
+    typer.Option(
+        "--chip",
+        help=f"{', '.join(chip_names())} or a .toml file; see `unlayered chips`.",
+        autocompletion=chips,
+    ),
 ]
 Root = Annotated[Path | None, typer.Option("--root", help="The folder that holds the data set.")]
 Samples = Annotated[int | None, typer.Option("--samples", min=1, help="Use only the first N samples.")]

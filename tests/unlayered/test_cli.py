@@ -18,6 +18,7 @@ from ir.mapped import MappedNetwork
 from ir.trace import Trace
 from tests.unlayered.verbs import call
 from trainer.config import preset_names
+from unlayered.sources import chip_names
 from unlayered.verbs.train import PRESETS
 
 
@@ -61,6 +62,11 @@ def test_help_sets_every_example_alike_and_gives_flags_no_value(verb: str):
 
 def test_help_names_every_preset():
     assert set(re.findall(r"[\w-]+", PRESETS)) >= set(preset_names())
+
+
+@pytest.mark.parametrize("verb", ["map", "check"])
+def test_help_names_every_chip(verb: str):
+    assert f"{', '.join(chip_names())} or a .toml file" in " ".join(re.findall(r"[^\s│]+", call(verb, "--help").output))
 
 
 def test_the_version_is_printed():

@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
-from unlayered.completing import chips
 from unlayered.console import show, table
-from unlayered.options import As, Dt, Json
+from unlayered.options import As, Chip, Dt, Json
 
 
 def check(
     file: Annotated[Path, typer.Argument(help="A network file: .nir, .onnx, .net or .npz.")],
-    chip: Annotated[str, typer.Option("--chip", help="loihi1, loihi2 or a .toml file.", autocompletion=chips)],
+    chip: Chip,
     as_: As = None,
     dt: Dt = None,
     as_json: Json = False,

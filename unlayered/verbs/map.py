@@ -7,19 +7,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unlayered.completing import chips, offered
+from unlayered.completing import offered
 from unlayered.console import Stages, show, text_of
 from unlayered.destinations import check_apart, check_destinations, check_ending
-from unlayered.options import AllowUnsafe, As, DataOption, Dt, F, Json, Kind, Order, Out, Root, Samples, ScheduleFlags
+from unlayered.options import (
+    AllowUnsafe,
+    As,
+    Chip,
+    DataOption,
+    Dt,
+    F,
+    Json,
+    Kind,
+    Order,
+    Out,
+    Root,
+    Samples,
+    ScheduleFlags,
+)
 
 if TYPE_CHECKING:
     from ir.stimulus import Stimulus
 
 STAGES = ("quantize", "partition", "place", "check")
 
-Chip = Annotated[
-    str, typer.Option("--chip", help="loihi1, loihi2 or a .toml file; see `unlayered chips`.", autocompletion=chips)
-]
 Preset = Annotated[
     str,
     typer.Option(
