@@ -25,6 +25,7 @@ from ir.quantized import QuantizedNetwork
 from ir.runnable import check_schedule
 from ir.schedule import KINDS
 from mapper import map_network
+from unlayered.sources import network_file
 
 CHIP_RULES = {
     "lif": (
@@ -85,12 +86,12 @@ class CheckReport:
 
 
 def check_file(path: str | Path, chip: Chip, as_: str | None = None, dt_s: float | None = None) -> CheckReport:
-    """Check every node of a network file against what can be read and what the chip holds.
+    """Check every node of a network file, or of a train folder's, against what can be read and what the chip holds.
 
     Raises:
-        FormatError: the file cannot be read at all.
+        FormatError: the file is missing or cannot be read at all, or a word has no meaning for it.
     """
-    path = Path(path)
+    path = network_file(Path(path))
     rows = _rows(path, as_, dt_s)
     semantics = _semantics(path, chip, as_, dt_s, None)
     if all(row.ok for row in rows):

@@ -56,15 +56,26 @@ def open_network(path: Path, as_: str | None = None, dt_s: float | None = None, 
         given = [f"{flag} {value}" for flag, value in (("--as", as_), ("--dt", dt_s)) if value is not None]
         if given:
             raise FormatError(f"{given[0]} has no meaning for a train folder; only NIR leaves the time step open")
+        return npz.load(network_file(path), NETWORKS)
+    from exchange.open import open_network as open_file
+
+    return open_file(network_file(path), as_, dt_s, pool)
+
+
+def network_file(path: Path) -> Path:
+    """The file that holds a network: itself, or the one in a train folder.
+
+    Raises:
+        FormatError: it is not there.
+    """
+    if path.is_dir():
         for name in ("quantized.npz", "network.npz"):
             if (path / name).exists():
-                return npz.load(path / name, NETWORKS)
+                return path / name
         raise FormatError(f"folder {path} holds no network.npz; name the folder that `unlayered train --out` wrote")
     if not path.exists():
         raise FormatError(f"{path} does not exist; check the path")
-    from exchange.open import open_network as open_file
-
-    return open_file(path, as_, dt_s, pool)
+    return path
 
 
 def open_trace(path: Path) -> Pieces | Whole:

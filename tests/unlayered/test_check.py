@@ -23,6 +23,7 @@ from ir.schedule import Schedule
 from tests.exchange.drawn import example
 from tests.exchange.nir_nodes import AFFINE, chain, lif, write_nodes
 from tests.exchange.test_onnx_import import UNSUPPORTED, save, two_layers
+from tests.unlayered.verbs import call, refused
 from unlayered.check import CHIP_RULES, CheckReport, check_file
 
 LOIHI2 = load_chip(CHIPS / "loihi2.toml")
@@ -135,6 +136,25 @@ def test_a_schedule_that_no_executor_runs_is_a_row(tmp_path: Path, network: Netw
     assert bad(report) == [("network", "schedule")] and "layered" in report.nodes[-1].remedy
     npz.save(replace(delayed, schedule=Schedule("layered")), tmp_path / "a.npz")
     assert check_file(tmp_path / "a.npz", LOIHI2).ok
+
+
+@pytest.mark.parametrize("integers", [False, True], ids=["floats", "integers"])
+def test_a_train_folder_is_checked_as_the_network_in_it(
+    tmp_path: Path, network: Network, mapped: MappedNetwork, integers: bool
+) -> None:
+    npz.save(network, tmp_path / "network.npz")
+    if integers:
+        npz.save(mapped.network, tmp_path / "quantized.npz")
+    for chip in (LOIHI1, LOIHI2):
+        inner = check_file(tmp_path / ("quantized.npz" if integers else "network.npz"), chip)
+        assert check_file(tmp_path, chip) == inner and inner.ok == (chip is LOIHI2)
+    done = call("check", tmp_path, "--chip", "loihi2")
+    assert done.exit_code == 0 and "What a time step means" in done.stdout
+
+
+def test_a_folder_without_a_network_and_a_path_to_nothing_are_one_sentence(tmp_path: Path) -> None:
+    assert "holds no network.npz; name the folder that" in refused(2, "check", tmp_path, "--chip", "loihi2")
+    assert "net does not exist; check the path" in refused(2, "check", tmp_path / "net", "--chip", "loihi2")
 
 
 class TestOpening:

@@ -20,7 +20,7 @@ from ir.quantized import QuantizedNetwork
 from ir.stimulus import Stimulus
 from ir.trace import Trace
 from unlayered.report.results import Pair, read_results
-from unlayered.sources import open_network
+from unlayered.sources import network_file, open_network
 from unlayered.sweeping import Sweep
 
 READ = (Network, QuantizedNetwork, MappedNetwork, Trace, Stimulus)
@@ -133,9 +133,7 @@ def _config_of(folder: Path) -> dict[str, Any]:
 
 def digest(path: Path) -> str:
     """SHA-256 of a file; of a train folder, of the network that is read from it."""
-    if path.is_dir():
-        path = next(p for p in (path / "quantized.npz", path / "network.npz") if p.exists())
-    with path.open("rb") as file:
+    with network_file(path).open("rb") as file:
         found = hashlib.sha256()
         while piece := file.read(1 << 20):
             found.update(piece)

@@ -12,7 +12,7 @@ from unlayered.options import As, Chip, Dt, Json
 
 
 def check(
-    file: Annotated[Path, typer.Argument(help="A network file: .nir, .onnx, .net or .npz.")],
+    file: Annotated[Path, typer.Argument(help="A train folder or a network file: .nir, .onnx, .net or .npz.")],
     chip: Chip,
     as_: As = None,
     dt: Dt = None,
