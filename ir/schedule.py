@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ir.arrays import set_field
 from ir.check import INT32, check_choice, check_type, require, whole
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -65,13 +67,12 @@ class Schedule:
         check_choice("schedule input", self.input, INPUT_RULES)
         for name, least in (("F", 1), ("R", 1), ("stop_after", 1), ("stop_after_output", 0)):
             value = getattr(self, name)
-            require(
-                value is None or (type(value) is int and value >= least),
-                f"schedule {name} is {value!r}; at least {least}, or None",
-            )
             if value is not None:
-                whole(f"schedule {name}", value, least, INT32[1])
-        check_type("schedule seed", self.seed, int, "a whole number")
+                check_type(f"schedule {name}", value, Integral, f"a whole number, at least {least}, or None")
+                require(value >= least, f"schedule {name} is {value}; at least {least}, or None")
+                set_field(self, name, whole(f"schedule {name}", value, least, INT32[1]))
+        check_type("schedule seed", self.seed, Integral, "a whole number")
+        set_field(self, "seed", int(self.seed))
         require(self.input != "paced" or self.R is not None, "input 'paced' needs R, the events a forward step")
         if self.scope == "core":
             way = "use 'first' or 'paced', or scope 'receiver'"

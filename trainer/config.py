@@ -292,4 +292,4 @@ def preset_names() -> list[str]:
 def preset(name: str, **changes: Any) -> TrainConfig:
     """A configuration that ships with the package, with some fields changed."""
     check_choice("preset", name, preset_names())
-    return replace(read_toml(SHIPPED / f"{name}.toml"), **changes)
+    return replace(read_toml(SHIPPED / f"{name}.toml"), **known(changes, TrainConfig, "preset"))

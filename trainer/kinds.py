@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from numbers import Integral, Real
 from typing import Any
 
 from ir.arrays import set_field
-from ir.check import FormatError, check_choice, require
+from ir.check import FormatError, check_choice, check_type, require
 from ir.schedule import ORDERS, group_of
 from ir.words import meant
 
@@ -46,14 +46,20 @@ def fits(value: object, kind: str) -> bool:
 
 
 def check_kinds(settings: Any) -> None:
-    """Raise unless every plain field of a dataclass has its declared type; whole numbers beyond int64 become floats
-    where those are declared."""
+    """Raise unless every plain field of a dataclass, and every one that is a dataclass itself, has its declared type.
+
+    numpy's numbers become Python's, whole numbers beyond int64 floats where those are declared.
+    """
     for f in fields(settings):
         value = getattr(settings, f.name)
+        if isinstance(f.default_factory, type) and is_dataclass(f.default_factory):
+            check_type(f.name, value, f.default_factory, f"a {f.default_factory.__name__}")
         if f.type not in WORDS:
             continue
         require(fits(value, str(f.type)), f"{f.name} is {value!r}; give {WORDS[str(f.type)]}")
-        if f.type == "float" and isinstance(value, int) and abs(value) >= 1 << 63:
+        if f.type == "int":
+            set_field(settings, f.name, int(value))
+        if f.type == "float" and not (isinstance(value, float) or (isinstance(value, int) and abs(value) < 1 << 63)):
             require(abs(value) < 1 << 1023, f"{f.name} is above 2^1023; give a smaller number")
             set_field(settings, f.name, float(value))
 
@@ -121,21 +127,33 @@ def _check_order_free(config: Any) -> None:
 
 def is_group(f: object) -> bool:
     """Whether ``f`` is a group size."""
-    return f is None or (isinstance(f, int) and fits(f, "int") and f >= 1)
+    return f is None or (isinstance(f, Integral) and fits(f, "int") and int(f) >= 1)
 
 
 def check_groups(config: Any) -> None:
     """Raise unless a configuration draws group sizes, and changes them by epoch, in the way that it can."""
+    for name in ("f_drawn", "order_drawn", "f_curriculum"):
+        check_type(name, getattr(config, name), (tuple, list), "a list")
     drawn = all(is_group(f) for f in config.f_drawn)
     require(drawn, f"f_drawn is {list(config.f_drawn)}; give whole numbers from 1, None ('all' in a file) for all")
     for order in config.order_drawn:
         check_choice("order_drawn", order, ORDERS)
-    pairs = all(len(x) == 2 and fits(x[0], "int") and x[0] >= 0 and is_group(x[1]) for x in config.f_curriculum)
+    pairs = all(
+        isinstance(x, (tuple, list)) and len(x) == 2 and fits(x[0], "int") and x[0] >= 0 and is_group(x[1])
+        for x in config.f_curriculum
+    )
     require(
         pairs,
-        f"f_curriculum is {list(map(list, config.f_curriculum))}; give pairs [first epoch, F], F from 1 or None "
+        f"f_curriculum is {list(config.f_curriculum)}; give pairs [first epoch, F], F from 1 or None "
         "('all' in a file) for all",
     )
+    set_field(config, "f_drawn", tuple(map(_plain, config.f_drawn)))
+    set_field(config, "f_curriculum", tuple((int(epoch), _plain(f)) for epoch, f in config.f_curriculum))
+
+
+def _plain(f: Any) -> int | None:
+    """A group size as Python's int, whoever's it was."""
+    return None if f is None else int(f)
 
 
 def group_in_file(word: Any) -> Any:

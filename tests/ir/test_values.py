@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import warnings
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from exchange import npz
 from exchange.chip_toml import find_chip
 from ir.check import MAX_SENTENCE, MAX_WORD, FormatError, require, sentence
 from ir.chip import IntFormat, Range
@@ -203,3 +206,18 @@ def test_a_sentence_is_cut_in_the_middle(name: str):
     said = sentence(f"projection {name} -> b has no weights; give it some")
     assert said.startswith("projection ") and said.endswith("; give it some") and "..." in said
     assert len(said) <= MAX_SENTENCE and max(map(len, said.split())) <= max(MAX_WORD, 300)
+
+
+def test_a_schedule_of_numpys_whole_numbers_is_that_of_pythons(tmp_path: Path, network: Network):
+    plain = Schedule(F=8, input="paced", R=3, stop_after=4, stop_after_output=0, seed=8)
+    numbers = {"F": np.int64(8), "R": np.uint8(3), "stop_after": np.int32(4), "stop_after_output": np.int16(0)}
+    made = Schedule(input="paced", seed=np.int64(8), **numbers)  # type: ignore[arg-type]
+    assert made == plain and hash(made) == hash(plain) and repr(made) == repr(plain)
+    assert json.dumps(asdict(made)) == json.dumps(asdict(plain))
+    npz.save(replace(network, schedule=made), tmp_path / "network.npz")
+    assert npz.load(tmp_path / "network.npz", Network).schedule == plain
+    for wrong in (True, np.bool_(True), 8.0, "8", np.float64(8)):
+        with pytest.raises(ValueError, match=r"^schedule F is .*; give a whole number, at least 1, or None$"):
+            Schedule(F=wrong)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=r"^schedule seed is .*; give a whole number$"):
+            Schedule(seed=wrong)  # type: ignore[arg-type]

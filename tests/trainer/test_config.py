@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from ir import FormatError
@@ -140,3 +141,9 @@ def test_a_whole_number_beyond_int64_is_a_float_where_one_is_declared():
     assert type(replace(CONFIG, spike_penalty=1 << 70).spike_penalty) is float
     with pytest.raises(ValueError, match=r"learning_rate is above 2\^1023"):
         replace(CONFIG, learning_rate=1 << 1100)
+
+
+def test_numpys_numbers_are_written_as_pythons() -> None:
+    made = preset("digits", epochs=np.int64(3), learning_rate=np.float32(0.5), f_drawn=(np.int64(4), None))
+    plain = preset("digits", epochs=3, learning_rate=0.5, f_drawn=(4, None))
+    assert made == plain and json.dumps(made.to_dict()) == json.dumps(plain.to_dict())
