@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from exchange.toml import read_toml
-from ir.check import FormatError, check_choice
+from ir.check import FormatError, check_choice, check_type
 from ir.chip import CHIP_KINDS, Chip, IntFormat, Limits, Mesh, Range, SynapseFormat
 from ir.clockless import CORE, CORE_OPS, PACKETS, Clockless
 from ir.clockless import WORDS as CHOICES
@@ -218,12 +218,14 @@ def _boolean(table: dict[str, Any], name: str) -> bool:
     return table[name]
 
 
-def find_chip(name_or_path: str) -> Chip:
+def find_chip(name_or_path: str | Path) -> Chip:
     """The chip of a name that ships with the package, or of a file.
 
     Raises:
         FormatError: neither; names the chips there are.
     """
+    check_type("the chip", name_or_path, (str, Path), "its name, or the path of a .toml file")
+    name_or_path = str(name_or_path)
     if name_or_path.endswith(".toml"):
         return load_chip(name_or_path)
     known = sorted(p.stem for p in CHIPS.glob("*.toml"))

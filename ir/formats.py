@@ -8,6 +8,7 @@ import numpy as np
 
 from ir.arithmetic import ARITHMETICS, DECAY_ALL
 from ir.arrays import Array
+from ir.check import whole
 from ir.chip import Chip, IntFormat
 
 FORMATS = ("weight", "threshold", "decay", "bias", "exponents")
@@ -35,6 +36,7 @@ class Formats:
         """Formats of a chip with weights of at most ``weight_bits``: fewer bits keep the range and coarsen the step."""
         chip.need("a network's rounding", *FORMATS)
         own = chip.weight
+        weight_bits = whole("weight_bits", weight_bits, 2, 32)
         step = own.step << max(0, (own.n_values - 1).bit_length() - weight_bits)
         weight = IntFormat(-(-own.lo // step) * step, own.hi // step * step, step)
         bias_exp = min(ARITHMETICS[chip.arithmetic].weight_shift, chip.bias_exp_max)

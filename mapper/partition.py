@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ir.arrays import Int32s, Ints
-from ir.check import CapacityError, check_choice, require
+from ir.check import CapacityError, check_choice, require, whole
 from ir.chip import Chip
 from ir.graph import slices
 from ir.quantized import QuantizedNetwork
@@ -82,7 +82,7 @@ def find_partition(
         ValueError: the seed is negative or too large, or a limit of the chip is unknown.
         CapacityError: a neuron exceeds a limit alone, or no partition fits.
     """
-    require(0 <= seed < SEEDS, f"seed is {seed}; give a whole number from 0 to {SEEDS - 1}")
+    seed = whole("seed", seed, 0, SEEDS - 1)
     check_choice("preset", preset, PRESETS)
     chip.need("a map", *MAPPED_BY)
     caps = caps_of(chip)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ir.arrays import Ints
+from ir.arrays import Ints, real_array
 from ir.check import require
 from ir.quantized import QuantizedNetwork
 
@@ -17,7 +17,7 @@ def scaled(rates: ArrayLike | None, network: QuantizedNetwork) -> Ints:
     n = network.n_neurons + network.n_inputs
     if rates is None:
         return np.ones(n, np.int64)
-    given = np.asarray(rates, np.float64)
+    given = real_array("rates", rates)
     require(
         given.shape == (n,),
         f"rates have shape {given.shape}; the network has {n} neurons and inputs",

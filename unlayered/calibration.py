@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ir.arrays import Floats
+from ir.check import require
 from ir.chip import Chip
 from ir.encoder import body_of
 from ir.formats import Formats
@@ -13,6 +14,7 @@ from ir.quantized import QuantizedNetwork
 from ir.schedule import Schedule
 from ir.stimulus import Stimulus
 from ir.trace import Trace
+from ir.words import counted
 from mapper.quantization_report import PopulationReport, report
 from mapper.quantize import Calibration, quantize, search_runs
 from unlayered.console import Tick
@@ -59,6 +61,9 @@ def _integers_of_body(
             return Integers(network, ())
         fixed = quantize(network, chip, bits)
         return Integers(fixed, report(network, fixed, weight))
+    size = f"{counted(stimulus.n_steps, 'time step')} of {counted(stimulus.n_samples, 'sample')}"
+    filled = stimulus.n_steps > 0 and stimulus.n_samples > 0
+    require(filled, f"the calibration has {size}; give at least one time step of one sample")
     if isinstance(network, QuantizedNetwork):
         fixed, after, found = network, _run(network, stimulus), ()
     else:

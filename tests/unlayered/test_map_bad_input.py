@@ -31,8 +31,8 @@ from tests.unlayered.verbs import call, map_refused, refused, small_chip
         (["--calibrate", "gone.npz"], "does not exist"),
         (["--report", "no/such/map.html"], "there is no folder"),
         (["--report", "."], "name a file in it"),
-        (["--seed", "-1"], "give a whole number from 0"),
-        (["--seed", str(1 << 80)], "give a whole number from 0"),
+        (["--seed", "-1"], "it must lie in 0..1073741823"),
+        (["--seed", str(1 << 80)], "it must lie in 0..1073741823"),
     ],
     ids=str,
 )
