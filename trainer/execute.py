@@ -67,7 +67,7 @@ def run(
     """
     if isinstance(network, MappedNetwork):
         network, core_of_neuron = network.network, network.core_of_neuron
-    schedule = schedule or network.schedule
+    schedule = network.schedule if schedule is None else schedule
     check_record(network, record)
     if isinstance(network, QuantizedNetwork):
         state = check_run(network, stimulus, schedule, state)

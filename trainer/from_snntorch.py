@@ -6,7 +6,7 @@ Source: snnTorch 1.0.0, ``_neurons/leaky.py, synaptic.py, rleaky.py, rsynaptic.p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import nn
 
 from exchange.graph.lower import READOUT
 from ir.arrays import Array
-from ir.check import require
+from ir.check import MAX_NEURONS, check_type, require, whole
 from ir.compose import diagonal
 from ir.connection import Connection, Conv2d, Dense
 from ir.encoder import with_encoder
@@ -70,16 +70,22 @@ def read(
     """
     timed = isinstance(dt_s, (int, float)) and 0 < dt_s < np.inf
     require(timed, f"dt_s is {dt_s!r}; give the seconds of a time step, more than 0")
-    whole = isinstance(in_shape, Sequence) and all(isinstance(x, (int, np.integer)) and x > 0 for x in in_shape)
-    require(whole and len(in_shape) > 0, f"in_shape is {in_shape!r}; give the sides of one frame, e.g. (2, 34, 34)")
-    chain = list(layers) if layers is not None else leaves(model)
+    sides = isinstance(in_shape, Sequence) and all(isinstance(x, (int, np.integer)) and x > 0 for x in in_shape)
+    require(sides and len(in_shape) > 0, f"in_shape is {in_shape!r}; give the sides of one frame, e.g. (2, 34, 34)")
+    check_type("the model", model, nn.Module, "a torch module with snnTorch neurons")
+    encoder = whole("encoder", encoder, 0, MAX_NEURONS)
+    chain: list[Any] = leaves(model) if layers is None else list(layers) if isinstance(layers, Iterable) else [layers]
+    for layer in chain:
+        check_type("one of layers", layer, nn.Module, "torch modules in the order in which they act")
     require(bool(chain), "the model has no layers; pass them with layers=")
     if layers is None:
         check_parameters(model, chain)
         chain = in_calling_order(model, chain, in_shape)
     twice = next((x for i, x in enumerate(chain) if is_neuron(x) and any(x is y for y in chain[:i])), None)
     require(twice is None, f"{type(twice).__name__} acts twice and would share its state; make it two modules")
-    require(pool in (None, "after"), f"pool is {pool!r}; give 'after', or leave it out")
+    require(
+        pool is None or (isinstance(pool, str) and pool == "after"), f"pool is {pool!r}; give 'after', or leave it out"
+    )
     builder = _Builder(tuple(int(x) for x in in_shape))
     with as_evaluated(*chain), torch.no_grad():
         for layer in in_their_place(chain, builder.shape, pool, is_neuron):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ir.check import require, within
+from ir.check import check_type, require, within
 from ir.encoder import body_of
 from ir.network import Input, Network, Population, check_encoder
 from ir.quantized import QuantizedNetwork
@@ -70,7 +70,9 @@ class SpikingNetwork(nn.Module):
         encoder: SpikingNetwork | None = None,
     ) -> None:
         super().__init__()
-        check_blocks(inputs, populations)
+        check_blocks(inputs, populations, projections)
+        check_type("the schedule", schedule, (Schedule, type(None)), "a Schedule, or None for the default")
+        check_type("the encoder", encoder, (SpikingNetwork, type(None)), "a SpikingNetwork, or None")
         self.encoder = encoder
         self.inputs, self.dt_s, self.schedule = dict(inputs), dt_s, schedule or Schedule()
         self.neurons = nn.ModuleDict(populations)
@@ -239,6 +241,8 @@ class SpikingNetwork(nn.Module):
         Returns:
             Spike counts (T, B, N) and membranes with gradients, forward steps (T, B), and the state to go on from.
         """
+        check_type("the schedule", schedule, (Schedule, type(None)), "a Schedule, or None for the network's own")
+        check_type("frames", frames, Tensor, "a tensor (T, B, ...), e.g. torch.as_tensor(stimulus.frames.copy())")
         require(frames.ndim >= 3, f"frames have shape {tuple(frames.shape)}; give (T, B, ...), time steps first")
         ids = self._ids(frames, sample_ids, state)
         options = options if self.training else options.evaluated
@@ -283,6 +287,7 @@ class SpikingNetwork(nn.Module):
     @staticmethod
     def _ids(frames: Tensor, given: Any, state: LiveState | State | None) -> Tensor:
         """(B,) those that were given, else those of the state, else 0, 1, ..."""
+        check_type("the state", state, (LiveState, State, type(None)), "the state of the call before, result.state")
         if given is None and state is not None:
             given = state.sample_ids if isinstance(state, LiveState) else np.array(state.sample_ids)
         return torch.arange(frames.shape[1], device=frames.device) if given is None else torch.as_tensor(given)

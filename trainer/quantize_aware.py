@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from exchange.chip_toml import find_chip
+from ir.check import check_type
 from ir.fixed_point import best_scale
 from ir.formats import Formats
 from ir.safe_scales import safe_scales
@@ -20,6 +21,7 @@ def train_on_grid(network: SpikingNetwork, chip: str, weight_bits: int) -> None:
 
     The scale of a population follows its initial weights; weights that grow beyond the format are clipped there.
     """
+    check_type("the network", network, SpikingNetwork, "the torch module that trains, a SpikingNetwork")
     formats = Formats.of(find_chip(chip), weight_bits)
     trained = network.export()
     headroom = 1.0 if weight_bits == 8 else 1.5

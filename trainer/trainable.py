@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ir.check import require
+from ir.check import check_type, require
 from ir.connection import with_weight
 from ir.graph import slices
 from ir.mapped import MappedNetwork
@@ -62,6 +62,8 @@ class TrainableNetwork(SpikingNetwork):
                 f"a {type(network).__name__} holds a chip's integers, which do not learn; give the network of floats "
                 "that they were made of (network.npz of a train folder)"
             )
+        check_type("the schedule", schedule, (Schedule, type(None)), "a Schedule, or None for the network's own")
+        check_type("train_threshold", train_threshold, bool, "True or False")
         self.frozen, self.dt_s, self.output = network, network.dt_s, network.output
         self.inputs = {x.name: x.shape for x in network.inputs}
         self.shapes = self.inputs | {p.name: p.shape for p in network.populations}
