@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Real
 from pathlib import Path
 from typing import Union
 
 from exchange import npz
-from ir.check import FormatError
+from ir.check import FormatError, require
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
@@ -86,16 +87,19 @@ def open_network(
     path = Path(path)
     if path.suffix not in OPENERS:
         raise FormatError(f"{path} ends in {path.suffix or 'nothing'!r}; networks are {', '.join(OPENERS)}")
-    if dt_s is not None and not 0 < dt_s < float("inf"):
-        raise FormatError(f"--dt is {dt_s}; give seconds, more than 0")
+    if dt_s is not None and not (isinstance(dt_s, Real) and 0 < dt_s < float("inf")):
+        raise FormatError(f"--dt is {dt_s!r}; give seconds, more than 0")
     for flag, value in (("--as", as_), ("--dt", dt_s)):
         if value is not None and path.suffix != ".nir":
             raise FormatError(f"{flag} {value} has no meaning for {path.suffix}; only NIR leaves the time step open")
     if as_ is not None:
         from exchange.nir import FRAMEWORKS
 
-        if as_ not in FRAMEWORKS:
+        if not isinstance(as_, str) or as_ not in FRAMEWORKS:
             raise FormatError(f"--as {as_} is unknown{meant(as_, FRAMEWORKS)}; use one of {', '.join(FRAMEWORKS)}")
+    require(
+        pool is None or (isinstance(pool, str) and pool == "after"), f"pool is {pool!r}; give 'after', or leave it out"
+    )
     if pool is not None and path.suffix == ".nir":
         from exchange import nir
 

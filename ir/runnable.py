@@ -8,7 +8,7 @@ from typing import Any, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from ir.check import require
+from ir.check import check_type, require
 from ir.exact import check_exact
 from ir.graph import is_acyclic
 from ir.network import Network
@@ -89,6 +89,7 @@ def check_schedule(network: Union[Network, QuantizedNetwork], schedule: Schedule
     Raises:
         ValueError: the block, and the way out.
     """
+    check_type("the schedule", schedule, Schedule, "a Schedule, e.g. Schedule(kind='layered')")
     for p in network.populations:
         reason = p.neuron.refusal(schedule)
         require(reason is None, f"population {p.name!r} {reason}")

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 from exchange import npz
 from exchange.chip_toml import find_chip, shipped_chips
 from exchange.open import WRITERS
-from ir.check import FormatError
+from ir.check import INT32, FormatError, check_type, require, whole
 from ir.chip import Chip
+from ir.encoder import spikes_of
 from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
@@ -24,7 +25,17 @@ from ir.trace_parts import join
 from stimuli.own.data import Data, data_of
 from stimuli.own.options import DataOptions
 from unlayered.execute import RunOptions, execute, pieces_of, ready_for
-from unlayered.sources import AnyNetwork, Samples, check_width, open_network, open_stimulus, plain_network
+from unlayered.sources import (
+    AnyNetwork,
+    Samples,
+    check_width,
+    frozen_network,
+    open_network,
+    open_stimulus,
+    path_at,
+    plain_network,
+    whole_stimulus,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,12 +61,14 @@ def train(config: TrainConfig | str, out: str | Path, resume: bool = False, data
     Returns:
         The trained module; ``.export()`` gives the frozen :class:`Network` that everything else takes.
     """
-    from trainer import preset
+    from trainer import TrainConfig, preset
     from trainer import train as run_training
 
     chosen = preset(config) if isinstance(config, str) else config
+    check_type("the configuration", chosen, TrainConfig, "the name of a preset, or a TrainConfig")
+    check_type("resume", resume, bool, "True or False")
     given = None if data is None else data if isinstance(data, Data) else _labelled(data, chosen)
-    return run_training(chosen, out, resume, stimulus=given)
+    return run_training(chosen, path_at("out", out), resume, stimulus=given)
 
 
 def _labelled(value: Any, config: TrainConfig) -> Data:
@@ -86,8 +99,12 @@ def data(
         stamps: keep each event's time stamp: input that is ``paced`` or ``queued``, and a chip without a barrier, then
             take events in their order, as training does.
     """
+    samples = None if samples is None else whole("samples", samples, 1, INT32[1])
+    check_type("options", options, (DataOptions, Mapping, type(None)), "a DataOptions, or a table of its keys")
+    check_type("stamps", stamps, bool, "True or False")
+    folder = None if root is None else path_at("root", root)
     if isinstance(source, (str, Path)):
-        return open_stimulus(str(source), None if root is None else Path(root), split, samples, options, stamps)
+        return open_stimulus(str(source), folder, split, samples, options, stamps)
     own = data_of(source, options)
     return own if samples is None else own.select(slice(samples))
 
@@ -99,12 +116,12 @@ def chips() -> dict[str, Chip]:
 
 def map(
     network: AnyNetwork,
-    chip: Chip | str = "loihi2",
+    chip: Chip | str | Path = "loihi2",
     weight_bits: int = 8,
     rates: ArrayLike | None = None,
     preset: str = "default",
     seed: int = 0,
-    calibrate: Stimulus | Data | None = None,
+    calibrate: Samples | None = None,
 ) -> MappedNetwork:
     """Quantize where still needed, partition under a chip's limits, place on its mesh.
 
@@ -119,13 +136,14 @@ def map(
     """
     from mapper import map_network
 
-    target = find_chip(chip) if isinstance(chip, str) else chip
-    plain = plain_network(_frozen(network))
+    target = chip if isinstance(chip, Chip) else find_chip(chip)
+    plain = plain_network(frozen_network(network))
     if calibrate is not None:
         from unlayered.calibration import integers_of
 
-        stimulus = calibrate.stimulus() if isinstance(calibrate, Data) else calibrate
-        made = integers_of(plain, target, weight_bits, stimulus, lambda done, total: None)
+        stimulus = whole_stimulus(calibrate, "the calibration")
+        check_width(stimulus, plain.n_data, "the calibration")
+        made = integers_of(plain, target, weight_bits, spikes_of(plain, stimulus), _silent)
         plain, rates = made.network, made.rates if rates is None else rates
     return map_network(plain, target, weight_bits, rates, preset, seed, alternatives=shipped_chips())
 
@@ -151,24 +169,14 @@ def run(
         state: where the samples go on from: ``trace.state`` of the time steps before; None = they begin.
         keep_state: leave ``trace.state``, for a run of the time steps that follow, on this or another executor.
     """
-    check_width(stimulus, plain_network(_frozen(network)).n_data, "the stimulus")
+    check_width(stimulus, plain_network(frozen_network(network)).n_data, "the stimulus")
+    check_type("keep_state", keep_state, bool, "True or False")
+    require(progress is None or callable(progress), "progress is no function; give f(samples done, samples in all)")
     options = RunOptions(state=state, keep_state=keep_state)
     ready = ready_for(network, on, options)
     chosen = plain_network(network).schedule if schedule is None else schedule
-    pieces = pieces_of(stimulus, progress or _silent)
+    pieces = pieces_of(stimulus, _silent if progress is None else progress)
     return join([execute(ready, piece, chosen, on, options, tick) for piece, tick in pieces])
-
-
-def _frozen(value: Any) -> AnyNetwork:
-    """The network itself.
-
-    Raises:
-        TypeError: it is none; says what to give instead.
-    """
-    if isinstance(value, (Network, QuantizedNetwork, MappedNetwork)):
-        return value
-    way = "give its frozen network, .export()" if hasattr(value, "export") else "give a network"
-    raise TypeError(f"a {type(value).__name__} is no frozen network; {way}")
 
 
 def _silent(done: int, total: int) -> None:
@@ -196,7 +204,7 @@ def diff(a: AnyNetwork | Trace, b: AnyNetwork | Trace, stimulus: Samples | None 
     from unlayered.causes.pair import diff_of
     from unlayered.causes.sides import check_data, run_side, samples_for, sides_of, without_encoders
 
-    given = [("a", a if isinstance(a, Trace) else _frozen(a)), ("b", b if isinstance(b, Trace) else _frozen(b))]
+    given = [(name, x if isinstance(x, Trace) else frozen_network(x)) for name, x in (("a", a), ("b", b))]
     named = sides_of(given, [on])
     check_data(named, None if stimulus is None else "the stimulus")
     samples = None
@@ -225,8 +233,8 @@ def open(
     Raises:
         FormatError: missing, damaged, or something without counterpart; one sentence that names the file.
     """
-    path = Path(path)
-    if path.suffix == ".npz" and path.is_file() and as_ is None and dt_s is None:
+    path = path_at("the path", path)
+    if path.suffix == ".npz" and path.is_file() and as_ is None and dt_s is None and pool is None:
         return npz.load(path, (Network, QuantizedNetwork, MappedNetwork, Trace, Stimulus, State))
     return open_network(path, as_, dt_s, pool)
 
@@ -237,16 +245,16 @@ def save(value: Any, path: str | Path) -> None:
 
     Raises:
         FormatError: the format cannot say what the network holds, or the ending is unknown.
-        TypeError: this is no network, and the format holds nothing else.
+        ValueError: this is no network, and the format holds nothing else.
     """
-    path = Path(path)
+    path = path_at("the path", path)
     name = path.suffix.removeprefix(".")
     if name != "npz" and name not in WRITERS:
         raise FormatError(f"cannot write {path}: it ends in {path.suffix or 'nothing'!r}; use .npz, {ENDINGS}")
     if name == "npz":
-        npz.save(value if isinstance(value, (Trace, Stimulus, State)) else _frozen(value), path)
+        npz.save(value if isinstance(value, (Trace, Stimulus, State)) else frozen_network(value), path)
     else:
-        WRITERS[name](_frozen(value), path)
+        WRITERS[name](frozen_network(value), path)
 
 
 def from_snntorch(
@@ -281,13 +289,13 @@ def with_encoder(network: Network, populations: int = 1) -> Network:
     return cut(network, populations)
 
 
-def coded(stimulus: Stimulus, code: str, n_steps: int | None = None, threshold: float = 0.1) -> Stimulus:
+def coded(stimulus: Samples, code: str, n_steps: int | None = None, threshold: float = 0.1) -> Stimulus:
     """Currents as spikes (docs/data.md): ``rate``, ``latency`` (values 0 to 1), or ``delta`` (changes in time).
 
     Args:
         n_steps: time steps of the result, where the stimulus is a still image; None = its own.
         threshold: of a delta code: the change that makes a spike.
     """
-    from stimuli.coding import coded as spikes_of
+    from stimuli.coding import coded as in_code
 
-    return spikes_of(stimulus, code, n_steps, threshold)
+    return in_code(whole_stimulus(stimulus, "the stimulus"), code, n_steps, threshold)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exchange.chip_toml import find_chip
 from ir.arrays import Ints
-from ir.check import check_choice, require
+from ir.check import check_choice, check_type, require
 from ir.chip import Chip
 from ir.encoder import body_of, encoded
 from ir.formats import Excess
@@ -57,6 +57,9 @@ class RunOptions:
     time: Timekeeping | None = None
     on_log: Callable[[int, EffectLog], None] | None = None
     replay: bool = False
+
+    def __post_init__(self) -> None:
+        check_type("the state", self.state, (State, type(None)), "what a run with keep_state left, trace.state")
 
 
 Execute = Callable[[Network | MappedNetwork, Stimulus, Schedule, str, RunOptions, Tick], Trace]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union
+from typing import Any, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from exchange.chip_toml import CHIPS
 from exchange.npy import load_npy
 from exchange.pieces import Pieces, in_pieces, open_pieces
 from ir.arrays import Ints, magnitudes
-from ir.check import FormatError
+from ir.check import FormatError, check_type, require
 from ir.chip import Chip
 from ir.mapped import MappedNetwork, one_large_core
 from ir.network import Network
@@ -23,13 +24,11 @@ from ir.stimulus import Stimulus
 from ir.trace import Trace
 from ir.words import counted
 from sim_reference.compare.in_pieces import Whole
+from stimuli.own.data import Data, open_data
 from stimuli.own.folder import FOLDER, is_folder
 from stimuli.own.form import EVENTS
 
-if TYPE_CHECKING:
-    from stimuli.own.data import Data
-
-Samples = Union[Stimulus, "Data"]
+Samples = Union[Stimulus, Data]
 """All frames at once, or own samples that are read when they are needed."""
 
 AnyNetwork = Union[Network, QuantizedNetwork, MappedNetwork]
@@ -98,8 +97,6 @@ def open_stimulus(
         stamps: keep each event's time stamp, for who takes events in their order (:func:`takes_stamps`).
     """
     if is_folder(data):
-        from stimuli.own.data import open_data
-
         own = open_data(data, root, split, options, npz)
         own = own.stamped() if stamps else own
         return own if samples is None else own.select(slice(samples))
@@ -174,8 +171,41 @@ def input_counts(stimulus: Stimulus) -> Ints:
     return np.rint(inputs).astype(np.int64)
 
 
+def path_at(who: str, value: Any) -> Path:
+    """A path; raises unless it is one."""
+    check_type(who, value, (str, os.PathLike), "a path")
+    return Path(value)
+
+
+def frozen_network(value: Any) -> AnyNetwork:
+    """The network itself.
+
+    Raises:
+        ValueError: it is none; says what to give instead.
+    """
+    way = "give its frozen network, .export()" if hasattr(value, "export") else "give a network"
+    require(isinstance(value, NETWORKS), f"a {type(value).__name__} is no frozen network; {way}")
+    return value
+
+
+def check_samples(value: Any, who: str) -> None:
+    """Raise unless these are samples."""
+    check_type(who, value, (Stimulus, Data), "ul.Stimulus(frames) of an array (T, B, N), or what ul.data returns")
+
+
+def whole_stimulus(samples: Samples, who: str) -> Stimulus:
+    """All samples at once.
+
+    Raises:
+        ValueError: they are none.
+    """
+    check_samples(samples, who)
+    return samples.stimulus() if isinstance(samples, Data) else samples
+
+
 def check_width(stimulus: Samples, n_inputs: int, data: str) -> None:
-    """Raise unless the frames fit the network's inputs."""
+    """Raise unless these are samples whose frames fit the network's inputs."""
+    check_samples(stimulus, data)
     width = stimulus.frames.shape[2] if isinstance(stimulus, Stimulus) else stimulus.n_inputs
     if width != n_inputs:
         formed = "" if isinstance(stimulus, Stimulus) else ", or the same data.toml and --data-option as in training"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from numbers import Integral
 
-from ir.check import require
+from ir.check import check_type, require
 from ir.network import Input, Network, Population
 from ir.schedule import Schedule
 
@@ -20,6 +21,8 @@ def with_encoder(network: Network, populations: int = 1) -> Network:
     Raises:
         ValueError: more than one population's spikes, or inputs, lead from the first ones to the rest; or back.
     """
+    check_type("the network", network, Network, "a network of floats, as it was before it was mapped")
+    check_type("populations", populations, Integral, "how many of the first ones run on the host")
     require(network.encoder is None, "the network has an encoder already; give the network as it was before")
     led = {e.post for e in network.projections}
     able = [p for p in network.populations if p.name in led]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import zip_longest
 
-from ir.check import require
+from ir.check import check_type, require
 from ir.contract import check_same_contract
 from ir.trace import Spikes, Trace
 from ir.words import counted
@@ -16,6 +16,8 @@ def check_same_runs(a: Trace, b: Trace) -> None:
     Raises:
         ValueError: what differs, and the way out.
     """
+    for who, value in (("the first trace", a), ("the second trace", b)):
+        check_type(who, value, Trace, "what a run returns, a Trace")
     check_same_contract(a.contract, b.contract)
     way_out = "compare runs of one network on the same samples"
     require(

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from ir.arrays import Bits, Ints, set_field
-from ir.check import check_choice, require
+from ir.check import check_choice, check_type, require
 from ir.trace import Trace
 
 
@@ -84,6 +84,7 @@ def statistics(trace: Trace, readout: Literal["count", "membrane"] | None = None
         readout: ``count``: largest output spike count, ties to the smallest index, no output spike = class -1;
             ``membrane``: largest output membrane after the last time step; None = :func:`readout_of`.
     """
+    check_type("the trace", trace, Trace, "what a run returns, a Trace")
     counts = trace.counts.astype(np.int64)
     t, b = trace.forward_steps.shape
     if readout is None:

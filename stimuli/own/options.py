@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ class DataOptions:
         way_out = "give microseconds a unit, more than 0 and at most 1e12"
         set_field(self, "time_unit_us", real("time_unit_us", self.time_unit_us, 0.0, 1e12, way_out))
         check_choice("images", self.images, IMAGES)
-        if isinstance(self.delta, bool) or self.delta != 0:
+        if not isinstance(self.delta, Real) or isinstance(self.delta, bool) or self.delta != 0:
             set_field(self, "delta", real("delta", self.delta, 0.0, 1e30, "give a change above 0, or 0 for none"))
         require(not (self.images and self.delta), "delta is a code of frames in time, and images has none; choose one")
         check_choice("camera", self.camera, ("", *CAMERAS))

@@ -160,10 +160,10 @@ def test_what_is_no_frozen_network_is_said_with_what_to_give(stimulus, tmp_path:
 
     module = ul.SpikingNetwork.sequential((12,), nn.Linear(12, 3, bias=False), ul.LIF(tau_mem_s=1e-2), dt_s=1e-3)
     for use in (lambda: ul.map(module), lambda: ul.run(module, stimulus), lambda: ul.save(module, tmp_path / "m.npz")):
-        with pytest.raises(TypeError, match=r"a SpikingNetwork is no frozen network; give its .*\.export"):
+        with pytest.raises(ValueError, match=r"a SpikingNetwork is no frozen network; give its .*\.export"):
             use()
     for ending in ("nir", "onnx", "net"):
-        with pytest.raises(TypeError, match="a Stimulus is no frozen network; give a network"):
+        with pytest.raises(ValueError, match="a Stimulus is no frozen network; give a network"):
             ul.save(stimulus, tmp_path / f"m.{ending}")
     assert list(tmp_path.iterdir()) == []
 

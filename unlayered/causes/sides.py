@@ -19,12 +19,20 @@ from ir.stimulus import Stimulus
 from ir.trace import Trace
 from ir.words import counted
 from sim_reference.compare.in_pieces import InPieces, Whole
-from stimuli.own.data import Data
 from unlayered.causes.pair import Side
 from unlayered.causes.setup import setup_of
 from unlayered.console import Tick
 from unlayered.execute import EXECUTORS, Execute, RunOptions, run_safely
-from unlayered.sources import NETWORKS, AnyNetwork, Samples, check_width, open_network, plain_network, takes_stamps
+from unlayered.sources import (
+    NETWORKS,
+    AnyNetwork,
+    Samples,
+    check_width,
+    open_network,
+    plain_network,
+    takes_stamps,
+    whole_stimulus,
+)
 
 Value = Union[AnyNetwork, Trace]
 
@@ -112,7 +120,7 @@ def samples_for(named: Sequence[Named], samples: Samples, data: str) -> Stimulus
     Raises:
         FormatError: a trace holds a sample that the data lack.
     """
-    stimulus = samples.stimulus() if isinstance(samples, Data) else samples
+    stimulus = whole_stimulus(samples, data)
     for one in named:
         if not isinstance(one.value, Trace):
             check_width(stimulus, plain_network(one.value).n_data, data)
