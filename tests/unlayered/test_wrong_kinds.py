@@ -26,8 +26,8 @@ RESULTS = ("Data", "Diff", "Divergence", "Statistics")
 FRAMES = np.ones((5, 12), int)
 
 
-class Trained(Exception):
-    """A call came as far as to train."""
+class Taken(Exception):
+    """A call came as far as what takes long: to train, or to look for causes."""
 
 
 def module() -> ul.SpikingNetwork:
@@ -119,7 +119,7 @@ def refused(call: Callable[[], Any]) -> str:
     """The sentence that the call raised; empty where it went through."""
     try:
         call()
-    except Trained:
+    except Taken:
         return ""
     except ValueError as error:
         said = str(error)
@@ -185,9 +185,10 @@ def test_a_value_of_a_wrong_kind_is_refused_in_one_sentence(
     name: str, wrong: dict[str, Any], right: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ):
     def stop(*_: Any, **__: Any) -> None:
-        raise Trained
+        raise Taken
 
-    monkeypatch.setattr("trainer.train", stop)
+    for long in ("trainer.train", "unlayered.causes.pair.diff_of"):
+        monkeypatch.setattr(long, stop)
     call, given = getattr(ul, name), right[name]
     for argument in given:
         said = {kind: refused(partial(call, **{**given, argument: value})) for kind, value in wrong.items()}
