@@ -15,9 +15,8 @@ from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.quantized import QuantizedNetwork
 from ir.stimulus import Stimulus
-from stimuli.own.data import Data
 from stimuli.own.folder import is_folder
-from unlayered.sources import chip_names, open_stimulus, plain_network, takes_stamps
+from unlayered.sources import chip_names, open_stimulus, plain_network, takes_stamps, whole_stimulus
 
 SAMPLES, RANKING = 256, 1000
 """Samples that guide a search of scales; the most that rank what was tried."""
@@ -88,7 +87,7 @@ def ward_of(
     found = open_stimulus(*data, "train", trained.get("limit") or None, stamps=stamps)
     n_search, ranking = parted(found.n_samples)
     parts = (found.select(index) for index in (np.arange(n_search), ranking))
-    search, ranking = (p.stimulus() if isinstance(p, Data) else p for p in parts)
+    search, ranking = (whole_stimulus(part, data[0]) for part in parts)
     return Ward(floats, file, b, *data, held_out, search, ranking, trained)
 
 

@@ -51,17 +51,16 @@ def fit_schedule(
     from exchange.chip_toml import find_chip
     from ir.mapped import MappedNetwork
     from ir.network import Network
-    from ir.stimulus import Stimulus
     from mapper import map_network
     from stimuli.own.options import options_of_words
     from unlayered.fitting import fit, flags, tuning
-    from unlayered.sources import check_width, open_network, open_stimulus, plain_network
+    from unlayered.sources import check_width, open_network, open_stimulus, plain_network, whole_stimulus
 
     opened, target, time = open_network(network, as_, dt), find_chip(chip), timekeeping(clock or [])
     time.core(target)
     found = open_stimulus(data, root, split, samples, options_of_words(data_option or ()), stamps=True)
     check_width(found, plain_network(opened).n_data, data)
-    stimulus = found if isinstance(found, Stimulus) else found.stimulus()
+    stimulus = whole_stimulus(found, data)
     mapped = opened if isinstance(opened, MappedNetwork) else map_network(opened, target)
     with progress("schedules", as_json) as tick:
         fitted = fit(mapped, target, stimulus, time, tick, receivers)

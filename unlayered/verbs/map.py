@@ -114,11 +114,10 @@ def _check_paths(written: tuple[Path, Path], network: Path, *read: Path | None) 
 
 
 def _calibration(data: str, root: Path | None, samples: int | None, words: list[str] | None, network: Any) -> Stimulus:
-    from stimuli.own.data import Data
     from stimuli.own.options import options_of_words
-    from unlayered.sources import check_width, open_stimulus, takes_stamps
+    from unlayered.sources import check_width, open_stimulus, takes_stamps, whole_stimulus
 
     stamps = takes_stamps(network.schedule)
     found = open_stimulus(data, root, "train", samples, options_of_words(words or ()), stamps)
     check_width(found, network.n_data, data)
-    return found.stimulus() if isinstance(found, Data) else found
+    return whole_stimulus(found, data)

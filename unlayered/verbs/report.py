@@ -70,12 +70,11 @@ def report(
 
 
 def _stimulus(data: str, root: Path | None, split: str, words: list[str] | None) -> Stimulus:
-    from stimuli.own.data import Data as Own
     from stimuli.own.options import options_of_words
-    from unlayered.sources import open_stimulus
+    from unlayered.sources import open_stimulus, whole_stimulus
 
     found = open_stimulus(data, root, split, None, options_of_words(words or ()))
-    return found.stimulus() if isinstance(found, Own) else found
+    return whole_stimulus(found, data)
 
 
 def _command(

@@ -42,13 +42,20 @@ def sweep(
       unlayered sweep mapped.npz --data digits --workers 2 --out mapped.json
     """
     from exchange import npz
-    from stimuli.own.data import Data as OwnData
     from stimuli.own.options import options_of_words
     from unlayered.cluster.place import place_asked
     from unlayered.cluster.pool import workers_at
     from unlayered.interruption import go_on
     from unlayered.report.svg import draw
-    from unlayered.sources import check_width, open_network, open_stimulus, path_of, plain_network, takes_stamps
+    from unlayered.sources import (
+        check_width,
+        open_network,
+        open_stimulus,
+        path_of,
+        plain_network,
+        takes_stamps,
+        whole_stimulus,
+    )
     from unlayered.sweeping import one_by_one, paint, schedules_of, swept, told
 
     place, plot = place_asked(workers, insecure), out.with_suffix(".svg")
@@ -58,7 +65,7 @@ def sweep(
     stamps = any(map(takes_stamps, schedules))
     found = open_stimulus(data, root, split, samples, options_of_words(data_option or ()), stamps)
     check_width(found, plain_network(opened).n_data, data)
-    stimulus = found.stimulus() if isinstance(found, OwnData) else found
+    stimulus = whole_stimulus(found, data)
     with workers_at(place) as pool, progress("schedules", as_json) as tick:
         made = swept(
             str(network),
