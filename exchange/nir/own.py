@@ -14,11 +14,10 @@ import numpy as np
 
 from exchange.graph.nodes import Graph
 from exchange.hdf5.tree import Tree, numbers
-from exchange.nir.public import carried_bias, flatten_node, linear_node, neuron_node
+from exchange.nir.public import VERSION, carried_bias, flatten_node, linear_node, neuron_node, public_weights
 from exchange.npz import write_atomically
 from ir.arrays import Array
 from ir.check import FormatError
-from ir.compose import dense_weight
 from ir.connection import Connection, Conv2d, Dense, Sparse
 from ir.encoder import check_bare
 from ir.mapped import MappedNetwork
@@ -28,7 +27,6 @@ from ir.quantized import FixedPopulation, FixedProjection, QuantizedNetwork
 from ir.schedule import Schedule
 
 KEY = "unlayered"
-VERSION = 1
 NIR_VERSION = "1.0.8"
 
 NETWORKS = {"Network": (Network, Population, Projection, LIF),
@@ -77,7 +75,7 @@ def _graph(network: Network | QuantizedNetwork) -> Tree:
             node = {"type": "Input", "shape": np.array(block.shape)}
             arrays: Tree = {}
         else:
-            node = neuron_node(block, network.dt_s)
+            node = neuron_node(block, network)
             note["neuron"], arrays = _split(block.neuron)
             note |= {"scale": np.asarray(block.scale).tolist()} if isinstance(block, FixedPopulation) else {}
         nodes[names[block.name]] = {**node, "metadata": {KEY: json.dumps(note), **arrays}}
@@ -119,8 +117,10 @@ def _write_projection(
     arrays: Tree = {"delay_steps": np.asarray(e.delay_steps)}
     if isinstance(c, Sparse):
         arrays |= {"indptr": c.indptr, "indices": c.indices, "weight": c.weight}
+    elif getattr(e, "weight_exp", 0):
+        arrays["weight"] = c.weight
     chain.append(_fresh(f"projection_{index}", nodes))
-    linear = linear_node(c, carried_bias(network, e), f"{e.pre} -> {e.post}")
+    linear = linear_node(public_weights(e), carried_bias(network, e), f"{e.pre} -> {e.post}")
     nodes[chain[-1]] = {**linear, "metadata": {KEY: json.dumps(note), **arrays}}
     return list(zip(chain, [*chain[1:], names[e.post]]))
 
@@ -164,8 +164,9 @@ def restore(graph: Graph) -> Network | QuantizedNetwork:
         FormatError: a newer format, or parameters that were changed after writing.
     """
     head = _note(graph.metadata)
-    if head.get("version") != VERSION or head.get("type") not in NETWORKS:
-        raise FormatError(f"it was written as {head.get('type')} of version {head.get('version')}; update unlayered")
+    version = head.get("version")
+    if type(version) is not int or not 1 <= version <= VERSION or head.get("type") not in NETWORKS:
+        raise FormatError(f"it was written as {head.get('type')} of version {version}; update unlayered")
     kind, population, projection, neuron = NETWORKS[head["type"]]
     by_type: dict[str, list[tuple[Tree, Any]]] = {t: [] for t in ("Input", population.__name__, projection.__name__)}
     for node in graph.nodes.values():
@@ -179,7 +180,7 @@ def restore(graph: Graph) -> Network | QuantizedNetwork:
         network = kind(
             tuple(Input(n["name"], tuple(n["shape"])) for n, _ in in_order["Input"]),
             tuple(_population(n, node, population, neuron) for n, node in in_order[population.__name__]),
-            tuple(_projection(n, node, projection) for n, node in in_order[projection.__name__]),
+            tuple(_projection(n, node, projection, version) for n, node in in_order[projection.__name__]),
             **{f: head[f] for f in ("output", "dt_s", "arithmetic", "metadata") if f in head},
             schedule=Schedule(**head["schedule"]),
         )
@@ -187,7 +188,7 @@ def restore(graph: Graph) -> Network | QuantizedNetwork:
         raise FormatError(
             f"its metadata 'unlayered' is damaged ({type(error).__name__}: {error}); write it again"
         ) from error
-    _check_unchanged(graph, network, in_order[population.__name__])
+    _check_unchanged(graph, network, in_order[population.__name__], version)
     _check_biases(network, in_order[projection.__name__])
     return network
 
@@ -217,7 +218,7 @@ def _population(note: Tree, node: Any, kind: Any, neuron: Any) -> Any:
     return kind(note["name"], tuple(note["shape"]), neuron(**note["neuron"], **arrays), **scale)
 
 
-def _projection(note: Tree, node: Any, kind: Any) -> Any:
+def _projection(note: Tree, node: Any, kind: Any, version: int) -> Any:
     tree = {**node.params, **{k: v for k, v in node.metadata.items() if k != KEY}}
     array = {
         k: numbers(tree, k, node.name)
@@ -226,8 +227,6 @@ def _projection(note: Tree, node: Any, kind: Any) -> Any:
     }
     if note["connection"] == "Sparse":
         connection: Connection = Sparse(array["indptr"], array["indices"], array["weight"], int(note["n_pre"]))
-        if not np.array_equal(dense_weight(connection), numbers(node.params, "weight", node.name)):
-            raise _changed(node.name)
     elif note["connection"] == "Conv2d":
         stride, padding, dilation = ((int(a), int(b)) for a, b in (array[k] for k in ("stride", "padding", "dilation")))
         c, h, w = note["in_shape"]
@@ -235,18 +234,22 @@ def _projection(note: Tree, node: Any, kind: Any) -> Any:
     else:
         connection = Dense(array["weight"])
     exponent = {"weight_exp": note["weight_exp"]} if "weight_exp" in note else {}
-    return kind(note["pre"], note["post"], connection, **exponent, delay_steps=array["delay_steps"])
+    e = kind(note["pre"], note["post"], connection, **exponent, delay_steps=array["delay_steps"])
+    written = linear_node(public_weights(e, version), None, "")["weight"]
+    if "weight" in node.metadata and not np.array_equal(written, numbers(node.params, "weight", node.name)):
+        raise _changed(node.name)
+    return e
 
 
 def _changed(name: str) -> FormatError:
     return FormatError(f"node {name!r} was changed after unlayered wrote it; name the framework that did it with --as")
 
 
-def _check_unchanged(graph: Graph, network: Any, populations: list[tuple[Tree, Any]]) -> None:
+def _check_unchanged(graph: Graph, network: Any, populations: list[tuple[Tree, Any]], version: int) -> None:
     for (_, node), p in zip(populations, network.populations):
         if np.size(node.params.get("r")) != p.n:
             raise _changed(node.name)
-        for key, value in _arrays(neuron_node(p, network.dt_s)):
+        for key, value in _arrays(neuron_node(p, network, version)):
             if key not in node.params or not np.array_equal(node.params[key], value):
                 raise _changed(node.name)
     ends = [graph.nodes[b] for _, b in graph.edges]

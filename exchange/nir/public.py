@@ -7,36 +7,44 @@ from typing import Any
 import numpy as np
 
 from exchange.hdf5.tree import Tree
-from ir.arithmetic import DECAY_ALL
+from ir.arithmetic import ARITHMETICS, DECAY_ALL
 from ir.arrays import Array
 from ir.check import require
 from ir.compose import dense_weight
-from ir.connection import Connection, Conv2d
+from ir.connection import Connection, Conv2d, with_weight
 from ir.neurons import LIF, FixedLIF
 
 LONGEST_TAU_S = 1e30
 """Stands for no leak where NIR wants a finite time constant."""
 
+VERSION = 2
+"""Files of version 1 gave integers time constants in time steps and biases of Loihi's registers, decays of floats as
+they are, and weights without ``weight_exp``."""
 
-def neuron_node(population: Any, dt_s: float) -> Tree:
+
+def neuron_node(population: Any, network: Any, version: int = VERSION) -> Tree:
     """A population as IF, LIF, CubaLIF, or I, LI, CubaLI where it never fires.
 
-    Gains make one Euler step (or one exponential step) of NIR's equation add a weight once:
+    One Euler step of NIR's equation is one of our time steps: ``tau = dt / (1 - leak)``, and gains add a weight once:
     ``r = 1 / (1 - leak_v)``, ``w_in = 1 / (1 - leak_u)``; ``v_leak`` carries the bias.
+
+    Args:
+        network: the one that the population is of. version: of the file.
     """
-    neuron = float_neuron(population.neuron)
-    shape = population.shape
+    dt_s, shape = network.dt_s, population.shape
+    shift = ARITHMETICS[getattr(network, "arithmetic", "lava")].weight_shift
+    neuron = _float_neuron(population.neuron, *((1.0, 6) if version == 1 else (dt_s, shift)))
 
     def spread(x: Array | float | None) -> Array:
         return np.broadcast_to(np.asarray(0.0 if x is None else x, np.float64), (population.n,)).reshape(shape).copy()
 
-    tau, gain = _tau_and_gain(np.asarray(neuron.tau_mem_s), neuron, dt_s)
+    tau, gain = _tau_and_gain(np.asarray(neuron.tau_mem_s), neuron, dt_s, version)
     node: Tree = {"r": spread(gain), "v_leak": spread(neuron.bias) * spread(gain)}
     if neuron.v_threshold is not None:
         node |= {"v_threshold": spread(neuron.v_threshold), "v_reset": spread(0.0)}
     ending = "I" if neuron.v_threshold is None else "IF"
     if neuron.tau_syn_s is not None:
-        tau_syn, w_in = _tau_and_gain(np.asarray(neuron.tau_syn_s), neuron, dt_s)
+        tau_syn, w_in = _tau_and_gain(np.asarray(neuron.tau_syn_s), neuron, dt_s, version)
         return {
             "type": f"CubaL{ending}",
             "tau_mem": spread(tau),
@@ -58,6 +66,13 @@ def carried_bias(network: Any, e: Any) -> Array | None:
     if e is not first or p.neuron.bias_u is None or not np.any(p.neuron.bias_u):
         return None
     return np.broadcast_to(np.asarray(p.neuron.bias_u, np.float64), (p.n,)).copy()
+
+
+def public_weights(e: Any, version: int = VERSION) -> Connection:
+    """The connection of a projection with the weights that add to a membrane: those of integers times
+    ``2^weight_exp``."""
+    exponent = getattr(e, "weight_exp", 0) if version > 1 else 0
+    return with_weight(e.connection, np.asarray(e.connection.weight) * 2.0**exponent) if exponent else e.connection
 
 
 def linear_node(c: Connection, bias: Array | None, who: str) -> Tree:
@@ -90,24 +105,29 @@ def linear_node(c: Connection, bias: Array | None, who: str) -> Tree:
     }
 
 
-def _tau_and_gain(tau_s: Array, neuron: LIF, dt_s: float) -> tuple[Array, Array]:
+def _tau_and_gain(tau_s: Array, neuron: LIF, dt_s: float, version: int) -> tuple[Array, Array]:
+    """The time constant of an Euler step that keeps what a time step keeps, and what makes it add a weight once."""
     tau = np.clip(np.where(tau_s == 0, dt_s, tau_s), None, LONGEST_TAU_S)
-    share = dt_s / tau if neuron.discretization == "euler" else -np.expm1(-dt_s / tau)
-    return tau, 1 / np.maximum(share, 1e-300)
+    euler = neuron.discretization == "euler"
+    lost = dt_s / tau if euler else -np.expm1(-dt_s / tau)
+    if euler or version == 1:
+        return tau, 1 / np.maximum(lost, 1e-300)
+    lost = np.where(tau_s == 0, 1.0, np.maximum(lost, dt_s / LONGEST_TAU_S))
+    return dt_s / lost, 1 / lost
 
 
-def float_neuron(neuron: LIF | FixedLIF) -> LIF:
-    """An integer neuron as float, in weight units; time constants for dt = 1 (Euler)."""
+def _float_neuron(neuron: LIF | FixedLIF, dt_s: float, shift: int) -> LIF:
+    """An integer neuron as float, in weight units, for Euler steps of ``dt_s``."""
     if isinstance(neuron, LIF):
         return neuron
     bias = neuron.register_bias()
     with np.errstate(divide="ignore"):
-        tau_v, tau_u = (DECAY_ALL / np.asarray(d, np.float64) for d in (neuron.decay_v, neuron.decay_u))
+        tau_v, tau_u = (dt_s * DECAY_ALL / np.asarray(d, np.float64) for d in (neuron.decay_v, neuron.decay_u))
     return LIF(
         tau_v,
         neuron.v_threshold,
         tau_u if neuron.has_current else None,
-        None if bias is None else bias / 64,
+        None if bias is None else bias / (1 << shift),
         neuron.reset,
         discretization="euler",
     )
