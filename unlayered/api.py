@@ -202,14 +202,12 @@ def diff(a: AnyNetwork | Trace, b: AnyNetwork | Trace, stimulus: Samples | None 
         ValueError: the two are not of the same samples and neurons, or a network has nothing to run on.
     """
     from unlayered.causes.pair import diff_of
-    from unlayered.causes.sides import check_data, run_side, samples_for, sides_of, without_encoders
+    from unlayered.causes.sides import bodies_on, check_data, run_side, sides_of
 
     given = [(name, x if isinstance(x, Trace) else frozen_network(x)) for name, x in (("a", a), ("b", b))]
     named = sides_of(given, [on])
     check_data(named, None if stimulus is None else "the stimulus")
-    samples = None
-    if stimulus is not None:
-        named, samples = without_encoders(named, samples_for(named, stimulus, "the stimulus"))
+    named, samples = (named, None) if stimulus is None else bodies_on(named, stimulus, "the stimulus")
     one, other = (run_side(x, samples, _silent, allow_unsafe=True) for x in named)
     return diff_of(one, other, samples, _silent)
 

@@ -138,12 +138,14 @@ def samples_for(named: Sequence[Named], samples: Samples, data: str) -> Stimulus
     return stimulus.select(np.array([place[int(x)] for x in trace.value.sample_ids], np.int64))
 
 
-def without_encoders(named: Sequence[Named], stimulus: Stimulus) -> tuple[list[Named], Stimulus]:
+def bodies_on(named: Sequence[Named], samples: Samples, data: str) -> tuple[list[Named], Stimulus]:
     """What follows the encoders on the host, and the spikes that these make of the samples, which all sides share.
 
     Raises:
+        FormatError: as :func:`samples_for`.
         ValueError: the encoders do not make the same spikes, or some networks have none.
     """
+    stimulus = samples_for(named, samples, data)
     networks = [(x.name, x.value) for x in named if not isinstance(x.value, Trace)]
     without = [name for name, network in networks if encoder_of(network) is None]
     if len(without) == len(networks):

@@ -90,7 +90,7 @@ def diff(
     stimulus = None
     if data is not None:
         found = open_stimulus(data, root, split, samples, options_of_words(data_option or ()), sided.take_stamps(named))
-        bare, stimulus = sided.without_encoders(named, sided.samples_for(named, found, data))
+        bare, stimulus = sided.bodies_on(named, found, data)
         if remedy and bare != named:
             raise ValueError("--remedy searches on the data themselves, not on an encoder's spikes; leave it out")
         named = bare
