@@ -43,29 +43,21 @@ def sweep(
     """
     from exchange import npz
     from stimuli.own.options import options_of_words
+    from unlayered import sources
     from unlayered.cluster.place import place_asked
     from unlayered.cluster.pool import workers_at
     from unlayered.interruption import go_on
     from unlayered.report.svg import draw
-    from unlayered.sources import (
-        check_width,
-        open_network,
-        open_stimulus,
-        path_of,
-        plain_network,
-        takes_stamps,
-        whole_stimulus,
-    )
     from unlayered.sweeping import one_by_one, paint, schedules_of, swept, told
 
     place, plot = place_asked(workers, insecure), out.with_suffix(".svg")
-    _check_paths(out, plot, network, path_of(data, root))
-    opened = open_network(network, as_, dt)
-    schedules = schedules_of(plain_network(opened).schedule, f.split(","), order.split(","))
-    stamps = any(map(takes_stamps, schedules))
-    found = open_stimulus(data, root, split, samples, options_of_words(data_option or ()), stamps)
-    check_width(found, plain_network(opened).n_data, data)
-    stimulus = whole_stimulus(found, data)
+    _check_paths(out, plot, network, sources.path_of(data, root))
+    opened = sources.open_network(network, as_, dt)
+    schedules = schedules_of(sources.plain_network(opened).schedule, f.split(","), order.split(","))
+    stamps = any(map(sources.takes_stamps, schedules))
+    found = sources.open_stimulus(data, root, split, samples, options_of_words(data_option or ()), stamps)
+    sources.check_width(found, sources.plain_network(opened).n_data, data)
+    stimulus = sources.whole_stimulus(found, data)
     with workers_at(place) as pool, progress("schedules", as_json) as tick:
         made = swept(
             str(network),
