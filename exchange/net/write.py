@@ -16,6 +16,7 @@ from exchange.hdf5.tree import Tree
 from exchange.net.delays import MAX_DELAY
 from exchange.net.netx import check_bias, check_conv, check_dense
 from exchange.plain import write_atomically
+from ir.arithmetic import ARITHMETICS
 from ir.arrays import Array
 from ir.check import require
 from ir.compose import dense_weight
@@ -79,7 +80,10 @@ def _layers(network: QuantizedNetwork) -> list[Tree]:
     require(
         blocks[-1].name == network.output, f".net ends in its output; {network.output!r} is not the last population"
     )
-    require(network.arithmetic != "loihi1", ".net means Lava's registers; quantize for loihi2")
+    require(
+        network.arithmetic != "loihi1" and ARITHMETICS[network.arithmetic].weight_shift == 6,
+        f".net means Lava's registers, not those of {network.arithmetic}; quantize for loihi2",
+    )
     back = layered_order(network).recurrent
     shape = _image_of_input(network)
     layers: list[Tree] = [{"type": "input", "shape": shape}]

@@ -96,7 +96,8 @@ CANNOT: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "two inputs": (lambda: chain(inputs=(Input("in", (1, 4, 4)), Input("c", (1,)))), "one input"),
     "an output in the middle": (lambda: chain(output="a"), "not the last population"),
-    "registers of another chip": (lambda: chain(arithmetic="loihi1"), "loihi2"),
+    "registers of another chip": (lambda: chain(arithmetic="loihi1"), "not those of loihi1; quantize for loihi2"),
+    "registers that hold weights as they are": (lambda: chain(arithmetic="seneca"), "not those of seneca"),
     "a skip edge": (
         lambda: chain(projections=(*chain().projections, FixedProjection("in", "b", Dense(np.ones((3, 16), int))))),
         "'b' is not fed by 'a' alone",
