@@ -26,7 +26,7 @@ def source_counts(network: Network, e: Projection, frames: Array, trace: Trace) 
     shifted = np.zeros_like(found)
     for steps in np.unique(late):
         at = late == steps
-        shifted[steps:, :, at] = found[: len(found) - steps, :, at]
+        shifted[steps:, :, at] = found[: max(len(found) - steps, 0), :, at]
     return shifted
 
 

@@ -18,6 +18,7 @@ from ir.fixed_point import best_scale, largest_scale, to_fixed, weight_error
 from ir.formats import Formats
 from mapper.quantization_report import report
 from mapper.quantize import DECAY_STEPS, Calibration, mismatch, quantize, search_runs
+from mapper.rounding.features import source_counts
 from sim_reference.simulate import run as run_integers
 from trainer import LIF as Neurons
 from trainer import SpikingNetwork
@@ -159,6 +160,19 @@ def test_the_search_runs_as_often_as_it_says_and_leaves_a_decay_that_helps() -> 
     assert (
         search_runs(replace(trained, populations=(forgetful, trained.populations[1])), LOIHI2) == 2 * (12 + 14 + 10) + 5
     )
+
+
+@pytest.mark.parametrize("delay", [5, 8, 30])
+def test_spikes_later_than_the_samples_are_long_count_as_none(delay: int) -> None:
+    trained, samples = network(), stimulus()
+    first, second = trained.projections
+    late = replace(trained, projections=(replace(first, delay_steps=np.array([0, delay] * 10)), second))
+    counts = source_counts(late, late.projections[0], samples.frames, run_floats(late, samples, LAYERED))
+    assert (counts[:, :, ::2] == samples.frames[:, :, ::2]).all()
+    assert (counts[delay:, :, 1::2] == samples.frames[: max(6 - delay, 0), :, 1::2]).all()
+    assert not counts[:delay, :, 1::2].any()
+    known = replace(calibration(late), frames=samples.frames)
+    assert quantize(late, LOIHI2, 4, known).projections[0].connection.weight.any()
 
 
 WEIGHT = Formats.of(LOIHI2).weight
