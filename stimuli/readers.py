@@ -108,14 +108,15 @@ def read_shd(root: Path | None, split: str, limit: int | None, stamps: bool) -> 
 
 
 def read_gestures(root: Path | None, split: str, limit: int | None, stamps: bool) -> Stimulus:
-    """DVS Gesture on 32 x 32 pixels, 20 windows of 75 ms."""
+    """DVS Gesture on 32 x 32 pixels, 20 windows of 75 ms; ids count the recordings in the order of their paths."""
     from stimuli.recordings import DVSGesture
 
     data = DVSGesture(str(root or data_folder()), train=split == "train")
-    ids = np.array(sorted(range(len(data)), key=lambda i: data.data[i])[:limit])
-    events = (data[int(i)][0] for i in ids)
+    order = sorted(range(len(data)), key=lambda i: data.data[i])[:limit]
+    events = (data[i][0] for i in order)
     with np.errstate(over="raise", invalid="raise"):  # times that no recording has
-        return stack(events, Binning((128, 128, 2), 75_000, 20, 4), np.array(data.targets)[ids], ids, stamps)
+        binning, labels = Binning((128, 128, 2), 75_000, 20, 4), np.array(data.targets)[order]
+        return stack(events, binning, labels, np.arange(len(order)), stamps)
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:

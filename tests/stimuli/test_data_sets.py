@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -209,3 +211,27 @@ def test_times_that_no_recording_has_are_one_sentence(tmp_path) -> None:
     np.save(path, np.array([[1, 1, 1, 1e306], [1, 1, 0, 2.0]]))
     with pytest.raises(FormatError, match=r"dvsgesture under .* is damaged"):
         load("dvsgesture", tmp_path)
+
+
+GESTURES = ("user01_led/0", "user01_led/10", "user01_led/2", "user02_fluorescent/1", "user02_fluorescent_led/1")
+"""In order of their paths."""
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_ids_of_gestures_depend_neither_on_the_file_system_nor_on_the_limit(
+    tmp_path, monkeypatch, backwards: bool
+) -> None:
+    for i, name in enumerate(GESTURES):
+        path = tmp_path / "DVSGesture/ibmGestureTrain" / f"{name}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, np.array([[4 * i, 0, 0, 0]]))
+    listed = [(path, folders, sorted(files, reverse=backwards)) for path, folders, files in os.walk(tmp_path)]
+    listed.sort(key=lambda entry: entry[0], reverse=backwards)
+    monkeypatch.setattr(os, "walk", lambda top: [entry for entry in listed if entry[0].startswith(str(top))])
+    for limit in (None, 3):
+        stimulus = load("dvsgesture", tmp_path, limit=limit)
+        n = limit or len(GESTURES)
+        assert stimulus.sample_ids is not None and stimulus.labels is not None
+        assert stimulus.sample_ids.tolist() == list(range(n))
+        assert stimulus.labels.tolist() == [int(Path(name).name) for name in GESTURES[:n]]
+        assert [int(np.flatnonzero(stimulus.frames[0, i])[0]) for i in range(n)] == list(range(n))
