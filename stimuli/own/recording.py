@@ -119,7 +119,7 @@ def _microseconds(column: NDArray[Any], who: str, unit_us: float, from_first: bo
     """Time stamps as whole microseconds, in order, from 0 or from the first event."""
     if column.dtype.kind == "u" and len(column) and int(column.max()) >= MOST:
         raise FormatError(f"{who}: an event has t = {column.max()}; time stamps stay below 2^62 microseconds")
-    plain = column if column.dtype.kind == "f" else column.astype(np.int64)
+    plain: NDArray[Any] = column.astype("f8" if column.dtype.kind == "f" else "i8")
     later = np.flatnonzero(plain[1:] < plain[:-1])
     if len(later):
         at = int(later[0]) + 1

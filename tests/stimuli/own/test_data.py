@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from stimuli.frames import Binning, stamped, to_frames
 from stimuli.own.data import Data, data_of, open_data
 from stimuli.own.files import read_file
 from stimuli.own.options import DataOptions, options_of
+from stimuli.own.recording import recording_of
 from stimuli.places import data_folder
 from tests.stimuli.own.recordings import SMALL, aedat3, events, folder, write
 
@@ -103,6 +105,15 @@ def test_a_clock_in_other_units_or_from_the_first_event_is_the_same_recording():
     np.testing.assert_array_equal(data_of([(seconds, 0)], {**SMALL, "time_unit_us": 1e6}).frames, plain)
     signed = {**late, "t": made["t"], "p": np.where(made["p"], 1, -1)}
     np.testing.assert_array_equal(data_of([(signed, 0)], SMALL).frames, plain)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_seconds_from_the_first_event_are_rounded_no_more_than_the_file_has_rounded_them(kind: type):
+    t = np.array([0.0103, 0.1377, 0.4567, 0.7502], kind)
+    columns = {"t": t, "x": np.array([1, 2, 3, 4])}
+    found = recording_of(columns, "a.h5", 1e6, from_first=True).t
+    exact = [Fraction(float(x)) - Fraction(float(t[0])) for x in t]
+    assert found.tolist() == [round(x * 1_000_000) for x in exact]
 
 
 def test_aedat_3_in_packets_is_the_same_recording(tmp_path: Path):
