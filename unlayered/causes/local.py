@@ -44,26 +44,33 @@ def guesses(setup: Setup, seen: Evidence) -> Iterator[Setup]:
     """Set-ups with one thing changed at the population, simplest first."""
     neuron = population(setup, seen.name).neuron
     if isinstance(neuron, FixedLIF):
-        for changed in (*_thresholds(neuron, seen), *_decays(neuron, seen), *_resets(neuron), *_biases(neuron, seen)):
+        for changed in (
+            *_thresholds(setup, neuron, seen),
+            *_decays(neuron, seen),
+            *_resets(neuron),
+            *_biases(neuron, seen),
+        ):
             yield with_population(setup, seen.name, neuron=changed)
     yield from _delays(setup, seen)
     yield from _dropped(setup, seen)
     yield from _weights(setup, seen)
 
 
-def _thresholds(neuron: FixedLIF, seen: Evidence) -> Iterator[FixedLIF]:
+def _thresholds(setup: Setup, neuron: FixedLIF, seen: Evidence) -> Iterator[FixedLIF]:
     """Thresholds that let those fire who fired, and keep silent who did not; one for all first, then a neuron's own."""
+    network = setup.network
+    assert isinstance(network, QuantizedNetwork)
     if neuron.v_threshold is None:
         return
-    shift = 1 << 6
+    unit = 1 << ARITHMETICS[network.arithmetic].weight_shift
     least: dict[int, int] = {}
     most: dict[int, int] = {}
     for x in seen.misfits:
         v, i = x.expected, x.neuron - seen.at.start
         if x.fires and not x.fired:
-            least[i] = max(least.get(i, 0), -(-v // shift))
+            least[i] = max(least.get(i, 0), -(-v // unit))
         elif x.fired and not x.fires and x.found == v:
-            most[i] = min(most.get(i, 1 << 62), -(-v // shift) - 1)
+            most[i] = min(most.get(i, 1 << 62), -(-v // unit) - 1)
     now = np.broadcast_to(np.asarray(neuron.v_threshold), (seen.at.stop - seen.at.start,))
     steps = [value - int(now[i]) for bound in (most, least) for i, value in bound.items()]
     for step in dict.fromkeys(sorted(steps, key=abs)[:1] + sorted(steps, key=abs)[-1:]):

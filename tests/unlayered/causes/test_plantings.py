@@ -67,11 +67,10 @@ def test_the_same_synapses_in_another_form_are_no_difference(busy, samples):
     assert [(c.kind, c.population) for c in diff.causes] == [("threshold", planted.population)]
 
 
-def test_a_trace_without_membranes_still_tells_whose_threshold_it_is(busy, samples):
-    rng = np.random.default_rng(1)
-    planted = next(
-        p for p in (draw_one(setup_of(busy), rng, samples, "threshold") for _ in range(200)) if p is not None
-    )
+@pytest.mark.parametrize("arithmetic", ["loihi2", "seneca"])
+def test_a_trace_without_membranes_still_tells_whose_threshold_it_is(busy, samples, arithmetic: str):
+    rng, setup = np.random.default_rng(1), setup_of(replace(busy, arithmetic=arithmetic))
+    planted = next(p for p in (draw_one(setup, rng, samples, "threshold") for _ in range(200)) if p is not None)
     a, b = trace_of(planted.before, samples), trace_of(planted.after, samples)
     sides = Side("a", a, planted.before), Side("b", replace(b, states={}), None)
     diff = diff_of(*sides, samples, lambda done, total: None)
