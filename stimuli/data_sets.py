@@ -139,10 +139,15 @@ def load(
     return stimulus
 
 
+RENUMBERED = {"dvsgesture": "-by-path"}
+"""Data sets whose samples had other ids before: frames that were kept then are not taken."""
+
+
 def _cache_file(name: str, root: Path | None, split: str, limit: int | None, stamps: bool) -> Path | None:
     folder = os.environ.get("UNLAYERED_CACHE")
     if not folder:
         return None
     embedded = root is None and name in EMBEDDED
     place = "" if embedded else f"-{zlib.crc32(str((root or data_folder()).resolve()).encode()):08x}"
-    return Path(folder) / f"{name}{place}-{split}-{limit or 'all'}{'-stamps' if stamps else ''}.npz"
+    said = f"{name}{RENUMBERED.get(name, '')}{place}-{split}-{limit or 'all'}{'-stamps' if stamps else ''}"
+    return Path(folder) / f"{said}.npz"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -235,3 +236,16 @@ def test_ids_of_gestures_depend_neither_on_the_file_system_nor_on_the_limit(
         assert stimulus.sample_ids.tolist() == list(range(n))
         assert stimulus.labels.tolist() == [int(Path(name).name) for name in GESTURES[:n]]
         assert [int(np.flatnonzero(stimulus.frames[0, i])[0]) for i in range(n)] == list(range(n))
+
+
+def test_frames_of_gestures_kept_under_other_ids_are_not_taken(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("UNLAYERED_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "DVSGesture/ibmGestureTrain/user01_led/3.npy"
+    path.parent.mkdir(parents=True)
+    np.save(path, np.array([[4, 0, 0, 0]]))
+    kept = load("dvsgesture", tmp_path, store=npz)
+    (name,) = (tmp_path / "cache").iterdir()
+    npz.save(replace(kept, sample_ids=np.array([7])), name.with_name(name.name.replace("-by-path", "")))
+    assert load("dvsgesture", tmp_path, store=npz).sample_ids.tolist() == [0]
+    npz.save(replace(kept, sample_ids=np.array([7])), name)
+    assert load("dvsgesture", tmp_path, store=npz).sample_ids.tolist() == [7]
