@@ -20,7 +20,7 @@ from tests.fuzz.verbs import VERBS
 
 SECONDS = float(os.environ.get("UNLAYERED_FUZZ_SECONDS", "2"))
 
-QUICK = ("network.npz", "network.nir", "network.onnx", "network.net", "trace.npz")
+QUICK = ("network.npz", "network.nir", "network.onnx")
 """What is fuzzed in every run of the tests; each begins a process, which takes longer than the fuzzing."""
 
 

@@ -46,7 +46,7 @@ def test_late_resets_are_the_same_in_every_executor(kind: str, capsys: Any) -> N
     layered = kind == "layered"
     options = [replace(x, asynchronous=not layered) for x in (LATE, ORDINARY)]
     both = cases(options[0], layered=layered) | cases(options[1], layered=layered)
-    found = drawn(both.filter(runs_on_lava), N_NETWORKS, SEED + 21 + layered)
+    found = drawn(both.filter(runs_on_lava), N_NETWORKS // 2, SEED + 21 + layered)
     seen: Counter[str] = Counter()
     for case, lava in zip(found, run_jobs([Job(*case) for case in found], record=STATES)):
         verdict = judge(*case)

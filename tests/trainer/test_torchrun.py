@@ -120,7 +120,11 @@ except ValueError as error:
     ("said", "sentence"),
     [
         ("said", "sentence: rank 1 has other weights after epoch 0 than rank 0; start all with the same"),
-        ("not", "sentence: rule 'signs' does not say that it adds up gradients over processes"),
+        pytest.param(
+            "not",
+            "sentence: rule 'signs' does not say that it adds up gradients over processes",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_rule_that_does_not_add_up_over_processes_leaves_no_network(said: str, sentence: str, tmp_path: Path) -> None:
