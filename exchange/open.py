@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Union
 
 from exchange import npz
-from ir.check import FormatError, require
+from ir.check import FormatError
 from ir.mapped import MappedNetwork
 from ir.network import Network
+from ir.pooling import check_pool
 from ir.quantized import QuantizedNetwork
 from ir.words import meant
 
@@ -97,9 +98,7 @@ def open_network(
 
         if not isinstance(as_, str) or as_ not in FRAMEWORKS:
             raise FormatError(f"--as {as_} is unknown{meant(as_, FRAMEWORKS)}; use one of {', '.join(FRAMEWORKS)}")
-    require(
-        pool is None or (isinstance(pool, str) and pool == "after"), f"pool is {pool!r}; give 'after', or leave it out"
-    )
+    check_pool(pool)
     if pool is not None and path.suffix == ".nir":
         from exchange import nir
 

@@ -64,3 +64,9 @@ def check_pooled(network: Any, frames: NDArray[Any]) -> None:
             f"input {block.name!r} holds counts above 1, below 0 or fractions, and leads into {into!r}; {LARGEST}: "
             "clip the counts to 1, or begin with a layer",
         )
+
+
+def check_pool(pool: object) -> None:
+    """Raise unless ``pool`` says where max poolings on currents go: ``after`` their neurons, or None, nowhere."""
+    known = pool is None or (isinstance(pool, str) and pool == "after")
+    require(known, f"pool is {pool!r}; give 'after', or leave it out")

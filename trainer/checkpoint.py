@@ -38,14 +38,10 @@ TORN = (
 """What torch raises where a file is damaged."""
 
 
-def _identity(config: TrainConfig) -> str:
-    values = {k: v for k, v in config.to_dict().items() if k not in MAY_CHANGE}
+def _identity(config: TrainConfig, *more: str) -> str:
+    """What may not change, and more of the keys that may."""
+    values = {k: v for k, v in config.to_dict().items() if k not in MAY_CHANGE or k in more}
     return json.dumps(values, sort_keys=True)
-
-
-def _kept(config: TrainConfig) -> str:
-    """The identity of a run, and how many epochs it was to have."""
-    return json.dumps({**json.loads(_identity(config)), "epochs": config.epochs}, sort_keys=True)
 
 
 def _check_end(path: Path, found: str, config: TrainConfig) -> None:
@@ -79,7 +75,7 @@ def save_checkpoint(
         "format": FORMAT,
         "network": network.state_dict(),
         "optimizer": optimizer.state_dict() if optimizer else {},
-        "config": _kept(config),
+        "config": _identity(config, "epochs"),
         "history": history,
         "scales": network.quantization.scales if network.quantization is not None else {},
     }

@@ -22,6 +22,7 @@ from ir.encoder import with_encoder
 from ir.network import Input, Network, Population, Projection
 from ir.neurons import LIF
 from ir.neurons.reset import ResetName
+from ir.pooling import check_pool
 from ir.schedule import Schedule
 from trainer.linear_map import LinearMap, as_evaluated, chained, check_hooks
 from trainer.modules_in_order import check_parameters, is_neuron, leaves
@@ -83,9 +84,7 @@ def read(
         chain = in_calling_order(model, chain, in_shape)
     twice = next((x for i, x in enumerate(chain) if is_neuron(x) and any(x is y for y in chain[:i])), None)
     require(twice is None, f"{type(twice).__name__} acts twice and would share its state; make it two modules")
-    require(
-        pool is None or (isinstance(pool, str) and pool == "after"), f"pool is {pool!r}; give 'after', or leave it out"
-    )
+    check_pool(pool)
     builder = _Builder(tuple(int(x) for x in in_shape))
     with as_evaluated(*chain), torch.no_grad():
         for layer in in_their_place(chain, builder.shape, pool, is_neuron):

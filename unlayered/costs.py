@@ -13,8 +13,7 @@ from ir.mapped import MappedNetwork
 from ir.network import Network
 from ir.stimulus import Stimulus
 from ir.trace import Trace
-from mapper.cost import Cost, Delivered, count_events, delivered, estimate
-from mapper.cost.events import UNKNOWN
+from mapper.cost import UNKNOWN, Cost, Delivered, count_events, delivered, estimate
 from unlayered.sources import input_counts
 
 NOTE = "dynamic energy, no static power; the range is what the chip's constants leave open (unlayered chips --json)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from exchange.pieces import in_pieces
@@ -41,6 +42,22 @@ def check_apart(out: Path, *read: Path) -> None:
             raise FormatError(f"cannot write {out}: it is read here, too, and would be gone; choose another name")
         if out.is_file() and path.is_dir() and out.resolve().is_relative_to(path.resolve()):
             raise FormatError(f"cannot write {out}: it is there already, among what is read; choose another folder")
+
+
+def check_all_apart(results: Sequence[Path], network: Path, *read: Path | None) -> None:
+    """Raise where one of the results would replace what all are computed from.
+
+    Args:
+        network: a file, or a train folder, whose own files count as read.
+        read: other files and folders; None = none.
+
+    Raises:
+        FormatError: which file.
+    """
+    from exchange.train_files import files_of
+
+    for path in results:
+        check_apart(path, *files_of(network), *(x for x in read if x is not None))
 
 
 def check_ending(path: Path, ending: str | tuple[str, ...] = ".npz", what: str = "a mapped network") -> None:

@@ -235,9 +235,10 @@ def _projection(note: Tree, node: Any, kind: Any, version: int) -> Any:
         connection = Dense(array["weight"])
     exponent = {"weight_exp": note["weight_exp"]} if "weight_exp" in note else {}
     e = kind(note["pre"], note["post"], connection, **exponent, delay_steps=array["delay_steps"])
-    written = linear_node(public_weights(e, version), None, "")["weight"]
-    if "weight" in node.metadata and not np.array_equal(written, numbers(node.params, "weight", node.name)):
-        raise _changed(node.name)
+    if "weight" in node.metadata:
+        written = linear_node(public_weights(e, version), None, "")["weight"]
+        if not np.array_equal(written, numbers(node.params, "weight", node.name)):
+            raise _changed(node.name)
     return e
 
 

@@ -42,6 +42,9 @@ class Delivered:
         return Delivered(both(self.charged, other.charged), both(self.served, other.served))
 
 
+UNKNOWN = Delivered(None, None)
+
+
 def delivered(network: QuantizedNetwork, trace: Trace, stimulus: Stimulus) -> Delivered:
     """What a run delivered."""
     return Delivered(charged(network, trace, stimulus), served(trace))

@@ -15,11 +15,10 @@ from ir.graph import slices
 from ir.mapped import MappedNetwork
 from ir.quantized import QuantizedNetwork
 from mapper.board.route import core_packets, route, route_chips
-from mapper.cost.active import Delivered
+from mapper.cost.active import UNKNOWN, Delivered
 from mapper.rates import scaled
 from mapper.view.cells import network_cells, one_channel
 
-UNKNOWN = Delivered(None, None)
 KINDS = ("dense", "sparse", "conv")
 WORK = (
     *(f"synop_{kind}_ns" for kind in KINDS),

@@ -31,14 +31,13 @@ def export(
     """
     from exchange.open import WRITERS
     from exchange.plain import target_of
-    from exchange.train_files import files_of
     from ir.check import check_choice
-    from unlayered.destinations import check_apart, check_destinations, check_ending
+    from unlayered.destinations import check_all_apart, check_destinations, check_ending
     from unlayered.sources import open_network
 
     check_choice("--to", to, WRITERS)
     check_destinations(out)
-    check_apart(out, *files_of(network))
+    check_all_apart((out,), network)
     target_of(out)
     check_ending(out, f".{to}", f"a {to} file")
     WRITERS[to](open_network(network, as_, dt), out)

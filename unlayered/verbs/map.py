@@ -9,7 +9,7 @@ import typer
 
 from unlayered.completing import offered
 from unlayered.console import Stages, show, text_of
-from unlayered.destinations import check_apart, check_destinations, check_ending
+from unlayered.destinations import check_all_apart, check_destinations, check_ending
 from unlayered.options import (
     AllowUnsafe,
     As,
@@ -105,12 +105,9 @@ def map_(
 
 def _check_paths(written: tuple[Path, Path], network: Path, *read: Path | None) -> None:
     """Raise unless map and page go to files of their own, and the map into one that is read again."""
-    from exchange.train_files import files_of
-
     check_destinations(*written)
     check_ending(written[0])
-    for path in written:
-        check_apart(path, *files_of(network), *(x for x in read if x is not None))
+    check_all_apart(written, network, *read)
 
 
 def _calibration(data: str, root: Path | None, samples: int | None, words: list[str] | None, network: Any) -> Stimulus:

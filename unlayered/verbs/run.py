@@ -11,7 +11,7 @@ import typer
 from unlayered.clock import Clock, Kept, Replay, Timeline
 from unlayered.completing import chips, offered
 from unlayered.console import progress, show
-from unlayered.destinations import check_apart, check_destinations, check_ending
+from unlayered.destinations import check_all_apart, check_destinations, check_ending
 from unlayered.options import (
     AllowUnsafe,
     As,
@@ -222,13 +222,11 @@ def _check_paths(out: Path, kept: Kept, whole: bool, network: Path, *read: Path 
     """Raise unless results go to files of their own, each named so that it can be read, and the trace into one where
     all of it is looked at."""
     from exchange.pieces import ENDING, in_pieces
-    from exchange.train_files import files_of
 
     check_destinations(out, *kept.files)
     if whole and in_pieces(out):
         raise ValueError("--neurobench counts in a trace in memory; give --out a name that ends in .npz")
-    for path in (out, *kept.files):
-        check_apart(path, *files_of(network), *(x for x in read if x is not None))
+    check_all_apart((out, *kept.files), network, *read)
     endings = (out, (".npz", ENDING), "a trace"), (kept.state, ".npz", "a state"), (kept.timeline, ".svg", "a timeline")
     for path, ending, what in endings:
         if path is not None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from unlayered.console import progress, show
-from unlayered.destinations import check_apart, check_destinations, check_ending
+from unlayered.destinations import check_all_apart, check_destinations, check_ending
 from unlayered.options import AllowUnsafe, As, Data, DataOption, Dt, Insecure, Json, Root, Samples, Split, Workers
 
 Sizes = Annotated[str, typer.Option("--F", help="Group sizes, by comma: whole numbers, or 'all'.")]
@@ -76,9 +76,6 @@ def sweep(
 
 def _check_paths(out: Path, plot: Path, network: Path, data: Path) -> None:
     """Raise unless rows and plot go to files of their own, and the rows into one that is read again."""
-    from exchange.train_files import files_of
-
     check_destinations(out, plot)
     check_ending(out, ".json", "a sweep")
-    for path in (out, plot):
-        check_apart(path, *files_of(network), data)
+    check_all_apart((out, plot), network, data)
